@@ -1,0 +1,116 @@
+"""The gunicorn side: a worker class, and the hooks that keep the process board.
+
+A service's gunicorn.conf.py imports the hooks and calls `prepare(settings)`. The board lives in this module, which
+survives gunicorn's re-reading of its configuration at SIGHUP, while old and new processes are alive together.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
+from gunicorn.workers.base import Worker as GunicornWorker
+from uvicorn_worker import UvicornWorker
+
+from servicekit import process
+from servicekit.board import Board, Entry
+from servicekit.phase import Phase
+from servicekit.settings import ServiceSettings
+
+log = logging.getLogger("servicekit.gunicorn")
+
+BOARD = Board()
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it private
+_in_flight_limit = 10.0
+
+
+def prepare(settings: ServiceSettings) -> None:
+    """Make what must exist before the first fork: the folder of the metrics, the limit of requests in flight."""
+    global _in_flight_limit
+    _in_flight_limit = settings.request_timeout
+    if METRICS_FOLDER not in os.environ:
+        os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
+
+
+def pre_fork(server: Arbiter, worker: GunicornWorker) -> None:
+    """Give the coming process its slot."""
+    if not BOARD.first_ready:
+        BOARD.expect(server.num_workers)
+    worker.slot = BOARD.claim_slot()
+
+
+def child_exit(server: Arbiter, worker: GunicornWorker) -> None:
+    """Free the slot; halt with status 3 when the pod never was ready and can't be.
+
+    `HaltServer` raised while the master already stops would crash it (field note 20): it has no listeners then.
+    """
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - its folder must be known first
+
+    entry = BOARD.read(worker.slot)
+    BOARD.clear(worker.slot)
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    if entry and entry.phase is Phase.FAILED and not BOARD.first_ready and server.LISTENERS:
+        raise HaltServer("the service could not start", process.START_FAILED)
+
+
+def on_exit(server: Arbiter) -> None:
+    """Remove the folder of the metrics."""
+    folder = Path(os.environ[METRICS_FOLDER])
+    if folder.name.startswith("metrics-"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Worker(UvicornWorker):
+    """uvicorn under gunicorn, with the lifespan forced on, bounded waits and a place on the board."""
+
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "auto",
+        "http": "auto",
+        "lifespan": "on",
+        "access_log": False,
+    }
+    slot: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.config.timeout_graceful_shutdown = _in_flight_limit
+        for name in ("uvicorn.error", "uvicorn.access"):
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [], True
+            logger.setLevel(max(logger.level, logging.WARNING))
+
+    def init_process(self) -> None:
+        """Take the slot and run; whatever fails before the lifecycle can say so is said here."""
+        process.join(process.Process(BOARD, self.slot, under_gunicorn=True))
+        BOARD.write(self.slot, Entry(os.getpid(), Phase.STARTING))
+        try:
+            super().init_process()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the application did not load
+            self._fail(error)
+        except SystemExit as exit_:
+            if exit_.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR):
+                self._fail(exit_)
+            raise
+
+    async def _serve(self) -> None:
+        beating = asyncio.create_task(self._beat())
+        await super()._serve()
+        beating.cancel()
+
+    async def _beat(self) -> None:
+        """Tell the master that the loop turns, also while starting and stopping (uvicorn does so only between)."""
+        while True:
+            self.notify()
+            await asyncio.sleep(self.timeout / 2)
+
+    def _fail(self, error: BaseException) -> None:
+        if BOARD.first_ready or BOARD.claim_failure():
+            log.error("the application could not be loaded: %r", error, exc_info=error)
+        BOARD.write(self.slot, Entry(os.getpid(), Phase.FAILED))
+        process.leave(process.PROCESS_FAILED_START)

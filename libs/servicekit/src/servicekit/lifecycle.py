@@ -1,0 +1,187 @@
+"""The life of one process: opens declared resources, becomes ready, drains, closes in reverse order."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from fastapi import FastAPI
+
+from servicekit import process
+from servicekit.board import Entry
+from servicekit.health import reason
+from servicekit.phase import Phase
+from servicekit.resources import Resource, validate
+from servicekit.settings import ServiceSettings
+from servicekit.sigterm import Sigterm
+from servicekit.supervisor import Supervisor
+
+log = logging.getLogger("servicekit.lifecycle")
+
+ABORT_LIMIT = 1.0  # seconds to close resources when the process was never ready
+SIBLING_POLL = 0.05  # seconds between looks at the board while a sibling serves
+
+
+class StartFailed(Exception):
+    """The process could not become ready; the message names resource and cause."""
+
+
+class Lifecycle:
+    """Use it as the lifespan's only context manager: `async with Lifecycle(app, resources, settings): yield`.
+
+    Under servicekit's gunicorn worker class it returns at once, so that probes are answered during warm-up, or,
+    while a sibling process serves, when this process is ready. Anywhere else it returns when ready, and raises
+    StartFailed when that can't be.
+    """
+
+    def __init__(self, app: FastAPI, resources: Sequence[Resource], settings: ServiceSettings) -> None:
+        validate(resources)
+        self.process = process.current()
+        self.phase = Phase.STARTING
+        self.was_ready = False
+        self.settings = settings
+        self._app = app
+        self._began = time.monotonic()
+        self._opened: list[Supervisor] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.supervisors = {each.name: Supervisor(each, app, settings, self._changed) for each in resources}
+        app.state.lifecycle = self
+        app.state.ready = False
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since this lifecycle was made."""
+        return time.monotonic() - self._began
+
+    async def __aenter__(self) -> Self:
+        self._sigterm = Sigterm(self._terminate)
+        self._enter(Phase.WARMING)
+        self._warmup = asyncio.create_task(self._warm(), name="warm-up")
+        self._warmup.add_done_callback(self._ended)
+        try:
+            if self.process.under_gunicorn and self.settings.warmup != "blocking":
+                while self.process.sibling_serves() and not self._warmup.done():
+                    await asyncio.wait({self._warmup}, timeout=SIBLING_POLL)
+            else:
+                await self._warmup
+        except BaseException:
+            await self._close(ABORT_LIMIT)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        failed = self.phase is Phase.FAILED
+        await self._close(self.settings.shutdown_timeout)
+        if failed and self._sigterm.installed:
+            process.leave(process.BACKGROUND_TASK_DIED)
+
+    def failure(self, name: str) -> str | None:
+        """Why the resource `name` can't be used now, or None. Raises KeyError for an unknown one."""
+        return self.supervisors[name].failure
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` until close. If it ends before that, this process is `failed`, drained and replaced."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def _warm(self) -> None:
+        """Open everything; a process replaced after the pod's first readiness tries for ever."""
+        give_up = not self.process.board.first_ready
+        holding = [
+            each.start([self.supervisors[name] for name in each.resource.after], give_up=give_up)
+            for each in self.supervisors.values()
+        ]
+        settled: asyncio.Future[Any] = asyncio.gather(*(each.settled.wait() for each in self.supervisors.values()))
+        try:
+            async with asyncio.timeout(self.settings.startup_timeout if give_up else None):
+                await asyncio.wait({settled, *holding}, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            await self._fail_start(f"not ready within {self.settings.startup_timeout:g} s")
+        finally:
+            settled.cancel()
+        for task in holding:
+            if task.done():
+                await self._fail_start("start failed")
+            task.add_done_callback(self._ended)
+        self._enter(Phase.READY)
+
+    async def _fail_start(self, what: str) -> None:
+        """Report once for the whole pod; leave the process, or raise StartFailed where it isn't ours to end."""
+        missing = [each for each in self.supervisors.values() if each.resource.required and each.failure]
+        why = [f"{each.resource.name} {each.failure} (attempt {each.attempts})" for each in missing]
+        message = "; ".join([what, *why])
+        self._enter(Phase.FAILED)
+        if self.process.board.first_ready or self.process.board.claim_failure():
+            log.error(message)
+        if self.process.under_gunicorn:
+            await self._close(ABORT_LIMIT)
+            process.leave(process.PROCESS_FAILED_START)
+        raise StartFailed(message)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """A background task ended; before close only the warm-up may do so."""
+        self._tasks.discard(task)
+        if task.cancelled() or self.phase not in (Phase.WARMING, Phase.READY):
+            return
+        error = task.exception()
+        if error is None and task is self._warmup:
+            return
+        why = f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}"
+        if self.phase is Phase.WARMING:
+            self._leaving = asyncio.create_task(self._fail_start(why))
+            return
+        log.error("%s; draining", why, exc_info=error)
+        self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
+
+    def _terminate(self) -> None:
+        """SIGTERM: drain, or leave at once when nobody was ever told that the pod is ready."""
+        if self.phase is Phase.READY and self.process.board.first_ready:
+            self._leaving = asyncio.create_task(self._drain(Phase.DRAINING))
+        elif self.phase in (Phase.WARMING, Phase.READY):
+            self._leaving = asyncio.create_task(self._abort())
+
+    async def _drain(self, phase: Phase) -> None:
+        """Unready, but serving for `DRAIN_SECONDS`; then the server stops and calls the lifespan's end."""
+        self._enter(phase)
+        await asyncio.sleep(self.settings.drain_seconds)
+        self._sigterm.proceed()
+
+    async def _abort(self) -> None:
+        self._enter(Phase.DRAINING)
+        await self._close(ABORT_LIMIT)
+        process.leave(0)
+
+    async def _close(self, budget: float) -> None:
+        """Stop background tasks, then close in reverse order; a slow closer can't take the others' time."""
+        if self.phase is not Phase.FAILED:
+            self._enter(Phase.STOPPED)
+        self._sigterm.restore()
+        for task in {self._warmup, *self._tasks} - {asyncio.current_task()}:
+            task.cancel()
+        ends = time.monotonic() + budget
+        unopened = [each for each in self.supervisors.values() if each not in self._opened]
+        for left, each in reversed(list(enumerate([*self._opened, *unopened], start=1))):
+            await each.close(max(0.0, ends - time.monotonic()) / left)
+
+    def _changed(self, supervisor: Supervisor) -> None:
+        if supervisor.is_open and supervisor not in self._opened:
+            self._opened.append(supervisor)
+        self._publish()
+
+    def _enter(self, phase: Phase) -> None:
+        log.info("%s -> %s after %.2f s", self.phase, phase, self.elapsed_seconds)
+        self.phase = phase
+        self.was_ready = self.was_ready or phase is Phase.READY
+        self._app.state.ready = phase is Phase.READY
+        self._publish()
+
+    def _publish(self) -> None:
+        failures = {name: each.failure for name, each in self.supervisors.items() if each.failure}
+        self.process.publish(Entry(os.getpid(), self.phase, failures))

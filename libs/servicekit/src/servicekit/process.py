@@ -1,0 +1,57 @@
+"""What this process is part of: a pod of processes under gunicorn, or nothing but itself."""
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from servicekit.board import Board, Entry
+
+START_FAILED = 3  # of the container
+PROCESS_FAILED_START = (
+    70  # of one process: gunicorn's master crashes when several of its children exit with 3
+)
+BACKGROUND_TASK_DIED = 1
+
+
+@dataclass
+class Process:
+    """A place on a board. `under_gunicorn`: its worker class binds before the lifespan is warm, and replaces it."""
+
+    board: Board = field(default_factory=lambda: Board(slots=1))
+    slot: int = 1
+    under_gunicorn: bool = False
+
+    def sibling_serves(self) -> bool:
+        """Whether another process of the pod can answer requests now."""
+        pid = os.getpid()
+        return any(entry.phase.serving and entry.pid != pid for entry in self.board.entries())
+
+    def publish(self, entry: Entry) -> None:
+        """Write this process's entry, and the pod's first readiness when it is reached."""
+        self.board.write(self.slot, entry)
+        if not self.board.first_ready:
+            self.board.note_readiness()
+
+
+_under_gunicorn: Process | None = None
+
+
+def join(process: Process) -> None:
+    """Called by the gunicorn worker class after the fork."""
+    global _under_gunicorn
+    _under_gunicorn = process
+
+
+def current() -> Process:
+    """The place given by the gunicorn worker class, or a board for this process alone."""
+    return _under_gunicorn or Process()
+
+
+def leave(status: int) -> NoReturn:
+    """End the process now, without waiting for threads: one may be loading a model for seconds more."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

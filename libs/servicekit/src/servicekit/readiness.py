@@ -1,0 +1,61 @@
+"""The one rule by which a pod is ready, over the board and this process."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from servicekit.lifecycle import Lifecycle
+from servicekit.phase import Phase
+
+LIFECYCLE = "lifecycle"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `/readyz?verbose`."""
+
+    name: str
+    failure: str | None
+    gates: bool
+
+    def __str__(self) -> str:
+        if self.failure is None:
+            return f"[+]{self.name} ok"
+        return f"[-]{self.name} failed: {self.failure}{'' if self.gates else ' (not gating)'}"
+
+
+def checks(lifecycle: Lifecycle) -> list[Check]:
+    """Every check of the pod, `lifecycle` first.
+
+    A dependency is healthy while as many ready processes as the pod needs see it so. It gates when it is required
+    and the policy is `coupled`.
+    """
+    entries = lifecycle.process.board.entries()
+    ready = [entry for entry in entries if entry.phase is Phase.READY]
+    seen_by = ready or entries
+    needed = min(lifecycle.settings.min_ready_processes, len(seen_by))
+    found = [Check(LIFECYCLE, _lifecycle_failure(lifecycle, len(ready)), gates=True)]
+    for name, supervisor in lifecycle.supervisors.items():
+        reasons = [entry.failures[name] for entry in seen_by if name in entry.failures]
+        failure = reasons[0] if len(seen_by) - len(reasons) < needed else None
+        gates = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
+        found.append(Check(name, failure, gates))
+    return found
+
+
+def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
+    """Whether no gating check fails; `lifecycle` can't be excluded."""
+    return not any(
+        check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude)
+        for check in found
+    )
+
+
+def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:
+    board = lifecycle.process.board
+    if not board.first_ready:
+        return f"{lifecycle.phase}: {ready} of {board.expected} processes ready"
+    if ready < lifecycle.settings.min_ready_processes:
+        return (
+            f"{lifecycle.phase}: {ready} of at least {lifecycle.settings.min_ready_processes} processes ready"
+        )
+    return None

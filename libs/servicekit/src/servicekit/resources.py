@@ -1,0 +1,61 @@
+"""What a service declares about each thing it opens."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from fastapi import FastAPI
+
+
+class Fatal(Exception):
+    """What an opener raises when waiting cannot help: a missing model, altered weights, a bad setting."""
+
+
+class ResourceState(StrEnum):
+    """Where one resource of this process stands."""
+
+    PENDING = "pending"
+    OPENING = "opening"
+    RETRYING = "retrying"
+    READY = "ready"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that is opened at start and closed at stop.
+
+    `open(app)` makes one attempt and yields the value that then sits on `app.state.<name>`; it must have proven
+    the resource by then. `check(value)` raises when the resource is unhealthy; it is sampled in the background.
+    A required resource is retried until `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened
+    later. `after` names resources that are settled first. `timeout` limits one attempt, in seconds.
+    """
+
+    name: str
+    open: Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+    check: Callable[[Any], Awaitable[None]] | None = None
+    required: bool = True
+    after: tuple[str, ...] = ()
+    timeout: float = 10.0
+
+
+RESERVED = frozenset({"lifecycle", "ready", "settings"})
+
+
+def validate(resources: Sequence[Resource]) -> None:
+    """Raise ValueError for a reserved or repeated name, an unknown name in `after`, or a cycle."""
+    names = [resource.name for resource in resources]
+    if len(set(names)) < len(names) or RESERVED.intersection(names):
+        raise ValueError(f"resource names must be unique and none of {sorted(RESERVED)}: {names}")
+    unknown = {name for resource in resources for name in resource.after} - set(names)
+    if unknown:
+        raise ValueError(f"resources come after unknown ones: {sorted(unknown)}")
+    try:
+        TopologicalSorter({resource.name: resource.after for resource in resources}).prepare()
+    except CycleError as error:
+        raise ValueError(f"resources come after each other: {error.args[1]}") from error

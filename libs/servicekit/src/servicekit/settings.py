@@ -1,0 +1,109 @@
+"""Settings that every service has, read from the environment."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar, get_args
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from servicekit.process import START_FAILED
+
+
+class ServiceSettings(BaseSettings):
+    """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names."""
+
+    # hide_input_in_errors: the input may be a secret.
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
+    min_ready_processes: int = Field(
+        1, ge=1, description="ready processes that keep the pod ready, once it was"
+    )
+    warmup: Literal["background", "blocking", "lazy"] = Field(
+        "background", description="bind first and warm behind a gate, warm before binding, or on first use"
+    )
+    startup_timeout: float = Field(60, gt=0, description="limit of the whole start-up")
+    drain_seconds: float = Field(5, ge=0, description="how long requests are served after SIGTERM")
+    request_timeout: float = Field(10, gt=0, description="limit of one request")
+    shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
+    health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
+    health_timeout: float = Field(1, gt=0, description="limit of one health sample")
+    readiness_policy: Literal["decoupled", "coupled"] = Field(
+        "decoupled", description="whether a failing check of a required resource makes /readyz 503"
+    )
+    max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
+    environment: Literal["development", "production"] = Field("development", description="kind of deployment")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
+    faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.faults_enabled and self.environment == "production":
+            raise ValueError("FAULTS_ENABLED is refused in production")
+        if self.min_ready_processes > self.web_concurrency:
+            raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
+        return self
+
+    @property
+    def stop_budget(self) -> float:
+        """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
+        return self.drain_seconds + self.request_timeout + self.shutdown_timeout
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the files that the environment names."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The file's content without surrounding white space. Raises ValueError when it can't be read."""
+        variable = f"{field_name.upper()}_FILE"
+        path = os.environ.get(variable)
+        if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
+            return None, field_name, False
+        try:
+            return Path(path).read_text().strip(), field_name, False
+        except OSError as error:
+            raise ValueError(f"{variable}: {error.strerror}: {path}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets that come from files."""
+        read = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in read.items() if value is not None}
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings, or one line for each bad one and exit status 3."""
+    try:
+        return settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = ".".join(str(part) for part in problem["loc"]).upper() or "settings"
+            sys.stderr.write(f"bad setting {name}: {problem['msg']}\n")
+    except ValueError as error:
+        sys.stderr.write(f"bad setting {error}\n")
+    raise SystemExit(START_FAILED)

@@ -1,0 +1,24 @@
+"""The sample under gunicorn, as a service would be."""
+
+import math
+import os
+from pathlib import Path
+
+from servicekit.gunicorn import child_exit, on_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from servicekit.logs import logging_config
+from servicekit.settings import ServiceSettings, load
+
+settings = load(ServiceSettings)
+prepare(settings)
+
+wsgi_app = os.environ.get("APP", "sample:create_app()")
+pythonpath = str(Path(__file__).parent)
+bind = f"{settings.host}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = os.environ.get("WORKER_CLASS", "servicekit.gunicorn.Worker")
+logconfig_dict = logging_config(settings)
+timeout = int(os.environ.get("TIMEOUT", "30"))
+graceful_timeout = math.ceil(settings.stop_budget) + 2
+keepalive = 75
+worker_tmp_dir = "/dev/shm"
+control_socket_disable = True

@@ -1,0 +1,35 @@
+"""A world of files that the sample service depends on, and the sample under a real gunicorn."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Gunicorn
+from tests.harness.sample import Start, World
+
+CONF = Path(__file__).parent / "apps" / "gunicorn.conf.py"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Database and cache are up, the model loads in no time."""
+    made = World(tmp_path)
+    made.up("database", "cache")
+    made.model(0)
+    return made
+
+
+@pytest.fixture
+def start(world: World) -> Iterator[Start]:
+    """`start(NAME="value")` runs the sample, `start("control")` the sample with that rule broken."""
+    with ExitStack() as running:
+
+        def begin(control: str | None = None, **env: object) -> Gunicorn:
+            app = f"controls:{control}()" if control else "sample:create_app()"
+            short = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "HEALTH_TIMEOUT": 0.3}
+            settings = {"WORLD": world.folder, "APP": app, **short, **env}
+            return running.enter_context(Gunicorn(CONF, world.folder, **settings))
+
+        yield begin

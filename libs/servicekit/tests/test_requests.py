@@ -1,0 +1,169 @@
+"""What surrounds a request: errors, limits, deadlines, and clients that leave."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, Field
+
+from servicekit import Lifecycle, ServiceSettings, install
+from servicekit.deadline import remaining
+from servicekit.disconnect import unless_disconnected
+from servicekit.errors import BadRequest, ClientGone, Overloaded
+
+
+class Body(BaseModel):
+    """At most two texts."""
+
+    texts: list[str] = Field(max_length=2)
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """An app with routes that fail in every way."""
+    settings = ServiceSettings(max_body_bytes=200, request_timeout=0.3)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Lifecycle(app, [], settings):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    install(app, settings)
+
+    @app.post("/texts")
+    async def texts(body: Body) -> int:
+        return len(body.texts)
+
+    @app.get("/raise/{kind}")
+    async def raise_(kind: str) -> None:
+        raise {"typed": BadRequest("no", param="kind"), "busy": Overloaded("full", retry_after=1.2)}.get(
+            kind, RuntimeError("secret detail")
+        )
+
+    @app.get("/slow")
+    async def slow() -> None:
+        await asyncio.sleep(5)
+
+    @app.get("/left")
+    async def left(request: Request) -> float:
+        return remaining(request)
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [
+        (
+            "/raise/typed",
+            400,
+            {"message": "no", "type": "invalid_request_error", "param": "kind", "code": "invalid_value"},
+        ),
+        (
+            "/nosuch",
+            404,
+            {"message": "Not Found", "type": "invalid_request_error", "param": None, "code": "not_found"},
+        ),
+        (
+            "/raise/bug",
+            500,
+            {
+                "message": "internal error; the log has the details",
+                "type": "server_error",
+                "param": None,
+                "code": "internal_error",
+            },
+        ),
+    ],
+)
+def test_every_error_has_the_envelope(
+    client: TestClient, path: str, status: int, error: dict[str, object]
+) -> None:
+    """Typed errors, the router's and bugs all answer with the envelope, and a bug shows nothing of itself."""
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()) == (status, {"error": error})
+
+
+def test_retry_after_is_whole_seconds_rounded_up(client: TestClient) -> None:
+    """An overloaded answer carries `Retry-After` in whole seconds, never less than was meant."""
+    assert client.get("/raise/busy").headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "words"),
+    [
+        (b'{"texts": ["a", 1]}', "texts.1", "valid string"),
+        (b'{"texts": ["a", "b", "c"]}', "texts", "at most 2 items"),
+        (b"{}", "texts", "required"),
+        (b'{"texts": ', None, "not valid JSON"),
+        (b'{"texts": [NaN]}', "texts.0", "valid string"),
+    ],
+)
+def test_invalid_input_names_field_and_limit(
+    client: TestClient, body: bytes, param: str | None, words: str
+) -> None:
+    """Input that does not fit its model is a 400 whose `param` is the field's path and whose message has the limit."""
+    answer = client.post("/texts", content=body, headers={"Content-Type": "application/json"})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (400, param)
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_over_the_limit_is_refused(client: TestClient, declared: bool) -> None:
+    """A body over `MAX_BODY_BYTES` is a 413, whether its length is declared or it comes in pieces."""
+    content = b'{"texts": ["%s"]}' % (b"x" * 300)
+    answer = client.post("/texts", content=content if declared else iter([content[:100], content[100:]]))
+    assert answer.status_code == 413
+    assert "200 bytes" in answer.json()["error"]["message"]
+
+
+def test_a_request_over_its_budget_is_a_504(client: TestClient) -> None:
+    """A request that takes longer than `REQUEST_TIMEOUT` is answered with a typed 504."""
+    answer = client.get("/slow")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"), [("0.1", 0.1), ("60", 0.3), ("-1", 0.3), ("nan", 0.3), ("soon", 0.3), (None, 0.3)]
+)
+def test_the_callers_budget_counts_when_it_is_shorter(
+    client: TestClient, asked: str | None, most: float
+) -> None:
+    """`X-Request-Timeout` shortens the budget and can't lengthen it; what is no number is ignored."""
+    headers = {"X-Request-Timeout": asked} if asked else {}
+    left = client.get("/left", headers=headers).json()
+    assert most / 2 < left <= most
+
+
+def test_work_is_cancelled_when_its_client_leaves() -> None:
+    """`unless_disconnected` cancels the work and raises ClientGone at `http.disconnect`."""
+    cancelled = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def scenario() -> None:
+        async def receive() -> dict[str, str]:
+            await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        request = Request({"type": "http"}, receive)
+        with pytest.raises(ClientGone):
+            await unless_disconnected(request, work())
+        await asyncio.sleep(0)
+
+    began = time.monotonic()
+    asyncio.run(scenario())
+    assert cancelled == [True]
+    assert time.monotonic() - began < 30

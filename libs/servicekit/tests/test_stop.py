@@ -1,0 +1,119 @@
+"""Rules 1 and 7 of DESIGN.md section 2: drain, closing, and leaving early."""
+
+import signal
+import time
+
+import pytest
+
+from tests.harness import Load, Watch
+from tests.harness.sample import Start, World
+
+REQUESTS = 5000
+PROMPT = 2.0  # seconds in which a process that was never ready must be gone
+
+
+def test_sigterm_under_load_loses_nothing(world: World, start: Start) -> None:
+    """Of ≥ 5,000 requests none is lost by clients that leave at the first 503 or `Connection: close`; exit 0."""
+    service = start(WEB_CONCURRENCY=2, DRAIN_SECONDS=2, LOG_LEVEL="warning").wait_ready()
+    with Load(service.port, "/work") as load:
+        load.wait_for(REQUESTS)
+        service.terminate()
+        service.wait_for("/readyz", 503, timeout=1)
+        assert service.wait_exit() == 0
+    assert load.ledger.before[200] >= REQUESTS
+    assert load.ledger.lost == {}, load.ledger
+
+
+def test_without_the_drain_requests_are_lost(world: World, start: Start) -> None:
+    """Control of rule 7: a listener that closes at once loses requests of clients that nobody told."""
+    service = start("no_drain", LOG_LEVEL="warning").wait_ready()
+    with Load(service.port, "/work") as load:
+        load.wait_for(1000)
+        service.terminate()
+        service.wait_exit()
+        load.wait_for(load.sent + 50)
+    assert load.ledger.lost != {}
+
+
+def test_draining_answers_say_connection_close(world: World, start: Start) -> None:
+    """While draining, requests are served with `Connection: close`, and readiness is 503."""
+    service = start(DRAIN_SECONDS=3).wait_ready()
+    service.terminate()
+    service.wait_for("/readyz", 503, timeout=1)
+    answer = service.get("/work")
+    assert (answer.status, answer.headers.get("connection")) == (200, "close")
+    assert service.get("/livez").status == 200
+    assert service.wait_exit() == 0
+
+
+def test_the_control_keeps_pooled_clients(world: World, start: Start) -> None:
+    """Control of rule 7: without the header a pooled client is not told to leave."""
+    service = start("no_connection_close", DRAIN_SECONDS=2).wait_ready()
+    service.terminate()
+    service.wait_for("/readyz", 503, timeout=1)
+    assert "connection" not in service.get("/work").headers
+
+
+def test_requests_in_flight_end_before_resources_close(world: World, start: Start) -> None:
+    """A request that is running when the drain ends is answered; only then do resources close, in reverse order."""
+    service = start(DRAIN_SECONDS=0.2).wait_ready()
+    with Load(service.port, "/work?seconds=1.5", pooled=1, fresh=0) as load:
+        service.wait_for_log("-> ready")
+        time.sleep(0.3)  # the request is on its way
+        service.terminate()
+        assert service.wait_exit() == 0
+    assert load.ledger.before == {200: 1}
+    assert world.trace() == [
+        "open database",
+        "open cache",
+        "open model",
+        "close model",
+        "close cache",
+        "close database",
+    ]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("warmup", ["background", "blocking"])
+def test_sigterm_while_warming(world: World, start: Start, processes: int, warmup: str) -> None:
+    """SIGTERM while a model loads in a thread: what is open is closed, and the master exits 0 within 2 s."""
+    world.model(30)
+    service = start(WEB_CONCURRENCY=processes, WARMUP=warmup)
+    service.wait_for_log("opened database")
+    began = time.monotonic()
+    service.terminate()
+    assert service.wait_exit() == 0
+    assert time.monotonic() - began < PROMPT
+    assert world.trace().count("close database") == world.trace().count("open database")
+
+
+def test_a_closer_that_hangs_is_cut(world: World, start: Start) -> None:
+    """A hanging closer is cut by its share of `SHUTDOWN_TIMEOUT`; the others still run, and the exit is 0."""
+    world.up("cache-hangs")
+    service = start(DRAIN_SECONDS=0.1, SHUTDOWN_TIMEOUT=1).wait_ready()
+    service.terminate()
+    assert service.wait_exit() == 0
+    assert "closing cache: cut after" in service.log
+    assert world.trace()[-2:] == ["close model", "close database"]
+
+
+def test_a_hand_sequenced_lifespan_hangs(world: World, start: Start) -> None:
+    """Control of rule 1: in the textbook lifespan a closer that hangs keeps the others from running."""
+    world.up("cache-hangs")
+    service = start("hand_sequenced", REQUEST_TIMEOUT=0.5, SHUTDOWN_TIMEOUT=0.5, DRAIN_SECONDS=0)
+    service.wait_for("/livez", 200)
+    service.terminate()
+    service.wait_exit()
+    assert "close database" not in world.trace()
+
+
+def test_sigterm_of_one_process_is_the_pods_business_only_when_it_was_the_last(
+    world: World, start: Start
+) -> None:
+    """A process that is asked to leave drains while its siblings keep the pod ready."""
+    service = start(WEB_CONCURRENCY=2, DRAIN_SECONDS=1).wait_ready()
+    with Watch(service.port, "/readyz") as watch:
+        service.process.send_signal(signal.SIGTTOU)
+        service.wait_for_log("ready -> draining")
+        service.wait_for_log("was sent SIGTERM")
+    assert watch.answers == [200]
