@@ -11,9 +11,9 @@ from typing import Self
 
 import psutil
 
-from tests.harness.until import until
 from stack.ports import free_ports
 from tests.harness.http import Answer, get, outcome
+from tests.harness.until import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -58,11 +58,7 @@ class Gunicorn:
 
     def error_lines(self, *words: str) -> list[str]:
         """Log lines of level ERROR that hold all `words`."""
-        return [
-            line
-            for line in self.log.splitlines()
-            if " ERROR " in line and all(word in line for word in words)
-        ]
+        return [line for line in self.log.splitlines() if " ERROR " in line and all(word in line for word in words)]
 
     def workers(self) -> list[int]:
         """Process ids of the gunicorn workers."""

@@ -19,9 +19,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def exchange(
-    connection: http.client.HTTPConnection, path: str, method: str = "GET", payload: object = None
-) -> Answer:
+def exchange(connection: http.client.HTTPConnection, path: str, method: str = "GET", payload: object = None) -> Answer:
     """Send one request on an open connection and read the whole answer."""
     body = None if payload is None else json.dumps(payload)
     headers = {} if payload is None else {"Content-Type": "application/json"}

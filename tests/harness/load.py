@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from tests.harness.until import until
 from tests.harness.http import Answer, exchange, outcome
+from tests.harness.until import until
 
 READINESS_PERIOD = 0.02  # seconds; a load balancer looks less often, but acts on the same answer
 
@@ -29,9 +29,7 @@ class Ledger:
 class Load:
     """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close` (DESIGN.md 2.7)."""
 
-    def __init__(
-        self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4
-    ) -> None:
+    def __init__(self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4) -> None:
         self.ledger = Ledger()
         self._port, self._path, self._payload = port, path, payload
         self._told = threading.Event()

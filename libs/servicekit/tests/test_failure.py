@@ -98,10 +98,7 @@ def test_a_dead_background_task_fails_its_process(world: World, start: Start) ->
     service.wait_ready()
     assert len(service.error_lines("background task 'watcher' died: poisoned")) == 1
     assert service.error_lines(f"Worker (pid:{before[0]}) exited with code 1")
-    assert (
-        world.trace()[-6:-3] == ["close model", "close cache", "close database"]
-        or "close model" in world.trace()
-    )
+    assert world.trace()[-6:-3] == ["close model", "close cache", "close database"] or "close model" in world.trace()
 
 
 def test_an_unwatched_background_task_may_die(world: World, start: Start) -> None:

@@ -52,11 +52,7 @@ def test_a_check_that_is_waited_for_never_notices(world: World, start: Start) ->
 def test_readiness_answers_as_kube_apiserver_does(world: World, start: Start) -> None:
     """`?verbose` lists checks, `?exclude` is repeatable and warns of unknown names, `/readyz/{name}` is one check."""
     service: Gunicorn = start().wait_ready()
-    lines = (
-        service.get("/readyz?verbose&exclude=cache&exclude=nosuch&exclude=lifecycle")
-        .body.decode()
-        .splitlines()
-    )
+    lines = service.get("/readyz?verbose&exclude=cache&exclude=nosuch&exclude=lifecycle").body.decode().splitlines()
     assert lines == [
         "[+]lifecycle ok",
         "[+]database ok",

@@ -33,9 +33,7 @@ def opener(trace: list[str], name: str, error: Exception | None = None) -> Opene
 
 def application(*resources: Resource, **settings: Any) -> FastAPI:
     """An app with these resources and a route that needs `main` and would like `extra`."""
-    chosen = ServiceSettings(
-        **{"startup_timeout": 0.5, "health_interval": 0.02, "health_timeout": 0.05, **settings}
-    )
+    chosen = ServiceSettings(**{"startup_timeout": 0.5, "health_interval": 0.02, "health_timeout": 0.05, **settings})
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -118,9 +116,7 @@ def test_a_failing_check_fails_routes_fast_and_heals() -> None:
         if value in down:
             raise ConnectionError(f"{value} is gone")
 
-    app = application(
-        *(Resource(name, opener([], name), check, required=name == "main") for name in ("main", "extra"))
-    )
+    app = application(*(Resource(name, opener([], name), check, required=name == "main") for name in ("main", "extra")))
     with TestClient(app) as client:
         down.add("extra")
         assert answer(client, ["main", None])

@@ -82,9 +82,7 @@ def client() -> Iterator[TestClient]:
         ),
     ],
 )
-def test_every_error_has_the_envelope(
-    client: TestClient, path: str, status: int, error: dict[str, object]
-) -> None:
+def test_every_error_has_the_envelope(client: TestClient, path: str, status: int, error: dict[str, object]) -> None:
     """Typed errors, the router's and bugs all answer with the envelope, and a bug shows nothing of itself."""
     answer = client.get(path)
     assert (answer.status_code, answer.json()) == (status, {"error": error})
@@ -105,9 +103,7 @@ def test_retry_after_is_whole_seconds_rounded_up(client: TestClient) -> None:
         (b'{"texts": [NaN]}', "texts.0", "valid string"),
     ],
 )
-def test_invalid_input_names_field_and_limit(
-    client: TestClient, body: bytes, param: str | None, words: str
-) -> None:
+def test_invalid_input_names_field_and_limit(client: TestClient, body: bytes, param: str | None, words: str) -> None:
     """Input that does not fit its model is a 400 whose `param` is the field's path and whose message has the limit."""
     answer = client.post("/texts", content=body, headers={"Content-Type": "application/json"})
     error = answer.json()["error"]
@@ -133,9 +129,7 @@ def test_a_request_over_its_budget_is_a_504(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("asked", "most"), [("0.1", 0.1), ("60", 0.3), ("-1", 0.3), ("nan", 0.3), ("soon", 0.3), (None, 0.3)]
 )
-def test_the_callers_budget_counts_when_it_is_shorter(
-    client: TestClient, asked: str | None, most: float
-) -> None:
+def test_the_callers_budget_counts_when_it_is_shorter(client: TestClient, asked: str | None, most: float) -> None:
     """`X-Request-Timeout` shortens the budget and can't lengthen it; what is no number is ignored."""
     headers = {"X-Request-Timeout": asked} if asked else {}
     left = client.get("/left", headers=headers).json()

@@ -16,9 +16,7 @@ class Settings(ServiceSettings):
     token: SecretStr | None = None
 
 
-def test_a_secret_comes_from_the_environment_or_a_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_secret_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`NAME` and the file named by `NAME_FILE` both work, without the file's last newline."""
     (tmp_path / "token").write_text("t0ken\n")
     monkeypatch.setenv("PASSWORD", "hidden")

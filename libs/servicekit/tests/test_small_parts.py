@@ -45,6 +45,8 @@ def test_a_shut_down_executor_drops_what_has_not_begun() -> None:
     go.set()
     assert running.result(5) is True
     assert waiting.cancelled()
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(int)
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,7 @@ def test_a_hand_sequenced_lifespan_hangs(world: World, start: Start) -> None:
     assert "close database" not in world.trace()
 
 
-def test_sigterm_of_one_process_is_the_pods_business_only_when_it_was_the_last(
-    world: World, start: Start
-) -> None:
+def test_sigterm_of_one_process_is_the_pods_business_only_when_it_was_the_last(world: World, start: Start) -> None:
     """A process that is asked to leave drains while its siblings keep the pod ready."""
     service = start(WEB_CONCURRENCY=2, DRAIN_SECONDS=1).wait_ready()
     with Watch(service.port, "/readyz") as watch:

@@ -1,6 +1,7 @@
 """What every answer leaves behind: a log line, two metrics and, while draining, `Connection: close`."""
 
 import logging
+from collections.abc import Collection
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,10 +16,14 @@ CLOSE = (b"connection", b"close")
 
 
 class Access:
-    """The outermost middleware. Metrics carry the route's template, never the raw path."""
+    """The outermost middleware. Metrics carry the route's template, never the raw path.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Probes and `quiet` paths are logged at debug.
+    """
+
+    def __init__(self, app: ASGIApp, quiet: Collection[str]) -> None:
         self._app = app
+        self._quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and account for it."""
@@ -41,19 +46,14 @@ class Access:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            _account(scope, status, perf_counter() - began)
+            self._account(scope, status, perf_counter() - began)
 
-
-def _account(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "unmatched")
-    REQUESTS.labels(scope["method"], route, status).inc()
-    SECONDS.labels(scope["method"], route).observe(seconds)
-    level = logging.DEBUG if is_probe(scope["path"]) else logging.INFO
-    if log.isEnabledFor(level):
-        fields = {
-            "method": scope["method"],
-            "path": scope["path"],
-            "status": status,
-            "ms": round(seconds * 1000, 2),
-        }
-        log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
+    def _account(self, scope: Scope, status: int, seconds: float) -> None:
+        path, method = scope["path"], scope["method"]
+        route = getattr(scope.get("route"), "path", "unmatched")
+        REQUESTS.labels(method, route, status).inc()
+        SECONDS.labels(method, route).observe(seconds)
+        level = logging.DEBUG if is_probe(path) or path in self._quiet else logging.INFO
+        if log.isEnabledFor(level):
+            fields = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 2)}
+            log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)

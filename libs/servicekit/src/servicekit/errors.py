@@ -29,6 +29,10 @@ class ErrorEnvelope(BaseModel):
     error: ErrorBody
 
 
+# Not `model=`: FastAPI would document it with the media type of the route's own answers.
+ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}
+
+
 class ServiceError(HTTPException):
     """An error with a place in the contract. `retry_after` is in seconds."""
 
@@ -113,9 +117,7 @@ def respond(error: HTTPException) -> Response:
         return envelope(error.status, body, error.retry_after)
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
     code = HTTPStatus(error.status_code).name.lower()
-    response = envelope(
-        error.status_code, ErrorBody(message=str(error.detail), type=kind, param=None, code=code)
-    )
+    response = envelope(error.status_code, ErrorBody(message=str(error.detail), type=kind, param=None, code=code))
     response.headers.update(error.headers or {})
     return response
 
@@ -137,7 +139,7 @@ def respond_invalid(error: RequestValidationError) -> Response:
 
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route whose errors have these statuses."""
-    return {status: {"model": ErrorEnvelope, "description": HTTPStatus(status).phrase} for status in statuses}
+    return {status: {"content": ERROR_CONTENT, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def install_errors(app: FastAPI) -> None:

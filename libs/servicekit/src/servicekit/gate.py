@@ -31,9 +31,4 @@ class Gate:
 def _passes(scope: Scope) -> bool:
     path = scope["path"]
     lifecycle = scope["app"].state.lifecycle
-    return (
-        path in OPEN_PATHS
-        or path.startswith(OPEN_PREFIX)
-        or is_probe(path)
-        or (lifecycle and lifecycle.was_ready)
-    )
+    return path in OPEN_PATHS or path.startswith(OPEN_PREFIX) or is_probe(path) or (lifecycle and lifecycle.was_ready)

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
-from gunicorn.workers.base import Worker as GunicornWorker
 from uvicorn_worker import UvicornWorker
 
 from servicekit import process
@@ -27,25 +26,23 @@ log = logging.getLogger("servicekit.gunicorn")
 BOARD = Board()
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it private
-_in_flight_limit = 10.0
 
 
 def prepare(settings: ServiceSettings) -> None:
     """Make what must exist before the first fork: the folder of the metrics, the limit of requests in flight."""
-    global _in_flight_limit
-    _in_flight_limit = settings.request_timeout
+    Worker.in_flight_limit = settings.request_timeout
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
 
 
-def pre_fork(server: Arbiter, worker: GunicornWorker) -> None:
+def pre_fork(server: Arbiter, worker: "Worker") -> None:
     """Give the coming process its slot."""
     if not BOARD.first_ready:
         BOARD.expect(server.num_workers)
     worker.slot = BOARD.claim_slot()
 
 
-def child_exit(server: Arbiter, worker: GunicornWorker) -> None:
+def child_exit(server: Arbiter, worker: "Worker") -> None:
     """Free the slot; halt with status 3 when the pod never was ready and can't be.
 
     `HaltServer` raised while the master already stops would crash it (field note 20): it has no listeners then.
@@ -75,11 +72,12 @@ class Worker(UvicornWorker):
         "lifespan": "on",
         "access_log": False,
     }
+    in_flight_limit: ClassVar[float] = 10.0  # seconds
     slot: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.config.timeout_graceful_shutdown = _in_flight_limit
+        self.config.timeout_graceful_shutdown = self.in_flight_limit
         for name in ("uvicorn.error", "uvicorn.access"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [], True

@@ -98,7 +98,7 @@ class Lifecycle:
             each.start([self.supervisors[name] for name in each.resource.after], give_up=give_up)
             for each in self.supervisors.values()
         ]
-        settled: asyncio.Future[Any] = asyncio.gather(*(each.settled.wait() for each in self.supervisors.values()))
+        settled = asyncio.create_task(self._all_settled())
         try:
             async with asyncio.timeout(self.settings.startup_timeout if give_up else None):
                 await asyncio.wait({settled, *holding}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +111,10 @@ class Lifecycle:
                 await self._fail_start("start failed")
             task.add_done_callback(self._ended)
         self._enter(Phase.READY)
+
+    async def _all_settled(self) -> None:
+        for each in self.supervisors.values():
+            await each.settled.wait()
 
     async def _fail_start(self, what: str) -> None:
         """Report once for the whole pod; leave the process, or raise StartFailed where it isn't ours to end."""

@@ -16,9 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-REQUESTS = Counter(
-    "http_requests_total", "Answers by route template and status", ["method", "route", "status"]
-)
+REQUESTS = Counter("http_requests_total", "Answers by route template and status", ["method", "route", "status"])
 SECONDS = Histogram(
     "http_request_seconds",
     "Seconds from request to the end of its answer",

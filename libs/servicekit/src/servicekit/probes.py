@@ -101,9 +101,7 @@ async def readyz(
     excludable = {check.name for check in found} - {LIFECYCLE}
     excluded = excludable.intersection(exclude)
     lines = [f"[+]{check.name} excluded: ok" if check.name in excluded else str(check) for check in found]
-    lines += [
-        f"warn: {name!r} is no check that can be excluded" for name in exclude if name not in excludable
-    ]
+    lines += [f"warn: {name!r} is no check that can be excluded" for name in exclude if name not in excludable]
     lines.append(f"readyz check {'passed' if ready else 'failed'}")
     return PlainTextResponse("\n".join(lines) + "\n", 200 if ready else 503)
 

@@ -9,9 +9,7 @@ from typing import NoReturn
 from servicekit.board import Board, Entry
 
 START_FAILED = 3  # of the container
-PROCESS_FAILED_START = (
-    70  # of one process: gunicorn's master crashes when several of its children exit with 3
-)
+PROCESS_FAILED_START = 70  # of one process: gunicorn's master crashes when several of its children exit with 3
 BACKGROUND_TASK_DIED = 1
 
 
@@ -40,7 +38,7 @@ _under_gunicorn: Process | None = None
 
 def join(process: Process) -> None:
     """Called by the gunicorn worker class after the fork."""
-    global _under_gunicorn
+    global _under_gunicorn  # noqa: PLW0603 - a process has one place
     _under_gunicorn = process
 
 

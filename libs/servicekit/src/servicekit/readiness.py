@@ -45,8 +45,7 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
 def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
     """Whether no gating check fails; `lifecycle` can't be excluded."""
     return not any(
-        check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude)
-        for check in found
+        check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude) for check in found
     )
 
 
@@ -55,7 +54,5 @@ def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:
     if not board.first_ready:
         return f"{lifecycle.phase}: {ready} of {board.expected} processes ready"
     if ready < lifecycle.settings.min_ready_processes:
-        return (
-            f"{lifecycle.phase}: {ready} of at least {lifecycle.settings.min_ready_processes} processes ready"
-        )
+        return f"{lifecycle.phase}: {ready} of at least {lifecycle.settings.min_ready_processes} processes ready"
     return None

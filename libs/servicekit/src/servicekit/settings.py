@@ -21,9 +21,7 @@ class ServiceSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
-    min_ready_processes: int = Field(
-        1, ge=1, description="ready processes that keep the pod ready, once it was"
-    )
+    min_ready_processes: int = Field(1, ge=1, description="ready processes that keep the pod ready, once it was")
     warmup: Literal["background", "blocking", "lazy"] = Field(
         "background", description="bind first and warm behind a gate, warm before binding, or on first use"
     )
@@ -38,9 +36,7 @@ class ServiceSettings(BaseSettings):
     )
     max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="least level that is logged"
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
     faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
 
@@ -86,10 +82,7 @@ class SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """All secrets that come from files."""
-        read = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
+        read = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
         return {name: value for name, value in read.items() if value is not None}
 
 

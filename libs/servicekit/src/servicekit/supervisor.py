@@ -63,9 +63,7 @@ class Supervisor:
 
     def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> asyncio.Task[None]:
         """Begin to open; the task ends at close, or raises Fatal if `give_up` and waiting can't help."""
-        self._task = asyncio.create_task(
-            self._hold(list(after), give_up), name=f"resource {self.resource.name}"
-        )
+        self._task = asyncio.create_task(self._hold(list(after), give_up), name=f"resource {self.resource.name}")
         return self._task
 
     async def close(self, limit: float) -> None:

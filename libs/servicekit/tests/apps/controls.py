@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import sample
 from fastapi import FastAPI
 
-from servicekit import access, gate, health, lifecycle, process, supervisor
+from servicekit import Resource, access, gate, health, lifecycle, process, supervisor
 from servicekit.phase import Phase
 
 
@@ -40,7 +40,7 @@ def unproven() -> FastAPI:
     async def open_lazily(app: FastAPI) -> AsyncIterator[object]:
         yield object()
 
-    sample.RESOURCES = (sample.Resource("database", open_lazily), sample.dependency("cache", required=False))
+    sample.RESOURCES = (Resource("database", open_lazily), sample.dependency("cache", required=False))
     return sample.create_app()
 
 
@@ -121,7 +121,7 @@ def blocking_load() -> FastAPI:
         time.sleep(float((sample.WORLD / "model").read_text()))
         yield object()
 
-    sample.RESOURCES = (*sample.RESOURCES[:2], sample.Resource("model", open_model))
+    sample.RESOURCES = (*sample.RESOURCES[:2], Resource("model", open_model))
     return sample.create_app()
 
 

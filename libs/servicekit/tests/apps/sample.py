@@ -62,7 +62,7 @@ async def open_model(app: FastAPI) -> AsyncIterator[DaemonExecutor]:
     note("close model")
 
 
-RESOURCES = (
+RESOURCES: tuple[Resource, ...] = (
     dependency("database", required=True),
     dependency("cache", required=False),
     Resource("model", open_model, after=("database",), timeout=30),

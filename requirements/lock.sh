@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# make lock: pins every dependency, by hash, for every platform. Without UPGRADE, pins that still fit stay.
+set -euo pipefail
+
+readonly uv=.venv/bin/uv
+readonly kit=libs/servicekit/pyproject.toml api=services/api/pyproject.toml worker=services/worker/pyproject.toml
+
+# The header of a lock shows this instead of the real command, which may name folders of this machine.
+export UV_CUSTOM_COMPILE_COMMAND="make lock"
+# uv must read the metadata of the CPU build, which PyPI doesn't have: from here, or wherever the caller says.
+export UV_FIND_LINKS="${UV_FIND_LINKS:-$TORCH_INDEX/torch/}"
+
+compile() {
+    local lock=$1
+    shift
+    echo "==> $lock"
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes ${UPGRADE:+--upgrade} \
+        --override requirements/torch.txt --no-emit-package torch --no-emit-package warmstart-servicekit \
+        --output-file "$lock" "$@" && return
+    echo "make lock: $lock was not written: see uv's error above." >&2
+    echo "The CPU build of torch was looked for at $UV_FIND_LINKS;" >&2
+    echo "TORCH_INDEX=URL names another index, UV_FIND_LINKS=FOLDER a folder that holds its wheel." >&2
+    exit 1
+}
+
+compile requirements/dev.lock --group dev "$kit" "$api" "$worker" --all-extras
+if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
+    echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
+    exit 1
+fi
+compile requirements/api.lock --constraint requirements/dev.lock "$api"
+compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --all-extras

@@ -1,0 +1,27 @@
+"""The worker's application."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from servicekit import Lifecycle, Resource, install
+from worker import __version__
+from worker.resources import RESOURCES
+from worker.routes import router
+from worker.settings import WorkerSettings
+
+
+def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
+    """The application. In a unit test, other `resources` stand in for the model."""
+    settings = settings or WorkerSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Lifecycle(app, resources, settings):
+            yield
+
+    app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
+    install(app, settings, quiet=("/model",))  # the api asks for it every second
+    app.include_router(router)
+    return app

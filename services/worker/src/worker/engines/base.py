@@ -1,0 +1,43 @@
+"""What runs a model. Tokenizing is apart from embedding: token counts decide admission and batching."""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+TokenIds: TypeAlias = list[int]
+Vectors: TypeAlias = NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """A loaded model. `embed` is called from one thread only; the others from any, also at the same time."""
+
+    @property
+    def name(self) -> str:
+        """The value of `ENGINE` that selects it."""
+
+    @property
+    def precision(self) -> str:
+        """Number format of the computation, such as fp32."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input in tokens, special tokens included; the rest is cut off."""
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids are 0 to this number, exclusive."""
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Token ids of each text with special tokens, truncated; long texts take milliseconds."""
+
+    def from_ids(self, ids: Sequence[int]) -> TokenIds:
+        """Ids that came without special tokens, with them and truncated: as `encode` would have made them."""
+
+    def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+        """One forward pass: (len(batch), dimensions), unit rows in the order of the batch."""

@@ -1,0 +1,75 @@
+"""The reference engine: the model as sentence-transformers runs it.
+
+Importing torch and transformers takes seconds, hence inside the functions: only loading a model pays for it.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from worker.engines.base import TokenIds, Vectors
+from worker.engines.padding import pad
+from worker.engines.text_tokenizer import TextTokenizer
+from worker.models import ModelFolder
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class SentenceTransformersEngine:
+    """Vectors equal `SentenceTransformer.encode(..., normalize_embeddings=True)` to 1e-5."""
+
+    name = "sentence-transformers"
+    precision = "fp32"
+
+    def __init__(self, folder: ModelFolder, threads: int) -> None:
+        """Load on the thread that will call `embed`: OpenMP's thread count belongs to the calling thread.
+
+        Raises ImportError, OSError or ValueError when the library or the folder won't do.
+        """
+        self._tokenizer = TextTokenizer(folder.modules[0])
+        self._model = _load(folder, threads)
+        if self._model.default_prompt_name:
+            raise ValueError("a model with a default prompt is not supported")
+        self._fill: int = self._model.tokenizer.pad_token_id
+        self.dimensions = self._model.get_embedding_dimension() or 0
+        self.max_tokens = self._tokenizer.max_tokens
+        self.vocabulary_size = self._tokenizer.vocabulary_size
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """As the interface has it."""
+        return self._tokenizer.encode(texts)
+
+    def from_ids(self, ids: Sequence[int]) -> TokenIds:
+        """As the interface has it."""
+        return self._tokenizer.from_ids(ids)
+
+    def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+        """As the interface has it; pooling and normalizing are modules of the model."""
+        import torch  # noqa: PLC0415
+
+        ids, mask = pad(batch, self._fill)
+        with torch.inference_mode():
+            features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+            rows = self._model(features)["sentence_embedding"]
+            # Not every model has a normalizing module.
+            rows = torch.nn.functional.normalize(rows.float(), dim=1)
+        vectors: Vectors = np.ascontiguousarray(rows.numpy())
+        return vectors
+
+
+def _load(folder: ModelFolder, threads: int) -> "SentenceTransformer":
+    # Read once, when the libraries are imported. OpenMP's threads would spin while they wait for each other: beside
+    # one other busy process on 2 cores a pass then took ten times as long.
+    os.environ.update(OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="passive", HF_HUB_OFFLINE="1")
+    import torch  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
+
+    torch.set_num_threads(threads)
+    if torch.get_num_interop_threads() != 1:  # one forward pass at a time; torch allows one change a process
+        torch.set_num_interop_threads(1)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    return SentenceTransformer(str(folder.path), device="cpu", local_files_only=True).eval()

@@ -1,0 +1,60 @@
+"""The texts of one request on their way through the queue."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from worker.engines.base import TokenIds, Vectors
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request: token ids in, rows in the same order out.
+
+    `parameter` is the request's name of the list, `deadline` is in the event loop's time.
+    """
+
+    inputs: list[TokenIds]
+    parameter: str
+    deadline: float
+    dimensions: int
+    rows: Vectors = field(init=False)
+    future: asyncio.Future[Vectors] = field(init=False)
+    waiting_tokens: int = field(init=False)
+    taken: int = 0
+    finished: int = 0
+    inference_seconds: float = 0.0
+    dropped: str | None = None
+
+    def __post_init__(self) -> None:
+        """Needs a running event loop."""
+        self.rows = np.empty((len(self.inputs), self.dimensions), np.float32)
+        self.future = asyncio.get_running_loop().create_future()
+        self.waiting_tokens = sum(map(len, self.inputs))
+
+    def finish(self, index: int, row: Vectors) -> None:
+        """Keep one row; the last one completes the request."""
+        self.rows[index] = row
+        self.finished += 1
+        # The caller may have left while the row was computed.
+        if self.finished == len(self.inputs) and not self.future.done():
+            self.future.set_result(self.rows)
+
+    def fail(self, error: Exception) -> None:
+        """Fail the whole request, unless its caller has left or has its answer."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One text of a request."""
+
+    job: Job
+    index: int
+
+    @property
+    def ids(self) -> TokenIds:
+        """Its tokens."""
+        return self.job.inputs[self.index]

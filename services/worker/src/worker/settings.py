@@ -1,0 +1,35 @@
+"""Settings of the worker. Nothing heavy is imported here: gunicorn's master reads them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from servicekit.cpu import cpu_limit
+from servicekit.settings import ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """What `ServiceSettings` has, and the model."""
+
+    port: int = Field(8001, ge=1, le=65535, description="port to listen on")
+    max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body")
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2",
+        pattern=r"^[\x20-\x7e]+$",  # it goes into a response header
+        description="name of a known model, or a folder that sentence-transformers can load",
+    )
+    engine: Literal["auto", "sentence-transformers", "fake"] = Field(
+        "auto", description="what runs the model; auto is the fastest that is installed, fake needs no model"
+    )
+    precision: Literal["auto", "fp32"] = Field("auto", description="number format of the computation")
+    warmup_passes: bool = Field(True, description="forward passes at the shapes served, before readiness")
+    max_text_characters: int = Field(20_000, ge=1, description="longest text")
+    # With torch on 2 cores tokens/s are flat from 200 tokens on: a larger batch would only delay newcomers.
+    max_batch_tokens: int = Field(2048, ge=1, description="tokens computed before newcomers get their turn")
+    # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.
+    max_queue_tokens: int = Field(65_536, ge=1, description="tokens that may wait; others are refused")
+
+    @property
+    def threads(self) -> int:
+        """Model threads of one process: the pod's CPUs, shared out."""
+        return max(1, cpu_limit() // self.web_concurrency)

@@ -1,0 +1,76 @@
+"""The model, loaded once: before readiness, or with WARMUP=lazy by whoever asks first."""
+
+import asyncio
+
+from fastapi import FastAPI
+
+from servicekit.errors import Unavailable
+from servicekit.executor import DaemonExecutor
+from worker.batcher import Batcher
+from worker.loading import Loader
+from worker.model import Model
+from worker.schemas import ModelInfo
+from worker.settings import WorkerSettings
+from worker.speed import Speed
+from worker.token_queue import TokenQueue
+from worker.warmup import warm_up
+
+STALLED = 30.0  # seconds; a pass of 2,048 tokens takes 0.2 s on 2 cores
+UNMEASURED = 5_000  # tokens/s, until passes were timed
+
+
+class ModelSource:
+    """Owns the model's threads. The inference thread loads the model, warms it and serves it."""
+
+    def __init__(self, app: FastAPI, load: Loader) -> None:
+        self._app = app
+        self._load_engine = load
+        self._settings: WorkerSettings = app.state.settings
+        self._inference = DaemonExecutor("inference")
+        self._tokenizing = DaemonExecutor("tokenizing")
+        self._loading: asyncio.Task[Model] | None = None
+
+    async def get(self) -> Model:
+        """The model; the first call loads it, others wait for that one. Raises Fatal."""
+        if self._loading is None or (self._loading.done() and self._loading.exception()):
+            self._loading = asyncio.create_task(self._load(), name="load model")
+        # A caller that leaves does not take the load along.
+        return await asyncio.shield(self._loading)
+
+    async def check(self) -> None:
+        """Raise when a loaded model can't serve. Looks at memory only, so that it never waits behind work."""
+        if self._loading is None or not self._loading.done():
+            return
+        batcher = self._loading.result().batcher
+        batcher.check_alive()
+        if batcher.pass_seconds > STALLED:
+            raise Unavailable(f"a forward pass has been running for {batcher.pass_seconds:.0f} s")
+
+    def close(self) -> None:
+        """Let the threads end; a load in progress is left behind."""
+        if self._loading:
+            self._loading.cancel()
+        self._inference.shutdown(wait=False, cancel_futures=True)
+        self._tokenizing.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self) -> Model:
+        settings, loop = self._settings, asyncio.get_running_loop()
+        loaded = await loop.run_in_executor(self._inference, self._load_engine, settings)
+        engine = loaded.engine
+        speed = Speed(UNMEASURED, 1)
+        # A lazy load has a request waiting: it is the first pass itself.
+        if settings.warmup_passes and settings.warmup != "lazy":
+            speed = await loop.run_in_executor(self._inference, warm_up, engine, settings.max_batch_tokens)
+        queue = TokenQueue(settings.max_queue_tokens, speed)
+        batcher = Batcher(engine, self._inference, queue, speed, settings.max_batch_tokens)
+        self._app.state.lifecycle.spawn("batcher", batcher.run())
+        info = ModelInfo(
+            model=loaded.name,
+            fingerprint=loaded.fingerprint,
+            dimensions=engine.dimensions,
+            max_tokens=engine.max_tokens,
+            engine=engine.name,
+            precision=engine.precision,
+            threads=settings.threads,
+        )
+        return Model(info, engine, batcher, self._tokenizing)

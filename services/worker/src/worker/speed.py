@@ -1,0 +1,20 @@
+"""How fast the engine has been lately."""
+
+FORGET = 0.9  # what one pass leaves of the weight of those before it
+
+
+class Speed:
+    """Tokens per second over about the last ten passes, large ones counting more."""
+
+    def __init__(self, tokens: float, seconds: float) -> None:
+        self._tokens = tokens
+        self._seconds = seconds
+
+    def add(self, tokens: int, seconds: float) -> None:
+        """Count one pass."""
+        self._tokens = self._tokens * FORGET + tokens
+        self._seconds = self._seconds * FORGET + seconds
+
+    def seconds_for(self, tokens: int) -> float:
+        """How long so many tokens take."""
+        return tokens * self._seconds / self._tokens

@@ -1,0 +1,88 @@
+"""What waits for inference: bounded in tokens, served in turns, left by those who can't use an answer."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from servicekit.errors import DeadlineExceeded, Overloaded
+from worker import metrics
+from worker.jobs import Item, Job
+from worker.speed import Speed
+
+
+class TokenQueue:
+    """Used on the event loop only. `limit` is in tokens; `speed` tells a refused caller when to return."""
+
+    def __init__(self, limit: int, speed: Speed) -> None:
+        self.waiting_tokens = 0
+        self._limit = limit
+        self._speed = speed
+        self._jobs: deque[Job] = deque()
+        self._arrived = asyncio.Event()
+
+    @contextmanager
+    def reserve(self, tokens: int) -> Iterator[None]:
+        """Hold room for a request that is being tokenized. Raises Overloaded when there is none.
+
+        An empty queue takes any request: one that is larger than the limit would otherwise never be served.
+        """
+        if self.waiting_tokens and self.waiting_tokens + tokens > self._limit:
+            metrics.REFUSED.inc()
+            raise Overloaded(
+                f"{self.waiting_tokens} tokens wait already; the limit is {self._limit}",
+                retry_after=self._speed.seconds_for(self.waiting_tokens),
+            )
+        self._count(tokens)
+        try:
+            yield
+        finally:
+            self._count(-tokens)
+
+    def put(self, job: Job) -> None:
+        """Let a job wait for its turn."""
+        self._jobs.append(job)
+        self._count(job.waiting_tokens)
+        self._arrived.set()
+
+    def drop(self, job: Job, why: str) -> None:
+        """Take out what still waits of a job."""
+        metrics.DROPPED.labels(why).inc(len(job.inputs) - job.taken)
+        self._count(-job.waiting_tokens)
+        job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why
+
+    async def get(self, budget: int) -> list[Item]:
+        """The next texts, up to `budget` tokens but at least one; waits only while there is none."""
+        while not (items := self._take(budget)):
+            self._arrived.clear()
+            await self._arrived.wait()
+        return items
+
+    def _take(self, budget: int) -> list[Item]:
+        """One text of each job in turn, so that a large request does not hold up small ones."""
+        items: list[Item] = []
+        while self._jobs:
+            job = self._jobs[0]
+            if self._is_over(job):
+                self._jobs.popleft()
+                continue
+            size = len(job.inputs[job.taken])
+            if items and size > budget:
+                break
+            items.append(Item(job, job.taken))
+            budget -= size
+            job.taken += 1
+            job.waiting_tokens -= size
+            self._count(-size)
+            self._jobs.rotate(-1)
+        return items
+
+    def _is_over(self, job: Job) -> bool:
+        if job.taken < len(job.inputs) and job.deadline <= asyncio.get_running_loop().time():
+            self.drop(job, "expired")
+            job.fail(DeadlineExceeded("the request's time budget was spent in the queue"))
+        return job.taken == len(job.inputs)
+
+    def _count(self, tokens: int) -> None:
+        self.waiting_tokens += tokens
+        metrics.QUEUE_TOKENS.set(self.waiting_tokens)

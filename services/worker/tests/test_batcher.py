@@ -1,0 +1,255 @@
+"""Every caller gets its own rows, or a typed error; nothing is computed for callers that left."""
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from typing import Any
+
+import numpy as np
+import pytest
+
+from servicekit.errors import DeadlineExceeded, ServiceError, Unavailable
+from services.worker.tests.stand_ins import (
+    LIMIT,
+    POISON,
+    BrokenExecutor,
+    GatedEngine,
+    PoisonEngine,
+    RecordingEngine,
+    batching,
+    metric,
+    soon,
+    until,
+)
+from worker.batcher import Batcher
+from worker.engines.base import Vectors
+from worker.engines.fake import FakeEngine
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run one scenario on an event loop."""
+    asyncio.run(asyncio.wait_for(scenario, 2 * LIMIT))
+
+
+def vectors(texts: list[str]) -> Vectors:
+    """What these texts give when nothing else is computed beside them."""
+    return FakeEngine().embed(FakeEngine().encode(texts))
+
+
+async def embed(batcher: Batcher, texts: list[str], deadline: float | None = None) -> Vectors:
+    """Submit and wait, as a route does."""
+    job = batcher.submit(FakeEngine().encode(texts), "texts", soon() if deadline is None else deadline)
+    return await batcher.result(job)
+
+
+def test_each_of_many_callers_gets_its_own_rows() -> None:
+    """200 concurrent requests of up to 40 texts, in batches of 500 tokens: order and identity hold."""
+    choose = random.Random(1)
+
+    def text() -> str:
+        return " ".join(choose.choices("abcdefghij", k=choose.randint(1, 60)))
+
+    requests = [[text() for _ in range(choose.randint(1, 40))] for _ in range(200)]
+
+    async def scenario() -> None:
+        engine = RecordingEngine()
+        async with batching(engine, budget=500) as batcher:
+            answers = await asyncio.gather(*(embed(batcher, texts) for texts in requests))
+            assert batcher.queue.waiting_tokens == 0
+        for texts, rows in zip(requests, answers, strict=True):
+            np.testing.assert_array_equal(rows, vectors(texts))
+        assert max(sum(map(len, batch)) for batch in engine.passes) <= 500
+
+    run(scenario())
+
+
+def test_an_idle_engine_begins_at_once_and_a_busy_one_collects() -> None:
+    """The first text is computed alone; the twenty that came meanwhile are one batch."""
+
+    async def scenario() -> None:
+        engine = GatedEngine()
+        async with batching(engine) as batcher:
+            first = asyncio.create_task(embed(batcher, ["first"]))
+            await until(lambda: engine.passes, "the first pass")
+            others = [asyncio.create_task(embed(batcher, [f"text {n}"])) for n in range(20)]
+            await until(lambda: batcher.queue.waiting_tokens == 20 * 4, "twenty texts wait")
+            engine.gate.set()
+            await asyncio.gather(first, *others)
+        assert [len(batch) for batch in engine.passes] == [1, 20]
+
+    run(scenario())
+
+
+def test_a_request_larger_than_the_budget_is_split() -> None:
+    """Several passes give one answer in order."""
+    texts = [f"{'word ' * (n % 30)}{n}" for n in range(256)]
+
+    async def scenario() -> None:
+        engine = RecordingEngine()
+        async with batching(engine, budget=200) as batcher:
+            np.testing.assert_array_equal(await embed(batcher, texts), vectors(texts))
+        assert len(engine.passes) > 20
+
+    run(scenario())
+
+
+def test_expired_work_leaves_before_inference() -> None:
+    """A request whose deadline passes in the queue gets 504, is never computed, and is counted."""
+
+    async def scenario() -> None:
+        engine = GatedEngine()
+        before = metric("worker_dropped_total", reason="expired")
+        async with batching(engine) as batcher:
+            first = asyncio.create_task(embed(batcher, ["first"]))
+            await until(lambda: engine.passes, "the first pass")
+            late = asyncio.create_task(embed(batcher, ["late", "later"], deadline=0.0))
+            fine = asyncio.create_task(embed(batcher, ["fine"]))
+            await until(lambda: batcher.queue.waiting_tokens == 9, "three texts wait")
+            engine.gate.set()
+            with pytest.raises(DeadlineExceeded):
+                await late
+            await asyncio.gather(first, fine)
+        assert engine.embedded == FakeEngine().encode(["first", "fine"])
+        assert metric("worker_dropped_total", reason="expired") - before == 2
+
+    run(scenario())
+
+
+def test_abandoned_work_leaves_before_inference() -> None:
+    """A caller that is cancelled frees its tokens at once; the batch loop survives, others are served."""
+
+    async def scenario() -> None:
+        engine = GatedEngine()
+        before = metric("worker_dropped_total", reason="abandoned")
+        async with batching(engine) as batcher:
+            computing = asyncio.create_task(embed(batcher, ["computing"]))
+            await until(lambda: engine.passes, "the first pass")
+            waiting = asyncio.create_task(embed(batcher, ["waiting", "waiting"]))
+            await until(lambda: batcher.queue.waiting_tokens, "two texts wait")
+            for task in (computing, waiting):
+                task.cancel()
+            await asyncio.wait({computing, waiting})
+            assert batcher.queue.waiting_tokens == 0
+            engine.gate.set()
+            np.testing.assert_array_equal(await embed(batcher, ["next"]), vectors(["next"]))
+        assert engine.embedded == FakeEngine().encode(["computing", "next"])
+        assert metric("worker_dropped_total", reason="abandoned") - before == 2
+
+    run(scenario())
+
+
+def test_work_abandoned_between_two_passes_of_a_batch_is_not_computed() -> None:
+    """Texts that left the queue for a later pass are dropped too when their caller leaves."""
+
+    async def scenario() -> None:
+        engine = GatedEngine()
+        before = metric("worker_dropped_total", reason="abandoned")
+        async with batching(engine) as batcher:
+            # Both at once, so that they are one batch; in two passes, for they differ in length.
+            short, other = (
+                batcher.submit(FakeEngine().encode([text]), "texts", soon()) for text in ("short", "long " * 100)
+            )
+            long = asyncio.create_task(batcher.result(other))
+            await until(lambda: engine.passes and not batcher.queue.waiting_tokens, "the short text's pass")
+            long.cancel()
+            await asyncio.wait({long})
+            engine.gate.set()
+            await batcher.result(short)
+            await until(lambda: metric("worker_dropped_total", reason="abandoned") > before, "it was dropped")
+        assert engine.embedded == FakeEngine().encode(["short"])
+
+    run(scenario())
+
+
+def test_a_bad_input_fails_alone() -> None:
+    """Its request gets a typed error naming the text; the others of the batch get their rows."""
+
+    async def scenario() -> None:
+        engine = PoisonEngine()
+        async with batching(engine) as batcher:
+            requests = [["a", "b"], ["c", POISON, "d"], ["e"]]
+            good, bad, other = await asyncio.gather(
+                *(embed(batcher, texts) for texts in requests), return_exceptions=True
+            )
+        assert isinstance(good, np.ndarray)
+        assert isinstance(other, np.ndarray)
+        np.testing.assert_array_equal(good, vectors(["a", "b"]))
+        np.testing.assert_array_equal(other, vectors(["e"]))
+        assert isinstance(bad, ServiceError)
+        assert (bad.status, bad.code, bad.param) == (500, "inference_failed", "texts.1")
+
+    run(scenario())
+
+
+def test_the_rest_of_a_failed_request_is_not_computed() -> None:
+    """What still waits of it leaves the queue, and is counted."""
+
+    async def scenario() -> None:
+        engine = PoisonEngine()
+        before = metric("worker_dropped_total", reason="failed")
+        async with batching(engine, budget=3) as batcher:
+            with pytest.raises(ServiceError):
+                await embed(batcher, [POISON, "b", "c"])
+            assert batcher.queue.waiting_tokens == 0
+        assert engine.embedded == FakeEngine().encode([POISON])
+        assert metric("worker_dropped_total", reason="failed") - before == 2
+
+    run(scenario())
+
+
+def test_a_vector_that_is_not_finite_is_an_error() -> None:
+    """An engine that gives NaN fails the request; NaN never reaches a client."""
+
+    class Nan(FakeEngine):
+        def embed(self, batch: Any) -> Vectors:
+            return super().embed(batch) * np.float32("nan")
+
+    async def scenario() -> None:
+        async with batching(Nan()) as batcher:
+            with pytest.raises(ServiceError, match=r"texts\.0 could not be embedded"):
+                await embed(batcher, ["a"])
+
+    run(scenario())
+
+
+def test_the_end_of_the_loop_fails_all_that_wait() -> None:
+    """Whether computing, waiting or new: a caller gets a typed 503, and none hangs."""
+
+    async def scenario() -> None:
+        engine = GatedEngine()
+        async with batching(engine) as batcher:
+            callers = [asyncio.create_task(embed(batcher, ["computing"]))]
+            await until(lambda: engine.passes, "the first pass")
+            callers.append(asyncio.create_task(embed(batcher, ["waiting"])))
+            await until(lambda: batcher.queue.waiting_tokens, "a text waits")
+        answers = await asyncio.gather(*callers, embed(batcher, ["new"]), return_exceptions=True)
+        assert [type(answer) for answer in answers] == [Unavailable] * 3
+        engine.gate.set()
+
+    run(scenario())
+
+
+def test_an_executor_that_takes_no_work_ends_the_loop() -> None:
+    """It is not taken for the fault of an input, and the caller is told."""
+
+    async def scenario() -> None:
+        async with batching(FakeEngine(), executor=BrokenExecutor()) as batcher:
+            with pytest.raises(Unavailable):
+                await embed(batcher, ["a"])
+            with pytest.raises(Unavailable):
+                batcher.check_alive()
+
+    run(scenario())
+
+
+def test_what_is_computed_is_counted() -> None:
+    """Tokens are counted without padding, padding beside them."""
+
+    async def scenario() -> None:
+        before = [metric(f"worker_{name}_total") for name in ("tokens", "padding_tokens")]
+        async with batching(FakeEngine()) as batcher:
+            await embed(batcher, ["one", "one two three"])
+        after = [metric(f"worker_{name}_total") for name in ("tokens", "padding_tokens")]
+        assert [now - then for now, then in zip(after, before, strict=True)] == [8, 2]
+
+    run(scenario())

@@ -1,0 +1,43 @@
+"""torch is imported by whoever loads a model, in the thread that will run it."""
+
+import json
+import subprocess
+import sys
+
+HEAVY = ["torch", "transformers", "sentence_transformers"]
+
+IMPORT_APP = f"""
+import json, sys, worker.app
+print(json.dumps([name for name in {HEAVY} if name in sys.modules]))
+"""
+
+START = f"""
+import json, sys, threading
+threads = {{}}
+def audit(event, args):
+    if event == "import" and args[0] in {HEAVY}:
+        threads.setdefault(args[0], threading.current_thread().name)
+sys.addaudithook(audit)
+from fastapi.testclient import TestClient
+from worker.app import create_app
+with TestClient(create_app()):
+    print(json.dumps(threads))
+"""
+
+
+def run(program: str) -> tuple[object, str]:
+    """What a program of its own printed as JSON, and its stderr."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout), done.stderr
+
+
+def test_importing_the_app_imports_no_model_library() -> None:
+    """Probes answer early because `worker.app` is light."""
+    assert run(IMPORT_APP)[0] == []
+
+
+def test_the_libraries_are_imported_in_the_inference_thread() -> None:
+    """The event loop's thread imports none of them, and no progress bar is drawn into the log."""
+    threads, stderr = run(START)
+    assert threads == dict.fromkeys(HEAVY, "inference")
+    assert "it/s" not in stderr

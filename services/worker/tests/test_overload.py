@@ -1,0 +1,137 @@
+"""Work that is too much, too late or for nobody is refused or dropped early."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+
+from services.worker.tests.stand_ins import (
+    GatedEngine,
+    RecordingEngine,
+    engine_resource,
+    listening,
+    metric,
+    serving,
+    until_now,
+)
+from worker import source
+from worker.app import create_app
+from worker.engines.fake import FakeEngine
+from worker.settings import WorkerSettings
+
+WAITING = "four words that wait"  # 6 tokens
+
+
+class Busy:
+    """A worker whose engine computes the text `first` until its gate is opened."""
+
+    def __init__(self, client: TestClient, engine: GatedEngine, pool: ThreadPoolExecutor) -> None:
+        self.client = client
+        self.engine = engine
+        self._pool = pool
+        self.first = self.post("first")
+        until_now(lambda: engine.passes, "the first pass")
+
+    def post(self, text: str, **headers: str) -> Future[httpx2.Response]:
+        """Ask for one text, from a thread of its own."""
+        return self._pool.submit(self.client.post, "/embeddings/", json={"texts": [text]}, headers=headers)
+
+    def wait(self, text: str) -> Future[httpx2.Response]:
+        """Ask for one text, and return when it waits in the queue."""
+        waiting = metric("worker_queue_tokens")
+        answer = self.post(text)
+        until_now(lambda: metric("worker_queue_tokens") > waiting, "the text waits")
+        return answer
+
+
+@pytest.fixture
+def busy() -> Iterator[Busy]:
+    """A busy worker with room for 10 tokens."""
+    engine = GatedEngine()
+    with serving(engine, max_queue_tokens=10) as client, ThreadPoolExecutor(4) as pool:
+        try:
+            yield Busy(client, engine, pool)
+        finally:
+            engine.gate.set()
+
+
+def test_a_full_queue_refuses_before_tokenizing(busy: Busy) -> None:
+    """503 with Retry-After and the numbers; what was accepted is served, and the queue is empty again."""
+    waiting = busy.wait(WAITING)
+    tokenized = len(busy.engine.encoded_on)
+    refused = busy.post("x " * 500).result()
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "overloaded"
+    assert "6 tokens wait already; the limit is 10" in refused.json()["error"]["message"]
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert len(busy.engine.encoded_on) == tokenized
+    busy.engine.gate.set()
+    assert [busy.first.result().status_code, waiting.result().status_code] == [200, 200]
+    assert metric("worker_queue_tokens") == 0
+
+
+def test_work_whose_time_is_spent_is_not_computed(busy: Busy) -> None:
+    """The caller's X-Request-Timeout is its deadline: 504, counted, and the engine never sees the text."""
+    dropped = metric("worker_dropped_total", reason="expired")
+    late = busy.post("late", **{"X-Request-Timeout": "0.2"}).result()
+    assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
+    until_now(lambda: metric("worker_dropped_total", reason="expired") == dropped + 1, "it was counted")
+    busy.engine.gate.set()
+    assert busy.first.result().status_code == 200
+    assert busy.engine.embedded == FakeEngine().encode(["first"])
+
+
+def test_health_does_not_queue_behind_work(busy: Busy) -> None:
+    """While the engine is busy and the queue full, probes and GET /model answer."""
+    waiting = busy.wait(WAITING)
+    for path in ("/livez", "/readyz", "/readyz/model", "/model"):
+        assert busy.client.get(path).status_code == 200
+    busy.engine.gate.set()
+    assert waiting.result().status_code == 200
+
+
+def test_work_of_a_client_that_left_is_not_computed() -> None:
+    """A client that closes its connection while its text waits frees its place, and is counted."""
+    engine = GatedEngine()
+    settings = WorkerSettings(warmup_passes=False, drain_seconds=0)
+    dropped = metric("worker_dropped_total", reason="abandoned")
+    with (
+        listening(create_app(settings, [engine_resource(engine)])) as url,
+        ThreadPoolExecutor(1) as pool,
+        httpx2.Client(base_url=url) as client,
+    ):
+        first = pool.submit(client.post, "/embeddings/", json={"texts": ["first"]})
+        until_now(lambda: engine.passes, "the first pass")
+        with pytest.raises(httpx2.ReadTimeout):
+            httpx2.post(f"{url}/embeddings/", json={"texts": ["left"]}, timeout=0.3)
+        until_now(lambda: metric("worker_dropped_total", reason="abandoned") > dropped, "it was counted")
+        assert metric("worker_queue_tokens") == 0
+        engine.gate.set()
+        assert first.result().status_code == 200
+    assert engine.embedded == FakeEngine().encode(["first"])
+
+
+def test_a_pass_that_never_ends_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wedged engine fails the model's check: callers get a fast 503 instead of a place in the queue."""
+    monkeypatch.setattr(source, "STALLED", 0.0)
+    engine = GatedEngine()
+    with serving(engine, health_interval=0.05) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.post, "/embeddings/", json={"texts": ["first"]})
+        until_now(lambda: client.get("/readyz/model").status_code == 503, "the check fails")
+        assert "a forward pass has been running" in client.get("/readyz/model").text
+        refused = client.post("/embeddings/", json={"texts": ["second"]})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
+        engine.gate.set()
+        assert first.result().status_code == 200
+        until_now(lambda: client.get("/readyz/model").status_code == 200, "the check recovers")
+
+
+def test_an_idle_model_is_healthy_whatever_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test above: without a pass running the check holds."""
+    monkeypatch.setattr(source, "STALLED", 0.0)
+    engine = RecordingEngine()
+    with serving(engine, health_interval=0.05) as client:
+        assert client.post("/embeddings/", json={"texts": ["first"]}).status_code == 200
+        until_now(lambda: client.get("/readyz/model").status_code == 200, "the check holds")

@@ -1,0 +1,45 @@
+"""Settings say what this worker can do, and nothing more."""
+
+import pytest
+from pydantic import ValidationError
+
+from servicekit.cpu import cpu_limit
+from worker.settings import WorkerSettings
+
+
+def test_defaults_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Port, model, engine, precision and warm-up passes without any variable set."""
+    for name in ("PORT", "EMBEDDING_MODEL", "ENGINE", "PRECISION", "WARMUP_PASSES"):
+        monkeypatch.delenv(name, raising=False)
+    settings = WorkerSettings()
+    assert (settings.port, settings.embedding_model) == (8001, "all-MiniLM-L6-v2")
+    assert (settings.engine, settings.precision, settings.warmup_passes) == ("auto", "auto", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ENGINE", "onnx"), ("PRECISION", "int8"), ("EMBEDDING_MODEL", "modèle"), ("WARMUP_PASSES", "2")],
+)
+def test_what_is_not_supported_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A value that would be ignored, or that can't go into a header, is a bad setting."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        WorkerSettings()
+
+
+@pytest.mark.parametrize(("value", "passes"), [("on", True), ("off", False)])
+def test_warmup_passes_are_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, passes: bool) -> None:
+    """WARMUP_PASSES takes the words of the documentation."""
+    monkeypatch.setenv("WARMUP_PASSES", value)
+    assert WorkerSettings().warmup_passes is passes
+
+
+def test_processes_share_the_cpus() -> None:
+    """Model threads of all processes together don't exceed the CPUs, but each has one."""
+    assert WorkerSettings(web_concurrency=1).threads == cpu_limit()
+    assert WorkerSettings(web_concurrency=32).threads == max(1, cpu_limit() // 32)
+
+
+def test_every_setting_is_described() -> None:
+    """The table of settings is made from the descriptions."""
+    assert all(field.description for field in WorkerSettings.model_fields.values())

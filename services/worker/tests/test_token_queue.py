@@ -1,0 +1,130 @@
+"""The queue is bounded in tokens, fair between requests, and left at once."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from servicekit.errors import Overloaded
+from services.worker.tests.stand_ins import LIMIT, metric, soon
+from worker.jobs import Job
+from worker.speed import Speed
+from worker.token_queue import TokenQueue
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run one scenario on an event loop."""
+    asyncio.run(asyncio.wait_for(scenario, LIMIT))
+
+
+def queue(limit: int = 1000, tokens_per_second: int = 100) -> TokenQueue:
+    """An empty queue."""
+    return TokenQueue(limit, Speed(tokens_per_second, 1))
+
+
+def job(*sizes: int) -> Job:
+    """A request with texts of these sizes."""
+    return Job([[1] * size for size in sizes], "texts", soon(), 384)
+
+
+def test_requests_take_turns() -> None:
+    """A large request holds up a small one that came later by one text, not by all of its texts."""
+
+    async def scenario() -> None:
+        waiting, large, small = queue(), job(*[5] * 10), job(5, 5)
+        waiting.put(large)
+        waiting.put(small)
+        order = [item.job for item in await waiting.get(20)]
+        assert order == [large, small, large, small]
+
+    run(scenario())
+
+
+def test_a_batch_ends_at_the_budget() -> None:
+    """Texts are taken while they fit; what doesn't fit is the first of the next batch."""
+
+    async def scenario() -> None:
+        waiting, only = queue(), job(4, 4, 4, 9)
+        waiting.put(only)
+        assert [item.index for item in await waiting.get(10)] == [0, 1]
+        assert [item.index for item in await waiting.get(10)] == [2]
+        assert [item.index for item in await waiting.get(10)] == [3]
+        assert waiting.waiting_tokens == 0
+
+    run(scenario())
+
+
+def test_a_text_larger_than_the_budget_is_served_alone() -> None:
+    """The budget bounds a batch, not a text."""
+
+    async def scenario() -> None:
+        waiting = queue()
+        waiting.put(job(50, 50))
+        assert len(await waiting.get(10)) == 1
+
+    run(scenario())
+
+
+def test_a_full_queue_refuses_and_says_when_to_return() -> None:
+    """Retry-After is the time that the waiting tokens take at the measured speed."""
+
+    async def scenario() -> None:
+        waiting = queue(limit=1000, tokens_per_second=100)
+        waiting.put(job(*[100] * 9))
+        with waiting.reserve(100):
+            with pytest.raises(Overloaded) as refused, waiting.reserve(1):
+                pass
+            assert refused.value.retry_after == pytest.approx(10)
+
+    run(scenario())
+
+
+def test_room_is_given_back() -> None:
+    """A reservation counts while it is held, and no longer when its request fails."""
+
+    async def scenario() -> None:
+        waiting = queue()
+        with contextlib.suppress(ValueError), waiting.reserve(600):
+            assert waiting.waiting_tokens == 600
+            raise ValueError("the text can't be tokenized")
+        assert waiting.waiting_tokens == 0
+
+    run(scenario())
+
+
+def test_an_empty_queue_takes_a_request_larger_than_itself() -> None:
+    """No valid request is refused for ever."""
+
+    async def scenario() -> None:
+        with queue(limit=10).reserve(5000):
+            pass
+
+    run(scenario())
+
+
+def test_what_is_dropped_no_longer_waits() -> None:
+    """The rest of a request leaves queue and metric at once, and is counted by text."""
+
+    async def scenario() -> None:
+        waiting, leaving, staying = queue(), job(5, 5, 5), job(7)
+        waiting.put(leaving)
+        waiting.put(staying)
+        assert [item.job for item in await waiting.get(5)] == [leaving]
+        before = metric("worker_dropped_total", reason="abandoned")
+        waiting.drop(leaving, "abandoned")
+        assert waiting.waiting_tokens == metric("worker_queue_tokens") == 7
+        assert metric("worker_dropped_total", reason="abandoned") - before == 2
+        assert [item.job for item in await waiting.get(100)] == [staying]
+
+    run(scenario())
+
+
+def test_speed_follows_the_latest_passes() -> None:
+    """Ten slow passes outweigh one fast one from before."""
+    speed = Speed(10_000, 1)
+    assert speed.seconds_for(1000) == pytest.approx(0.1)
+    for _ in range(50):
+        speed.add(100, 1)
+    assert speed.seconds_for(1000) == pytest.approx(10, rel=0.1)

@@ -1,0 +1,24 @@
+"""A running system behind one interface, whatever runs it: see `stack.interface`.
+
+from stack import EmbeddedStack, free_ports
+
+with EmbeddedStack(root=tmp_path, ports=free_ports(), parts=("postgres", "valkey")) as stack:
+    stack.pause("postgres")
+"""
+
+from stack.embedded import EmbeddedStack
+from stack.errors import StackError
+from stack.interface import PARTS, Part, PartStatus, Stack
+from stack.polling import poll_until
+from stack.ports import free_ports
+
+__all__ = [
+    "PARTS",
+    "EmbeddedStack",
+    "Part",
+    "PartStatus",
+    "Stack",
+    "StackError",
+    "free_ports",
+    "poll_until",
+]

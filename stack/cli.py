@@ -1,0 +1,153 @@
+"""The command line: `python -m stack up|down|status|…`. Exit code 1: it failed, the reason is on stderr."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import get_args
+
+from stack.embedded import EmbeddedStack
+from stack.errors import StackError
+from stack.interface import PARTS, Part, Stack
+from stack.site import DEFAULT_ROOT
+
+# Exit codes of `status`.
+ALL_READY, NOTHING_RUNS, SOME_NOT_READY = 0, 3, 4
+
+NEXT_STEPS = """
+Ready:
+  {api}         a page to try it
+  {api}/docs    the API
+  {worker}         the worker
+Next:
+  curl {api}/v1/embeddings -H 'content-type: application/json' \\
+       -d '{{"model": "all-MiniLM-L6-v2", "input": "Hello"}}'
+  make down     stops it; documents stay"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger().handlers[0].setFormatter(_Elapsed())
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        command: Callable[[Stack, argparse.Namespace], int] = options.command
+        return command(EmbeddedStack(options.root), options)
+    except StackError as error:
+        print(f"stack {options.name}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"stack {options.name}: interrupted", file=sys.stderr)
+    return 1
+
+
+class _Elapsed(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.relativeCreated / 1000:6.1f} s  {record.getMessage()}"
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stack", description="Run the system, or a part of it.")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder of data and logs (%(default)s)")
+    commands = parser.add_subparsers(dest="name", required=True)
+
+    def add(name: str, command: Callable[[Stack, argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=command)
+        return sub
+
+    add("up", _up, "start what doesn't run, and wait until all is ready")
+    add("down", _down, "stop everything; documents stay")
+    add("status", _status, "what runs (exit code 0: all is ready, 3: nothing runs, 4: something in between)")
+    add("urls", _urls, "addresses, with user names and passwords")
+    for name, command, text in (
+        ("start", _start, "start one part, and wait until it is ready"),
+        ("stop", _stop, "stop one part, as its platform would"),
+        ("restart", _restart, "stop and start one part"),
+        ("pause", _pause, "freeze one part: connections stay open, nothing answers"),
+        ("resume", _resume, "let a paused part go on"),
+        ("logs", _logs, "print what one part has logged"),
+    ):
+        add(name, command, text).add_argument("part", choices=get_args(Part))
+    sub = add("signal", _signal, "signal the main process of one part")
+    sub.add_argument("part", choices=get_args(Part))
+    sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
+    return parser
+
+
+def signal_name(text: str) -> signal.Signals:
+    if text.isdecimal():
+        return signal.Signals(int(text))
+    name = text.upper().removeprefix("SIG")
+    try:
+        return signal.Signals[f"SIG{name}"]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+def _up(stack: Stack, _options: argparse.Namespace) -> int:
+    stack.up()
+    print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker")))
+    return 0
+
+
+def _down(stack: Stack, _options: argparse.Namespace) -> int:
+    stack.down()
+    return 0
+
+
+def _status(stack: Stack, _options: argparse.Namespace) -> int:
+    parts = stack.status()
+    for part in parts:
+        print(f"{part.part:9} {part.pid or '-':>8}  {part.detail}")
+    if all(part.ready for part in parts):
+        return ALL_READY
+    return SOME_NOT_READY if any(part.running for part in parts) else NOTHING_RUNS
+
+
+def _urls(stack: Stack, _options: argparse.Namespace) -> int:
+    for part in PARTS:
+        print(f"{part:9} {stack.url(part)}")
+    return 0
+
+
+def _start(stack: Stack, options: argparse.Namespace) -> int:
+    stack.start(options.part)
+    return 0
+
+
+def _stop(stack: Stack, options: argparse.Namespace) -> int:
+    stack.stop(options.part)
+    return 0
+
+
+def _restart(stack: Stack, options: argparse.Namespace) -> int:
+    stack.restart(options.part)
+    return 0
+
+
+def _signal(stack: Stack, options: argparse.Namespace) -> int:
+    stack.signal(options.part, options.signal)
+    return 0
+
+
+def _pause(stack: Stack, options: argparse.Namespace) -> int:
+    stack.pause(options.part)
+    return 0
+
+
+def _resume(stack: Stack, options: argparse.Namespace) -> int:
+    stack.resume(options.part)
+    return 0
+
+
+def _logs(stack: Stack, options: argparse.Namespace) -> int:
+    print(stack.logs(options.part), end="")
+    return 0

@@ -1,0 +1,187 @@
+"""A program that runs on by itself, and that a later call finds, signals and stops again.
+
+A shell stays as its parent and notes its exit code, so that whoever stops it can know how it ended.
+"""
+
+import logging
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
+from threading import Thread
+
+import psutil
+
+from stack.errors import StackError
+from stack.polling import poll_until
+from stack.record import Record
+from stack.site import REPOSITORY
+
+log = logging.getLogger(__name__)
+
+NOTE_EXIT_CODE = 'file=$1; shift; "$@"; echo $? > "$file"'
+MARK = "WARMSTART_DAEMON"
+SPAWN_SECONDS = 5.0
+KILL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run: the whole command line and the whole environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+class Daemon:
+    """The main process of a part and its descendants.
+
+    Args:
+        name: for messages and file names.
+        run: folder of the pid file and the exit code.
+        log_file: where its output goes, after what is there.
+    """
+
+    def __init__(self, name: str, run: Path, log_file: Path) -> None:
+        self.name = name
+        self.log_file = log_file
+        self._pid_file = run / f"{name}.json"
+        self._exit_file = run / f"{name}.exit"
+        self._log_start = 0  # where the log of the process that this object started begins
+
+    def start(self, command: Command, port: int) -> None:
+        """Start it in a session of its own; the port is only remembered.
+
+        Raises:
+            StackError: it runs already.
+        """
+        if self.main():
+            raise StackError(f"{self.name} runs already")
+        self._clear()
+        self._exit_file.unlink(missing_ok=True)
+        with self.log_file.open("ab") as out:
+            self._log_start = out.tell()
+            shell = subprocess.Popen(
+                ["/bin/sh", "-c", NOTE_EXIT_CODE, "sh", str(self._exit_file), *command.argv],
+                env={**command.environment, MARK: str(self._pid_file)},
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        Thread(target=shell.wait, daemon=True).start()  # else it would stay as a zombie of this process
+        poll_until(lambda: self._adopt(shell.pid, port), SPAWN_SECONDS, f"start of {self.name}", interval=0.005)
+
+    def _adopt(self, shell: int, port: int) -> bool:
+        """Record the shell's child as the main process; whether that is done, or it has ended already."""
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(shell).children():
+                Record.of(child, port).save(self._pid_file)
+                return True
+        return self.exit_code() is not None
+
+    def main(self) -> psutil.Process | None:
+        """The main process, if it runs."""
+        record = Record.load(self._pid_file)
+        return record.process() if record else None
+
+    def port(self) -> int | None:
+        """The port that it was started with, None when it doesn't run."""
+        record = Record.load(self._pid_file)
+        return record.port if record and record.process() else None
+
+    def exit_code(self) -> int | None:
+        """How the last main process ended (128 + N: by signal N); None while it runs or if none ever did."""
+        try:
+            return int(self._exit_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def processes(self) -> list[psutil.Process]:
+        """The main process and all its descendants, the main one first."""
+        main = self.main()
+        if main is None:
+            return []
+        try:
+            return [main, *main.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal(self, sig: Signals) -> None:
+        """Send a signal to the main process, if it runs."""
+        main = self.main()
+        _send([main] if main else [], sig)
+
+    def pause(self) -> None:
+        """Freeze them all, the main process first: then it makes no new ones meanwhile."""
+        self.signal(SIGSTOP)
+        processes = self.processes()
+        _send(processes, SIGSTOP)
+        poll_until(lambda: all(map(_is_frozen, processes)), SPAWN_SECONDS, f"pause of {self.name}")
+
+    def resume(self) -> None:
+        """Continue them all."""
+        _send(self.processes(), SIGCONT)
+
+    def stop(self, sig: Signals, grace: float) -> int | None:
+        """Ask the main process to end; whatever of it still runs after `grace` seconds is killed."""
+        processes = self.processes()
+        if not processes:
+            self._clear()
+            return self.exit_code()
+        _send(processes[:1], sig)
+        _send(processes, SIGCONT)  # a paused process would not hear it
+        _, alive = psutil.wait_procs(processes, timeout=grace)
+        if alive:
+            log.warning("%s did not stop within %g s: killed", self.name, grace)
+            self._kill(alive)
+        with suppress(StackError):  # somebody killed the shell: then nobody knows
+            poll_until(lambda: self.exit_code() is not None, KILL_SECONDS, f"exit code of {self.name}")
+        self._clear()
+        return self.exit_code()
+
+    def _clear(self) -> None:
+        self._kill(self._left_behind())
+        self._pid_file.unlink(missing_ok=True)
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of its log, without what earlier runs left there."""
+        return "\n".join(self.logs(self._log_start).splitlines()[-lines:])
+
+    def logs(self, start: int = 0) -> str:
+        """All it has logged, from byte `start` on."""
+        if not self.log_file.exists():
+            return ""
+        return self.log_file.read_bytes()[start:].decode(errors="replace")
+
+    def _left_behind(self) -> Iterator[psutil.Process]:
+        """Processes of ours that outlived a main process that was killed."""
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self._pid_file):
+                    yield process
+            except psutil.Error:  # gone, or somebody else's
+                continue
+
+    def _kill(self, processes: Iterable[psutil.Process]) -> None:
+        doomed = list(processes)
+        _send(doomed, SIGKILL)
+        psutil.wait_procs(doomed, timeout=KILL_SECONDS)
+
+
+def _send(processes: Iterable[psutil.Process], sig: Signals) -> None:
+    for process in processes:
+        try:
+            process.send_signal(sig)
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _is_frozen(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

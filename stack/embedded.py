@@ -1,0 +1,164 @@
+"""The stack without containers: the real services, PostgreSQL and Valkey, as processes on 127.0.0.1."""
+
+import fcntl
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from signal import Signals
+
+from stack.errors import StackError
+from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack
+from stack.ports import ports_from, require_free
+from stack.postgres import Postgres
+from stack.program import Program
+from stack.readiness import wait_ready
+from stack.secrets import load_secrets
+from stack.services import Service, migrate
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site
+from stack.valkey import Valkey
+
+log = logging.getLogger(__name__)
+
+
+class EmbeddedStack(Stack):
+    """Processes that outlive this one, unless it is used as a context manager.
+
+    Args:
+        root: folder of data, logs and pid files. The one of `make up` keeps its passwords in the
+            repository's .env, any other in its own.
+        ports: by part; those of the environment variables, else the defaults.
+        parts: which ones `up` starts.
+        environment: settings for both services, above those of this process.
+    """
+
+    def __init__(
+        self,
+        root: Path = DEFAULT_ROOT,
+        ports: Mapping[Part, int] | None = None,
+        parts: Iterable[Part] = PARTS,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> None:
+        root = root.resolve()
+        wanted = frozenset(parts)
+        self.parts = tuple(part for part in PARTS if part in wanted)
+        secrets_file = (REPOSITORY if root == DEFAULT_ROOT else root) / ".env"
+        self.site = Site(root, ports or ports_from(), load_secrets(secrets_file))
+        self.site.make_folders()
+        self._environment = environment
+        self._programs: dict[Part, Program] = {
+            "postgres": Postgres(self.site),
+            "valkey": Valkey(self.site),
+            "worker": Service("worker", self.site),
+            "api": Service("api", self.site),
+        }
+
+    def up(self) -> None:
+        """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
+        with self._alone():
+            missing = [part for part in self.parts if not self._programs[part].daemon.main()]
+            require_free({part: self._programs[part].port for part in missing})
+            started: list[Part] = []
+            try:
+                self._start_all(missing, started)
+            except BaseException:  # an interrupt too leaves nothing half-started
+                for part in reversed(started):
+                    self.stop(part)
+                raise
+
+    def _start_all(self, missing: list[Part], started: list[Part]) -> None:
+        def launch(*parts: Part) -> None:
+            for part in parts:
+                if part in missing:
+                    started.append(part)
+                    self._launch(part)
+
+        launch("postgres", "valkey", "worker")  # the worker needs neither, and takes longest
+        self._wait("postgres", "valkey")
+        if "api" in missing and "postgres" in self.parts:
+            self.migrate()
+        launch("api")
+        self._wait("worker", "api")
+
+    def _wait(self, *parts: Part) -> None:
+        wait_ready(self._programs[part] for part in parts if part in self.parts)
+
+    def _launch(self, part: Part, environment: Mapping[str, str] = NOTHING) -> None:
+        program = self._programs[part]
+        known = self._settings() if isinstance(program, Service) else NOTHING
+        log.info("%-9s starting on port %d", part, program.port)
+        program.start({**known, **environment})
+
+    def _settings(self) -> dict[str, str]:
+        addresses = {
+            "DATABASE_URL": self.url("postgres"),
+            "REDIS_URL": self.url("valkey"),
+            "WORKER_URL": self.url("worker"),
+        }
+        return {**addresses, **self._environment}
+
+    def down(self) -> None:
+        with self._alone():
+            for part in reversed(PARTS):
+                self.stop(part)
+
+    def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
+        program = self._programs[part]
+        if program.daemon.main():
+            raise StackError(f"{part} runs already")
+        require_free({part: program.port})
+        self._launch(part, environment)
+        if wait:
+            wait_ready([program])
+
+    def stop(self, part: Part) -> int | None:
+        program = self._programs[part]
+        ran = program.daemon.main() is not None
+        code = program.stop()
+        if ran:
+            log.info("%-9s stopped, exit code %s", part, code)
+        return code
+
+    def migrate(self) -> None:
+        log.info("%-9s migrating the database", "api")
+        migrate(self._settings(), self.site.logs / "migrate.log")
+
+    def signal(self, part: Part, sig: Signals) -> None:
+        self._programs[part].daemon.signal(sig)
+
+    def pause(self, part: Part) -> None:
+        self._programs[part].daemon.pause()
+
+    def resume(self, part: Part) -> None:
+        self._programs[part].daemon.resume()
+
+    def url(self, part: Part) -> str:
+        return self._programs[part].url
+
+    def logs(self, part: Part) -> str:
+        return self._programs[part].daemon.logs()
+
+    def pids(self, part: Part) -> list[int]:
+        return [process.pid for process in self._programs[part].daemon.processes()]
+
+    def status(self) -> list[PartStatus]:
+        return [self._status(part) for part in PARTS]
+
+    def _status(self, part: Part) -> PartStatus:
+        program = self._programs[part]
+        main, code = program.daemon.main(), program.daemon.exit_code()
+        if main is None:
+            detail = "stopped" if code is None else f"stopped with exit code {code}"
+            return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=code)
+        health = program.health()
+        return PartStatus(part, running=True, ready=health.ready, detail=health.detail, pid=main.pid, exit_code=code)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep another `up` or `down` of the same stack out."""
+        with (self.site.run / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError(f"another up or down of {self.site.root} is under way") from None
+            yield

@@ -1,0 +1,112 @@
+"""What drills, load tests and people may ask of a running system, whatever runs it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from signal import Signals
+from types import TracebackType
+from typing import Literal, Self
+
+Part = Literal["postgres", "valkey", "worker", "api"]
+
+# In the order in which they start.
+PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
+
+NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """One part as it is now.
+
+    `exit_code` is that of the last main process, None while one runs or if none ever did;
+    128 + N means that signal N ended it.
+    """
+
+    part: Part
+    running: bool
+    ready: bool
+    detail: str
+    pid: int | None
+    exit_code: int | None
+
+
+class Stack(ABC):
+    """A system of four parts. As a context manager it is up inside and down after."""
+
+    parts: tuple[Part, ...]  # those that `up` starts
+
+    @abstractmethod
+    def up(self) -> None:
+        """Start every part that doesn't run, migrate, and return when all are ready.
+
+        Raises:
+            StackError: a part didn't become ready; what this call started is stopped again.
+        """
+
+    @abstractmethod
+    def down(self) -> None:
+        """Stop every part that runs; data stays."""
+
+    @abstractmethod
+    def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
+        """Start one part, by default until it is ready; `environment` is for this process only.
+
+        Raises:
+            StackError: it runs already, its port is taken, or it didn't become ready.
+        """
+
+    @abstractmethod
+    def stop(self, part: Part) -> int | None:
+        """Stop one part gracefully, killing it if its grace runs out.
+
+        Returns:
+            The exit code of its main process (128 + N: ended by signal N), None if it never ran.
+        """
+
+    def restart(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> int | None:
+        """Stop and start one part; returns the exit code of the process that was stopped."""
+        code = self.stop(part)
+        self.start(part, wait=wait, environment=environment)
+        return code
+
+    @abstractmethod
+    def migrate(self) -> None:
+        """Bring the database to the newest schema; `up` does it before it starts the api."""
+
+    @abstractmethod
+    def signal(self, part: Part, sig: Signals) -> None:
+        """Send a signal to the main process of a part: of a service, gunicorn's master."""
+
+    @abstractmethod
+    def pause(self, part: Part) -> None:
+        """Stop all processes of a part in their tracks: connections stay open, nothing answers."""
+
+    @abstractmethod
+    def resume(self, part: Part) -> None:
+        """Let a paused part go on."""
+
+    @abstractmethod
+    def url(self, part: Part) -> str:
+        """The address of a part, with user and password where it takes them, without a closing slash."""
+
+    @abstractmethod
+    def logs(self, part: Part) -> str:
+        """All that a part has logged."""
+
+    @abstractmethod
+    def pids(self, part: Part) -> list[int]:
+        """The processes of a part, the main one first; none if it doesn't run."""
+
+    @abstractmethod
+    def status(self) -> list[PartStatus]:
+        """Every part of this stack, asked now, in the order of `PARTS`."""
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()

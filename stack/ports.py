@@ -1,0 +1,70 @@
+"""Which port each part listens on, and whether it can."""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+from stack.errors import StackError
+from stack.interface import PARTS, Part
+
+HOST = "127.0.0.1"
+DEFAULTS: Mapping[Part, int] = {"postgres": 15432, "valkey": 16379, "worker": 8001, "api": 8000}
+VARIABLES: Mapping[Part, str] = {
+    "postgres": "POSTGRES_PORT",
+    "valkey": "REDIS_PORT",
+    "worker": "WORKER_PORT",
+    "api": "API_PORT",
+}
+
+
+def ports_from(environment: Mapping[str, str] = os.environ) -> dict[Part, int]:
+    """The default ports, as far as the environment doesn't name others.
+
+    Raises:
+        StackError: a variable holds no port number.
+    """
+    ports = dict(DEFAULTS)
+    for part, variable in VARIABLES.items():
+        value = environment.get(variable)
+        if not value:
+            continue
+        if not value.isdecimal() or not 0 < int(value) < 65536:
+            raise StackError(f"{variable}={value} is no port number")
+        ports[part] = int(value)
+    return ports
+
+
+def free_ports() -> dict[Part, int]:
+    """A port for each part that nobody listens on now: for a stack beside others."""
+    with ExitStack() as held:  # all at once, so that no two are the same
+        sockets = [held.enter_context(socket.socket()) for _ in PARTS]
+        for taken in sockets:
+            taken.bind((HOST, 0))
+        return {part: taken.getsockname()[1] for part, taken in zip(PARTS, sockets, strict=True)}
+
+
+def require_free(ports: Mapping[Part, int]) -> None:
+    """Make sure that each of these parts could listen on its port.
+
+    Raises:
+        StackError: naming each port that is taken, its part, and the variable that changes it.
+    """
+    taken = [
+        f"port {port} for {part} is taken: free it, or set {VARIABLES[part]} to another"
+        for part, port in ports.items()
+        if not _is_free(port)
+    ]
+    if taken:
+        raise StackError("\n".join([*taken, "Nothing was started."]))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: connections of an earlier run that are still timing out don't count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

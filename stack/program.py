@@ -1,0 +1,57 @@
+"""One part of the embedded stack: how it is configured, run, and asked for its health."""
+
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stack.daemon import Command, Daemon
+from stack.interface import NOTHING, Part
+from stack.site import Site
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a part can be used now, and how it describes itself."""
+
+    ready: bool
+    detail: str
+
+
+class Program(ABC):
+    """Subclasses name the program; this class knows where it runs."""
+
+    name: Part
+    stop_signal = signal.SIGTERM
+    grace = 30.0  # seconds from the stop signal to SIGKILL
+    start_seconds = 30.0  # from start to ready
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.daemon = Daemon(self.name, site.run, site.logs / f"{self.name}.log")
+
+    @property
+    def port(self) -> int:
+        """Where it listens, or would if it were started."""
+        return self.daemon.port() or self.site.ports[self.name]
+
+    def start(self, environment: Mapping[str, str] = NOTHING) -> None:
+        """Start it without waiting for readiness."""
+        self.daemon.start(self.command(environment), self.port)
+
+    def stop(self) -> int | None:
+        """Stop it; returns the exit code."""
+        return self.daemon.stop(self.stop_signal, self.grace)
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where it is reached."""
+
+    @abstractmethod
+    def command(self, environment: Mapping[str, str]) -> Command:
+        """What to run, after writing what it reads (a data folder, a configuration file)."""
+
+    @abstractmethod
+    def health(self) -> Health:
+        """Ask it, within about a second."""

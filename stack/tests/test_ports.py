@@ -1,0 +1,53 @@
+"""Which port each part gets."""
+
+import socket
+
+import pytest
+
+from stack import PARTS, StackError, free_ports
+from stack.ports import DEFAULTS, HOST, ports_from, require_free
+
+
+def test_the_environment_overrides_the_defaults() -> None:
+    """Each part's port has a variable of its own; an empty one counts for nothing."""
+    environment = {"API_PORT": "1", "WORKER_PORT": "2", "POSTGRES_PORT": "3", "REDIS_PORT": ""}
+    expected = {"api": 1, "worker": 2, "postgres": 3, "valkey": DEFAULTS["valkey"]}
+    assert ports_from(environment) == expected
+
+
+@pytest.mark.parametrize("value", ["http", "0", "65536", "-1"])
+def test_a_variable_that_holds_no_port_is_named(value: str) -> None:
+    """A bad number is refused before anything starts."""
+    with pytest.raises(StackError, match=f"API_PORT={value} is no port number"):
+        ports_from({"API_PORT": value})
+
+
+def test_free_ports_are_distinct_and_free() -> None:
+    """Every part can listen on the port that it is given."""
+    ports = free_ports()
+    assert set(ports) == set(PARTS)
+    assert len(set(ports.values())) == len(PARTS)
+    require_free(ports)
+
+
+def test_every_taken_port_is_named_with_its_part_and_variable() -> None:
+    """One message is enough to put all conflicts right."""
+    ports = free_ports()
+    with (
+        socket.create_server((HOST, ports["api"])),
+        socket.create_server((HOST, ports["valkey"])),
+        pytest.raises(StackError) as caught,
+    ):
+        require_free(ports)
+    message = str(caught.value)
+    assert f"port {ports['api']} for api is taken: free it, or set API_PORT to another" in message
+    assert f"port {ports['valkey']} for valkey is taken: free it, or set REDIS_PORT to another" in message
+    assert "postgres" not in message
+    assert "worker" not in message
+
+
+def test_a_listener_on_all_addresses_takes_the_port_too() -> None:
+    """A server that listens on 0.0.0.0 would share our clients."""
+    port = free_ports()["api"]
+    with socket.create_server(("0.0.0.0", port)), pytest.raises(StackError, match=str(port)):
+        require_free({"api": port})

@@ -1,0 +1,44 @@
+"""The passwords of a stack."""
+
+import stat
+from pathlib import Path
+
+from stack.secrets import load_secrets
+
+
+def test_they_are_made_once(tmp_path: Path) -> None:
+    """A second run finds those of the first; another stack has others."""
+    first = load_secrets(tmp_path / "a")
+    assert load_secrets(tmp_path / "a") == first
+    assert len({first.postgres, first.redis, load_secrets(tmp_path / "b").postgres}) == 3
+
+
+def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
+    """The file is private when it is made, and made private when it wasn't."""
+    file = tmp_path / ".env"
+    load_secrets(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.chmod(0o644)
+    load_secrets(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_other_lines_of_the_file_stay(tmp_path: Path) -> None:
+    """A person may keep settings there, and a password of their own."""
+    file = tmp_path / ".env"
+    file.write_text("# mine\nAPI_PORT=9000\nREDIS_PASSWORD=mine=yes")
+    found = load_secrets(file)
+    assert found.redis == "mine=yes"
+    assert file.read_text().startswith("# mine\nAPI_PORT=9000\nREDIS_PASSWORD=mine=yes\nPOSTGRES_PASSWORD=")
+
+
+def test_they_fit_into_a_url(tmp_path: Path) -> None:
+    """No character of them needs quoting."""
+    found = load_secrets(tmp_path / ".env")
+    assert (found.postgres + found.redis).replace("-", "").replace("_", "").isalnum()
+
+
+def test_repr_hides_them(tmp_path: Path) -> None:
+    """A traceback or a log line that shows the object shows no password."""
+    found = load_secrets(tmp_path / ".env")
+    assert found.postgres not in f"{found!r} {found}"

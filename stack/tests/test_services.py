@@ -1,0 +1,156 @@
+"""The whole stack, with the fake engine: nothing here depends on a model."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGINT, Signals
+
+import pytest
+
+from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, poll_until
+from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
+from stack.ports import VARIABLES
+from stack.services import describe, fetch, service_environment
+from stack.site import REPOSITORY
+
+SERVICES: tuple[Part, ...] = ("worker", "api")
+FAKE = {"ENGINE": "fake", "DRAIN_SECONDS": "0"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    with EmbeddedStack(tmp_path_factory.mktemp("whole"), free_ports(), environment=FAKE) as stack:
+        yield stack
+
+
+def run_cli(stack: EmbeddedStack, *arguments: str) -> subprocess.Popen[str]:
+    ports = {VARIABLES[part]: str(port) for part, port in stack.site.ports.items()}
+    return subprocess.Popen(
+        [sys.executable, "-m", "stack", "--root", str(stack.site.root), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, **ports, **FAKE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def cli(stack: EmbeddedStack, *arguments: str) -> tuple[int, str]:
+    with run_cli(stack, *arguments) as process:
+        output, _ = process.communicate(timeout=120)
+    return process.returncode, output
+
+
+def test_up_returns_when_both_services_are_ready(whole: EmbeddedStack) -> None:
+    """After it, the first request of a client is served."""
+    assert [fetch(f"{whole.url(part)}/readyz")[0] for part in SERVICES] == [200, 200]
+    assert all(status.ready for status in whole.status())
+
+
+def test_the_api_finds_everything_it_needs(whole: EmbeddedStack) -> None:
+    """It was given the addresses and passwords of the others, and a migrated database."""
+    status, body = fetch(f"{whole.url('api')}/readyz?verbose")
+    assert status == 200
+    assert all(line.startswith("[+]") for line in body.decode().splitlines() if line.startswith("["))
+
+
+def test_a_second_up_keeps_every_process(whole: EmbeddedStack) -> None:
+    """What is up and ready is left alone."""
+    before = [whole.pids(part) for part in PARTS]
+    code, output = cli(whole, "up")
+    assert code == 0, output
+    assert whole.url("api") in output
+    assert [whole.pids(part) for part in PARTS] == before
+
+
+@pytest.mark.parametrize("part", SERVICES)
+def test_a_restart_is_graceful_and_takes_settings(whole: EmbeddedStack, part: Part) -> None:
+    """The old master exits 0; the new one runs with the settings given for it, here two processes."""
+    assert whole.restart(part, environment={"WEB_CONCURRENCY": "2"}) == 0
+    assert len(whole.pids(part)) == 3
+    assert whole.restart(part) == 0
+    assert len(whole.pids(part)) == 2
+
+
+def test_a_paused_service_hangs_and_goes_on(whole: EmbeddedStack) -> None:
+    """Master and processes are frozen: a client gets a connection and no answer."""
+    whole.pause("worker")
+    try:
+        with pytest.raises(TimeoutError):
+            fetch(f"{whole.url('worker')}/livez")
+    finally:
+        whole.resume("worker")
+    assert fetch(f"{whole.url('worker')}/livez")[0] == 200
+
+
+def test_the_command_line_reaches_each_part(whole: EmbeddedStack) -> None:
+    """A person can pause, resume, signal, read and address what a drill can."""
+    assert cli(whole, "status")[0] == ALL_READY
+    assert cli(whole, "pause", "api")[0] == 0
+    code, output = cli(whole, "status")
+    assert code == SOME_NOT_READY
+    assert "no answer" in output
+    assert cli(whole, "resume", "api")[0] == 0
+    assert cli(whole, "signal", "api", "WINCH")[0] == 0
+    assert cli(whole, "signal", "api", "nonsense")[0] == 2
+    assert "Listening at" in cli(whole, "logs", "api")[1]
+    assert all(whole.url(part) in cli(whole, "urls")[1] for part in PARTS)
+
+
+def test_a_service_that_cannot_start_takes_down_what_was_started(tmp_path: Path) -> None:
+    """The error shows why, from the service's own log, and nothing is left half-started."""
+    environment = {"ENGINE": "sentence-transformers", "EMBEDDING_MODEL": "/no/such/model"}
+    stack = EmbeddedStack(tmp_path, free_ports(), environment=environment)
+    with pytest.raises(StackError, match="worker ended with exit code 3") as caught:
+        stack.up()
+    assert "/no/such/model" in str(caught.value)
+    assert not any(status.running for status in stack.status())
+
+
+def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C while something starts stops all that was started, with exit code 1."""
+    stack = EmbeddedStack(tmp_path, free_ports())
+    with run_cli(stack, "up") as process:
+        poll_until(lambda: stack.pids("worker"), 30, "start of the worker", interval=0.01)
+        process.send_signal(SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted" in output
+    assert cli(stack, "status")[0] == NOTHING_RUNS
+
+
+def test_a_failed_migration_is_shown(tmp_path: Path) -> None:
+    """Its output says what is wrong; here no database listens."""
+    stack = EmbeddedStack(tmp_path, free_ports(), environment={"MIGRATE_TIMEOUT": "0.1"})
+    with pytest.raises(StackError, match=r"the migration failed \(exit code 1\)") as caught:
+        stack.migrate()
+    assert str(stack.site.ports["postgres"]) in str(caught.value)
+
+
+def test_the_phase_and_what_is_missing_are_described() -> None:
+    """One line of progress: what a person waits for."""
+    resources = [{"name": "redis", "state": "ready"}, {"name": "model", "state": "opening"}]
+    assert describe(json.dumps({"phase": "warming", "resources": resources}).encode()) == "warming (model opening)"
+    assert describe(b'{"phase": "ready", "resources": []}') == "ready"
+    assert describe(b"<html>").startswith("unexpected answer of /startupz: b'<html>")
+
+
+def test_the_stack_s_own_settings_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DATABASE_URL of the shell doesn't lead a service elsewhere; other settings of the shell count."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    found = service_environment({"DATABASE_URL": "ours"})
+    assert (found["DATABASE_URL"], found["LOG_LEVEL"], found["HF_HUB_OFFLINE"]) == ("ours", "debug", "1")
+    assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+
+
+def test_signals_go_to_the_master(whole: EmbeddedStack) -> None:
+    """TTIN, one more process, is an order that only gunicorn's master understands."""
+    before = len(whole.pids("worker"))
+    whole.signal("worker", Signals.SIGTTIN)
+    poll_until(lambda: len(whole.pids("worker")) == before + 1, 10, "one more process")
+    whole.signal("worker", Signals.SIGTTOU)
+    poll_until(lambda: len(whole.pids("worker")) == before, 30, "one process less")
