@@ -16,7 +16,7 @@ from servicekit.disconnect import unless_disconnected
 from servicekit.errors import BadRequest, ClientGone, Overloaded
 
 
-class Body(BaseModel):
+class Body(BaseModel, extra="forbid"):
     """At most two texts."""
 
     texts: list[str] = Field(max_length=2)
@@ -101,6 +101,7 @@ def test_retry_after_is_whole_seconds_rounded_up(client: TestClient) -> None:
         (b"{}", "texts", "required"),
         (b'{"texts": ', None, "not valid JSON"),
         (b'{"texts": [NaN]}', "texts.0", "valid string"),
+        (b'{"texts": [], "\\ud800": 1}', None, "unicode"),
     ],
 )
 def test_invalid_input_names_field_and_limit(client: TestClient, body: bytes, param: str | None, words: str) -> None:

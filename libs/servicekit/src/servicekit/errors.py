@@ -3,13 +3,14 @@
 Every error answer is `{"error": {"message", "type", "param", "code"}}` (the shape of OpenAI's API).
 """
 
+import json
 import math
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
@@ -107,7 +108,9 @@ class DeadlineExceeded(ServiceError):
 def envelope(status: int, error: ErrorBody, retry_after: float | None = None) -> Response:
     """The answer for one error."""
     headers = {"Retry-After": str(max(1, math.ceil(retry_after)))} if retry_after is not None else None
-    return JSONResponse(ErrorEnvelope(error=error).model_dump(), status, headers)
+    # ASCII only: a field's name may hold what UTF-8 can't, such as a lone surrogate.
+    body = json.dumps(ErrorEnvelope(error=error).model_dump())
+    return Response(body, status, headers, media_type="application/json")
 
 
 def respond(error: HTTPException) -> Response:
@@ -125,8 +128,7 @@ def respond(error: HTTPException) -> Response:
 def respond_invalid(error: RequestValidationError) -> Response:
     """400 with the first problem: its field path (`texts.3`) and its limit; the input is not echoed."""
     problem = error.errors()[0]
-    place = [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
-    param = ".".join(place) or None
+    param = ".".join(str(part) for part in problem["loc"][1:]) or None  # the first says body, query or path
     message = f"{param}: {problem['msg']}" if param else problem["msg"]
     if problem["type"] == "json_invalid":
         message, param = (

@@ -1,0 +1,24 @@
+"""How the api runs: `gunicorn -c services/api/gunicorn.conf.py` from the repository root."""
+
+import math
+
+from api.settings import ApiSettings
+from servicekit.gunicorn import child_exit, on_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from servicekit.logs import logging_config
+from servicekit.settings import load
+
+settings = load(ApiSettings)
+prepare(settings)
+
+wsgi_app = "api.app:create_app()"
+bind = f"{settings.host}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = "servicekit.gunicorn.Worker"
+logconfig_dict = logging_config(settings)
+
+timeout = 30  # a process whose event loop stood still for this long is replaced
+graceful_timeout = math.ceil(settings.stop_budget) + 2  # gunicorn kills after it: drain, in-flight and closing first
+keepalive = 75  # longer than any client keeps an idle connection, or the two race
+
+worker_tmp_dir = "/dev/shm"  # heartbeats on a disk can block
+control_socket_disable = True  # it wants a writable home

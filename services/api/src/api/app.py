@@ -1,0 +1,41 @@
+"""Puts the service together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+
+from api import __version__
+from api.auth import Keys, bearer, identify
+from api.embedder import new_flights
+from api.quota import Quota
+from api.resources import RESOURCES
+from api.routes import documents, embeddings, models, page, search
+from api.settings import ApiSettings
+from servicekit import Lifecycle, Resource, install
+from servicekit.errors import error_responses
+
+
+def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
+    """The application.
+
+    A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.
+    """
+    settings = settings or ApiSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Lifecycle(app, resources, settings):
+            yield
+
+    app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)
+    install(app, settings)
+    app.state.keys = Keys(settings.keys())
+    app.state.quota = Quota(settings.quota)
+    app.state.flights = new_flights()
+    # The OpenAPI document asks for a key only where one is needed.
+    guards = [Depends(identify), Depends(bearer)] if app.state.keys else [Depends(identify)]
+    for routes in (embeddings, models, documents, search):
+        app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
+    app.include_router(page.router)
+    return app

@@ -1,0 +1,94 @@
+"""Embeddings in Redis: token count and packed vector under model fingerprint and text hash.
+
+The cache never fails a request: a slow, failing or absent Redis is a miss, and is counted.
+"""
+
+import array
+import asyncio
+import hashlib
+import logging
+import struct
+from collections.abc import Mapping, Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from api.embedding import FLOAT_BYTES, Embedding, Item
+from api.metrics import CACHE_LOOKUPS, CACHE_WRITES
+
+log = logging.getLogger("api.cache")
+
+TOKENS = struct.Struct("<I")
+PENDING_WRITES = 64  # requests' worth of misses; at 256 texts of 384 dimensions each they hold 25 MB
+FAILURES = (RedisError, OSError, TimeoutError)
+
+
+def cache_key(fingerprint: str, item: Item) -> bytes:
+    """The key of a text or of token ids, which have a name space of their own."""
+    if isinstance(item, str):
+        return f"warmstart:{fingerprint}:text:{hashlib.sha256(item.encode()).hexdigest()}".encode()
+    packed = array.array("Q", item).tobytes()
+    return f"warmstart:{fingerprint}:ids:{hashlib.sha256(packed).hexdigest()}".encode()
+
+
+def pack(embedding: Embedding) -> bytes:
+    """The stored value: the token count as uint32, then the packed vector."""
+    return TOKENS.pack(embedding.tokens) + embedding.packed
+
+
+def unpack(value: bytes | str | None, dimensions: int) -> Embedding | None:
+    """The stored embedding; None for nothing, or for a value of another size than ours."""
+    if not isinstance(value, bytes) or len(value) != TOKENS.size + dimensions * FLOAT_BYTES:
+        return None
+    return Embedding(tokens=TOKENS.unpack_from(value)[0], packed=value[TOKENS.size :])
+
+
+class Cache:
+    """Reads on the answer path within `timeout` seconds; writes behind it, from a bounded queue."""
+
+    def __init__(self, client: Redis, *, ttl: float, timeout: float) -> None:
+        self._client = client
+        self._ttl_ms = round(ttl * 1000)
+        self._timeout = timeout
+        self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
+
+    async def ping(self) -> None:
+        """Raise when Redis does not answer."""
+        await self._client.ping()
+
+    async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
+        """What is known of `keys`; nothing when Redis fails."""
+        try:
+            # One limit over connecting, waiting for a connection, retries and the answer.
+            async with asyncio.timeout(self._timeout):
+                values = await self._client.mget(keys)
+        except FAILURES:
+            CACHE_LOOKUPS.labels("error").inc(len(keys))
+            return {}
+        unpacked = zip(keys, (unpack(value, dimensions) for value in values), strict=True)
+        found = {key: embedding for key, embedding in unpacked if embedding}
+        CACHE_LOOKUPS.labels("hit").inc(len(found))
+        CACHE_LOOKUPS.labels("miss").inc(len(keys) - len(found))
+        return found
+
+    def put(self, embeddings: Mapping[bytes, Embedding]) -> None:
+        """Have them written soon; dropped while Redis is too slow to take them."""
+        try:
+            self._writes.put_nowait(embeddings)
+        except asyncio.QueueFull:
+            CACHE_WRITES.labels("dropped").inc(len(embeddings))
+
+    async def write(self) -> None:
+        """Write what was put, for ever."""
+        while True:
+            embeddings = await self._writes.get()
+            try:
+                async with self._client.pipeline(transaction=False) as pipeline:
+                    for key, embedding in embeddings.items():
+                        # In a pipeline nothing is awaited here; the annotation covers the other case too.
+                        _ = pipeline.set(key, pack(embedding), px=self._ttl_ms)
+                    await pipeline.execute()
+                CACHE_WRITES.labels("ok").inc(len(embeddings))
+            except FAILURES as error:
+                CACHE_WRITES.labels("error").inc(len(embeddings))
+                log.info("%d embeddings were not cached: %s", len(embeddings), error)

@@ -1,0 +1,150 @@
+"""Embeds what a request asks for: from the cache, from another request's call, or from the worker."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fastapi import Request
+
+from api.cache import Cache, cache_key
+from api.embedding import Embedding, Item
+from api.identity import Identity
+from api.metrics import SHARED_MISSES
+from api.singleflight import SingleFlight
+from api.worker_answer import RefusedInputError
+from api.worker_client import WorkerClient
+from servicekit import deadline
+from servicekit.disconnect import unless_disconnected
+from servicekit.errors import DeadlineExceeded, DependencyUnavailable
+from servicekit.timing import Timings
+
+STAGES = ("cache", "tokenize", "queue", "inference")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """One embedding fresh from the worker."""
+
+    embedding: Embedding
+    fingerprint: str
+    timings: Timings
+
+
+class RefusedKeyError(Exception):
+    """The worker refuses the input behind `key`; with None, the whole call."""
+
+    def __init__(self, key: bytes | None, refused: RefusedInputError) -> None:
+        super().__init__(str(refused))
+        self.key = key
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One embedding per item, in order, all by the model `identity`; `timings` has every one of `STAGES`."""
+
+    embeddings: list[Embedding]
+    identity: Identity
+    timings: Timings
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all items, special ones counted, after truncation."""
+        return sum(embedding.tokens for embedding in self.embeddings)
+
+
+Flights: TypeAlias = SingleFlight[bytes, Computed]
+
+
+def new_flights() -> Flights:
+    """The single flight of one process. A refused input or a spent budget is the leader's own matter."""
+    return SingleFlight(private=(RefusedKeyError, DeadlineExceeded))
+
+
+class Embedder:
+    """Embeds for one request: within its time budget, and not for a client that has left.
+
+    While the worker is known to fail, what the cache knows is served, and anything else refused at once.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        worker: WorkerClient,
+        cache: Cache | None,
+        flights: Flights,
+        worker_failure: str | None = None,
+    ) -> None:
+        self._request = request
+        self._worker = worker
+        self._cache = cache
+        self._flights = flights
+        self._worker_failure = worker_failure
+
+    @property
+    def identity(self) -> Identity:
+        """The model that is served now."""
+        return self._worker.identity
+
+    async def embed(self, items: Sequence[Item], field: Callable[[int], str]) -> Embedded:
+        """Embed all items, equal ones once. `field` names the request's field of an item for error messages.
+
+        Raises BadRequest, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
+        """
+        for _ in range(2):
+            if embedded := await self._embed_as(self.identity, items, field):
+                return embedded
+            await self._worker.refresh()
+        raise DependencyUnavailable("worker", "its model changed during the call")
+
+    async def _embed_as(
+        self, identity: Identity, items: Sequence[Item], field: Callable[[int], str]
+    ) -> Embedded | None:
+        """All by the model `identity`, or None when the worker has turned to another one."""
+        timings = Timings(dict.fromkeys(STAGES, 0.0))
+        keys = [cache_key(identity.fingerprint, item) for item in items]
+        wanted = dict(zip(keys, items, strict=True))
+        known = await self._look_up(wanted, identity, timings)
+        missing = {key: item for key, item in wanted.items() if key not in known}
+        if missing:
+            if self._worker_failure:
+                raise DependencyUnavailable("worker", self._worker_failure)
+            try:
+                computed = await unless_disconnected(self._request, self._compute(missing, identity))
+            except RefusedKeyError as error:
+                where = field(keys.index(error.key)) if error.key else None
+                raise error.refused.as_bad_request(where) from error
+            if any(each.fingerprint != identity.fingerprint for each in computed.values()):
+                return None
+            for key, each in computed.items():
+                known[key] = each.embedding
+                for stage, took in each.timings.items():
+                    timings[stage] = max(timings.get(stage, 0.0), took)
+        return Embedded([known[key] for key in keys], identity, timings)
+
+    async def _look_up(
+        self, wanted: Mapping[bytes, Item], identity: Identity, timings: Timings
+    ) -> dict[bytes, Embedding]:
+        if self._cache is None:
+            return {}
+        began = time.perf_counter()
+        known = await self._cache.get(list(wanted), identity.dimensions)
+        timings["cache"] = time.perf_counter() - began
+        return known
+
+    async def _compute(self, missing: Mapping[bytes, Item], identity: Identity) -> dict[bytes, Computed]:
+        SHARED_MISSES.inc(sum(key in self._flights for key in missing))
+
+        async def work(keys: list[bytes]) -> dict[bytes, Computed]:
+            budget = deadline.remaining(self._request)
+            try:
+                answer = await self._worker.embed([missing[key] for key in keys], budget)
+            except RefusedInputError as refused:
+                raise RefusedKeyError(None if refused.index is None else keys[refused.index], refused) from refused
+            fresh = dict(zip(keys, answer.embeddings, strict=True))
+            if self._cache and answer.fingerprint == identity.fingerprint:
+                self._cache.put(fresh)
+            return {key: Computed(each, answer.fingerprint, answer.timings) for key, each in fresh.items()}
+
+        return await self._flights.run(missing, work)

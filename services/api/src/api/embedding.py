@@ -1,0 +1,31 @@
+"""What is embedded, and what comes back."""
+
+import binascii
+import struct
+from dataclasses import dataclass
+from typing import TypeAlias
+
+TokenIds: TypeAlias = tuple[int, ...]
+Item: TypeAlias = str | TokenIds
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A unit vector as little-endian float32, and how many tokens it was made of, after truncation.
+
+    Special tokens count. The vector stays packed from the worker to the answer: most answers are base64,
+    which needs no float objects.
+    """
+
+    tokens: int
+    packed: bytes
+
+    def floats(self) -> list[float]:
+        """The vector as Python floats."""
+        return list(struct.unpack(f"<{len(self.packed) // FLOAT_BYTES}f", self.packed))
+
+    def base64(self) -> str:
+        """The packed vector in base64, as OpenAI's `encoding_format` has it."""
+        return binascii.b2a_base64(self.packed, newline=False).decode()

@@ -1,0 +1,9 @@
+"""What the api counts besides the requests that servicekit counts."""
+
+from prometheus_client import Counter
+
+CACHE_LOOKUPS = Counter("api_cache_lookups", "Texts looked up in Redis", ["result"])  # hit, miss, error
+CACHE_WRITES = Counter("api_cache_writes", "Texts written to Redis", ["result"])  # ok, error, dropped
+SHARED_MISSES = Counter("api_shared_misses", "Texts that waited for another request's call to the worker")
+WORKER_RETRIES = Counter("api_worker_retries", "Calls to the worker sent again on a fresh connection")
+EXACT_SEARCHES = Counter("api_exact_searches", "Searches that the index alone could not fill")

@@ -1,0 +1,80 @@
+"""The migrate step: `python -m api.migrate` brings the schema to head, once, however many run it."""
+
+import asyncio
+import sys
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from api.postgres import CONNECT_TIMEOUT
+from api.revision import HEAD_REVISION
+from api.settings import ApiSettings
+from servicekit.health import reason
+from servicekit.settings import load
+
+LOCK = 0x77617266  # any number that all releases agree on
+PAUSE = 0.5  # seconds between attempts to connect
+
+
+def configuration() -> Config:
+    """Alembic's configuration, with the revisions of this package."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = configuration()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
+    """A connection. Raises the last attempt's error after `patience` seconds."""
+    ends, told = time.monotonic() + patience, ""
+    while True:
+        try:
+            return await engine.connect()
+        except (OSError, SQLAlchemyError) as error:
+            if time.monotonic() + PAUSE > ends:
+                raise
+            why = reason(error)
+        if why != told:
+            print(f"migrate: waiting for Postgres: {why}", file=sys.stderr, flush=True)  # noqa: T201
+            told = why
+        await asyncio.sleep(PAUSE)
+
+
+async def migrate(settings: ApiSettings) -> None:
+    """Upgrade in one transaction under an advisory lock. Raises OSError, SQLAlchemyError or CommandError."""
+    url = settings.database_url.get_secret_value()
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT})
+    connection = await _connect(engine, settings.migrate_timeout)
+    async with aclosing(connection), connection.begin():
+        # Held until the transaction ends, so that whoever comes second finds the work done.
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        await connection.run_sync(_upgrade)
+
+
+def main() -> int:
+    """The exit status: 0 when the schema is at head, 1 with one line that says why not."""
+    settings = load(ApiSettings)
+    try:
+        asyncio.run(migrate(settings))
+    except (OSError, SQLAlchemyError, CommandError) as error:
+        print(f"migrate failed: {reason(error)}", file=sys.stderr)  # noqa: T201 - its output
+        return 1
+    print(f"migrate: the schema is at revision {HEAD_REVISION}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

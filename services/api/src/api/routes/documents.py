@@ -1,0 +1,60 @@
+"""`/v1/documents`: store, read and delete documents."""
+
+import time
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Request, Response
+
+from api.admission import admit
+from api.dependencies import EmbedderOfRequest, Postgres
+from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
+from api.store import documents
+from api.store.documents import NewDocument
+from api.store.tables import require_storable
+from servicekit.errors import NotFound, error_responses
+
+router = APIRouter(prefix="/documents", tags=["documents"])
+
+Id = Annotated[DocumentId, Path()]
+
+
+def _field(index: int) -> str:
+    return f"documents.{index}.text"
+
+
+@router.post("", responses=error_responses(429))
+async def store_documents(
+    request: Request,
+    body: DocumentsIn,
+    response: Response,
+    postgres: Postgres,
+    embedder: EmbedderOfRequest,
+) -> DocumentIds:
+    """Embed and store documents; those with a known id are replaced. All or none."""
+    new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
+    texts = [each.text for each in new]
+    admit(request, texts, _field)
+    embedded = await embedder.embed(texts, _field)
+    require_storable(embedded.identity)
+    began = time.perf_counter()
+    await documents.upsert(postgres, new, embedded.embeddings, embedded.identity.fingerprint)
+    embedded.timings["database"] = time.perf_counter() - began
+    response.headers["Server-Timing"] = embedded.timings.header()
+    return DocumentIds(ids=[each.id for each in new])
+
+
+@router.get("/{id}", responses=error_responses(404))
+async def get_document(id: Id, postgres: Postgres) -> DocumentOut:  # noqa: A002 - the field's name in the contract
+    """One document."""
+    found = await documents.get(postgres, id)
+    if found is None:
+        raise NotFound(f"id: there is no document {id}", param="id", code="document_not_found")
+    return DocumentOut.model_validate(found)
+
+
+@router.delete("/{id}", status_code=204, responses=error_responses(404))
+async def delete_document(id: Id, postgres: Postgres) -> None:  # noqa: A002 - as above
+    """Delete one document."""
+    if not await documents.remove(postgres, id):
+        raise NotFound(f"id: there is no document {id}", param="id", code="document_not_found")

@@ -1,0 +1,39 @@
+"""`POST /v1/search`: the nearest documents to a query in words."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+
+from api.admission import admit
+from api.dependencies import EmbedderOfRequest, Postgres
+from api.schemas.documents import SearchRequest, SearchResult, SearchResults
+from api.store.search import search
+from api.store.tables import require_storable
+from servicekit.errors import error_responses
+
+router = APIRouter(tags=["search"])
+
+
+def _field(_: int) -> str:
+    return "query"
+
+
+@router.post("/search", responses=error_responses(429))
+async def search_documents(
+    request: Request,
+    body: SearchRequest,
+    response: Response,
+    postgres: Postgres,
+    embedder: EmbedderOfRequest,
+) -> SearchResults:
+    """As many as `limit` documents, best first, among those of the model that is served now."""
+    admit(request, [body.query], _field)
+    embedded = await embedder.embed([body.query], _field)
+    require_storable(embedded.identity)
+    began = time.perf_counter()
+    matches = await search(
+        postgres, embedded.embeddings[0], embedded.identity.fingerprint, limit=body.limit, equals=body.filter
+    )
+    embedded.timings["database"] = time.perf_counter() - began
+    response.headers["Server-Timing"] = embedded.timings.header()
+    return SearchResults(results=[SearchResult.model_validate(match) for match in matches])

@@ -1,0 +1,68 @@
+"""OpenAI's embeddings call."""
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, Field, PlainValidator, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from api.schemas.base import MAX_ITEMS, RequestBody, Text
+
+TokenList = Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]], Field(min_length=1, max_length=8192)]
+TextList = Annotated[list[Text], Field(min_length=1, max_length=MAX_ITEMS)]
+TokenLists = Annotated[list[TokenList], Field(min_length=1, max_length=MAX_ITEMS)]
+Inputs: TypeAlias = Text | TextList | TokenList | TokenLists
+
+_SHAPES: dict[type, TypeAdapter[Any]] = {
+    str: TypeAdapter(Annotated[TextList, Field(strict=True)]),
+    int: TypeAdapter(Annotated[TokenList, Field(strict=True)]),
+    list: TypeAdapter(Annotated[TokenLists, Field(strict=True)]),
+}
+_TEXT: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(strict=True)])
+
+
+def _one_shape(value: object) -> object:
+    """Validate as the shape that the value begins like: an error message for each shape would help nobody."""
+    if isinstance(value, str):
+        return _TEXT.validate_python(value)
+    if not isinstance(value, list):
+        raise PydanticCustomError("input_type", "must be a string, a list of strings, token ids, or lists of token ids")
+    if not value:
+        raise PydanticCustomError("too_short", "must not be empty")
+    shape = _SHAPES.get(type(value[0]))
+    if shape is None:
+        raise PydanticCustomError("input_type", "must hold strings, token ids, or lists of token ids")
+    return shape.validate_python(value)
+
+
+class EmbeddingRequest(RequestBody):
+    """What to embed: one text, texts, or token ids without special tokens (they are added here)."""
+
+    input: Annotated[Inputs, PlainValidator(_one_shape, json_schema_input_type=Inputs)]
+    model: str
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, description="the model's own size, or absent")
+    user: str | None = Field(None, description="accepted for compatibility, not used")
+
+
+class EmbeddingObject(BaseModel):
+    """One vector: floats, or base64 of little-endian float32."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class Usage(BaseModel):
+    """Tokens of all inputs, special ones counted, after truncation."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    """One vector per input, in order."""
+
+    object: Literal["list"]
+    data: list[EmbeddingObject]
+    model: str
+    usage: Usage

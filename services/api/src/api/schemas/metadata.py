@@ -1,0 +1,66 @@
+"""Metadata of documents, and equality filters on it."""
+
+import json
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from api.schemas.base import at, storable
+
+MAX_METADATA_BYTES = 16_384  # as UTF-8 JSON
+MAX_DEPTH = 32
+
+SCALARS = (str, int, float, bool, type(None))
+
+
+def _check_value(value: object) -> None:
+    """Raise PydanticCustomError for what JSON in Postgres can't hold; level by level, not recursive."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        deeper: list[object] = []
+        for each in level:
+            if isinstance(each, str):
+                storable(each)
+            elif isinstance(each, float) and not math.isfinite(each):
+                raise PydanticCustomError("finite_number", "must not be NaN or infinite")
+            elif isinstance(each, dict):
+                deeper += [*each, *each.values()]
+            elif isinstance(each, list):
+                deeper += each
+        if not deeper:
+            return
+        level = deeper
+    raise PydanticCustomError("too_deep", "must not nest deeper than {limit} levels", {"limit": MAX_DEPTH})
+
+
+def _check(metadata: dict[str, Any]) -> dict[str, Any]:
+    for key, value in metadata.items():
+        storable(key)
+        try:
+            _check_value(value)
+        except PydanticCustomError as error:
+            raise at((key,), error) from error
+    size = len(json.dumps(metadata, ensure_ascii=False).encode())
+    if size > MAX_METADATA_BYTES:
+        raise PydanticCustomError(
+            "too_large",
+            "must have at most {limit} bytes as JSON, not {size}",
+            {"limit": MAX_METADATA_BYTES, "size": size},
+        )
+    return metadata
+
+
+def _check_filter(equals: dict[str, Any]) -> dict[str, Any]:
+    for key, value in equals.items():
+        storable(key)
+        if not isinstance(value, SCALARS):
+            raise at((key,), PydanticCustomError("scalar", "must be a string, number, boolean or null"))
+    return _check(equals)
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_check)]
+
+_FILTER_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+Filter = Annotated[dict[str, Any], AfterValidator(_check_filter), WithJsonSchema(_FILTER_SCHEMA)]

@@ -1,0 +1,62 @@
+"""Settings of the api, read from the environment."""
+
+from typing import Annotated
+
+from limits import parse
+from pydantic import AfterValidator, Field, SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from servicekit import ServiceSettings
+
+
+def _asyncpg_url(secret: SecretStr) -> SecretStr:
+    try:
+        driver = make_url(secret.get_secret_value()).drivername
+    except (ArgumentError, ValueError):
+        driver = "no URL"
+    if driver != "postgresql+asyncpg":
+        raise ValueError(f"must be postgresql+asyncpg://user:password@host:port/database, not {driver}")
+    return secret
+
+
+def _quota(text: str) -> str:
+    if text:
+        parse(text)
+    return text
+
+
+class ApiSettings(ServiceSettings):
+    """Durations are seconds. The defaults reach the parts of the embedded stack, which adds the passwords."""
+
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    database_url: Annotated[SecretStr, AfterValidator(_asyncpg_url)] = Field(
+        SecretStr("postgresql+asyncpg://warmstart@127.0.0.1:15432/warmstart"),
+        description="Postgres with pgvector, `postgresql+asyncpg://user:password@host:port/database`",
+    )
+    database_pool_size: int = Field(
+        10,
+        ge=1,
+        description="most Postgres connections of one process; all processes' together < max_connections",
+    )
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:16379/0"),
+        description="Redis or Valkey, `redis://:password@host:port/db`",
+    )
+    cache_ttl: float = Field(7 * 86_400, ge=1, description="how long an embedding stays in Redis")
+    cache_timeout: float = Field(0.25, gt=0, description="limit of one look into Redis; beyond it, all is a miss")
+    worker_url: str = Field("http://127.0.0.1:8001", description="the embedding worker")
+    api_keys: SecretStr | None = Field(
+        None, description="comma-separated keys that `/v1` asks for as bearer tokens; none: no authentication"
+    )
+    quota: Annotated[str, AfterValidator(_quota)] = Field(
+        "",
+        description="texts a caller may send, as `600/minute`, counted in each process; empty: no limit",
+    )
+    max_text_characters: int = Field(20_000, ge=1, description="longest text, in characters")
+    migrate_timeout: float = Field(30, gt=0, description="how long `python -m api.migrate` waits for Postgres")
+
+    def keys(self) -> list[str]:
+        """The API keys; none means no authentication."""
+        text = self.api_keys.get_secret_value() if self.api_keys else ""
+        return [key.strip() for key in text.split(",") if key.strip()]

@@ -1,0 +1,85 @@
+"""Concurrent calls for the same keys do the work once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(eq=False)
+class Flight(Generic[K, V]):
+    """Work under way for some keys, and how many calls wait for it."""
+
+    keys: list[K]
+    task: asyncio.Task[Mapping[K, V]]
+    waiters: int = 0
+
+
+class SingleFlight(Generic[K, V]):
+    """Joins calls by key.
+
+    Work belongs to no caller: it goes on while anybody waits, and is cancelled when the last has left.
+    `private` errors concern only the call whose work raised them (its bad input, its spent time budget); the
+    others then do their own work. Every other error reaches all who wait.
+    """
+
+    def __init__(self, private: tuple[type[Exception], ...] = ()) -> None:
+        self._private = private
+        self._flights: dict[K, Flight[K, V]] = {}
+
+    def __contains__(self, key: K) -> bool:
+        """Whether work for `key` is under way."""
+        return key in self._flights
+
+    async def run(self, keys: Iterable[K], work: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> dict[K, V]:
+        """The value of each key; `work` gets the keys that nobody works on yet, and returns theirs."""
+        pending, values = list(dict.fromkeys(keys)), dict[K, V]()
+        while pending:
+            own = self._start([key for key in pending if key not in self._flights], work)
+            flights = {key: self._flights[key] for key in pending}
+            await self._wait(set(flights.values()))
+            pending = []
+            for key, flight in flights.items():
+                error = flight.task.exception()
+                if error is None:
+                    values[key] = flight.task.result()[key]
+                elif flight is not own and isinstance(error, self._private):
+                    pending.append(key)
+                else:
+                    raise error
+        return values
+
+    def _start(self, keys: list[K], work: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> Flight[K, V] | None:
+        if not keys:
+            return None
+
+        async def fly() -> Mapping[K, V]:
+            return await work(keys)
+
+        flight = Flight(keys, asyncio.create_task(fly()))
+        self._flights.update(dict.fromkeys(keys, flight))
+        flight.task.add_done_callback(lambda _: self._forget(flight))
+        return flight
+
+    async def _wait(self, flights: set[Flight[K, V]]) -> None:
+        for flight in flights:
+            flight.waiters += 1
+        try:
+            await asyncio.wait({flight.task for flight in flights})
+        finally:
+            for flight in flights:
+                flight.waiters -= 1
+                if not flight.waiters and not flight.task.done():
+                    # Forgotten at once: who comes now must not join work that is being cancelled.
+                    self._forget(flight)
+                    flight.task.cancel()
+
+    def _forget(self, flight: Flight[K, V]) -> None:
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # marked as seen: all waiters may have left a moment ago
+        for key in flight.keys:
+            if self._flights.get(key) is flight:
+                del self._flights[key]

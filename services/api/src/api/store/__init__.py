@@ -1,0 +1,1 @@
+"""Documents in Postgres: the table, and the statements on it."""

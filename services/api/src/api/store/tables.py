@@ -1,0 +1,28 @@
+"""The schema as SQLAlchemy sees it; `migrations/` makes it."""
+
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Column, DateTime, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from api.identity import Identity
+from servicekit.errors import DependencyUnavailable
+
+DIMENSIONS = 384  # of the column: another size of vector needs a migration
+
+documents = Table(
+    "documents",
+    MetaData(),
+    Column("id", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False),
+    Column("model", Text, nullable=False, comment="fingerprint of the embedding's model"),
+    Column("embedding", Vector(DIMENSIONS), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+
+def require_storable(identity: Identity) -> None:
+    """Raise DependencyUnavailable when the model's vectors do not fit the column."""
+    if identity.dimensions != DIMENSIONS:
+        has = f"{identity.model} has {identity.dimensions} dimensions"
+        raise DependencyUnavailable("worker", f"{has}, the documents table holds {DIMENSIONS}")

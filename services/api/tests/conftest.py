@@ -1,0 +1,66 @@
+"""A private stack with the fake engine, a client of its api, and apps in process with other settings."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.settings import ApiSettings
+from stack import EmbeddedStack, free_ports
+
+MODEL = "all-MiniLM-L6-v2"
+
+Settings: TypeAlias = Callable[..., ApiSettings]
+Start: TypeAlias = Callable[..., TestClient]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """Postgres, Valkey, the worker with its fake engine, and the api."""
+    root: Path = tmp_path_factory.mktemp("stack")
+    with EmbeddedStack(root, free_ports(), environment={"ENGINE": "fake", "DRAIN_SECONDS": "0"}) as running:
+        yield running
+
+
+@pytest.fixture
+def http(stack: EmbeddedStack) -> Iterator[httpx2.Client]:
+    """A client of the api."""
+    with httpx2.Client(base_url=stack.url("api"), timeout=15, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+def settings(stack: EmbeddedStack) -> Settings:
+    """`settings(quota="1/minute")`: the settings of the stack's api, with changes."""
+
+    def make(**changes: Any) -> ApiSettings:
+        addresses = {
+            "database_url": stack.url("postgres"),
+            "redis_url": stack.url("valkey"),
+            "worker_url": stack.url("worker"),
+        }
+        return ApiSettings(**{**addresses, **changes})
+
+    return make
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Start]:
+    """`start(api_keys="a,b")`: an api in this process, on the stack's other parts."""
+    with ExitStack() as running:
+
+        def begin(**changes: Any) -> TestClient:
+            return running.enter_context(TestClient(create_app(settings(**changes))))
+
+        yield begin

@@ -1,0 +1,24 @@
+"""Requests as the embedder sees them: a time budget, and a client that may leave."""
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+
+
+def request(budget: float = 10.0, leaves: asyncio.Event | None = None) -> Request:
+    """A request with `budget` seconds left, whose client leaves at the event."""
+
+    async def receive() -> dict[str, Any]:
+        await (leaves or asyncio.Event()).wait()
+        return {"type": "http.disconnect"}
+
+    deadline = asyncio.get_running_loop().time() + budget
+    return Request({"type": "http", "servicekit.deadline": deadline}, receive)
+
+
+async def until(condition: Any, seconds: float = 5.0) -> None:
+    """Wait for a condition of this event loop. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)

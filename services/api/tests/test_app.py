@@ -1,0 +1,97 @@
+"""The app as a whole: its page, its swapped resources, its settings."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from pydantic import ValidationError
+
+from api.app import create_app
+from api.settings import ApiSettings
+from api.worker_client import WorkerClient
+from servicekit import Resource
+from services.api.tests.conftest import Start
+from services.api.tests.helpers.standin import StandIn
+
+
+@asynccontextmanager
+async def open_standin(_: FastAPI) -> AsyncIterator[WorkerClient]:
+    """A stand-in worker, and a client of it."""
+    async with StandIn().running() as worker, WorkerClient(worker.url) as client:
+        await client.refresh()
+        yield client
+
+
+@asynccontextmanager
+async def open_nothing(_: FastAPI) -> AsyncIterator[None]:
+    """For routes that the test does not call."""
+    yield None
+
+
+SWAPPED = [
+    Resource("worker", open_standin),
+    Resource("redis", open_nothing),
+    Resource("postgres", open_nothing),
+]
+
+
+def test_resources_are_swapped_in_one_line() -> None:
+    """Without Postgres, Redis and worker the real lifespan runs, and the route answers by the stand-in."""
+    with TestClient(create_app(resources=SWAPPED)) as client:
+        answer = client.post("/v1/embeddings", json={"input": "four", "model": "stand-in"})
+    assert answer.json()["data"][0]["embedding"] == [4, 0, 0, 0]
+
+
+def test_vectors_of_another_size_are_not_stored() -> None:
+    """A model that the documents table can't hold is a typed error, for storing and for searching."""
+    with TestClient(create_app(resources=SWAPPED)) as client:
+        answers = [
+            client.post("/v1/documents", json={"documents": [{"text": "a"}]}),
+            client.post("/v1/search", json={"query": "a"}),
+        ]
+    for answer in answers:
+        assert answer.status_code == 503
+        assert "4 dimensions, the documents table holds 384" in answer.json()["error"]["message"]
+
+
+def test_the_page_is_one_file(start: Start) -> None:
+    """The page for people loads nothing from anywhere else, and every box has its label."""
+    page = start().get("/")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page.text)
+    boxes = re.findall(r'<(?:input|textarea) id="(\w+)"', page.text)
+    assert boxes
+    assert sorted(boxes) == sorted(re.findall(r'<label for="(\w+)"', page.text))
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:pa55word@h/d", "postgresql+asyncpg://u:pa55word@h:port/d", "pa55word"])
+def test_a_bad_database_url_is_refused_and_not_shown(url: str) -> None:
+    """The error says what an address must look like, and keeps the password to itself."""
+    with pytest.raises(ValidationError, match=r"must be postgresql\+asyncpg://") as caught:
+        ApiSettings(database_url=url)
+    assert "pa55word" not in str(caught.value)
+
+
+def test_a_bad_quota_is_refused_at_start() -> None:
+    """A quota that can't be read is a bad setting, not an error of the first request."""
+    with pytest.raises(ValidationError, match="quota"):
+        ApiSettings(quota="lots")
+
+
+def test_every_setting_is_described() -> None:
+    """The table in the docs is made from these descriptions."""
+    assert [name for name, field in ApiSettings.model_fields.items() if not field.description] == []
+
+
+def test_secrets_do_not_print() -> None:
+    """Neither the settings nor their parts show a password or a key."""
+    settings = ApiSettings(
+        database_url="postgresql+asyncpg://u:pa55word@h/d",
+        redis_url="redis://:pa55word@h",
+        api_keys="pa55word",
+    )
+    assert "pa55word" not in repr(settings)
+    assert settings.keys() == ["pa55word"]

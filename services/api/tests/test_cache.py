@@ -1,0 +1,80 @@
+"""What is stored in Redis, and that Redis never fails a request."""
+
+import struct
+import time
+
+import pytest
+from redis import Redis
+
+from api.cache import Cache, cache_key, pack, unpack
+from api.embedding import Embedding, Item
+from api.redis_cache import connect
+from services.api.tests.conftest import MODEL, Start
+from stack import EmbeddedStack, poll_until
+
+VECTOR = Embedding(tokens=7, packed=struct.pack("<3f", 0.5, -0.25, 1.0))
+
+
+def test_a_packed_embedding_is_its_token_count_and_float32s() -> None:
+    """The value is 4 bytes of count and 4 bytes a dimension, little-endian, and reads back as it was."""
+    assert pack(VECTOR) == struct.pack("<I3f", 7, 0.5, -0.25, 1.0)
+    assert unpack(pack(VECTOR), dimensions=3) == VECTOR
+
+
+@pytest.mark.parametrize("value", [None, b"", pack(VECTOR)[:-1], pack(VECTOR) + b"\0", "text"])
+def test_a_value_of_another_size_is_a_miss(value: bytes | str | None) -> None:
+    """A truncated or foreign value is not served as a vector."""
+    assert unpack(value, dimensions=3) is None
+
+
+def test_keys_differ_by_model_and_by_kind_of_input() -> None:
+    """No two of these share a key: another model, another text, token ids that look like the text."""
+    items: list[Item] = ["1", "2", (1,), (1, 2), (12,), "1,2"]
+    keys = {cache_key(model, item) for model in ("fp-a", "fp-b") for item in items}
+    assert len(keys) == 2 * len(items)
+
+
+@pytest.mark.anyio
+async def test_without_redis_everything_is_a_miss() -> None:
+    """A refused connection is a miss, not an error."""
+    async with connect("redis://127.0.0.1:1/0") as client:
+        assert await Cache(client, ttl=60, timeout=0.25).get([b"key"], dimensions=3) == {}
+
+
+def test_a_repeated_text_comes_from_redis(stack: EmbeddedStack, start: Start) -> None:
+    """The stored value is what is answered: token count and vector, under fingerprint and text hash."""
+    client = start()
+    fingerprint = client.get("/v1/models").json()["data"][0]["fingerprint"]
+    planted = Embedding(tokens=99, packed=struct.pack("<384f", *[0.5] * 384))
+    with Redis.from_url(stack.url("valkey")) as redis:
+        redis.set(cache_key(fingerprint, "planted"), pack(planted))
+    answer = client.post("/v1/embeddings", json={"input": ["planted"], "model": MODEL}).json()
+    assert answer["data"][0]["embedding"] == [0.5] * 384
+    assert answer["usage"] == {"prompt_tokens": 99, "total_tokens": 99}
+
+
+def test_a_miss_is_written_with_its_time_to_live(stack: EmbeddedStack, start: Start) -> None:
+    """What the worker computed sits in Redis soon after, and expires within CACHE_TTL."""
+    client = start(cache_ttl=1000)
+    fingerprint = client.get("/v1/models").json()["data"][0]["fingerprint"]
+    text = f"written at {time.time_ns()}"
+    answer = client.post("/v1/embeddings", json={"input": text, "model": MODEL}).json()
+    key = cache_key(fingerprint, text)
+    with Redis.from_url(stack.url("valkey")) as redis:
+        value = poll_until(lambda: redis.get(key), 5, "the written embedding")
+        assert 990 < redis.ttl(key) <= 1000
+    embedding = unpack(value, dimensions=384)
+    assert embedding
+    assert embedding.floats() == answer["data"][0]["embedding"]
+
+
+def test_a_hung_redis_fails_no_request(stack: EmbeddedStack, start: Start) -> None:
+    """While Redis is stopped in its tracks, texts are embedded as if they were new."""
+    client = start()
+    stack.pause("valkey")
+    try:
+        texts = ["hung", "redis"]
+        answers = [client.post("/v1/embeddings", json={"input": texts, "model": MODEL}) for _ in range(5)]
+    finally:
+        stack.resume("valkey")
+    assert [answer.status_code for answer in answers] == [200] * 5

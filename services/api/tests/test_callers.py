@@ -1,0 +1,66 @@
+"""Who may call, and how much."""
+
+import pytest
+
+from services.api.tests.conftest import MODEL, Start
+
+KEYS = "first-key, second-key"
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, bearer("wrong"), bearer(""), bearer("first-key, second-key"), {"Authorization": "Basic eDp5"}],
+)
+def test_without_a_key_there_is_nothing(start: Start, headers: dict[str, str]) -> None:
+    """401 in the envelope on every route of /v1, before the body is looked at."""
+    client = start(api_keys=KEYS)
+    answers = [
+        client.post("/v1/embeddings", json={"nonsense": 1}, headers=headers),
+        client.get("/v1/models", headers=headers),
+        client.get("/v1/documents/a", headers=headers),
+        client.post("/v1/search", json={"query": "q"}, headers=headers),
+    ]
+    assert [each.status_code for each in answers] == [401] * 4
+    assert answers[0].json()["error"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize("key", ["first-key", "second-key"])
+def test_each_key_opens(start: Start, key: str) -> None:
+    """Every one of the comma-separated keys is accepted."""
+    client = start(api_keys=KEYS)
+    assert client.get("/v1/models", headers=bearer(key)).status_code == 200
+
+
+def test_probes_and_page_need_no_key(start: Start) -> None:
+    """Authentication never stands between a kubelet and a probe."""
+    client = start(api_keys=KEYS)
+    paths = ["/livez", "/startupz", "/readyz", "/metrics", "/"]
+    assert [client.get(path).status_code for path in paths] == [200] * 5
+
+
+def test_the_quota_counts_texts_of_each_caller(start: Start) -> None:
+    """Ten texts a minute: 4 + 6 pass, one more is 429 with Retry-After, and the other key is unaffected."""
+    client = start(api_keys=KEYS, quota="10/minute")
+
+    def ask(key: str, texts: int) -> int:
+        body = {"input": ["text"] * texts, "model": MODEL}
+        return client.post("/v1/embeddings", json=body, headers=bearer(key)).status_code
+
+    assert [ask("first-key", 4), ask("first-key", 6), ask("first-key", 1)] == [200, 200, 429]
+    assert ask("second-key", 1) == 200
+    refused = client.post("/v1/search", json={"query": "q"}, headers=bearer("first-key"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "quota_exceeded")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 120
+
+
+def test_a_refused_call_costs_no_quota(start: Start) -> None:
+    """A call with a bad text is not counted."""
+    client = start(quota="2/minute", max_text_characters=5)
+    bad = client.post("/v1/embeddings", json={"input": ["ok", "too long"], "model": MODEL})
+    good = client.post("/v1/embeddings", json={"input": ["ok", "ok"], "model": MODEL})
+    assert (bad.status_code, good.status_code) == (400, 200)

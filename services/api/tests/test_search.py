@@ -1,0 +1,206 @@
+"""A search finds as many as match, best first, by true equality of metadata, and never mixes models."""
+
+import struct
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from prometheus_client import REGISTRY
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from api.embedding import Embedding
+from api.store.search import search as search_store
+from stack import EmbeddedStack
+
+DOCUMENTS = 1280
+RARE = 3
+QUERY = Embedding(tokens=3, packed=struct.pack("<384f", 1, *[0] * 383))
+
+VALUES: list[Any] = [
+    1,
+    1.5,
+    True,
+    False,
+    None,
+    "1",
+    "true",
+    "",
+    0,
+    [1],
+    ["1"],
+    {"a": 1},
+    [],
+    2**53,
+    2**53 + 1,
+]
+
+
+@pytest.fixture(scope="module")
+def library(stack: EmbeddedStack) -> Iterator[httpx2.Client]:
+    """1,280 documents, half of them even, a third of them third, three of them rare."""
+    with httpx2.Client(base_url=stack.url("api"), timeout=15, trust_env=False) as client:
+        for first in range(0, DOCUMENTS, 256):
+            documents = [
+                {
+                    "id": f"library-{number}",
+                    "text": f"library text {number}",
+                    "metadata": {
+                        "library": True,
+                        "even": number % 2 == 0,
+                        "third": number % 3 == 0,
+                        "rare": number < RARE,
+                    },
+                }
+                for number in range(first, first + 256)
+            ]
+            assert client.post("/v1/documents", json={"documents": documents}).status_code == 200
+        yield client
+
+
+def search(client: httpx2.Client, query: str, **more: Any) -> list[dict[str, Any]]:
+    """The results."""
+    answer = client.post("/v1/search", json={"query": query, **more})
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def test_limit_100_returns_100(library: httpx2.Client) -> None:
+    """Above pgvector's default of 40 candidates."""
+    results = search(library, "library text 7", limit=100)
+    assert len({each["id"] for each in results}) == 100
+
+
+def test_limit_100_returns_100_with_a_filter(library: httpx2.Client) -> None:
+    """Half of the candidates are filtered away, and 100 are found nevertheless."""
+    results = search(library, "library text 7", limit=100, filter={"even": True, "library": True})
+    assert len({each["id"] for each in results}) == 100
+    assert {each["metadata"]["even"] for each in results} == {True}
+
+
+def test_a_rare_match_is_always_found(library: httpx2.Client) -> None:
+    """Three of 1,280 match: all three come, however far from the query they are."""
+    results = search(library, "nothing alike", limit=10, filter={"library": True, "rare": True})
+    assert {each["id"] for each in results} == {f"library-{number}" for number in range(RARE)}
+
+
+def test_the_default_limit_is_10(library: httpx2.Client) -> None:
+    """Ten results unless asked otherwise."""
+    assert len(search(library, "library text 7")) == 10
+
+
+def test_results_are_sorted_by_cosine_similarity(library: httpx2.Client) -> None:
+    """The text itself comes first with a score of 1, and no score is above the one before it."""
+    results = search(library, "library text 7", limit=100)
+    scores = [each["score"] for each in results]
+    assert results[0]["id"] == "library-7"
+    assert scores[0] == pytest.approx(1, abs=1e-6)
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_score_is_the_cosine(library: httpx2.Client) -> None:
+    """The score is the dot product of the two unit vectors that `/v1/embeddings` answers."""
+    best = search(library, "some query", limit=1)[0]
+    body = {"input": ["some query", best["text"]], "model": "all-MiniLM-L6-v2"}
+    one, other = (each["embedding"] for each in library.post("/v1/embeddings", json=body).json()["data"])
+    assert best["score"] == pytest.approx(sum(a * b for a, b in zip(one, other, strict=True)), abs=1e-5)
+
+
+def test_a_filter_is_equality(http: httpx2.Client) -> None:
+    """A scalar matches itself alone: not its text form, a list that holds it, or a neighbour of 2**53."""
+    documents = [{"text": f"value {value!r}", "metadata": {"equality": value}} for value in VALUES]
+    assert http.post("/v1/documents", json={"documents": documents}).status_code == 200
+    for value in VALUES:
+        if isinstance(value, list | dict):
+            continue
+        found = search(http, "value", limit=100, filter={"equality": value})
+        assert [(type(each["metadata"]["equality"]), each["metadata"]["equality"]) for each in found] == [
+            (type(value), value)
+        ]
+
+
+def test_a_filter_needs_all_of_its_keys(http: httpx2.Client) -> None:
+    """Keys are joined by "and"; an absent key is not null; numbers are equal as numbers."""
+    documents = [
+        {"id": "filter-both", "text": "both", "metadata": {"filter-x": 1, "filter-y": None}},
+        {"id": "filter-one", "text": "one", "metadata": {"filter-x": 1}},
+    ]
+    assert http.post("/v1/documents", json={"documents": documents}).status_code == 200
+    both = search(http, "both", filter={"filter-x": 1.0, "filter-y": None})
+    assert [each["id"] for each in both] == ["filter-both"]
+    assert len(search(http, "both", filter={"filter-x": 1})) == 2
+
+
+@pytest.fixture
+async def database(stack: EmbeddedStack, library: httpx2.Client) -> AsyncIterator[AsyncConnection]:
+    """A connection to the full library, for what the api has no route for."""
+    engine = create_async_engine(stack.url("postgres"))
+    async with engine.connect() as connection:
+        await connection.execute(text("ANALYZE documents"))
+        await connection.commit()
+        yield connection
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def planner(stack: EmbeddedStack, **more: str) -> AsyncIterator[AsyncEngine]:
+    """An engine for which sorting is out of favour: Postgres uses the vector index, as for a large table."""
+    taste = {"enable_sort": "off", **more}
+    engine = create_async_engine(stack.url("postgres"), connect_args={"server_settings": taste})
+    yield engine
+    await engine.dispose()
+
+
+def exact_searches() -> float:
+    """How many searches of this process needed an exact scan."""
+    return REGISTRY.get_sample_value("api_exact_searches_total") or 0.0
+
+
+async def current_model(database: AsyncConnection) -> str:
+    """The fingerprint of the library's model."""
+    return str(await database.scalar(text("SELECT model FROM documents WHERE id = 'library-7'")))
+
+
+@pytest.mark.anyio
+async def test_the_index_alone_fills_the_limit(stack: EmbeddedStack, database: AsyncConnection) -> None:
+    """On a large table 100 results come from the index, with and without a filter, without an exact scan."""
+    before, model = exact_searches(), await current_model(database)
+    async with planner(stack) as engine:
+        for equals in ({}, {"third": True}):
+            assert len(await search_store(engine, QUERY, model, limit=100, equals=equals)) == 100
+    assert exact_searches() == before
+
+
+@pytest.mark.anyio
+async def test_a_scan_that_gives_up_is_completed(
+    stack: EmbeddedStack, database: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the index scan stops early, an exact scan finds the same 100 that a search without index finds."""
+    before, model = exact_searches(), await current_model(database)
+    monkeypatch.setattr("api.store.search.EF_SEARCH", 1)
+    async with planner(stack, **{"hnsw.max_scan_tuples": "1"}) as engine:
+        found = await search_store(engine, QUERY, model, limit=100, equals={"third": True})
+    assert exact_searches() == before + 1
+    async with planner(stack, enable_indexscan="off") as engine:
+        assert found == await search_store(engine, QUERY, model, limit=100, equals={"third": True})
+
+
+@pytest.mark.anyio
+async def test_models_are_never_mixed(stack: EmbeddedStack, database: AsyncConnection) -> None:
+    """Ten documents of another model are found by that model alone, though 1,270 others are as near."""
+    model = await current_model(database)
+    await database.execute(text("UPDATE documents SET model = 'other' WHERE id LIKE 'library-100_'"))
+    await database.commit()
+    try:
+        async with planner(stack) as engine:
+            others = await search_store(engine, QUERY, "other", limit=100, equals={})
+            ours = await search_store(engine, QUERY, model, limit=100, equals={"library": True})
+    finally:
+        await database.execute(text("UPDATE documents SET model = :model"), {"model": model})
+        await database.commit()
+    assert {each.id for each in others} == {f"library-{number}" for number in range(1000, 1010)}
+    assert len(ours) == 100
+    assert not {each.id for each in ours} & {each.id for each in others}

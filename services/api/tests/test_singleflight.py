@@ -1,0 +1,112 @@
+"""Concurrent calls for the same keys do the work once."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from api.singleflight import SingleFlight
+from services.api.tests.helpers.requests import until
+
+pytestmark = pytest.mark.anyio
+
+
+class Work:
+    """Work that ends when it is told to, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.cancelled = 0
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, keys: list[str]) -> Mapping[str, str]:
+        self.asked.append(keys)
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        return {key: key.upper() for key in keys}
+
+
+async def test_concurrent_calls_share_work() -> None:
+    """A key that another call works on is waited for, others are worked on; each call gets all of its own."""
+    flight, work = SingleFlight[str, str](), Work()
+    first = asyncio.create_task(flight.run(["a", "b"], work))
+    await until(lambda: work.asked)
+    second = asyncio.create_task(flight.run(["b", "c"], work))
+    await until(lambda: len(work.asked) == 2)
+    work.go.set()
+    assert await first == {"a": "A", "b": "B"}
+    assert await second == {"b": "B", "c": "C"}
+    assert work.asked == [["a", "b"], ["c"]]
+
+
+async def test_a_cancelled_leader_does_not_fail_followers() -> None:
+    """The call that began the work leaves, and the call that joined it still gets the result."""
+    flight, work = SingleFlight[str, str](), Work()
+    leader = asyncio.create_task(flight.run(["a"], work))
+    await until(lambda: work.asked)
+    follower = asyncio.create_task(flight.run(["a"], work))
+    await asyncio.sleep(0)
+    leader.cancel()
+    await asyncio.wait({leader})
+    work.go.set()
+    assert await follower == {"a": "A"}
+    assert (leader.cancelled(), work.cancelled, len(work.asked)) == (True, 0, 1)
+
+
+async def test_work_is_cancelled_when_the_last_waiter_has_left() -> None:
+    """Nobody waits, so nobody works; who comes later starts anew."""
+    flight, work = SingleFlight[str, str](), Work()
+    calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
+    await until(lambda: work.asked)
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
+    later = asyncio.create_task(flight.run(["a"], work))
+    await until(lambda: work.cancelled)
+    work.go.set()
+    assert await later == {"a": "A"}
+    assert work.asked == [["a"], ["a"]]
+
+
+async def test_a_private_error_stays_with_the_call_that_caused_it() -> None:
+    """The leader's bad input fails the leader; the follower does its own work."""
+    flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
+    work.error = ValueError("only the leader's")
+    leader = asyncio.create_task(flight.run(["a", "bad"], work))
+    await until(lambda: work.asked)
+    follower = asyncio.create_task(flight.run(["a"], work))
+    await asyncio.sleep(0)
+    work.go.set()
+    with pytest.raises(ValueError, match="only the leader's"):
+        await leader
+    assert await follower == {"a": "A"}
+    assert work.asked == [["a", "bad"], ["a"]]
+
+
+async def test_every_other_error_reaches_all_who_wait() -> None:
+    """An overloaded worker is not asked again by each follower."""
+    flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
+    work.error = RuntimeError("overloaded")
+    calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
+    await until(lambda: work.asked)
+    work.go.set()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [str(each) for each in outcomes] == ["overloaded"] * 3
+    assert len(work.asked) == 1
+
+
+async def test_nothing_is_kept_after_the_work() -> None:
+    """A key is worked on again after its work has ended: what is kept is the cache's business."""
+    flight, work = SingleFlight[str, str](), Work()
+    work.go.set()
+    await flight.run(["a"], work)
+    assert "a" not in flight
+    await flight.run(["a", "a"], work)
+    assert work.asked == [["a"], ["a"]]

@@ -1,0 +1,136 @@
+"""The client to the worker: one retry, the time budget passed on, and the worker's errors kept apart."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.worker_answer import RefusedInputError
+from api.worker_client import WorkerClient
+from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
+from services.api.tests.helpers.requests import until
+from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[StandIn]:
+    """A stand-in worker, serving."""
+    async with StandIn().running() as standin:
+        yield standin
+
+
+@pytest.fixture
+async def client(worker: StandIn) -> AsyncIterator[WorkerClient]:
+    """A client of it."""
+    async with WorkerClient(worker.url) as made:
+        yield made
+
+
+async def test_an_answer_has_vectors_counts_model_and_timings(client: WorkerClient) -> None:
+    """All that the worker says in headers and body arrives, in order."""
+    answer = await client.embed(["a", "bbb"], budget=5)
+    assert [each.floats() for each in answer.embeddings] == [[1, 0, 0, 0], [3, 0, 0, 0]]
+    assert [each.tokens for each in answer.embeddings] == [1, 3]
+    assert answer.fingerprint == "fp-1"
+    assert answer.timings == pytest.approx({"tokenize": 0.001, "queue": 0.002, "inference": 0.003})
+
+
+async def test_token_ids_are_sent_as_such(client: WorkerClient, worker: StandIn) -> None:
+    """Token ids go to the worker as lists of integers."""
+    await client.embed([(5, 6), (7,)], budget=5)
+    assert worker.calls == [[[5, 6], [7]]]
+
+
+async def test_a_failed_connection_is_tried_once_more(client: WorkerClient, worker: StandIn) -> None:
+    """A reset in mid-request costs the caller nothing."""
+    worker.before = cut(1)
+    answer = await client.embed(["a"], budget=5)
+    assert answer.embeddings[0].tokens == 1
+    assert len(worker.calls) == 2
+
+
+async def test_a_second_failure_is_reported(client: WorkerClient, worker: StandIn) -> None:
+    """There is one retry, not more."""
+    worker.before = cut(9)
+    with pytest.raises(DependencyUnavailable, match="worker"):
+        await client.embed(["a"], budget=5)
+    assert len(worker.calls) == 2
+
+
+async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, worker: StandIn) -> None:
+    """Sixteen pooled connections die at once; each of the next eight calls gets through on its one retry."""
+    together = asyncio.Event()
+    worker.before = hold(together)
+    calls = [asyncio.create_task(client.embed(["a"], budget=5)) for _ in range(16)]
+    await until(lambda: len(worker.calls) == 16)
+    together.set()
+    await asyncio.gather(*calls)
+    assert len(worker.connections) == 16
+    worker.before = cut_known(worker)
+    answers = await asyncio.gather(*(client.embed(["a"], budget=5) for _ in range(8)))
+    assert len(answers) == 8
+
+
+async def test_nobody_listening_is_unavailable() -> None:
+    """A refused connection is a typed 503."""
+    async with WorkerClient("http://127.0.0.1:1") as client:
+        with pytest.raises(DependencyUnavailable, match="worker"):
+            await client.embed(["a"], budget=5)
+        with pytest.raises(DependencyUnavailable, match="worker"):
+            await client.refresh()
+
+
+async def test_the_remaining_budget_travels_on_and_ends_the_call(client: WorkerClient, worker: StandIn) -> None:
+    """The worker is told how long the caller still waits; a slower answer is a 504."""
+    worker.before = hold(asyncio.Event())
+    with pytest.raises(DeadlineExceeded):
+        await client.embed(["a"], budget=0.2)
+    assert 0 < worker.budgets[0] <= 0.2
+
+
+async def test_an_overloaded_worker_says_when_to_come_back(client: WorkerClient, worker: StandIn) -> None:
+    """The worker's Retry-After reaches the caller."""
+    worker.before = refuse(503, retry_after=7, code="overloaded", message="the queue is full")
+    with pytest.raises(Overloaded, match="the queue is full") as caught:
+        await client.embed(["a"], budget=5)
+    assert caught.value.retry_after == 7
+
+
+async def test_a_refused_input_is_known_by_its_place(client: WorkerClient, worker: StandIn) -> None:
+    """The worker's field name becomes the caller's, in the message too."""
+    worker.before = refuse(400, code="bad_id", param="token_ids.1.4", message="token_ids.1.4 is too large")
+    with pytest.raises(RefusedInputError) as caught:
+        await client.embed([(1,), (2,)], budget=5)
+    error = caught.value.as_bad_request("input.8")
+    assert caught.value.index == 1
+    assert (error.param, error.message, error.code) == ("input.8.4", "input.8.4 is too large", "bad_id")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (503, "not_ready", DependencyUnavailable),
+        (500, "internal_error", DependencyUnavailable),
+        (504, "deadline_exceeded", DeadlineExceeded),
+    ],
+)
+async def test_other_errors_of_the_worker_keep_their_meaning(
+    client: WorkerClient, worker: StandIn, status: int, code: str, expected: type[Exception]
+) -> None:
+    """A warming or broken worker is unavailable; its time-out is a time-out."""
+    worker.before = refuse(status, code=code, message="because")
+    with pytest.raises(expected, match="because"):
+        await client.embed(["a"], budget=5)
+
+
+async def test_an_answer_of_another_size_is_not_served(client: WorkerClient, worker: StandIn) -> None:
+    """Two answers to one text would shift all that follow: it is an error instead."""
+
+    async def doubled(_: object, items: list[str]) -> None:
+        items += items
+
+    worker.before = doubled
+    with pytest.raises(DependencyUnavailable, match="2 counts"):
+        await client.embed(["a"], budget=5)
