@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
+from uuid import uuid4
 
 import pytest
 
@@ -65,7 +66,7 @@ WORKS: dict[Part, Callable[[Gunicorn], Answer]] = {
 REFUSED: dict[Part, Callable[[Gunicorn], Answer] | None] = {
     "postgres": lambda api: search(api, "needs a database"),
     "valkey": None,
-    "worker": lambda api: embed(api, "never seen before"),
+    "worker": lambda api: embed(api, uuid4().hex),
 }
 
 

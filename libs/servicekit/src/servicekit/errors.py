@@ -99,6 +99,7 @@ class DependencyUnavailable(Unavailable):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name} is unavailable: {reason}", retry_after=1)
+        self.reason = reason
 
 
 class DeadlineExceeded(ServiceError):

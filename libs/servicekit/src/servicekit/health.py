@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from servicekit.errors import DependencyUnavailable
+
 
 class HealthSampler:
     """Runs `check(value)` at most once at a time; a hung check is abandoned, never waited for.
@@ -15,28 +17,30 @@ class HealthSampler:
         self._check = check
         self._value = value
         self._limit = limit
-        self._running: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[str | None] | None = None
 
     async def sample(self, closing: asyncio.Task[Any]) -> str | None:
         """The reason why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
-        if self._running is None:
+        if self._running is None or self._running.done():  # done meanwhile: that answer is an old one
             self._running = asyncio.create_task(self._run())
         both = {self._running, closing}
         await asyncio.wait(both, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
         if not self._running.done():
             self._running.cancel()
             return f"no answer within {self._limit:g} s"
-        finished, self._running = self._running, None
-        if finished.cancelled():
-            return "the check was cut"
-        error = finished.exception()
-        return reason(error) if error else None
+        return self._running.result()
 
-    async def _run(self) -> None:
-        await self._check(self._value)
+    async def _run(self) -> str | None:
+        try:
+            await self._check(self._value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not healthy
+            return reason(error)
+        return None
 
 
 def reason(error: BaseException) -> str:
     """One line for people: the error's first line, or its type when it has no text."""
+    if isinstance(error, DependencyUnavailable):
+        return error.reason
     text = str(error).strip().splitlines()
     return text[0] if text else type(error).__name__
