@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
 
@@ -53,6 +53,13 @@ def client() -> Iterator[TestClient]:
     async def left(request: Request) -> float:
         return remaining(request)
 
+    router = APIRouter()
+
+    @router.get("/things/{name}")
+    async def thing(name: str) -> str:
+        return name
+
+    app.include_router(router, prefix="/v1")
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -135,6 +142,17 @@ def test_the_callers_budget_counts_when_it_is_shorter(client: TestClient, asked:
     headers = {"X-Request-Timeout": asked} if asked else {}
     left = client.get("/left", headers=headers).json()
     assert most / 2 < left <= most
+
+
+def test_metrics_are_labelled_by_template(client: TestClient) -> None:
+    """A request counts under its route's template, prefix included; what matches no route under `unmatched`."""
+    client.get("/v1/things/secret-name")
+    client.get("/nosuch-path")
+    counted = client.get("/metrics").text
+    assert 'http_requests_total{method="GET",route="/v1/things/{name}",status="200"}' in counted
+    assert 'route="unmatched",status="404"' in counted
+    assert "secret-name" not in counted
+    assert "nosuch-path" not in counted
 
 
 def test_work_is_cancelled_when_its_client_leaves() -> None:

@@ -50,10 +50,16 @@ class Access:
 
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         path, method = scope["path"], scope["method"]
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = _template(scope)
         REQUESTS.labels(method, route, status).inc()
         SECONDS.labels(method, route).observe(seconds)
         level = logging.DEBUG if is_probe(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
             fields = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 2)}
             log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
+
+
+def _template(scope: Scope) -> str:
+    # FastAPI keeps the path with its router's prefix here; `scope["route"]` has it without.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    return getattr(context or scope.get("route"), "path", "unmatched")
