@@ -1,6 +1,7 @@
 """Health of one opened resource, sampled in the background and cached."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,27 +9,27 @@ from servicekit.errors import DependencyUnavailable
 
 
 class HealthSampler:
-    """Runs `check(value)` at most once at a time; a hung check is abandoned, never waited for.
+    """Runs `check(value)`; a hung check is abandoned, never waited for.
 
-    Cancelling a query on a hung Postgres can itself hang (asyncpg issue 1326), so no `wait_for` here.
+    Cancelling a query on a hung Postgres can itself hang (asyncpg issue 1326), so no `wait_for` here. A check must
+    have limits of its own, or what was abandoned piles up.
     """
 
     def __init__(self, check: Callable[[Any], Awaitable[None]], value: object, limit: float) -> None:
         self._check = check
         self._value = value
         self._limit = limit
-        self._running: asyncio.Task[str | None] | None = None
+        self._abandoned: deque[asyncio.Task[str | None]] = deque(maxlen=10)  # the event loop's reference is weak
 
     async def sample(self, closing: asyncio.Task[Any]) -> str | None:
         """The reason why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
-        if self._running is None or self._running.done():  # done meanwhile: that answer is an old one
-            self._running = asyncio.create_task(self._run())
-        both = {self._running, closing}
-        await asyncio.wait(both, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
-        if not self._running.done():
-            self._running.cancel()
+        running = asyncio.create_task(self._run())
+        await asyncio.wait({running, closing}, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            running.cancel()
+            self._abandoned.append(running)
             return f"no answer within {self._limit:g} s"
-        return self._running.result()
+        return "the check was cancelled" if running.cancelled() else running.result()
 
     async def _run(self) -> str | None:
         try:

@@ -130,12 +130,13 @@ class Lifecycle:
         raise StartFailed(message)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
-        """A background task ended; before close only the warm-up may do so."""
+        """A task ended. Before close only the warm-up may do so, and a spawned one that its owner cancelled."""
+        owned = task in self._tasks
         self._tasks.discard(task)
-        if task.cancelled() or self.phase not in (Phase.WARMING, Phase.READY):
+        if self.phase not in (Phase.WARMING, Phase.READY) or (owned and task.cancelled()):
             return
-        error = task.exception()
-        if error is None and task is self._warmup:
+        error = None if task.cancelled() else task.exception()
+        if task is self._warmup and not task.cancelled() and error is None:
             return
         why = f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}"
         if self.phase is Phase.WARMING:

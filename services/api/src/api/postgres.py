@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import asyncpg
 from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
@@ -54,9 +55,16 @@ async def open_engine(app: FastAPI) -> AsyncIterator[AsyncEngine]:
 
 
 async def ping_engine(engine: AsyncEngine) -> None:
-    """Raise when Postgres does not answer."""
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+    """Raise when Postgres does not answer.
+
+    On a connection of its own: a busy pool is no outage, and a hung one can't be given back in time.
+    """
+    _, options = engine.dialect.create_connect_args(engine.url)
+    connection = await asyncpg.connect(**options, timeout=CONNECT_TIMEOUT, command_timeout=CONNECT_TIMEOUT)
+    try:
+        await connection.execute("SELECT 1")
+    finally:
+        connection.terminate()
 
 
 async def _revision(engine: AsyncEngine) -> str | None:
