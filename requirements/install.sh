@@ -6,6 +6,12 @@ readonly venv=.venv
 readonly stamp=$venv/.installed
 readonly packages=(libs/servicekit services/api services/worker)
 
+exec 9> .install.lock
+flock -n 9 || {
+    echo "make install: another one is under way in this folder" >&2
+    exit 1
+}
+
 say() { printf '\n==> %s\n' "$*"; }
 fail() {
     printf 'make install: %s\n' "$*" >&2

@@ -3,7 +3,7 @@
 import math
 
 from api.settings import ApiSettings
-from servicekit.gunicorn import child_exit, on_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
 from servicekit.settings import load
 
@@ -11,7 +11,7 @@ settings = load(ApiSettings)
 prepare(settings)
 
 wsgi_app = "api.app:create_app()"
-bind = f"{settings.host}:{settings.port}"
+bind = settings.bind
 workers = settings.web_concurrency
 worker_class = "servicekit.gunicorn.Worker"
 logconfig_dict = logging_config(settings)

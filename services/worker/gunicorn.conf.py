@@ -2,7 +2,7 @@
 
 import math
 
-from servicekit.gunicorn import child_exit, on_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
 from servicekit.settings import load
 from worker.settings import WorkerSettings
@@ -11,7 +11,7 @@ settings = load(WorkerSettings)
 prepare(settings)
 
 wsgi_app = "worker.app:create_app()"
-bind = f"{settings.host}:{settings.port}"
+bind = settings.bind
 workers = settings.web_concurrency
 worker_class = "servicekit.gunicorn.Worker"
 logconfig_dict = logging_config(settings)

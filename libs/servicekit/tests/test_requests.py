@@ -155,6 +155,20 @@ def test_metrics_are_labelled_by_template(client: TestClient) -> None:
     assert "nosuch-path" not in counted
 
 
+def test_a_path_cannot_forge_a_log_line(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Line ends and escapes in a path are logged as they were sent, percent-encoded."""
+    with caplog.at_level("INFO", "servicekit.access"):
+        client.get("/nosuch%0aERROR%20forged%1b[31m")
+    assert "/nosuch%0aERROR%20forged%1b" in caplog.messages[-1]
+    assert "\n" not in caplog.messages[-1]
+
+
+def test_a_body_without_its_content_type_is_explained(client: TestClient) -> None:
+    """The commonest slip, JSON without its Content-Type, gets an answer that says so."""
+    error = client.post("/texts", content=b'{"texts": []}').json()["error"]
+    assert "Content-Type: application/json" in error["message"]
+
+
 def test_work_is_cancelled_when_its_client_leaves() -> None:
     """`unless_disconnected` cancels the work and raises ClientGone at `http.disconnect`."""
     cancelled = []

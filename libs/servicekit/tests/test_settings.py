@@ -36,6 +36,8 @@ def test_a_secret_comes_from_the_environment_or_a_file(monkeypatch: pytest.Monke
         ({"DRAIN_SECONDS": "nan"}, "bad setting DRAIN_SECONDS: Input should be a finite number"),
         ({"FAULTS_ENABLED": "1", "ENVIRONMENT": "production"}, "FAULTS_ENABLED is refused in production"),
         ({"MIN_READY_PROCESSES": "2"}, "MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY"),
+        ({"HOST": "no host"}, "bad setting HOST: String should match pattern"),
+        ({"TOKEN": "x", "TOKEN_FILE": "/dev/null"}, "bad setting TOKEN_FILE: TOKEN is set too; use one of them"),
         ({"TOKEN_FILE": "/nonexistent"}, "bad setting TOKEN_FILE: No such file or directory: /nonexistent"),
     ],
 )
@@ -61,3 +63,19 @@ def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         load(Settings)
     assert "bad setting PASSWORD: Field required" in capsys.readouterr().err
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`TOKEN=` does not hide what `TOKEN_FILE` says, as compose files with `${TOKEN:-}` have it."""
+    (tmp_path / "token").write_text("t0ken")
+    for name, value in {"PASSWORD": "hidden", "TOKEN": "", "TOKEN_FILE": str(tmp_path / "token")}.items():
+        monkeypatch.setenv(name, value)
+    token = load(Settings).token
+    assert token
+    assert token.get_secret_value() == "t0ken"
+
+
+@pytest.mark.parametrize(("host", "bind"), [("0.0.0.0", "0.0.0.0:8000"), ("::1", "[::1]:8000")])
+def test_an_ipv6_address_is_bracketed(host: str, bind: str) -> None:
+    """gunicorn wants brackets around an IPv6 address."""
+    assert ServiceSettings(host=host).bind == bind

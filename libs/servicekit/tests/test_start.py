@@ -180,12 +180,16 @@ def test_min_ready_processes(world: World, start: Start, needed: int, changes: l
     assert watch.answers == changes
 
 
-def test_the_board_survives_a_reload(world: World, start: Start) -> None:
-    """After SIGHUP re-read the configuration, old and new processes share one board and the pod is ready again."""
+def test_a_reload_shows_nobody_a_cold_process(world: World, start: Start) -> None:
+    """At SIGHUP the old processes serve until the new ones are ready, on one board, and only then drain."""
+    world.model(2)  # longer than the drain
     service = start(WEB_CONCURRENCY=2).wait_ready()
     before = set(service.workers())
-    service.process.send_signal(signal.SIGHUP)
-    until(lambda: (not before & set(service.workers()), str(service.workers())), 20, "new processes")
-    service.wait_ready()
+    with Watch(service.port, "/readyz") as readiness, Watch(service.port, "/work") as work:
+        service.process.send_signal(signal.SIGHUP)
+        until(lambda: (not before & set(service.workers()), str(service.workers())), 20, "new processes")
+        seen = readiness.count
+        until(lambda: (readiness.count > seen + 20, str(readiness.count)), 10, "20 more looks")
     report = service.get("/startupz").json()
     assert {each["pid"] for each in report["processes"]} == set(service.workers())
+    assert (readiness.answers, work.answers) == ([200], [200])

@@ -3,9 +3,10 @@
 import signal
 import time
 
+import psutil
 import pytest
 
-from tests.harness import Load, Watch
+from tests.harness import Load, Watch, until
 from tests.harness.sample import Start, World
 
 REQUESTS = 5000
@@ -115,3 +116,20 @@ def test_sigterm_of_one_process_is_the_pods_business_only_when_it_was_the_last(w
         service.wait_for_log("ready -> draining")
         service.wait_for_log("was sent SIGTERM")
     assert watch.answers == [200]
+
+
+def test_a_process_without_its_master_leaves(world: World, start: Start) -> None:
+    """When the master is killed, its processes drain, close what they opened and go, instead of serving for ever."""
+    service = start(DRAIN_SECONDS=0.2).wait_ready()
+    [orphan] = service.workers()
+    service.process.kill()
+    until(lambda: (not psutil.pid_exists(orphan), service.log[-1500:]), 15, "an end of the orphan")
+    assert world.trace()[-1] == "close database"
+
+
+def test_an_interrupt_is_a_graceful_stop(world: World, start: Start) -> None:
+    """SIGINT to the master alone ends in closed resources, too."""
+    service = start(DRAIN_SECONDS=0.2).wait_ready()
+    service.process.send_signal(signal.SIGINT)
+    assert service.wait_exit() == 0
+    assert world.trace()[-1] == "close database"

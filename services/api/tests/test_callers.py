@@ -64,3 +64,11 @@ def test_a_refused_call_costs_no_quota(start: Start) -> None:
     bad = client.post("/v1/embeddings", json={"input": ["ok", "too long"], "model": MODEL})
     good = client.post("/v1/embeddings", json={"input": ["ok", "ok"], "model": MODEL})
     assert (bad.status_code, good.status_code) == (400, 200)
+
+
+def test_a_call_that_no_quota_will_ever_pass_is_not_to_be_retried(start: Start) -> None:
+    """More texts at once than the quota has are a 400, not a 429 with a Retry-After that never helps."""
+    client = start(quota="5/minute")
+    answer = client.post("/v1/embeddings", json={"input": ["x"] * 6, "model": MODEL})
+    assert answer.status_code == 400
+    assert "5 per 1 minute" in answer.json()["error"]["message"]

@@ -55,7 +55,8 @@ class Access:
         SECONDS.labels(method, route).observe(seconds)
         level = logging.DEBUG if is_probe(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
-            fields = {"method": method, "path": path, "status": status, "ms": round(seconds * 1000, 2)}
+            sent = scope["raw_path"].decode("ascii", "backslashreplace")  # as it came: decoded, it could forge lines
+            fields = {"method": method, "path": sent, "status": status, "ms": round(seconds * 1000, 2)}
             log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
 
 

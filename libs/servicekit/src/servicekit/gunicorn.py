@@ -5,11 +5,12 @@ survives gunicorn's re-reading of its configuration at SIGHUP, while old and new
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import shutil
+import signal
 import tempfile
-from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
@@ -33,6 +34,8 @@ def prepare(settings: ServiceSettings) -> None:
     Worker.in_flight_limit = settings.request_timeout
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
+        # Processes leave without it (`process.leave`), or by a signal: this runs in the master alone.
+        atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
 
 
 def pre_fork(server: Arbiter, worker: "Worker") -> None:
@@ -54,13 +57,6 @@ def child_exit(server: Arbiter, worker: "Worker") -> None:
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
     if entry and entry.phase is Phase.FAILED and not BOARD.first_ready and server.LISTENERS:
         raise HaltServer("the service could not start", process.START_FAILED)
-
-
-def on_exit(server: Arbiter) -> None:
-    """Remove the folder of the metrics."""
-    folder = Path(os.environ[METRICS_FOLDER])
-    if folder.name.startswith("metrics-"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Worker(UvicornWorker):
@@ -103,9 +99,15 @@ class Worker(UvicornWorker):
 
     async def _beat(self) -> None:
         """Tell the master that the loop turns, also while starting and stopping (uvicorn does so only between)."""
-        while True:
+        while os.getppid() == self.ppid:
             self.notify()
-            await asyncio.sleep(self.timeout / 2)
+            await asyncio.sleep(min(1.0, self.timeout / 2))
+        log.error("the master is gone: leaving")
+        signal.raise_signal(signal.SIGTERM)
+
+    def _install_sigquit_handler(self) -> None:
+        """The master hands SIGINT and SIGQUIT on as SIGQUIT, to which uvicorn-worker's handler does nothing."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
 
     def _fail(self, error: BaseException) -> None:
         if BOARD.first_ready or BOARD.claim_failure():

@@ -44,4 +44,6 @@ def reason(error: BaseException) -> str:
     if isinstance(error, DependencyUnavailable):
         return error.reason
     text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    if not text:
+        return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    return text[0]

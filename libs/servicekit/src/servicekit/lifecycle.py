@@ -47,6 +47,7 @@ class Lifecycle:
         self._began = time.monotonic()
         self._opened: list[Supervisor] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._leaving: asyncio.Task[None] | None = None
         self.supervisors = {each.name: Supervisor(each, app, settings, self._changed) for each in resources}
         app.state.lifecycle = self
         app.state.ready = False
@@ -147,10 +148,22 @@ class Lifecycle:
 
     def _terminate(self) -> None:
         """SIGTERM: drain, or leave at once when nobody was ever told that the pod is ready."""
+        if self._leaving:
+            return
         if self.phase is Phase.READY and self.process.board.first_ready:
-            self._leaving = asyncio.create_task(self._drain(Phase.DRAINING))
+            self._leaving = asyncio.create_task(self._hand_over())
         elif self.phase in (Phase.WARMING, Phase.READY):
             self._leaving = asyncio.create_task(self._abort())
+
+    async def _hand_over(self) -> None:
+        """Drain, but at SIGHUP, when a successor is warming, not before it is ready.
+
+        When the whole pod stops, a warming sibling leaves at once, and this one drains.
+        """
+        ends = self.elapsed_seconds + self.settings.startup_timeout
+        while self.process.sibling_starts() and self.elapsed_seconds < ends:  # noqa: ASYNC110 - memory can't wake us
+            await asyncio.sleep(SIBLING_POLL)
+        await self._drain(Phase.DRAINING)
 
     async def _drain(self, phase: Phase) -> None:
         """Unready, but serving for `DRAIN_SECONDS`; then the server stops and calls the lifespan's end."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from servicekit.board import Board, Entry
+from servicekit.phase import Phase
 
 START_FAILED = 3  # of the container
 PROCESS_FAILED_START = 70  # of one process: gunicorn's master crashes when several of its children exit with 3
@@ -25,6 +26,12 @@ class Process:
         """Whether another process of the pod can answer requests now."""
         pid = os.getpid()
         return any(entry.phase.serving and entry.pid != pid for entry in self.board.entries())
+
+    def sibling_starts(self) -> bool:
+        """Whether another process of the pod is on its way to readiness."""
+        pid = os.getpid()
+        starting = (Phase.STARTING, Phase.WARMING)
+        return any(entry.phase in starting and entry.pid != pid for entry in self.board.entries())
 
     def publish(self, entry: Entry) -> None:
         """Write this process's entry, and the pod's first readiness when it is reached."""

@@ -16,9 +16,11 @@ class ServiceSettings(BaseSettings):
     """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names."""
 
     # hide_input_in_errors: the input may be a secret.
-    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = SettingsConfigDict(
+        extra="ignore", hide_input_in_errors=True, allow_inf_nan=False, env_ignore_empty=True
+    )
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
     min_ready_processes: int = Field(1, ge=1, description="ready processes that keep the pod ready, once it was")
@@ -49,6 +51,11 @@ class ServiceSettings(BaseSettings):
         return self
 
     @property
+    def bind(self) -> str:
+        """Address and port as gunicorn wants them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def stop_budget(self) -> float:
         """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
         return self.drain_seconds + self.request_timeout + self.shutdown_timeout
@@ -75,10 +82,14 @@ class SecretFiles(PydanticBaseSettingsSource):
         path = os.environ.get(variable)
         if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
             return None, field_name, False
+        if os.environ.get(field_name.upper()):
+            raise ValueError(f"{variable}: {field_name.upper()} is set too; use one of them")
         try:
             return Path(path).read_text().strip(), field_name, False
         except OSError as error:
             raise ValueError(f"{variable}: {error.strerror}: {path}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{variable}: not text: {path}") from error
 
     def __call__(self) -> dict[str, Any]:
         """All secrets that come from files."""

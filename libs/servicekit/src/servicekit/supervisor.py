@@ -114,8 +114,7 @@ class Supervisor:
         return value
 
     def _missed(self, error: Exception, give_up: bool) -> None:
-        timed_out = isinstance(error, TimeoutError) and not str(error)
-        why = f"no answer within {self.resource.timeout:g} s" if timed_out else reason(error)
+        why = reason(error)
         if isinstance(error, Fatal) and self.resource.required and give_up:
             self._set(ResourceState.FAILED, why)
             raise error

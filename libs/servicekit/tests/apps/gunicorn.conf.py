@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from servicekit.gunicorn import child_exit, on_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
 from servicekit.settings import ServiceSettings, load
 
@@ -13,7 +13,7 @@ prepare(settings)
 
 wsgi_app = os.environ.get("APP", "sample:create_app()")
 pythonpath = str(Path(__file__).parent)
-bind = f"{settings.host}:{settings.port}"
+bind = settings.bind
 workers = settings.web_concurrency
 worker_class = os.environ.get("WORKER_CLASS", "servicekit.gunicorn.Worker")
 logconfig_dict = logging_config(settings)

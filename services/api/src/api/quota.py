@@ -6,7 +6,7 @@ from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from servicekit.errors import QuotaExceeded
+from servicekit.errors import BadRequest, QuotaExceeded
 
 
 class Quota:
@@ -20,7 +20,9 @@ class Quota:
         """Count `texts` of `caller`. Raises QuotaExceeded, with the seconds until its window moves on."""
         if self._limit is None or self._limiter.hit(self._limit, caller, cost=texts):
             return
+        if texts > self._limit.amount:
+            raise BadRequest(f"{texts} texts in one call are more than your quota of {self._limit} ever allows")
         reset = self._limiter.get_window_stats(self._limit, caller).reset_time
         raise QuotaExceeded(
-            f"{texts} more would be over your quota of {self._limit} texts", retry_after=reset - time.time()
+            f"{texts} more texts would be over your quota of {self._limit}", retry_after=reset - time.time()
         )

@@ -1,9 +1,11 @@
 """Settings of the api, read from the environment."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from limits import parse
 from pydantic import AfterValidator, Field, SecretStr
+from redis.asyncio.connection import parse_url
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -17,6 +19,28 @@ def _asyncpg_url(secret: SecretStr) -> SecretStr:
         driver = "no URL"
     if driver != "postgresql+asyncpg":
         raise ValueError(f"must be postgresql+asyncpg://user:password@host:port/database, not {driver}")
+    return secret
+
+
+def _redis_url(secret: SecretStr) -> SecretStr:
+    try:
+        parse_url(secret.get_secret_value())
+    except ValueError:  # its text may hold the password
+        raise ValueError("must be redis://:password@host:port/db") from None
+    return secret
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise ValueError("must be http://host:port, without user and password")
+    return text
+
+
+def _some_keys(secret: SecretStr) -> SecretStr:
+    keys = secret.get_secret_value().replace(",", " ").split()
+    if not keys or not all(key.isascii() for key in keys):
+        raise ValueError("must hold keys of ASCII characters, separated by commas or white space")
     return secret
 
 
@@ -39,15 +63,18 @@ class ApiSettings(ServiceSettings):
         ge=1,
         description="most Postgres connections of one process; all processes' together < max_connections",
     )
-    redis_url: SecretStr = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:16379/0"),
         description="Redis or Valkey, `redis://:password@host:port/db`",
     )
     cache_ttl: float = Field(7 * 86_400, ge=1, description="how long an embedding stays in Redis")
     cache_timeout: float = Field(0.25, gt=0, description="limit of one look into Redis; beyond it, all is a miss")
-    worker_url: str = Field("http://127.0.0.1:8001", description="the embedding worker")
-    api_keys: SecretStr | None = Field(
-        None, description="comma-separated keys that `/v1` asks for as bearer tokens; none: no authentication"
+    worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "http://127.0.0.1:8001", description="the embedding worker"
+    )
+    api_keys: Annotated[SecretStr, AfterValidator(_some_keys)] | None = Field(
+        None,
+        description="keys that `/v1` asks for as bearer tokens, separated by commas; none: no authentication",
     )
     quota: Annotated[str, AfterValidator(_quota)] = Field(
         "",
@@ -59,4 +86,4 @@ class ApiSettings(ServiceSettings):
     def keys(self) -> list[str]:
         """The API keys; none means no authentication."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
-        return [key.strip() for key in text.split(",") if key.strip()]
+        return text.replace(",", " ").split()

@@ -1,0 +1,40 @@
+"""Bad settings of the api are named at start, and no secret is shown."""
+
+import pytest
+
+from api.settings import ApiSettings
+from servicekit.settings import load
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("REDIS_URL", "redis://:S3cret/abc@127.0.0.1:1/0", "must be redis://:password@host:port/db"),
+        ("REDIS_URL", "nonsense", "must be redis://:password@host:port/db"),
+        ("DATABASE_URL", "postgresql://u:S3cret@h/d", "must be postgresql+asyncpg://"),
+        ("WORKER_URL", "ftp://worker", "must be http://host:port"),
+        ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
+        ("API_KEYS", " , ", "must hold keys"),
+        ("API_KEYS", "schlüssel-S3cret", "must hold keys of ASCII"),
+        ("QUOTA", "many", "couldn't parse"),
+    ],
+)
+def test_a_bad_setting_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, words: str
+) -> None:
+    """One line with name and form; nothing of the value; status 3."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as left:
+        load(ApiSettings)
+    said = capsys.readouterr().err
+    assert left.value.code == 3
+    assert f"bad setting {name}: " in said
+    assert words in said
+    assert "S3cret" not in said
+
+
+@pytest.mark.parametrize("text", ["a,b", "a, b", "a\nb\n", " a b "])
+def test_keys_are_separated_by_commas_or_white_space(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """One key a line in a file works as commas in a variable do."""
+    monkeypatch.setenv("API_KEYS", text)
+    assert ApiSettings().keys() == ["a", "b"]

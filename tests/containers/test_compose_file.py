@@ -1,0 +1,71 @@
+"""compose.yaml as compose reads it."""
+
+import json
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import ApiSettings
+from servicekit import ServiceSettings
+from servicekit import gunicorn as kit
+from stack import ComposeStack, StackError, free_ports
+from stack.docker import docker
+from stack.site import REPOSITORY
+from worker.settings import WorkerSettings
+
+SETTINGS: dict[str, type[ServiceSettings]] = {"api": ApiSettings, "migrate": ApiSettings, "worker": WorkerSettings}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Every service, with all defaults filled in."""
+    stack = ComposeStack(tmp_path_factory.mktemp("file"), free_ports())
+    return json.loads(stack.project.run("config", "--format", "json"))["services"]
+
+
+def test_every_container_is_confined(services: Any) -> None:
+    """Nothing is writable, no capability is kept or regained, and memory, CPU and processes have limits."""
+    for service in services.values():
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert min(int(service["mem_limit"]), service["cpus"], service["pids_limit"]) > 0
+
+
+def test_only_this_machine_is_served(services: Any) -> None:
+    """No port is published to a network."""
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(published) == 6
+    assert {port["host_ip"] for port in published} == {"127.0.0.1"}
+
+
+def test_restarts_are_bounded(services: Any) -> None:
+    """What can't start isn't tried for ever."""
+    assert {service["restart"] for service in services.values()} == {"on-failure:5", "no"}
+
+
+def test_compose_is_more_patient_than_gunicorn(services: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """gunicorn's `graceful_timeout` < `stop_grace_period`, from the settings that gunicorn really reads."""
+    monkeypatch.setenv(kit.METRICS_FOLDER, str(tmp_path))
+    monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
+    for name in ("api", "worker"):
+        conf = runpy.run_path(str(REPOSITORY / "services" / name / "gunicorn.conf.py"))
+        assert conf["graceful_timeout"] < float(services[name]["stop_grace_period"].removesuffix("s"))
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+def test_every_variable_is_a_setting(services: Any, name: str) -> None:
+    """A name that no settings class has would be ignored without a word."""
+    assert set(services[name]["environment"]) <= {field.upper() for field in SETTINGS[name].model_fields}
+
+
+@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD", "REDIS_PASSWORD"])
+def test_a_missing_password_is_named(missing: str) -> None:
+    """Without it nothing is started, and the message says where it comes from."""
+    passwords = {"POSTGRES_PASSWORD": "x", "REDIS_PASSWORD": "x"} | {missing: ""}
+    file = str(REPOSITORY / "compose.yaml")
+    with pytest.raises(StackError, match=f"{missing}.*make up writes one to .env"):
+        docker("compose", "--file", file, "config", environment={**os.environ, **passwords})

@@ -1,0 +1,146 @@
+"""What `stack.interface` promises, on containers; tests/e2e and the other tests here rely on the rest."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL, SIGTTIN
+
+import psutil
+import pytest
+
+from stack import ComposeStack, Part, PartStatus, StackError, free_ports, poll_until
+from stack.docker import docker
+from stack.health import fetch
+from stack.pgserver import psql
+from stack.ports import HOST
+from tests.containers.helpers import discarded
+
+STORES: tuple[Part, ...] = ("postgres", "valkey")
+
+
+@pytest.fixture(scope="module")
+def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
+    """All parts; the worker is fake."""
+    settings = {"ENGINE": "fake", "DRAIN_SECONDS": "0"}
+    with discarded(ComposeStack(tmp_path_factory.mktemp("whole"), free_ports(), environment=settings)) as stack:
+        stack.up()
+        yield stack
+
+
+def state(stack: ComposeStack, part: Part) -> PartStatus:
+    """One part as it is now."""
+    return next(status for status in stack.status() if status.part == part)
+
+
+def query(stack: ComposeStack, sql: str) -> str:
+    """What Postgres answers."""
+    done = psql(sql, stack.site.ports["postgres"], stack.site.secrets.postgres, timeout=10)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_second_up_keeps_every_container(stack: ComposeStack) -> None:
+    """What is up, and as it should be, is left alone."""
+    before = [each.id for each in stack.project.containers() if each.runs]
+    stack.up()
+    assert [each.id for each in stack.project.containers() if each.runs] == before
+    assert all(status.ready for status in stack.status())
+
+
+@pytest.mark.parametrize("part", ["worker", "api"])
+def test_a_restart_is_graceful_and_takes_settings(stack: ComposeStack, part: Part) -> None:
+    """The old master exits 0; the new one runs with the settings given for it alone, here two processes."""
+    assert stack.restart(part, environment={"WEB_CONCURRENCY": "2"}) == 0
+    assert len(stack.pids(part)) == 3
+    assert stack.restart(part) == 0
+    assert len(stack.pids(part)) == 2
+
+
+def test_process_ids_are_those_of_the_host(stack: ComposeStack) -> None:
+    """The first is gunicorn's master: the init above it is none of the part's processes."""
+    master, *workers = (psutil.Process(pid) for pid in stack.pids("worker"))
+    assert master.children() == workers
+    assert "gunicorn" in " ".join(master.cmdline())
+
+
+@pytest.mark.parametrize("part", STORES)
+def test_a_paused_part_hangs_and_goes_on(stack: ComposeStack, part: Part) -> None:
+    """It accepts connections and answers nothing; resumed, it is the same container."""
+    stack.pause(part)
+    try:
+        with socket.create_connection((HOST, stack.site.ports[part]), timeout=5):
+            paused = state(stack, part)
+    finally:
+        stack.resume(part)
+    assert (paused.running, paused.ready) == (True, False)
+    assert "no answer" in paused.detail
+    poll_until(lambda: state(stack, part).ready, 10, f"{part} after the pause")
+
+
+def test_a_paused_service_hangs_behind_the_front_door(stack: ComposeStack) -> None:
+    """The front door holds the connection as the service does."""
+    stack.pause("worker")
+    try:
+        with pytest.raises(TimeoutError):
+            fetch(f"{stack.url('worker')}/livez")
+    finally:
+        stack.resume("worker")
+    poll_until(lambda: state(stack, "worker").ready, 10, "worker after the pause")
+
+
+def test_a_paused_part_can_be_stopped(stack: ComposeStack) -> None:
+    """It hears the signal and ends as it would otherwise."""
+    stack.pause("postgres")
+    assert stack.stop("postgres") == 0
+    stack.start("postgres")
+    assert state(stack, "postgres").ready
+
+
+def test_a_killed_part_stays_down_until_it_is_started(stack: ComposeStack) -> None:
+    """The restart policy doesn't undo what was asked for."""
+    stack.signal("valkey", SIGKILL)
+    poll_until(lambda: not state(stack, "valkey").running, 5, "death of valkey")
+    assert state(stack, "valkey").exit_code == 128 + SIGKILL
+    stack.start("valkey")
+    assert state(stack, "valkey").ready
+
+
+def test_what_cannot_be_done_is_said(stack: ComposeStack) -> None:
+    """To start what runs, or to send what an init keeps to itself."""
+    with pytest.raises(StackError, match="valkey runs already"):
+        stack.start("valkey")
+    with pytest.raises(StackError, match="SIGTTIN"):
+        stack.signal("worker", SIGTTIN)
+
+
+def test_documents_survive_down_and_up(folder: Path) -> None:
+    """They are in a volume, which only `discard` removes."""
+    with discarded(ComposeStack(folder, free_ports(), STORES)) as stack:
+        with stack:
+            query(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
+            assert query(stack, "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'") == "1"
+        assert not any(status.running for status in stack.status())
+        with stack:
+            assert query(stack, "SELECT answer FROM kept") == "42"
+        name = stack.project.name
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={name}") == ""
+    assert not folder.exists()
+
+
+def test_a_taken_port_starts_nothing(folder: Path) -> None:
+    """It is named, with the variable that changes it."""
+    ports = free_ports()
+    with discarded(ComposeStack(folder, ports, STORES)) as stack:
+        with socket.create_server((HOST, ports["valkey"])), pytest.raises(StackError, match="REDIS_PORT"):
+            stack.up()
+        assert stack.project.containers() == []
+
+
+def test_a_part_that_fails_takes_down_what_was_started(folder: Path) -> None:
+    """The error shows the end of its log."""
+    environment = {"EMBEDDING_MODEL": "/no/such/model", "STARTUP_TIMEOUT": "60"}
+    with discarded(ComposeStack(folder, free_ports(), ["worker"], environment)) as stack:
+        with pytest.raises(StackError, match="worker ended with exit code 3") as caught:
+            stack.up()
+        assert "/no/such/model" in str(caught.value)
+        assert not any(each.runs for each in stack.project.containers())

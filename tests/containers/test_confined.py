@@ -1,0 +1,36 @@
+"""Each image alone, with nothing but what it carries: no capability, no network, nothing to write to but /dev/shm."""
+
+import pytest
+
+from stack.docker import docker
+from tests.containers.helpers import IMAGES, ask, inspect, logs, running, wait_exit
+from tests.harness import until
+
+CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
+PORTS = {"api": 8000, "worker": 8001}
+LACKING = {"api": "STARTUP_TIMEOUT=5", "worker": "EMBEDDING_MODEL=/nonexistent"}
+SAID = {
+    "api": "not ready within 5 s; postgres retrying",
+    "worker": "start failed; model failed: EMBEDDING_MODEL=/nonexistent is neither a folder nor one of",
+}
+
+
+@pytest.mark.parametrize("service", list(IMAGES))
+def test_it_answers_and_fails_cleanly(service: str) -> None:
+    """While a dependency may still come `/livez` answers; then one line says what is missing, and it exits 3."""
+    with running(IMAGES[service], *CONFINED, "--env", LACKING[service]) as container:
+        if service == "api":
+            until(lambda: ask(container, PORTS[service], "/livez"), 5, "/livez")
+        assert wait_exit(container) == 3
+        errors = [line for line in logs(container).splitlines() if " ERROR " in line and " servicekit." in line]
+    assert len(errors) == 1
+    assert SAID[service] in errors[0]
+
+
+def test_the_worker_needs_nothing_else() -> None:
+    """With the model it carries it gets ready without a network, and SIGTERM ends it with 0."""
+    with running(IMAGES["worker"], *CONFINED, "--env", "DRAIN_SECONDS=0") as container:
+        until(lambda: ask(container, 8001, "/livez"), 10, "/livez")
+        until(lambda: ask(container, 8001, "/readyz"), 60, "/readyz")
+        docker("stop", "--time", "30", container)
+        assert inspect(container)["State"]["ExitCode"] == 0

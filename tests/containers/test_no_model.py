@@ -1,0 +1,33 @@
+"""A worker that can't start: loud, bounded, and visible at the api."""
+
+from pathlib import Path
+
+from stack import ComposeStack, free_ports
+from tests.containers.helpers import discarded
+from tests.harness import get, until
+
+RETRIES = 5  # restart: on-failure:5
+
+
+def test_a_worker_without_its_model(folder: Path) -> None:
+    """It exits 3 after as many tries as the restart policy allows; the api is not ready and says why."""
+    settings = {"EMBEDDING_MODEL": "/nonexistent"}
+    with discarded(ComposeStack(folder, free_ports(), environment=settings)) as stack:
+        stack.project.run("up", "--detach", "--no-build")
+        port = int(stack.url("api").rsplit(":", 1)[1])
+
+        def given_up() -> tuple[bool, str]:
+            (worker,) = stack.project.containers("worker")
+            return worker.status == "exited" and worker.restarts == RETRIES, str(worker)
+
+        until(given_up, 60, "the worker to be given up")
+        assert "Exited (3)" in stack.project.run("ps", "--all", "--format", "{{.Service}} {{.Status}}", "worker")
+        assert stack.logs("worker").count("start failed; model failed: EMBEDDING_MODEL=/nonexistent") == 1 + RETRIES
+
+        def said() -> tuple[bool, str]:
+            answer = get(port, "/readyz?verbose")
+            return answer.status == 503 and b"[-]worker failed: " in answer.body, answer.body.decode()
+
+        until(said, 10, "the reason at the api")
+        (api,) = stack.project.containers("api")
+        assert (api.status, api.restarts) == ("running", 0)
