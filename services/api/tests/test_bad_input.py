@@ -63,7 +63,7 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     (EMBED, embed("a", encoding_format="hex"), "encoding_format", "base64"),
     (EMBED, embed("a", user=1), "user", "string"),
     (EMBED, embed("a", colour="red"), "colour", "not permitted"),
-    (EMBED, [], None, "dictionary"),
+    (EMBED, [], None, "JSON object"),
     (STORE, {}, "documents", "required"),
     (STORE, store(), "documents", "at least 1 item"),
     (STORE, store(*[{"text": "t"}] * 257), "documents", "at most 256"),
