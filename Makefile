@@ -16,14 +16,15 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
-	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports."
+	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
+	@echo "             STACK=embedded|compose to choose what the system runs on."
 
 install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
 
 $(INSTALLED): requirements/install.sh requirements/dev.lock requirements/torch.txt $(PROJECTS)
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh
 
-up: install  ## Start Postgres, Valkey, worker and api; returns when both services are ready
+up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
 
 down:  ## Stop them; documents stay
@@ -47,6 +48,7 @@ clean:  ## Remove .venv and caches; DATA=1 also removes all documents and secret
 			echo "The stack is running: make down first." >&2; exit 1; \
 		fi; \
 	fi
+	$(if $(DATA),@if [ -x $(RUN) ]; then $(RUN) -m stack discard; fi)
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . \( -path ./.git -o -path ./.warmstart \) -prune -o -type d \( -name __pycache__ -o -name '*.egg-info' -o -name build \) -prune -exec rm -rf {} +
 	$(if $(DATA),rm -rf .warmstart .env)

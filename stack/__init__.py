@@ -6,15 +6,18 @@ with EmbeddedStack(root=tmp_path, ports=free_ports(), parts=("postgres", "valkey
     stack.pause("postgres")
 """
 
+from stack.compose import ComposeStack
 from stack.embedded import EmbeddedStack
-from stack.errors import StackError
+from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Part, PartStatus, Stack
 from stack.polling import poll_until
 from stack.ports import free_ports
 
 __all__ = [
     "PARTS",
+    "ComposeStack",
     "EmbeddedStack",
+    "ImagesError",
     "Part",
     "PartStatus",
     "Stack",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import get_args
 
-from stack.embedded import EmbeddedStack
+from stack.choice import bring_up, current
 from stack.errors import StackError
 from stack.interface import PARTS, Part, Stack
 from stack.site import DEFAULT_ROOT
@@ -35,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger().handlers[0].setFormatter(_Elapsed())
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        stack = bring_up(options.root) if options.name == "up" else current(options.root)
         command: Callable[[Stack, argparse.Namespace], int] = options.command
-        return command(EmbeddedStack(options.root), options)
+        return command(stack, options)
     except StackError as error:
         print(f"stack {options.name}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("up", _up, "start what doesn't run, and wait until all is ready")
     add("down", _down, "stop everything; documents stay")
+    add("discard", _discard, "stop everything and delete all documents")
     add("status", _status, "what runs (exit code 0: all is ready, 3: nothing runs, 4: something in between)")
     add("urls", _urls, "addresses, with user names and passwords")
     for name, command, text in (
@@ -93,13 +95,17 @@ def signal_name(text: str) -> signal.Signals:
 
 
 def _up(stack: Stack, _options: argparse.Namespace) -> int:
-    stack.up()
     print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker")))
     return 0
 
 
 def _down(stack: Stack, _options: argparse.Namespace) -> int:
     stack.down()
+    return 0
+
+
+def _discard(stack: Stack, _options: argparse.Namespace) -> int:
+    stack.discard()
     return 0
 
 

@@ -1,21 +1,19 @@
 """The stack without containers: the real services, PostgreSQL and Valkey, as processes on 127.0.0.1."""
 
-import fcntl
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
 from stack.errors import StackError
-from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack
-from stack.ports import ports_from, require_free
+from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.ports import require_free
 from stack.postgres import Postgres
 from stack.program import Program
 from stack.readiness import wait_ready
-from stack.secrets import load_secrets
 from stack.services import Service, migrate
-from stack.site import DEFAULT_ROOT, REPOSITORY, Site
+from stack.site import DEFAULT_ROOT, Site
 from stack.valkey import Valkey
 
 log = logging.getLogger(__name__)
@@ -25,8 +23,7 @@ class EmbeddedStack(Stack):
     """Processes that outlive this one, unless it is used as a context manager.
 
     Args:
-        root: folder of data, logs and pid files. The one of `make up` keeps its passwords in the
-            repository's .env, any other in its own.
+        root: folder of data, logs and pid files.
         ports: by part; those of the environment variables, else the defaults.
         parts: which ones `up` starts.
         environment: settings for both services, above those of this process.
@@ -39,12 +36,8 @@ class EmbeddedStack(Stack):
         parts: Iterable[Part] = PARTS,
         environment: Mapping[str, str] = NOTHING,
     ) -> None:
-        root = root.resolve()
-        wanted = frozenset(parts)
-        self.parts = tuple(part for part in PARTS if part in wanted)
-        secrets_file = (REPOSITORY if root == DEFAULT_ROOT else root) / ".env"
-        self.site = Site(root, ports or ports_from(), load_secrets(secrets_file))
-        self.site.make_folders()
+        self.parts = in_order(parts)
+        self.site = Site.at(root, ports)
         self._environment = environment
         self._programs: dict[Part, Program] = {
             "postgres": Postgres(self.site),
@@ -55,7 +48,7 @@ class EmbeddedStack(Stack):
 
     def up(self) -> None:
         """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
-        with self._alone():
+        with self.site.alone():
             missing = [part for part in self.parts if not self._programs[part].daemon.main()]
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
@@ -81,7 +74,15 @@ class EmbeddedStack(Stack):
         self._wait("worker", "api")
 
     def _wait(self, *parts: Part) -> None:
-        wait_ready(self._programs[part] for part in parts if part in self.parts)
+        limits = {part: self._programs[part].start_seconds for part in parts if part in self.parts}
+        wait_ready(self._look, limits, self._end_of_log)
+
+    def _look(self, parts: Collection[Part]) -> list[PartStatus]:
+        return [self._status(part) for part in in_order(parts)]
+
+    def _end_of_log(self, part: Part) -> str:
+        daemon = self._programs[part].daemon
+        return f"--- the end of {daemon.log_file}\n{daemon.tail()}"
 
     def _launch(self, part: Part, environment: Mapping[str, str] = NOTHING) -> None:
         program = self._programs[part]
@@ -98,9 +99,13 @@ class EmbeddedStack(Stack):
         return {**addresses, **self._environment}
 
     def down(self) -> None:
-        with self._alone():
+        with self.site.alone():
             for part in reversed(PARTS):
                 self.stop(part)
+
+    def discard(self) -> None:
+        self.down()
+        shutil.rmtree(self.site.root)
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
         program = self._programs[part]
@@ -109,7 +114,7 @@ class EmbeddedStack(Stack):
         require_free({part: program.port})
         self._launch(part, environment)
         if wait:
-            wait_ready([program])
+            wait_ready(self._look, {part: program.start_seconds}, self._end_of_log)
 
     def stop(self, part: Part) -> int | None:
         program = self._programs[part]
@@ -142,7 +147,7 @@ class EmbeddedStack(Stack):
         return [process.pid for process in self._programs[part].daemon.processes()]
 
     def status(self) -> list[PartStatus]:
-        return [self._status(part) for part in PARTS]
+        return self._look(PARTS)
 
     def _status(self, part: Part) -> PartStatus:
         program = self._programs[part]
@@ -152,13 +157,3 @@ class EmbeddedStack(Stack):
             return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=code)
         health = program.health()
         return PartStatus(part, running=True, ready=health.ready, detail=health.detail, pid=main.pid, exit_code=code)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep another `up` or `down` of the same stack out."""
-        with (self.site.run / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackError(f"another up or down of {self.site.root} is under way") from None
-            yield

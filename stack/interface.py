@@ -1,7 +1,7 @@
 """What drills, load tests and people may ask of a running system, whatever runs it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from signal import Signals
 from types import TracebackType
@@ -13,6 +13,12 @@ Part = Literal["postgres", "valkey", "worker", "api"]
 PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
 
 NOTHING: Mapping[str, str] = {}
+
+
+def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """The same parts in the order in which they start, each once."""
+    wanted = frozenset(parts)
+    return tuple(part for part in PARTS if part in wanted)
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,10 @@ class Stack(ABC):
     @abstractmethod
     def down(self) -> None:
         """Stop every part that runs; data stays."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Stop every part and delete its data."""
 
     @abstractmethod
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:

@@ -1,21 +1,13 @@
-"""One part of the embedded stack: how it is configured, run, and asked for its health."""
+"""One part of the embedded stack: how it is configured and run."""
 
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from stack.daemon import Command, Daemon
+from stack.health import Health, check
 from stack.interface import NOTHING, Part
 from stack.site import Site
-
-
-@dataclass(frozen=True)
-class Health:
-    """Whether a part can be used now, and how it describes itself."""
-
-    ready: bool
-    detail: str
 
 
 class Program(ABC):
@@ -35,6 +27,11 @@ class Program(ABC):
         """Where it listens, or would if it were started."""
         return self.daemon.port() or self.site.ports[self.name]
 
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return self.site.url(self.name, self.port)
+
     def start(self, environment: Mapping[str, str] = NOTHING) -> None:
         """Start it without waiting for readiness."""
         self.daemon.start(self.command(environment), self.port)
@@ -43,15 +40,10 @@ class Program(ABC):
         """Stop it; returns the exit code."""
         return self.daemon.stop(self.stop_signal, self.grace)
 
-    @property
-    @abstractmethod
-    def url(self) -> str:
-        """Where it is reached."""
+    def health(self) -> Health:
+        """Ask it, within about a second."""
+        return check(self.site, self.name, self.port)
 
     @abstractmethod
     def command(self, environment: Mapping[str, str]) -> Command:
         """What to run, after writing what it reads (a data folder, a configuration file)."""
-
-    @abstractmethod
-    def health(self) -> Health:
-        """Ask it, within about a second."""

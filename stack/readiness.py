@@ -2,42 +2,45 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from stack.errors import StackError
-from stack.program import Program
+from stack.interface import Part, PartStatus
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 0.1  # seconds
 
-
-def wait_ready(programs: Iterable[Program]) -> None:
+def wait_ready(
+    look: Callable[[Collection[Part]], Iterable[PartStatus]],
+    limits: Mapping[Part, float],
+    end_of_log: Callable[[Part], str],
+    interval: float = 0.1,
+) -> None:
     """Return when all are ready; log a line whenever one describes itself differently.
 
+    Args:
+        look: asks those that are not ready yet.
+        limits: the parts to wait for, and the seconds that each has from now on.
+        end_of_log: what a part said last, for the error.
+        interval: seconds between two looks.
+
     Raises:
-        StackError: one ended, or took longer than its `start_seconds`; with the end of its log.
+        StackError: one ended, or took longer than its limit; with the end of its log.
     """
     begun = time.monotonic()
-    pending = list(programs)
-    details: dict[str, str] = {}
+    pending = set(limits)
+    details: dict[Part, str] = {}
     while pending:
-        for program in tuple(pending):
-            ended = program.daemon.main() is None
-            health = program.health()
-            if health.detail != details.get(program.name) and not ended:
-                details[program.name] = health.detail
-                log.info("%-9s %s", program.name, health.detail)
-            if ended:
-                raise _failure(program, f"ended with exit code {program.daemon.exit_code()}")
-            if health.ready:
-                pending.remove(program)
-            elif time.monotonic() - begun > program.start_seconds:
-                raise _failure(program, f"not ready within {program.start_seconds:g} s: {health.detail}")
+        for status in look(tuple(pending)):
+            part = status.part
+            if not status.running:
+                raise StackError(f"{part} ended with exit code {status.exit_code}\n{end_of_log(part)}")
+            if status.detail != details.get(part):
+                details[part] = status.detail
+                log.info("%-9s %s", part, status.detail)
+            if status.ready:
+                pending.remove(part)
+            elif time.monotonic() - begun > limits[part]:
+                raise StackError(f"{part} not ready within {limits[part]:g} s: {status.detail}\n{end_of_log(part)}")
         if pending:
-            time.sleep(INTERVAL)
-
-
-def _failure(program: Program, reason: str) -> StackError:
-    daemon = program.daemon
-    return StackError(f"{program.name} {reason}\n--- the end of {daemon.log_file}\n{daemon.tail()}")
+            time.sleep(interval)

@@ -1,14 +1,20 @@
-"""Where a stack keeps its things."""
+"""Where a stack keeps its things, and where it is reached."""
 
-from collections.abc import Mapping
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from stack.errors import StackError
 from stack.interface import Part
-from stack.secrets import Secrets
+from stack.ports import HOST, ports_from
+from stack.secrets import Secrets, load_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ROOT = REPOSITORY / ".warmstart"
+USER = DATABASE = "warmstart"
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,20 @@ class Site:
     root: Path
     ports: Mapping[Part, int]
     secrets: Secrets
+
+    @classmethod
+    def at(cls, root: Path, ports: Mapping[Part, int] | None) -> Self:
+        """The site in a folder, made if need be; ports of the environment variables, else the defaults.
+
+        The folder of `make up` keeps its passwords in the repository's .env, any other in its own.
+        """
+        root = root.resolve()
+        secrets = load_secrets((REPOSITORY if root == DEFAULT_ROOT else root) / ".env")
+        site = cls(root, ports or ports_from(), secrets)
+        site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (site.data, site.run, site.logs):
+            folder.mkdir(exist_ok=True)
+        return site
 
     @property
     def data(self) -> Path:
@@ -34,8 +54,18 @@ class Site:
         """One file a part."""
         return self.root / "logs"
 
-    def make_folders(self) -> None:
-        """Create what is missing; nobody else may look into it."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.data, self.run, self.logs):
-            folder.mkdir(exist_ok=True)
+    def url(self, part: Part, port: int) -> str:
+        """The address of a part that listens on a port of this machine, with user and password where it takes them."""
+        if part == "postgres":
+            return f"postgresql+asyncpg://{USER}:{self.secrets.postgres}@{HOST}:{port}/{DATABASE}"
+        return f"redis://:{self.secrets.redis}@{HOST}:{port}/0" if part == "valkey" else f"http://{HOST}:{port}"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep another `up` or `down` of the same stack out. Raises StackError when one is under way."""
+        with (self.run / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StackError(f"another up or down of {self.root} is under way") from None
+            yield

@@ -12,8 +12,9 @@ import pytest
 
 from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, poll_until
 from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
+from stack.health import describe, fetch
 from stack.ports import VARIABLES
-from stack.services import describe, fetch, service_environment
+from stack.services import service_environment
 from stack.site import REPOSITORY
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
@@ -31,7 +32,7 @@ def run_cli(stack: EmbeddedStack, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "stack", "--root", str(stack.site.root), *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, **ports, **FAKE},
+        env={**os.environ, "STACK": "embedded", **ports, **FAKE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports, poll_until
+from stack.pgserver import psql
 from stack.ports import HOST, VARIABLES
-from stack.postgres import psql
 
 STORES: tuple[Part, ...] = ("postgres", "valkey")
 
@@ -35,15 +35,15 @@ def test_it_starts_the_chosen_parts_only(stores: EmbeddedStack) -> None:
 
 def test_a_second_up_changes_nothing(stores: EmbeddedStack) -> None:
     """The same processes run on."""
-    before = [stores.pids(part) for part in STORES]
+    before = [stores.pids(part)[0] for part in STORES]
     stores.up()
-    assert [stores.pids(part) for part in STORES] == before
+    assert [stores.pids(part)[0] for part in STORES] == before
 
 
 def test_another_process_finds_the_stack(stores: EmbeddedStack) -> None:
     """What one call started, a later one sees and can stop, whatever ports it thinks of itself."""
     later = EmbeddedStack(stores.site.root, free_ports(), STORES)
-    assert [later.pids(part) for part in STORES] == [stores.pids(part) for part in STORES]
+    assert [later.pids(part)[0] for part in STORES] == [stores.pids(part)[0] for part in STORES]
     assert [later.url(part) for part in STORES] == [stores.url(part) for part in STORES]
 
 
@@ -122,10 +122,10 @@ def test_a_killed_part_is_started_by_the_next_up(stores: EmbeddedStack) -> None:
     stores.signal("valkey", SIGKILL)
     poll_until(lambda: not stores.pids("valkey"), 5, "death of valkey")
     assert state(stores, "valkey").exit_code == 128 + SIGKILL
-    postgres = stores.pids("postgres")
+    postgres = stores.pids("postgres")[0]
     stores.up()
     assert state(stores, "valkey").ready
-    assert stores.pids("postgres") == postgres
+    assert stores.pids("postgres")[0] == postgres
 
 
 def test_a_part_that_runs_is_not_started_again(stores: EmbeddedStack) -> None:

@@ -9,17 +9,15 @@ from stack import ComposeStack, Part, free_ports
 from stack.docker import Container
 from tests.containers.helpers import begin, discarded
 from tests.harness import outcome, until
-from tests.harness.engine import require_engine
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Every test in this folder needs one."""
+    item.add_marker("engine")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def engine() -> None:
-    """Every test here needs one."""
-    require_engine()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def images(engine: None, tmp_path_factory: pytest.TempPathFactory) -> None:
+def images(tmp_path_factory: pytest.TempPathFactory) -> None:
     """`warmstart-api` and `warmstart-worker`, from the sources as they are now."""
     ComposeStack(tmp_path_factory.mktemp("images"), free_ports()).project.make_images(["api", "worker"])
 

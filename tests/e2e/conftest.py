@@ -1,17 +1,26 @@
-"""One system for all end-to-end tests: real model, real Postgres, real Valkey, on free ports."""
+"""One system of each kind for all end-to-end tests: real model, real Postgres, real Valkey, on free ports."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from stack import EmbeddedStack, Stack, free_ports
+from stack import ComposeStack, EmbeddedStack, Stack, free_ports
+
+KINDS = [
+    pytest.param(EmbeddedStack, id="embedded"),
+    pytest.param(ComposeStack, id="compose", marks=pytest.mark.engine),
+]
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Up once for the whole session; a test that breaks a part mends it."""
-    with EmbeddedStack(tmp_path_factory.mktemp("stack"), free_ports()) as stack:
+@pytest.fixture(scope="session", params=KINDS)
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Up once for all tests of its kind; a test that breaks a part mends it."""
+    stack: EmbeddedStack | ComposeStack = request.param(tmp_path_factory.mktemp("stack"), free_ports())
+    try:
+        stack.up()
         yield stack
+    finally:
+        stack.discard()
 
 
 @pytest.fixture

@@ -1,0 +1,96 @@
+"""Which stack is meant: the one that runs, the one that `STACK` names, or the one that this machine can run."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+from stack.compose import ComposeStack
+from stack.docker import silence
+from stack.embedded import EmbeddedStack
+from stack.errors import ImagesError, StackError
+from stack.interface import PARTS, Stack
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["embedded", "compose"]
+CLASSES: Mapping[Kind, type[EmbeddedStack | ComposeStack]] = {"embedded": EmbeddedStack, "compose": ComposeStack}
+RECORD = "kind"  # a file in the stack's folder
+
+
+def bring_up(root: Path) -> Stack:
+    """Choose a stack, record the choice, and start it.
+
+    Raises:
+        StackError: it can't be started, or another kind runs already.
+    """
+    wanted, running = _forced(), _running(root)
+    if wanted and running and wanted != running:
+        raise StackError(f"STACK={wanted}, but the {running} stack is running: make down first")
+    kind, why = (wanted or running), ("STACK says so" if wanted else "it is running")
+    if kind is None:
+        mute = silence()
+        kind, why = ("embedded", f"no Docker engine: {mute}") if mute else ("compose", "a Docker engine answers")
+    try:
+        return _start(root, kind, why)
+    except ImagesError as error:
+        if wanted or running:
+            raise
+        log.warning("%s", error)
+        return _start(root, "embedded", "the images of the compose stack can't be had, see above")
+
+
+def current(root: Path) -> Stack:
+    """The stack that every other command is about: the one that `up` chose.
+
+    Raises:
+        StackError: STACK names another, or it can't be asked.
+    """
+    wanted, recorded = _forced(), _recorded(root)
+    if wanted and recorded and wanted != recorded:
+        raise StackError(f"STACK={wanted}, but make up last chose {recorded}: unset STACK")
+    kind = wanted or recorded or _running(root) or "embedded"
+    if kind == "compose" and (mute := silence()):
+        raise StackError(f"the stack is compose, but no Docker engine answers: {mute}")
+    return CLASSES[kind](root)
+
+
+def _start(root: Path, kind: Kind, why: str) -> Stack:
+    if kind == "compose" and (mute := silence()):
+        raise StackError(f"no Docker engine answers: {mute}")
+    before = _recorded(root)
+    log.info("%-9s %s (%s)", "stack", kind, why)
+    if before and before != kind:
+        log.warning("%-9s documents of the %s stack stay there: STACK=%s make up goes back to them", "", before, before)
+    stack = CLASSES[kind](root)
+    (root / RECORD).write_text(f"{kind}\n")
+    stack.up()
+    return stack
+
+
+def _forced() -> Kind | None:
+    return _kind(os.environ.get("STACK", ""), "STACK")
+
+
+def _recorded(root: Path) -> Kind | None:
+    file = root / RECORD
+    return _kind(file.read_text().strip(), str(file)) if file.exists() else None
+
+
+def _kind(name: str, source: str) -> Kind | None:
+    for kind in get_args(Kind):
+        if name == kind:
+            return kind  # type: ignore[no-any-return] # of a Literal, get_args gives Any
+    if name:
+        raise StackError(f"{source}={name} is none of {', '.join(CLASSES)}")
+    return None
+
+
+def _running(root: Path) -> Kind | None:
+    """The kind that runs from this clone; a stack of an engine that doesn't answer doesn't."""
+    if any(EmbeddedStack(root).pids(part) for part in PARTS):
+        return "embedded"
+    if not silence() and ComposeStack(root).project.runs():
+        return "compose"
+    return None

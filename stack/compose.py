@@ -1,0 +1,185 @@
+"""The stack in containers: compose.yaml, driven by the docker command."""
+
+import logging
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from signal import Signals
+
+from stack.docker import Container, docker
+from stack.errors import StackError
+from stack.health import check
+from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.ports import require_free
+from stack.project import SERVICES, Project
+from stack.readiness import wait_ready
+from stack.site import DEFAULT_ROOT, Site
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 120.0  # above STARTUP_TIMEOUT: a service that can't start ends by itself, and says why
+LOOK_SECONDS = 0.3
+LAST_LINES = "25"
+NOT_PASSED_ON = {Signals.SIGSTOP, Signals.SIGTTIN, Signals.SIGTTOU}
+PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "api": 8000}  # inside
+
+
+class ComposeStack(Stack):
+    """Containers of one compose project. A part with several replicas is all of them.
+
+    Args:
+        root: folder of passwords, settings and build log. The one of `make up` is project `warmstart`, any other has
+            a project of its own.
+        ports: by part; those of the environment variables, else the defaults.
+        parts: which ones `up` starts.
+        environment: settings for both services.
+    """
+
+    def __init__(
+        self,
+        root: Path = DEFAULT_ROOT,
+        ports: Mapping[Part, int] | None = None,
+        parts: Iterable[Part] = PARTS,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> None:
+        self.parts = in_order(parts)
+        self.site = Site.at(root, ports)
+        self.project = Project(self.site, environment)
+
+    def up(self) -> None:
+        """See `Stack.up`. A part that runs already is replaced if its image or its settings changed."""
+        with self.site.alone():
+            self.project.refuse_another_clone()
+            before = {each.service for each in self.project.containers() if each.runs}
+            self._require_ports(before)
+            services = self._services()
+            self.project.make_images(services)
+            try:
+                self._begin(services)
+            except BaseException:  # an interrupt too leaves nothing half-started
+                self.project.run("stop", *(service for service in services if service not in before))
+                raise
+
+    def _services(self) -> list[str]:
+        front = ["front"] if set(SERVICES) & set(self.parts) else []
+        migrate = ["migrate"] if {"postgres", "api"} <= set(self.parts) else []
+        return [*self.parts, *migrate, *front]
+
+    def _require_ports(self, running: Collection[str], parts: Collection[Part] | None = None) -> None:
+        """Of parts that don't run, each port must be free; those of the services are the front door's."""
+        holders = {part: "front" if part in SERVICES else part for part in parts or self.parts}
+        require_free({part: self.site.ports[part] for part, holder in holders.items() if holder not in running})
+
+    def _begin(self, services: list[str]) -> None:
+        log.info("%-9s project %s: %s", "compose", self.project.name, ", ".join(services))
+        alone = () if "postgres" in services else ("--no-deps",)
+        try:
+            self.project.run("up", "--detach", "--no-build", *alone, *services)
+        except StackError as error:
+            raise StackError(f"{error}\n{self._failures()}") from error
+        self._wait(self.parts)
+
+    def _wait(self, parts: Collection[Part]) -> None:
+        wait_ready(self._look, dict.fromkeys(parts, READY_SECONDS), self._end_of_log, LOOK_SECONDS)
+
+    def _failures(self) -> str:
+        ended = {each.service for each in self.project.containers() if each.ever_ran and each.exit_code}
+        return "\n".join(self._end_of_log(service) for service in sorted(ended))
+
+    def _end_of_log(self, service: str) -> str:
+        return f"--- the end of {service}'s log\n{self._log(service, '--tail', LAST_LINES)}"
+
+    def _log(self, service: str, *options: str) -> str:
+        return self.project.run("logs", "--no-color", "--no-log-prefix", *options, service)
+
+    def down(self) -> None:
+        with self.site.alone():
+            self.project.refuse_another_clone()
+            self.project.run("down", "--remove-orphans")
+
+    def discard(self) -> None:
+        self.project.refuse_another_clone()
+        self.project.run("down", "--remove-orphans", "--volumes")
+        shutil.rmtree(self.site.root)
+
+    def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
+        running = {each.service for each in self.project.containers() if each.runs}
+        if part in running:
+            raise StackError(f"{part} runs already")
+        self._require_ports(running, [part])
+        services = [part, "front"] if part in SERVICES else [part]
+        self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings={part: environment})
+        if wait:
+            self._wait([part])
+
+    def stop(self, part: Part) -> int | None:
+        self.project.run("stop", part)
+        code = _exit_code(self.project.containers(part))
+        log.info("%-9s stopped, exit code %s", part, code)
+        return code
+
+    def migrate(self) -> None:
+        log.info("%-9s migrating the database", "api")
+        try:
+            self.project.run("run", "--rm", "--no-deps", "migrate")
+        except StackError as error:
+            raise StackError(f"the migration failed: {error}") from error
+
+    def signal(self, part: Part, sig: Signals) -> None:
+        """See `Stack.signal`. Raises StackError for what the init that is process 1 would not pass on."""
+        if sig in NOT_PASSED_ON:
+            raise StackError(f"{sig.name} doesn't get past the init of a container")
+        self.project.run("kill", "--signal", sig.name, part)
+
+    def pause(self, part: Part) -> None:
+        self.project.run("pause", part)
+
+    def resume(self, part: Part) -> None:
+        self.project.run("unpause", part)
+
+    def url(self, part: Part) -> str:
+        return self.site.url(part, self._port(part, self.project.containers()))
+
+    def _port(self, part: Part, found: Iterable[Container]) -> int:
+        """Where the part was published when it was started, or would be now."""
+        holder = "front" if part in SERVICES else part
+        ports = (each.ports.get(PORTS[part]) for each in found if each.service == holder)
+        return next(filter(None, ports), self.site.ports[part])
+
+    def logs(self, part: Part) -> str:
+        return self._log(part)
+
+    def pids(self, part: Part) -> list[int]:
+        """As the engine's host numbers them; an init that is process 1 doesn't count."""
+        found: list[int] = []
+        for each in self.project.containers(part):
+            if each.pid:
+                listed = [int(line) for line in docker("top", each.id, "-eo", "pid").split()[1:]]
+                found += [pid for pid in listed if not (each.init and pid == each.pid)]
+        return found
+
+    def status(self) -> list[PartStatus]:
+        return self._look(PARTS)
+
+    def _look(self, parts: Collection[Part]) -> list[PartStatus]:
+        found = self.project.containers()
+        return [self._status(part, found) for part in in_order(parts)]
+
+    def _status(self, part: Part, found: list[Container]) -> PartStatus:
+        own = [each for each in found if each.service == part]
+        code = _exit_code(own)
+        running = [each for each in own if each.runs]
+        if not running:
+            detail = "stopped" if code is None else f"stopped with exit code {code}"
+            return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=code)
+        health = check(self.site, part, self._port(part, found))
+        restarts = sum(each.restarts for each in own)
+        detail = f"{health.detail}, restarted {restarts} times" if restarts else health.detail
+        return PartStatus(part, running=True, ready=health.ready, detail=detail, pid=running[0].pid, exit_code=code)
+
+
+def _exit_code(replicas: list[Container]) -> int | None:
+    """The worst one; None while any runs, or if none ever did."""
+    if any(each.runs for each in replicas):
+        return None
+    return max((each.exit_code for each in replicas if each.ever_ran), default=None)

@@ -1,0 +1,109 @@
+"""The docker command, and the containers of a compose project as the engine describes them."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from stack.errors import StackError
+
+ANSWER_SECONDS = 10.0
+PROJECT, SERVICE, NUMBER, FOLDER = (
+    f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "project.working_dir")
+)
+
+
+def silence() -> str:
+    """Why compose can't be used here, in one line; empty when an engine answers."""
+    try:
+        for question in (("version", "--format", "{{.Server.Version}}"), ("compose", "version")):
+            docker(*question, timeout=ANSWER_SECONDS)
+    except StackError as error:
+        return str(error).strip().splitlines()[-1]
+    return ""
+
+
+def docker(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    merge: bool = False,
+) -> str:
+    """What a docker command prints, with `merge` on standard error too.
+
+    Raises:
+        StackError: it failed, with the end of what it had to say; or took longer than `timeout` seconds.
+    """
+    errors = subprocess.STDOUT if merge else subprocess.PIPE
+    try:
+        done = subprocess.run(
+            ("docker", *arguments),
+            env=environment,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    except FileNotFoundError:
+        raise StackError("there is no docker command") from None
+    except subprocess.TimeoutExpired:
+        raise StackError(f"docker {arguments[0]}: no answer within {timeout:g} s") from None
+    if done.returncode != 0:
+        raise StackError(f"docker {arguments[0]} failed:\n{(done.stdout if merge else done.stderr).strip()[-3000:]}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container; `ports` maps those inside to those of this machine, `pid` is 0 unless it runs."""
+
+    id: str
+    name: str
+    service: str
+    number: int
+    folder: str
+    status: str
+    exit_code: int
+    restarts: int
+    pid: int
+    init: bool
+    ports: Mapping[int, int]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Self:
+        """From one object of `docker inspect`."""
+        labels, state = found["Config"]["Labels"], found["State"]
+        published = (found["NetworkSettings"]["Ports"] or {}).items()
+        return cls(
+            id=found["Id"],
+            name=found["Name"].removeprefix("/"),
+            service=labels[SERVICE],
+            number=int(labels[NUMBER]),
+            folder=labels.get(FOLDER, ""),
+            status=state["Status"],
+            exit_code=state["ExitCode"],
+            restarts=found["RestartCount"],
+            pid=state["Pid"],
+            init=bool(found["HostConfig"].get("Init")),
+            ports={int(port.split("/")[0]): int(hosts[0]["HostPort"]) for port, hosts in published if hosts},
+        )
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has processes, or will have again by itself."""
+        return self.status in {"running", "paused", "restarting"}
+
+    @property
+    def ever_ran(self) -> bool:
+        """Whether its exit code means anything."""
+        return self.status != "created"
+
+
+def containers(project: str) -> list[Container]:
+    """Those of a project, stopped ones included, in the order of their numbers."""
+    ids = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT}={project}").split()
+    found = json.loads(docker("inspect", "--type", "container", *ids)) if ids else []
+    return sorted(map(Container.of, found), key=lambda container: container.number)

@@ -1,0 +1,116 @@
+"""The compose project of one stack: its name, settings and commands."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stack.docker import Container, containers, docker
+from stack.errors import ImagesError, StackError
+from stack.interface import NOTHING, Part
+from stack.ports import VARIABLES
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site
+
+log = logging.getLogger(__name__)
+
+NAME = "warmstart"
+FILE = REPOSITORY / "compose.yaml"
+SERVICES: tuple[Part, ...] = ("worker", "api")
+# An image with the CPU wheel of torch, for hosts that reach no index that has it (.ci/engine makes one).
+WHEELS = "warmstart-wheels"
+STEP = re.compile(r"(#\d+) (\[.+)")
+DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
+
+
+class Project:
+    """Commands of `docker compose` on one project.
+
+    Args:
+        site: its ports and passwords go into compose.yaml's variables, its folder gives the project its name.
+        settings: for both services, above what compose.yaml says.
+    """
+
+    def __init__(self, site: Site, settings: Mapping[str, str]) -> None:
+        self.name = project_name(site.root)
+        self._override = site.run / "compose.override.json"
+        self._log = site.logs / "build.log"
+        self._settings = settings
+        ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
+        passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
+        self._environment = {**os.environ, **ports, **passwords}
+
+    def run(self, *arguments: str, settings: Mapping[Part, Mapping[str, str]] | None = None) -> str:
+        """What a compose command prints; `settings` of a part are for this command only. Raises StackError."""
+        return docker(*self._command(settings or {}), *arguments, environment=self._environment)
+
+    def containers(self, service: str | None = None) -> list[Container]:
+        """Those of a service, or of all."""
+        return [each for each in containers(self.name) if service in (None, each.service)]
+
+    def runs(self) -> bool:
+        """Whether any container of this clone does."""
+        return any(each.runs and each.folder == str(REPOSITORY) for each in self.containers())
+
+    def refuse_another_clone(self) -> None:
+        """Raise StackError when containers of this name belong to another clone of the repository."""
+        for folder in {each.folder for each in self.containers() if each.runs} - {str(REPOSITORY)}:
+            raise StackError(f"project {self.name} runs from {folder}: stop it there, or set COMPOSE_PROJECT_NAME here")
+
+    def make_images(self, services: Iterable[str]) -> None:
+        """Build and pull what `services` need, a line for each step that took a second. Raises ImagesError."""
+        chosen = tuple(services)
+        if "WHEELS_IMAGE" not in os.environ and _exists(WHEELS):
+            self._environment["WHEELS_IMAGE"] = WHEELS
+        # Always for the same project: compose writes its name into the image, which else would differ each time.
+        command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)
+        log.info("%-9s building, log in %s", "images", self._log)
+        steps: dict[str, str] = {}
+        with self._log.open("w") as file:
+            for line in _lines(command, self._environment):
+                file.write(line)
+                if step := STEP.match(line):
+                    steps[step[1]] = step[2][:100]
+                elif (done := DONE.match(line)) and done[2] != "0" and done[1] in steps:
+                    log.info("%-9s %s: %s s", "images", steps[done[1]], done[2])
+        try:
+            self.run("pull", "--policy", "missing", "--ignore-buildable", *chosen)
+        except StackError as error:
+            raise ImagesError(str(error)) from error
+
+    def _command(self, settings: Mapping[Part, Mapping[str, str]]) -> tuple[str, ...]:
+        services = {name: {"environment": {**self._settings, **settings.get(name, NOTHING)}} for name in SERVICES}
+        text = json.dumps({"services": services}).replace("$", "$$")
+        self._override.write_text(text)
+        files = ("--file", str(FILE), "--file", str(self._override))
+        return ("compose", "--project-name", self.name, "--project-directory", str(REPOSITORY), *files)
+
+
+def project_name(root: Path) -> str:
+    """`warmstart` or what COMPOSE_PROJECT_NAME says for `make up`; a stack in another folder has its own."""
+    if root == DEFAULT_ROOT:
+        return os.environ.get("COMPOSE_PROJECT_NAME") or NAME
+    return f"{NAME}-{hashlib.sha256(bytes(root)).hexdigest()[:12]}"
+
+
+def _exists(image: str) -> bool:
+    try:
+        return bool(docker("image", "inspect", image))
+    except StackError:
+        return False
+
+
+def _lines(command: tuple[str, ...], environment: Mapping[str, str]) -> Iterable[str]:
+    """What a command prints, as it comes. Raises ImagesError with the end of it when it fails."""
+    tail: list[str] = []
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            tail = [*tail[-19:], line]
+            yield line
+    if process.returncode != 0:
+        raise ImagesError(f"docker compose build failed:\n{''.join(tail).strip()}")

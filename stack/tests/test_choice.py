@@ -1,0 +1,171 @@
+"""Compose or embedded: what is chosen, recorded and said. The docker command is a stand-in, everything else is real."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stack import PARTS, ComposeStack, EmbeddedStack, ImagesError, StackError, free_ports
+from stack.choice import RECORD, bring_up, current
+from stack.docker import silence
+from stack.ports import VARIABLES
+
+ENGINE = {"version*": "echo 28.0.0", "compose version": "echo v2.40.0"}
+NO_ENGINE = {"version*": "echo Cannot connect to the Docker daemon >&2; exit 1"}
+NO_BUILD = {**ENGINE, "*build*": "echo '#1 DONE 3.0s'; echo 'pull access denied for python'; exit 17"}
+ELSEWHERE = """{"Id": "c1", "Name": "/warmstart-api-1", "RestartCount": 0, "HostConfig": {"Init": true},
+ "State": {"Status": "running", "ExitCode": 0, "Pid": 1}, "NetworkSettings": {"Ports": {}}, "Config": {"Labels": {
+ "com.docker.compose.service": "api", "com.docker.compose.container-number": "1",
+ "com.docker.compose.project.working_dir": "/another/clone"}}}"""
+
+StandIn = Callable[[dict[str, str]], None]
+
+
+def use_own_settings(patch: pytest.MonkeyPatch) -> None:
+    """The fake engine on free ports, for whatever is brought up; no choice of the user's own."""
+    for part, port in free_ports().items():
+        patch.setenv(VARIABLES[part], str(port))
+    patch.setenv("ENGINE", "fake")
+    patch.setenv("DRAIN_SECONDS", "0")
+    patch.delenv("STACK", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each test's own."""
+    use_own_settings(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Puts a docker command before all others: shell patterns of its arguments, and what it does then."""
+    folder = tmp_path_factory.mktemp("bin")
+
+    def put(answers: dict[str, str]) -> None:
+        cases = "\n".join(f"  {pattern.replace(' ', '?')}) {what} ;;" for pattern, what in answers.items())
+        script = folder / "docker"
+        script.write_text(f'#!/bin/sh\ncase "$*" in\n{cases}\nesac\n')
+        script.chmod(0o755)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+        yield put
+
+
+@pytest.fixture(scope="module")
+def fallen_back(tmp_path_factory: pytest.TempPathFactory, stand_in: StandIn) -> Iterator[tuple[Path, str]]:
+    """The folder of a stack brought up where an engine answers but can't build, and what was said meanwhile."""
+    root = tmp_path_factory.mktemp("fallen-back")
+    stand_in(NO_BUILD)
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("stack")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            use_own_settings(patch)
+            bring_up(root)
+        yield root, "\n".join(said)
+    finally:
+        logger.removeHandler(handler)
+        EmbeddedStack(root).down()
+
+
+def test_a_failed_build_is_said_and_the_embedded_stack_started(fallen_back: tuple[Path, str]) -> None:
+    """The automatic choice of compose falls back, naming the cause, and records what really runs."""
+    root, said = fallen_back
+    assert "pull access denied for python" in said
+    assert said.index("compose (a Docker engine answers)") < said.index("embedded (the images of the compose stack")
+    assert (root / RECORD).read_text() == "embedded\n"
+    assert all(status.ready for status in EmbeddedStack(root).status())
+
+
+def test_what_runs_stays_the_choice(fallen_back: tuple[Path, str], stand_in: StandIn) -> None:
+    """A second up, and every other command, mean the running stack, although an engine answers."""
+    root, _ = fallen_back
+    stand_in(ENGINE)
+    before = [EmbeddedStack(root).pids(part) for part in PARTS]
+    assert isinstance(bring_up(root), EmbeddedStack)
+    assert isinstance(current(root), EmbeddedStack)
+    assert [EmbeddedStack(root).pids(part) for part in PARTS] == before
+
+
+def test_a_running_stack_is_not_orphaned(
+    fallen_back: tuple[Path, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To force the other kind while one runs is an error that says what to do, and so is any other command."""
+    root, _ = fallen_back
+    stand_in(ENGINE)
+    monkeypatch.setenv("STACK", "compose")
+    with pytest.raises(StackError, match="the embedded stack is running: make down first"):
+        bring_up(root)
+    with pytest.raises(StackError, match="make up last chose embedded"):
+        current(root)
+
+
+def test_without_an_engine_it_is_embedded(tmp_path: Path, stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    """The reason is said: here, that the client reaches no engine. What is discarded leaves nothing."""
+    stand_in(NO_ENGINE)
+    caplog.set_level(logging.INFO)
+    stack = bring_up(tmp_path)
+    stack.discard()
+    assert isinstance(stack, EmbeddedStack)
+    assert "embedded (no Docker engine: Cannot connect to the Docker daemon)" in caplog.text
+    assert not tmp_path.exists()
+
+
+@pytest.mark.parametrize(("answers", "error"), [(NO_ENGINE, "Cannot connect"), (NO_BUILD, "pull access denied")])
+def test_forced_compose_fails_loudly(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str], error: str
+) -> None:
+    """STACK=compose where compose can't be had is an error, and nothing else is started."""
+    stand_in(answers)
+    monkeypatch.setenv("STACK", "compose")
+    with pytest.raises(StackError, match=error):
+        bring_up(tmp_path)
+    assert not any(EmbeddedStack(tmp_path).pids(part) for part in PARTS)
+
+
+def test_forced_embedded_asks_no_engine_to_build(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STACK=embedded is taken at its word; here its ports are given away, so that it fails before it starts."""
+    stand_in(NO_BUILD)
+    monkeypatch.setenv("STACK", "embedded")
+    monkeypatch.setenv("API_PORT", "1x")
+    with pytest.raises(StackError, match="API_PORT") as caught:
+        bring_up(tmp_path)
+    assert not isinstance(caught.value, ImagesError)
+
+
+def test_an_unknown_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the names that there are."""
+    monkeypatch.setenv("STACK", "docker")
+    with pytest.raises(StackError, match="STACK=docker is none of embedded, compose"):
+        current(tmp_path)
+
+
+def test_a_recorded_stack_that_cannot_be_asked_is_an_error(tmp_path: Path, stand_in: StandIn) -> None:
+    """Else `down` would stop nothing and say nothing."""
+    stand_in(NO_ENGINE)
+    (tmp_path / RECORD).write_text("compose\n")
+    with pytest.raises(StackError, match="the stack is compose, but no Docker engine answers: Cannot connect"):
+        current(tmp_path)
+
+
+def test_containers_of_another_clone_are_left_alone(tmp_path: Path, stand_in: StandIn) -> None:
+    """Two clones that share a project name would replace each other's containers."""
+    stand_in({**ENGINE, "ps*": "echo c1", "inspect*": f"echo '[{ELSEWHERE.replace(chr(10), '')}]'"})
+    for command in (ComposeStack(tmp_path).up, ComposeStack(tmp_path).down):
+        with pytest.raises(StackError, match="runs from /another/clone"):
+            command()
+
+
+def test_no_docker_command_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the client's absence nor that of compose raises."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert silence() == "there is no docker command"
