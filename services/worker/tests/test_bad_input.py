@@ -38,7 +38,7 @@ REFUSED: dict[str, tuple[Any, str | None, str]] = {
     "a huge id": ({"token_ids": [[10**30]]}, "token_ids.0.0", "30521"),
     "a text as id": ({"token_ids": [["1"]]}, "token_ids.0.0", "valid integer"),
     "a boolean as id": ({"token_ids": [[True]]}, "token_ids.0.0", "valid integer"),
-    "no object": (["a"], None, "valid dictionary"),
+    "no object": (["a"], None, "JSON object"),
 }
 
 
