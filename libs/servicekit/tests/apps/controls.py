@@ -12,6 +12,7 @@ import sample
 from fastapi import FastAPI
 
 from servicekit import Resource, access, gate, health, lifecycle, process, supervisor
+from servicekit.board import Board
 from servicekit.phase import Phase
 
 
@@ -62,7 +63,8 @@ def no_gate() -> FastAPI:
 
 def no_board() -> FastAPI:
     """Rule 5: each process answers `/readyz` for itself alone."""
-    process.current = lambda: process.Process(under_gunicorn=True)
+    alone = process.Process(Board(), process.current().slot, under_gunicorn=True)
+    process.current = lambda: alone
     return sample.create_app()
 
 
