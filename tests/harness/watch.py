@@ -21,10 +21,12 @@ class Watch:
         self._path = path
         self._timeout = timeout
         self._stop = threading.Event()
+        self._looked = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        self._looked.wait(self._timeout + 5)  # what happens next happens after the first look
         return self
 
     def __exit__(
@@ -49,4 +51,5 @@ class Watch:
                 self.slowest = max(self.slowest, took)
             if not self.changes or self.changes[-1] != now:
                 self.changes.append(now)
+            self._looked.set()
             self._stop.wait(max(0.0, PERIOD - took))
