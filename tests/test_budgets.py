@@ -9,6 +9,7 @@ import pytest
 from api.worker_client import KEEPALIVE
 from servicekit import ServiceSettings
 from servicekit import gunicorn as kit
+from servicekit.process import METRICS_FOLDER
 
 SERVICES = Path(__file__).parents[1] / "services"
 
@@ -16,7 +17,7 @@ SERVICES = Path(__file__).parents[1] / "services"
 @pytest.fixture(params=["api", "worker"])
 def conf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What a service's gunicorn.conf.py defines, executed as gunicorn does."""
-    monkeypatch.setenv(kit.METRICS_FOLDER, str(tmp_path))
+    monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
     monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
     return runpy.run_path(str(SERVICES / request.param / "gunicorn.conf.py"))
 

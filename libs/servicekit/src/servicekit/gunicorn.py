@@ -20,12 +20,12 @@ from uvicorn_worker import UvicornWorker
 from servicekit import process
 from servicekit.board import Board, Entry
 from servicekit.phase import Phase
+from servicekit.process import METRICS_FOLDER
 from servicekit.settings import ServiceSettings
 
 log = logging.getLogger("servicekit.gunicorn")
 
 BOARD = Board()
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it private
 
 

@@ -14,7 +14,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+from servicekit.process import METRICS_FOLDER
 
 REQUESTS = Counter("http_requests_total", "Answers by route template and status", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -31,7 +31,7 @@ router = APIRouter(tags=["probes"])
 async def metrics() -> Response:
     """Prometheus text, summed over the pod's processes."""
     registry: CollectorRegistry = REGISTRY
-    if MULTIPROCESS_FOLDER in os.environ:
+    if METRICS_FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -13,6 +13,8 @@ START_FAILED = 3  # of the container
 PROCESS_FAILED_START = 70  # of one process: gunicorn's master crashes when several of its children exit with 3
 BACKGROUND_TASK_DIED = 1
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
+
 
 @dataclass
 class Process:
@@ -24,20 +26,21 @@ class Process:
 
     def sibling_serves(self) -> bool:
         """Whether another process of the pod can answer requests now."""
-        pid = os.getpid()
-        return any(entry.phase.serving and entry.pid != pid for entry in self.board.entries())
+        return any(phase.serving for phase in self._siblings())
 
     def sibling_starts(self) -> bool:
         """Whether another process of the pod is on its way to readiness."""
-        pid = os.getpid()
-        starting = (Phase.STARTING, Phase.WARMING)
-        return any(entry.phase in starting and entry.pid != pid for entry in self.board.entries())
+        return any(phase.starting for phase in self._siblings())
 
     def publish(self, entry: Entry) -> None:
         """Write this process's entry, and the pod's first readiness when it is reached."""
         self.board.write(self.slot, entry)
         if not self.board.first_ready:
             self.board.note_readiness()
+
+    def _siblings(self) -> list[Phase]:
+        pid = os.getpid()
+        return [entry.phase for entry in self.board.entries() if entry.pid != pid]
 
 
 _under_gunicorn: Process | None = None
