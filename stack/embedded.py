@@ -8,6 +8,7 @@ from signal import Signals
 
 from stack.errors import StackError
 from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.polling import poll_until
 from stack.ports import require_free
 from stack.postgres import Postgres
 from stack.program import Program
@@ -15,6 +16,8 @@ from stack.readiness import wait_ready
 from stack.services import Service, migrate
 from stack.site import DEFAULT_ROOT, Site
 from stack.valkey import Valkey
+
+ROLL_SECONDS = 120.0  # above STARTUP_TIMEOUT and a drain
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +139,25 @@ class EmbeddedStack(Stack):
 
     def resume(self, part: Part) -> None:
         self._programs[part].daemon.resume()
+
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        served = self._programs[part].daemon.processes()[1:]
+        if not served:
+            raise StackError(f"{part} has no process that serves")
+        served[0].send_signal(sig)
+
+    def roll(self, part: Part) -> None:
+        before = self.pids(part)
+        if not before:
+            raise StackError(f"{part} doesn't run")
+        self.signal(part, Signals.SIGHUP)
+        gone = f"{part} with none of the processes it had"
+        poll_until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
+        wait_ready(self._look, {part: ROLL_SECONDS}, self._end_of_log)
+
+    def share(self, name: str, text: str) -> str:
+        self.site.share(name, text)
+        return str(self.site.shared)
 
     def url(self, part: Part) -> str:
         return self._programs[part].url

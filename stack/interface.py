@@ -1,5 +1,6 @@
 """What drills, load tests and people may ask of a running system, whatever runs it."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -95,6 +96,41 @@ class Stack(ABC):
     @abstractmethod
     def resume(self, part: Part) -> None:
         """Let a paused part go on."""
+
+    @abstractmethod
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        """Send a signal to one process of a service that serves requests: not gunicorn's master."""
+
+    @abstractmethod
+    def roll(self, part: Part) -> None:
+        """Replace a service under load, the new one ready before the old one drains; returns when that is done.
+
+        Raises:
+            StackError: it doesn't run, or the new one didn't become ready.
+        """
+
+    def cut(self, part: Part) -> None:
+        """Make a part unreachable for the others: off the network where there is one, else stopped."""
+        self.stop(part)
+
+    def mend(self, part: Part) -> None:
+        """Undo `cut`."""
+        self.start(part)
+
+    def inject(self, part: Part, faults: Mapping[str, object]) -> None:
+        """Turn the fault switches of a service (`servicekit.faults.Faults`); those not named are off.
+
+        They are obeyed if the stack was made with FAULTS_ENABLED=1, by a service that is started later too.
+        """
+        self.share(f"{part}.faults", json.dumps(dict(faults)))
+
+    @abstractmethod
+    def share(self, name: str, text: str) -> str:
+        """Let the services read a file of this name, if the stack was made with FAULTS_ENABLED=1.
+
+        Returns:
+            The folder where they find it.
+        """
 
     @abstractmethod
     def url(self, part: Part) -> str:

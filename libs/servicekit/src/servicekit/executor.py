@@ -6,6 +6,8 @@ from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from servicekit.faults import SWITCHES
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class DaemonExecutor(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
+                SWITCHES.hold_call(self._thread.name)
                 future.set_result(run())
             except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
                 future.set_exception(error)

@@ -41,11 +41,14 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
     faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
+    faults_file: Path | None = Field(None, description="the switches, as JSON (`servicekit.faults.Faults`)")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.faults_enabled and self.environment == "production":
             raise ValueError("FAULTS_ENABLED is refused in production")
+        if self.faults_enabled and not self.faults_file:
+            raise ValueError("FAULTS_ENABLED needs FAULTS_FILE")
         if self.min_ready_processes > self.web_concurrency:
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
         return self
