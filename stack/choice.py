@@ -11,11 +11,16 @@ from stack.docker import silence
 from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Stack
+from stack.kubernetes import KubernetesStack
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["embedded", "compose"]
-CLASSES: Mapping[Kind, type[EmbeddedStack | ComposeStack]] = {"embedded": EmbeddedStack, "compose": ComposeStack}
+Kind = Literal["embedded", "compose", "kubernetes"]
+CLASSES: Mapping[Kind, type[EmbeddedStack | ComposeStack | KubernetesStack]] = {
+    "embedded": EmbeddedStack,
+    "compose": ComposeStack,
+    "kubernetes": KubernetesStack,  # only when STACK says so
+}
 RECORD = "kind"  # a file in the stack's folder
 
 
@@ -88,7 +93,7 @@ def _kind(name: str, source: str) -> Kind | None:
 
 
 def _running(root: Path) -> Kind | None:
-    """The kind that runs from this clone; a stack of an engine that doesn't answer doesn't."""
+    """The kind that runs from this clone, as far as this machine shows: a cluster is asked only when STACK names it."""
     if any(EmbeddedStack(root).pids(part) for part in PARTS):
         return "embedded"
     if not silence() and ComposeStack(root).project.runs():

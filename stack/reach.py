@@ -15,7 +15,7 @@ from stack.site import Site
 CONNECT_SECONDS = 0.5
 FORWARD_SECONDS = 15.0
 # A forward ends with the pod that it goes to; the next one takes its place.
-KEEP_FORWARDING = 'while :; do "$@"; sleep 0.2; done'
+KEEP_FORWARDING = "trap 'kill $!; exit' TERM; while :; do \"$@\" & wait; sleep 0.2; done"
 
 
 class Reach:

@@ -24,13 +24,13 @@ esac
 class Cluster:
     """Answers by shell patterns of the arguments; the first that matches is taken."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, context: str = "here") -> None:
         self._folder = folder
         self._answers: dict[str, str] = {}
         self._numbers = 0
         self._write()
         patch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-        patch.setenv("KUBE_CONTEXT", "here")
+        patch.setenv("KUBE_CONTEXT", context)
 
     def answers(self, pattern: str, answer: Any) -> None:
         """What is printed: a text as it is, anything else as kubectl prints JSON."""
