@@ -16,7 +16,6 @@ from stack.kubectl import Kubectl
 from stack.manifests import NAMESPACE, SERVICES, Manifests, Object
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.polling import poll_until
-from stack.ports import free_ports
 from stack.reach import Reach
 from stack.readiness import wait_ready
 from stack.site import DEFAULT_ROOT, Site
@@ -180,7 +179,7 @@ class KubernetesStack(Stack):
             lambda: self._all_ready(part, replicas), READY_SECONDS, f"{replicas} of {part}", LOOK_SECONDS
         )
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
-        addresses = [self.reach.pod(pod.name, pod.ip, port, free_ports()[part]) for pod in found]
+        addresses = [self.reach.pod(pod, port) for pod in found]
         return [f"http://{host}:{each}" for host, each in addresses]
 
     def _all_ready(self, part: Part, replicas: int) -> list[Pod]:

@@ -8,8 +8,9 @@ from signal import SIGTERM
 from stack.daemon import Command, Daemon
 from stack.interface import Part
 from stack.kubectl import Kubectl
+from stack.pods import Pod
 from stack.polling import poll_until
-from stack.ports import HOST, require_free
+from stack.ports import HOST, free_ports, require_free
 from stack.site import Site
 
 CONNECT_SECONDS = 0.5
@@ -48,11 +49,11 @@ class Reach:
             for host in self._nodes():
                 if _answers(host, node_port):
                     return host, node_port
-        return HOST, self._forward(part, f"service/{part}", self._site.ports[part], found["ports"][0]["port"])
+        return HOST, self._forward(part, f"service/{part}", {part: self._site.ports[part]}, found["ports"][0]["port"])
 
-    def pod(self, name: str, ip: str, port: int, own: int) -> tuple[str, int]:
-        """Host and port of one pod; `own` is the port of this machine if it has to be forwarded. Raises StackError."""
-        return (ip, port) if self.inside else (HOST, self._forward(name, f"pod/{name}", own, port))
+    def pod(self, pod: Pod, port: int) -> tuple[str, int]:
+        """Host and port of one pod. Raises StackError."""
+        return (pod.ip, port) if self.inside else (HOST, self._forward(pod.name, f"pod/{pod.name}", free_ports(), port))
 
     def close(self) -> None:
         """End all forwards."""
@@ -63,10 +64,11 @@ class Reach:
         addresses = [each for node in self._kubectl.items("nodes") for each in node["status"]["addresses"]]
         return [each["address"] for each in addresses if each["type"] in ("InternalIP", "ExternalIP")]
 
-    def _forward(self, name: str, target: str, own: int, port: int) -> int:
-        daemon = self._daemon(name)
+    def _forward(self, name: str, target: str, ports: Mapping[Part, int], port: int) -> int:
+        """The port of this machine that leads there: the first of `ports` if nothing leads there yet."""
+        daemon, own = self._daemon(name), next(iter(ports.values()))
         if not daemon.main():
-            require_free({"api": own})
+            require_free(ports)
             forward = self._kubectl.command("port-forward", "--address", HOST, target, f"{own}:{port}")
             daemon.start(Command(("/bin/sh", "-c", KEEP_FORWARDING, "sh", *forward), _environment()), own)
             poll_until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
