@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from threading import Timer
 from typing import Any
 
@@ -41,10 +42,10 @@ def watch_out(
 
 
 def _documents(lines: Iterable[str]) -> Iterator[Any]:
-    """JSON objects, one after the other, as kubectl indents them."""
+    """JSON objects, each on a line of its own or on several."""
     text = ""
     for line in lines:
         text += line
-        if line.startswith("}"):
+        with suppress(ValueError):  # not all of it yet
             yield json.loads(text)
             text = ""

@@ -206,7 +206,7 @@ def test_stop_returns_the_exit_code(cluster: Cluster, stack: KubernetesStack) ->
         {"type": "MODIFIED", "object": pod("worker-1", leaving=True)},
         {"type": "DELETED", "object": pod("worker-1", leaving=True, ready=False, state=ended)},
     ]
-    cluster.answers("*get pods * --watch *", "\n".join(json.dumps(each, indent=4) for each in events))
+    cluster.answers("*get pods * --watch *", "\n".join(map(json.dumps, events)) + "\n")
     assert stack.stop("worker") == 137
     assert "scale deployment/worker --replicas 0" in cluster.calls
 
