@@ -96,6 +96,11 @@ NETWORK: dict[Rule, list[Example]] = {
         local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1"), "not ['UDP']"),
         local(put("NetworkPolicy", "dns", "spec/podSelector", {}), "needs no names"),
     ],
+    network.only_to_external_stores_out_of_the_cluster: [
+        production(added(open_policy("worker", 5432)), "Deployment/worker: may call the world on ports ['5432']"),
+        production(put("NetworkPolicy", "to-external-stores", "spec/egress", [{}]), "on ports of any number"),
+        local(added(open_policy("api", 5432)), "Deployment/api: may call the world"),
+    ],
     network.clients_and_prometheus_come_in: [
         local(put("NetworkPolicy", "api", "spec/ingress", []), "nobody can reach the front door"),
         local(drop("NetworkPolicy", "worker", "spec/ingress/0/from/1"), "not to monitoring alone"),

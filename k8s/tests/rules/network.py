@@ -14,6 +14,7 @@ PATHS = {
     ("migrate", "postgres", 5432),
 }
 RESOLVING = {"api", "migrate"}  # they know others by name
+STORES = {5432, 6379}
 FRONT_DOOR = ("api", 8000)
 
 
@@ -56,6 +57,18 @@ def names_can_be_resolved(manifest: Manifest) -> Iterator[str]:
             yield f"{pod}: must reach port 53 of {DNS[0]} over UDP and TCP, not {sorted(found)}"
         if pod.name not in RESOLVING and found:
             yield f"{pod}: needs no names, but may ask for some"
+
+
+def only_to_external_stores_out_of_the_cluster(manifest: Manifest) -> Iterator[str]:
+    """A pod that was broken into should find nobody to call."""
+    stores_inside = bool({"postgres", "valkey"} & {pod.name for pod in manifest.pods})
+    for pod in manifest.pods:
+        for rule in _rules(manifest, pod, "egress"):
+            ports = {each.get("port") for each in rule.get("ports", [])}
+            outside = not rule.get("to") or any("ipBlock" in peer for peer in rule["to"])
+            needed = pod.name in RESOLVING and ports and ports <= STORES and not stores_inside
+            if outside and not needed:
+                yield f"{pod}: may call the world on ports {sorted(map(str, ports)) or 'of any number'}"
 
 
 def clients_and_prometheus_come_in(manifest: Manifest) -> Iterator[str]:
@@ -111,5 +124,6 @@ RULES = (
     everything_is_denied_first,
     pods_reach_what_they_need_and_no_more,
     names_can_be_resolved,
+    only_to_external_stores_out_of_the_cluster,
     clients_and_prometheus_come_in,
 )
