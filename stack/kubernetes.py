@@ -213,13 +213,15 @@ class KubernetesStack(Stack):
 
     def logs(self, part: Part) -> str:
         """See `Stack.logs`; of pods that are there, and of a restarted one what the last container said."""
-        said = ""
-        for pod in self.pods(part):
-            if pod.restarts:
-                said += self.kubectl.run("logs", pod.name, "--previous")
-            if pod.running or pod.exit_code is not None:
-                said += self.kubectl.run("logs", pod.name)
-        return said
+        found = self.pods(part)
+        before = {pod.name: self._said(pod, "--previous") for pod in found if pod.restarts}
+        return "".join(before.get(pod.name, "") + self._said(pod) for pod in found)
+
+    def _said(self, pod: Pod, *options: str) -> str:
+        try:
+            return self.kubectl.run("logs", pod.name, *options)
+        except StackError:  # it has said nothing yet, or is gone meanwhile
+            return ""
 
     def pids(self, part: Part) -> list[int]:
         """As their own pods number them."""

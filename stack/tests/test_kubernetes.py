@@ -272,3 +272,10 @@ def test_logs_tell_what_came_before_a_restart(cluster: Cluster, stack: Kubernete
     cluster.answers("*logs worker-1", "second\n")
     cluster.answers("*logs worker-1 --previous", "first\n")
     assert stack.logs("worker") == "first\nsecond\n"
+
+
+def test_logs_of_a_pod_that_has_said_nothing(cluster: Cluster, stack: KubernetesStack) -> None:
+    """A container that is not there yet, or not any more, is no error."""
+    cluster.has(pod("worker-1", ready=False, state={"waiting": {"reason": "ContainerCreating"}}))
+    cluster.does("*logs*", "echo 'is waiting to start' >&2; exit 1")
+    assert stack.logs("worker") == ""
