@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.openloop.peer import Peers
@@ -30,8 +31,14 @@ class Exchange:
 class Connection:
     """One TCP connection; `process` is the pid at its other end, once an answer came and it can be known."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, family: int, address: Any, timeout: float) -> None:
+        self.socket = socket.socket(family)
+        self.socket.settimeout(timeout)
+        try:
+            self.socket.connect(address)
+        except BaseException:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.process: int | None = None
         self.idle_since = 0.0
@@ -61,7 +68,8 @@ class Client:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url}: only http://host[:port] is understood")
-        self._host, self._port = parts.hostname, parts.port or 80
+        # Looked up once: under gevent a look-up costs more than the request.
+        self._family, _, _, _, self._address = socket.getaddrinfo(parts.hostname, parts.port or 80)[0]
         self._authority, self._prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._pooled, self._peers = pooled, peers
         self._idle: list[Connection] = []
@@ -75,7 +83,7 @@ class Client:
             connection = self._take()
             result.reused = connection is not None
             if connection is None:
-                connection = Connection(self._host, self._port, _left(deadline))
+                connection = Connection(self._family, self._address, _left(deadline))
             keep = self._exchange(connection, request, deadline, result)
         except (OSError, HTTPException) as error:
             result.error = _name(error)

@@ -39,6 +39,7 @@ class Generator:
         self._draw = random.Random(plan.seed)  # noqa: S311 - nothing is secret here
         self._stop = threading.Event()
         self._lags: list[float] = []
+        self._was_late = False
         self._waiting: dict[int, Row] = {}
         peers = Peers()
         self._senders: list[tuple[Stream, Maker, Client]] = [
@@ -89,9 +90,10 @@ class Generator:
             self._write(outcome(row, request, result))
 
     def _note_lag(self, lag: float) -> None:
-        self._lags.append(lag)
-        if lag > LATE:
+        if lag > LATE and not self._was_late:
+            self._was_late = True
             log.warning("behind schedule: a request leaves %.0f ms late", lag * 1000)
+        self._lags.append(lag)
 
     def _write(self, row: Row) -> None:
         self._file.add(row)

@@ -66,6 +66,11 @@ def readyz(_draw: random.Random, _number: int) -> Request:
     return Request("/readyz", method="GET", headers={})
 
 
+def livez(_draw: random.Random, _number: int) -> Request:
+    """What a kubelet asks."""
+    return Request("/livez", method="GET", headers={})
+
+
 def _worker(*texts: str) -> Request:
     headers = {**HEADERS, "Accept": "application/octet-stream"}
     return Request("/embeddings/", _json({"texts": texts}), headers=headers, check=checks.rows(len(texts)))
