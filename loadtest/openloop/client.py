@@ -14,6 +14,7 @@ from loadtest.openloop.request import Answer, Request
 
 # Shorter than the services' keep-alive of 75 s, so that the two don't race.
 IDLE_SECONDS = 30.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -64,14 +65,15 @@ class Client:
     drops those that the other end has closed, or said it would close.
     """
 
-    def __init__(self, url: str, *, pooled: bool, peers: Peers) -> None:
+    def __init__(self, url: str, *, pooled: bool, peers: Peers, headers: Mapping[str, str] = NOTHING) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url}: only http://host[:port] is understood")
         # Looked up once: under gevent a look-up costs more than the request.
-        self._family, _, _, _, self._address = socket.getaddrinfo(parts.hostname, parts.port or 80)[0]
+        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)[0]
+        self._family, self._address = found[0], found[4]
         self._authority, self._prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        self._pooled, self._peers = pooled, peers
+        self._pooled, self._peers, self._headers = pooled, peers, headers
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
@@ -134,6 +136,7 @@ class Client:
         headers: Mapping[str, str | int] = {
             "Host": self._authority,
             **({} if request.body is None else {"Content-Length": len(request.body)}),
+            **self._headers,
             **request.headers,
         }
         lines = [f"{request.method} {self._prefix}{request.path} HTTP/1.1"]

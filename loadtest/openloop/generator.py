@@ -43,7 +43,11 @@ class Generator:
         self._waiting: dict[int, Row] = {}
         peers = Peers()
         self._senders: list[tuple[Stream, Maker, Client]] = [
-            (each, maker(each.maker), Client(each.url, pooled=each.connections == "pooled", peers=peers))
+            (
+                each,
+                maker(each.maker),
+                Client(each.url, pooled=each.connections == "pooled", peers=peers, headers=plan.headers),
+            )
             for each in plan.streams
         ]
 
