@@ -14,6 +14,7 @@ from types import FrameType
 
 from loadtest.lab.page_cache import may_drop_page_cache
 from loadtest.lab.run import KINDS, Lab
+from loadtest.lab.shapes import AskError
 from loadtest.lab.strategies import FULL, STRATEGIES, Strategy, chosen
 from stack import StackError
 from stack.choice import current
@@ -27,11 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 when a start failed or it was interrupted, 2 when any trial was invalid."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         lab = Lab(current(options.root), options.folder, idle=IDLE if options.full else 0)
         measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
-    except (StackError, ValueError) as error:
+    except (StackError, AskError, ValueError) as error:
         print(f"coldstart: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -51,7 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends it as Ctrl-C does."""
     raise KeyboardInterrupt
 
 

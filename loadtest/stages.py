@@ -3,18 +3,20 @@
 A file of its own, since locust uses a shape whenever it finds one, and the web UI is for choosing by hand.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser
 
 
-@events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
     """The stages themselves."""
     parser.add_argument(
         "--stages", default="10:2,30:6,10:2", env_var="STAGES", help="seconds:users of each, separated by commas"
     )
+
+
+events.init_command_line_parser.add_listener(add_options)
 
 
 class Stages(LoadTestShape):
@@ -24,10 +26,12 @@ class Stages(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """The users of the stage that the run time falls into."""
+        runner: Any = self.runner
+        now: float = self.get_run_time()  # type: ignore[no-untyped-call]
         ends = 0.0
-        for seconds, users in stages(self.runner.environment.parsed_options.stages):
+        for seconds, users in stages(runner.environment.parsed_options.stages):
             ends += seconds
-            if self.get_run_time() < ends:
+            if now < ends:
                 return users, self.SPAWN_RATE
         return None
 

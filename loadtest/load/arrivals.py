@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gevent
 from locust.env import Environment
@@ -27,7 +28,8 @@ class Arrivals:
 
     def __init__(self, environment: Environment, host: str, path: Path, on_row: Callable[[Row], None]) -> None:
         self._environment, self._on_row = environment, on_row
-        chosen = plan(environment.parsed_options, host)
+        options: Any = environment.parsed_options
+        chosen = plan(options, host)
         self._file = RowFile(path, chosen)
         self._generator = Generator(chosen, self._file, self._note)
         self._run = gevent.spawn(self._generator.run)

@@ -45,7 +45,7 @@ class CheckedUser(FastHttpUser):
             request.method,
             request.path,
             name=name,
-            data=request.body,
+            data=(request.body or b"").decode(),
             headers={**request.headers, **headers()},
             catch_response=True,
         ) as response:
