@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         lab = Lab(current(options.root), options.folder, idle=IDLE if options.full else 0)
-        measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
+        try:
+            measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
+        finally:  # an interrupt keeps what there is
+            lab.report()
     except (StackError, AskError, ValueError) as error:
         print(f"coldstart: {error}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ from loadtest.lab.measurement import Kind, Measurement, Trial
 from loadtest.lab.session import borrowed_worker
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, users_trial
+from loadtest.report.page import write
 from stack import Stack
 
 KINDS: tuple[Kind, ...] = ("users", "quiet")
@@ -38,6 +39,7 @@ class Lab:
             AskError: a request of a quiet trial was not answered.
         """
         shutil.rmtree(self.folder / "rows", ignore_errors=True)
+        (self.folder / SUMMARY).unlink(missing_ok=True)
         (self.folder / "rows").mkdir(parents=True)
         plan = [(strategy, kind) for strategy in strategies for kind in kinds] * trials
         random.shuffle(plan)  # so that what the machine does meanwhile falls on all alike
@@ -52,6 +54,13 @@ class Lab:
                 left = (time.monotonic() - began) / number * (len(plan) - number)
                 print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
         return measurement
+
+    def report(self) -> None:
+        """Make the page and the picture of what is on disk, if there is anything."""
+        path = self.folder / SUMMARY
+        if path.exists():
+            write(Measurement.load(path), self.folder)
+            print(f"Report: {self.folder / 'index.html'}", flush=True)
 
     def _trial(self, strategy: Strategy, kind: Kind, number: int) -> Trial:
         if kind == "quiet":
