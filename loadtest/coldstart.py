@@ -9,15 +9,16 @@ import logging
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 from loadtest.lab.page_cache import may_drop_page_cache
 from loadtest.lab.run import KINDS, Lab
+from loadtest.lab.session import recorded_stack
 from loadtest.lab.shapes import AskError
 from loadtest.lab.strategies import FULL, STRATEGIES, Strategy, chosen
 from stack import StackError
-from stack.choice import current
 from stack.site import DEFAULT_ROOT, REPOSITORY
 
 FOLDER = REPOSITORY / "reports" / "coldstart"
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        lab = Lab(current(options.root), options.folder, idle=IDLE if options.full else 0)
+        lab = Lab(recorded_stack(options.root), options.folder, idle=IDLE if options.full else 0)
         try:
             measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
         finally:  # an interrupt keeps what there is
@@ -49,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=int, default=10, help="starts of each strategy and kind (%(default)s)")
     parser.add_argument("--strategies", default="", help="comma-separated; by default lazy,blocking,warm,artifact")
     parser.add_argument("--kinds", default=",".join(KINDS), help="users, quiet or both (%(default)s)")
+    parser.add_argument(
+        "--set",
+        type=setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting above every strategy's",
+    )
     parser.add_argument("--full", action="store_true", help="more strategies, idle times and a rolling restart")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the report")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
@@ -60,7 +69,20 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _strategies(options: argparse.Namespace) -> tuple[Strategy, ...]:
+def setting(text: str) -> tuple[str, str]:
+    """Name and value."""
+    name, sign, value = text.partition("=")
+    if not name or not sign:
+        raise ValueError(text)
+    return name, value
+
+
+def _strategies(options: argparse.Namespace) -> list[Strategy]:
+    above = dict(options.set)
+    return [replace(each, settings={**each.settings, **above}) for each in _named(options)]
+
+
+def _named(options: argparse.Namespace) -> tuple[Strategy, ...]:
     if options.strategies:
         return chosen(options.strategies)
     if not options.full:

@@ -15,10 +15,10 @@ from loadtest.coldstart import interrupt
 from loadtest.lab import gate
 from loadtest.lab.measurement import Measurement
 from loadtest.lab.run import Lab
+from loadtest.lab.session import recorded_stack
 from loadtest.lab.shapes import AskError
 from loadtest.lab.strategies import chosen
 from stack import StackError
-from stack.choice import current
 from stack.site import DEFAULT_ROOT, REPOSITORY
 
 FOLDER = REPOSITORY / "reports" / "coldstart-check"
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(options: argparse.Namespace) -> Measurement:
-    lab = Lab(current(options.root), options.folder)
+    lab = Lab(recorded_stack(options.root), options.folder)
     return lab.measure(chosen(options.strategy), ["quiet"], options.trials)
 
 

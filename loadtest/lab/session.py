@@ -3,10 +3,13 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
-from stack import Stack
+from stack import PARTS, ComposeStack, EmbeddedStack, Stack
+from stack.choice import current
 
 # What changes how a worker starts and serves. Its other settings come from the stack again.
 SETTINGS = (
@@ -26,6 +29,17 @@ SETTINGS = (
     "WARMUP_PASSES",
     "WEB_CONCURRENCY",
 )
+
+
+def recorded_stack(root: Path) -> EmbeddedStack | ComposeStack:
+    """The stack of `make up`, on the ports that its parts have now: a stopped one wouldn't know them any more.
+
+    Raises:
+        StackError: it can't be asked.
+    """
+    stack = current(root)
+    ports = {part: port for part in PARTS if (port := urlsplit(stack.url(part)).port)}
+    return type(stack)(root, ports)
 
 
 @contextmanager

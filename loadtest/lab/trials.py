@@ -92,10 +92,10 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
     )
 
 
-def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0) -> Trial:
+def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, requests: int = REQUESTS) -> Trial:
     """Start it alone, then ask for one shape after another; with `idle`, once more after so many seconds."""
     with started(stack, strategy) as worker, Asker(stack.own_url("worker")) as asker:
-        shapes = asker.each_shape(REQUESTS)
+        shapes = asker.each_shape(requests)
         time.sleep(idle)
         after = asker.each_shape(1) if idle else {}
         engine = asker.engine()

@@ -27,7 +27,7 @@ def install() -> None:
 
 
 def _init(environment: Environment, **_: Any) -> None:
-    environment.host = environment.host or _running_api()
+    environment.host = environment.host or api_of(DEFAULT_ROOT)
     session = Session(environment)
     CheckedUser.listeners = [session.row]
     environment.events.test_start.add_listener(session.start)
@@ -35,10 +35,10 @@ def _init(environment: Environment, **_: Any) -> None:
     environment.events.quitting.add_listener(session.stop)  # after Ctrl-C it comes before test_stop
 
 
-def _running_api() -> str:
-    """The api of the recorded stack."""
+def api_of(root: Path) -> str:
+    """The address of the recorded stack's api; leaves the program when it doesn't run."""
     try:
-        stack = current(DEFAULT_ROOT)
+        stack = current(root)
     except StackError as error:
         sys.exit(f"loadtest: {error}")
     if not stack.pids("api"):

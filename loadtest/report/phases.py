@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from loadtest.lab.measurement import Measurement, Trial, seconds
-from loadtest.report.style import GREEN, GREY, ORANGE, RED, SKY
+from loadtest.report.style import GREY, LIGHT, ORANGE, RED, SKY
 
 # From the end of the one before to this phase: what it is to those who wait, and its colour.
 SEGMENTS = (
@@ -15,7 +15,7 @@ SEGMENTS = (
     ("first_answer", "accepts connections, answers nothing", ORANGE),
     ("readyz", "answers probes, refuses work (503)", SKY),
     ("first_embedding", "says it is ready, but nothing was embedded yet", RED),
-    ("steady", "first embedding answered; not steady yet", GREEN),
+    ("steady", "first embedding answered; not steady yet", LIGHT),
 )
 
 
@@ -30,7 +30,7 @@ def draw_phases(axes: Axes, measurement: Measurement, strategies: Sequence[str])
     for row, strategy in enumerate(strategies):
         trials = measurement.of(strategy, "users")
         found, left = medians(trials), 0.0
-        for phase, label, colour in SEGMENTS:
+        for phase, _, colour in SEGMENTS:
             if phase in found:
                 width = max(0.0, found[phase] - left)
                 axes.barh(row, width, left=left, height=0.6, color=colour)

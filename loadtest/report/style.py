@@ -10,6 +10,7 @@ mpl.use("Agg")  # no display is needed
 
 ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, RED, PINK, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8C8C8C"
+LIGHT = "#D9D9D9"
 
 # By strategy, wherever each is a line or a cloud of points.
 LINES = {"lazy": RED, "blocking": ORANGE, "warm": BLUE, "artifact": GREEN}
