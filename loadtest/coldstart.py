@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lab = Lab(recorded_stack(options.root), options.folder, idle=IDLE if options.full else 0)
         try:
             measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
+            if options.full:
+                lab.roll(*chosen("artifact"))
         finally:  # an interrupt keeps what there is
             lab.report()
     except (StackError, AskError, ValueError) as error:

@@ -4,10 +4,12 @@ import random
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from loadtest.lab.machine import describe
 from loadtest.lab.measurement import Kind, Measurement, Trial
+from loadtest.lab.rolling import rolling_restart
 from loadtest.lab.session import borrowed_worker
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, users_trial
@@ -54,6 +56,18 @@ class Lab:
                 left = (time.monotonic() - began) / number * (len(plan) - number)
                 print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
         return measurement
+
+    def roll(self, strategy: Strategy) -> None:
+        """Add a rolling restart to the summary. Says so where it isn't permitted."""
+        path = self.folder / SUMMARY
+        with borrowed_worker(self._stack):
+            try:
+                found = rolling_restart(self._stack, strategy, self.folder / "rows" / "rolling.jsonl")
+            except PermissionError:
+                print("Rolling restart left out: the worker's processes belong to another user.")
+                return
+        replace(Measurement.load(path), rolling=found).save(path)
+        print(f"rolling restart of one of two processes: {found}")
 
     def report(self) -> None:
         """Make the page and the picture of what is on disk, if there is anything."""

@@ -26,21 +26,22 @@ def strategies(measurement: Measurement) -> list[str]:
 def overview(measurement: Measurement) -> Figure:
     """The whole message: how long, who paid, and whether ready meant warm."""
     names = [name for name in strategies(measurement) if name in MAIN] or strategies(measurement)
-    figure, (top, left, right) = plt.subplots(3, 1, figsize=(9.5, 11.5), height_ratios=(1, 1, 1.1))
+    figure, (top, left, right) = plt.subplots(3, 1, figsize=(9.5, 11), height_ratios=(1, 0.9, 1.1))
     draw_phases(top, measurement, names)
     top.set_title("1  How long nobody is served")
     draw_people(left, measurement, names)
-    left.set_title("2  What becomes of those who come meanwhile")
+    left.set_title("2  What becomes of those who come meanwhile (one replica, no second try)")
     draw_ratios(right, measurement, names)
     right.set_title("3  Whether “ready” means warm")
-    figure.suptitle(headline(measurement, names), x=0.02, ha="left", fontsize=14, fontweight="bold")
-    figure.tight_layout(h_pad=2.2)
+    figure.suptitle(headline(measurement, names), x=0.02, ha="left", fontsize=13, fontweight="bold")
+    figure.tight_layout(h_pad=1.2)
     return figure
 
 
 def headline(measurement: Measurement, names: Sequence[str]) -> str:
     """What the picture says, in numbers."""
-    firsts = {name: median(found) for name in names if (found := seconds(measurement.of(name), "first_embedding"))}
+    starts = {name: measurement.of(name, "users") or measurement.of(name) for name in names}
+    firsts = {name: median(found) for name in names if (found := seconds(starts[name], "first_embedding"))}
     said = ", ".join(f"{name} {value:.1f} s" for name, value in firsts.items())
     return f"From exec to the first embedding: {said}"
 

@@ -77,7 +77,7 @@ def draw_people(axes: Axes, measurement: Measurement, strategies: Sequence[str])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel(f"% of those who came in the first {WINDOW:g} s after exec")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=9, columnspacing=1)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3, fontsize=9, columnspacing=1)
 
 
 def draw_arrivals(axes: Axes, measurement: Measurement, strategies: Sequence[str]) -> None:

@@ -38,10 +38,16 @@ def draw_phases(axes: Axes, measurement: Measurement, strategies: Sequence[str])
         firsts = seconds(trials, "first_embedding")
         axes.plot(firsts, [row] * len(firsts), "o", markersize=4, color="black", markerfacecolor="white", zorder=3)
         if firsts:
-            axes.text(left + 0.12, row, f"first embedding\nafter {median(firsts):.1f} s", va="center", fontsize=9)
+            axes.text(
+                max([left, *firsts]) + 0.15,
+                row,
+                f"first embedding\nafter {median(firsts):.1f} s",
+                va="center",
+                fontsize=9,
+            )
     axes.set_yticks(range(len(strategies)), strategies)
     axes.invert_yaxis()
     axes.set_xlabel("seconds after exec; median of all starts (circles: first embedding of each)")
     axes.set_xlim(right=axes.get_xlim()[1] * 1.2)
     marks = [Patch(color=colour, label=label) for _, label, colour in SEGMENTS]
-    axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2, fontsize=9)
+    axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2, fontsize=9)

@@ -44,6 +44,12 @@ def _row(measurement: Measurement, name: str) -> list[str]:
     return [*cells, *shares, met.quote() if met.latencies else NOTHING, _range(worst)]
 
 
+def brief(measurement: Measurement) -> Table:
+    """The same without what the README has no room for."""
+    left_out = {HEAD.index("starts"), HEAD.index("ready, s")}
+    return [[cell for index, cell in enumerate(row) if index not in left_out] for row in comparison(measurement)]
+
+
 def failures(measurement: Measurement) -> Table:
     """How users failed."""
     rows = []
