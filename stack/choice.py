@@ -16,7 +16,8 @@ from stack.kubernetes import KubernetesStack
 log = logging.getLogger(__name__)
 
 Kind = Literal["embedded", "compose", "kubernetes"]
-CLASSES: Mapping[Kind, type[EmbeddedStack | ComposeStack | KubernetesStack]] = {
+AnyStack = EmbeddedStack | ComposeStack | KubernetesStack
+CLASSES: Mapping[Kind, type[AnyStack]] = {
     "embedded": EmbeddedStack,
     "compose": ComposeStack,
     "kubernetes": KubernetesStack,  # only when STACK says so
@@ -46,7 +47,7 @@ def bring_up(root: Path) -> Stack:
         return _start(root, "embedded", "the images of the compose stack can't be had, see above")
 
 
-def current(root: Path) -> EmbeddedStack | ComposeStack:
+def current(root: Path) -> AnyStack:
     """The stack that every other command is about: the one that `up` chose.
 
     Raises:
