@@ -12,7 +12,7 @@ from pathlib import Path
 from k8s.tests.rules.manifest import Manifest, Object, Pod, quantity
 from stack.docker import docker
 
-PAUSE = "python:3.11-slim-bookworm"
+PAUSE = "warmstart-api:0.1.0"  # it is there, and can sleep
 
 
 class Node:
