@@ -22,15 +22,17 @@ def watch_out(
     """
     options = ("--selector", selector, "--watch", "--output-watch-events", "--output", "json")
     last: dict[str, Pod] = {}
-    staying = set(names)
+    staying, asked = set(names), False
     with subprocess.Popen(kubectl.command("get", "pods", *options), stdout=subprocess.PIPE, text=True) as process:
         limit = Timer(seconds, process.kill)
         limit.start()
         try:
-            leave()
             for event in _documents(process.stdout or ()):
                 pod = Pod.of(event["object"])
                 last[pod.name] = pod
+                if not asked and last.keys() >= staying:  # not before: who is gone by then would not be seen to go
+                    asked = True
+                    leave()
                 if event["type"] == "DELETED":
                     staying.discard(pod.name)
                 if not staying:
