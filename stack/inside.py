@@ -5,9 +5,14 @@ The pods share one process namespace, whose process 1 is the pause container: so
 
 from signal import Signals
 
+from stack.site import DATABASE, USER
+
 # Of every process a line of /proc/N/stat, then the shell's own process id.
 LIST = 'for each in /proc/[0-9]*/stat; do read -r line < "$each" && echo "$line"; done 2> /dev/null; echo "$$"'
 PAUSE_CONTAINER = 1
+# In the pod of Postgres, over its socket.
+DUMP = ("pg_dump", "--username", USER, DATABASE)
+RESTORE = ("psql", "--username", USER, "--dbname", DATABASE, "--quiet", "--set", "ON_ERROR_STOP=1")
 
 
 def to_all(sig: Signals) -> tuple[str, ...]:

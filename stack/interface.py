@@ -140,6 +140,10 @@ class Stack(ABC):
         """Where a part itself listens: past the proxy, if there is one between it and `url`."""
         return self.url(part)
 
+    def probe_url(self, part: Part) -> str:
+        """Where a service's probes answer, also while it isn't ready and clients can't reach it."""
+        return self.url(part)
+
     @abstractmethod
     def logs(self, part: Part) -> str:
         """All that a part has logged."""

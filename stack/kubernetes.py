@@ -35,7 +35,8 @@ OURS = {"app.kubernetes.io/part-of": "warmstart"}
 class KubernetesStack(Stack):
     """Deployments in the namespace `warmstart`. A part with several replicas is all of them.
 
-    Postgres keeps its data in its pod: `stop` loses it, `start` makes the schema anew.
+    Postgres keeps its data in its pod. `stop` saves it here before, and `start` puts it back; what ends the pod
+    otherwise ends the data, and `down` does.
 
     Args:
         root: folder of what kubectl is given, and of port-forwards.
@@ -99,6 +100,7 @@ class KubernetesStack(Stack):
         with self.site.alone():
             self._refuse_foreign_namespace()
             self.reach.close()
+            self._saved.unlink(missing_ok=True)
             self.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout=GONE_SECONDS)
 
     def discard(self) -> None:
@@ -118,13 +120,26 @@ class KubernetesStack(Stack):
             "spec": {"replicas": 1, "template": template},
         }
         self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
+        if wait or part == "postgres":
+            self._wait([part])
         if part == "postgres":
-            self._wait([part])
+            self._fill()
+
+    def _fill(self) -> None:
+        """Give a new Postgres what the last one had, or else a schema."""
+        if not self._saved.exists():
             self.migrate()
-        elif wait:
-            self._wait([part])
+            return
+        self._exec(self._running("postgres")[0], *inside.RESTORE, text=self._saved.read_text())
+        self._saved.unlink()
+
+    @property
+    def _saved(self) -> Path:
+        return self.site.data / "postgres.sql"
 
     def stop(self, part: Part) -> int | None:
+        if part == "postgres" and any(each.ready for each in self.pods(part)):
+            self._saved.write_text(self._exec(self._running(part)[0], *inside.DUMP))
         names = [pod.name for pod in self.pods(part) if not pod.leaving]
         scale = ("scale", f"deployment/{part}", "--replicas", "0")
         if not names:
@@ -202,6 +217,12 @@ class KubernetesStack(Stack):
                 if pod.running and not pod.leaving:
                     self._exec(pod, *inside.into(f"{SHARED}/{name}"), text=text)
         return SHARED
+
+    def probe_url(self, part: Part) -> str:
+        """See `Stack.probe_url`: a Service leads to ready pods only, so it is that of the first pod."""
+        port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
+        host, own = self.reach.pod(self._running(part)[0], port)
+        return f"http://{host}:{own}"
 
     def url(self, part: Part) -> str:
         host, port = self.reach.service(part)

@@ -189,12 +189,26 @@ def test_what_runs_is_not_started(cluster: Cluster, stack: KubernetesStack) -> N
 
 
 def test_a_started_postgres_has_a_schema(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Its data went with its pod: the migration runs again, as a new Job of the same name."""
+    """Without saved data the migration runs again, as a new Job of the same name."""
     cluster.answers("*get deployment postgres*", deployment("postgres", 0))
     stack.start("postgres")
     expected = ["delete job/migrate-0.1.0 --ignore-not-found", "apply --filename -", "wait job/migrate-0.1.0"]
     found = [call for call in cluster.calls if call.startswith(("delete", "apply", "wait"))]
     assert [call.partition(" --for")[0] for call in found] == expected
+
+
+def test_data_outlives_a_stop(cluster: Cluster, stack: KubernetesStack) -> None:
+    """Saved before the pod of Postgres goes, put back into the next one, once."""
+    cluster.answers("*exec postgres-1 -- pg_dump *", "CREATE TABLE documents;\n")
+    gone = [{"type": kind, "object": pod("postgres-1", leaving=True)} for kind in ("ADDED", "DELETED")]
+    cluster.answers("*get pods * --watch *", "\n".join(map(json.dumps, gone)) + "\n")
+    stack.stop("postgres")
+    cluster.answers("*get deployment postgres*", deployment("postgres", 0))
+    stack.start("postgres")
+    assert cluster.given == "CREATE TABLE documents;\n"
+    assert any("exec --stdin postgres-1 -- psql" in call for call in cluster.calls)
+    assert not any(call.startswith("wait") for call in cluster.calls)
+    assert not list(stack.site.data.iterdir())
 
 
 def test_stop_returns_the_exit_code(cluster: Cluster, stack: KubernetesStack) -> None:

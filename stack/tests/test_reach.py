@@ -68,6 +68,14 @@ def test_on_a_node_a_service_has_its_own_address(cluster: Cluster, stack: Kubern
     assert stack.url("api") == f"http://{NOBODY}:8000"
 
 
+def test_probes_are_asked_at_the_pod(cluster: Cluster, stack: KubernetesStack, server: int) -> None:
+    """A Service has no way to a pod that isn't ready, and says nothing of why."""
+    cluster.answers("*get service kubernetes*", service("127.0.0.1", server))
+    cluster.has(pod("worker-1", ready=False))
+    cluster.answers("*get service worker*", service(NOBODY, 8001))
+    assert stack.probe_url("worker") == "http://127.0.0.1:8001"
+
+
 def test_secrets_come_from_the_cluster(cluster: Cluster, stack: KubernetesStack, server: int) -> None:
     """With the address in place of the name that only pods can resolve."""
     cluster.answers("*get service kubernetes*", service("127.0.0.1", server))

@@ -60,6 +60,11 @@ def test_valkey_knows_its_password(containers: dict[str, str]) -> None:
     assert "NOAUTH" in docker("exec", containers["valkey"], "valkey-cli", "get", "key")
 
 
+def test_the_data_of_postgres_can_be_saved(containers: dict[str, str]) -> None:
+    """The stack takes it out of the pod before that goes; the schema's revision is in it."""
+    assert "alembic_version" in docker("exec", containers["postgres"], *inside.DUMP)
+
+
 @pytest.mark.parametrize("name", list(PORTS))
 def test_shared_memory_is_enough(containers: dict[str, str], name: str) -> None:
     """The only place where the services write: a quarter of what every container has suffices."""
