@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test lint lock clean
+.PHONY: help install artifact up down test lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ up: install  ## Start everything (in containers, if an engine answers); returns 
 down:  ## Stop them; documents stay
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
-test: install  ## Run every test
+artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
+	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+
+test: artifact  ## Run every test
 	$(RUN) -m pytest
 
 lint: install  ## Check style and types
