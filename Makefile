@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test lint lock clean
+.PHONY: help install artifact up down test startup-profile lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ artifact: install  ## Export the model into .warmstart/artifacts (done by the ot
 
 test: artifact  ## Run every test
 	$(RUN) -m pytest
+
+startup-profile: install  ## What the start of a worker consists of
+	@$(RUN) -m loadtest.startup_profile
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .
