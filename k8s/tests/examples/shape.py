@@ -26,7 +26,7 @@ SCALING: dict[Rule, list[Example]] = {
         local(setting("OMP_NUM_THREADS", "4", "worker"), "OMP_NUM_THREADS=4 with a CPU limit of 2"),
     ],
     scaling.requests_are_within_limits: [
-        local(in_worker("resources/requests/memory", "3Gi"), "worker requests 3Gi of memory, above its limit of 2Gi"),
+        local(in_worker("resources/requests/memory", "3Gi"), "worker requests 3Gi of memory, above its limit of 1Gi"),
     ],
     scaling.budgets_let_a_node_be_drained: [
         local(put("PodDisruptionBudget", "api", "spec/maxUnavailable", 0), "no node could be drained"),
