@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test loadtest loadtest-ui coldstart coldstart-check lint lock clean
+.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ up: install  ## Start everything (in containers, if an engine answers); returns 
 down:  ## Stop them; documents stay
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
-test: install  ## Run every test
+artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
+	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+
+test: artifact  ## Run every test
 	$(RUN) -m pytest
 
 loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
@@ -41,10 +44,10 @@ loadtest: install  ## Load on the running system; fails when it is too slow (STA
 loadtest-ui: install  ## The same by hand, at http://127.0.0.1:8089
 	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(if $(HOST),--host "$(HOST)")
 
-coldstart: install  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
+coldstart: artifact  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
 	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)
 
-coldstart-check: install  ## Fail when the worker says it is ready before it is warm, or may not start in time
+coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
 	$(RUN) -m loadtest.coldstart_check
 
 lint: install  ## Check style and types
