@@ -67,11 +67,14 @@ class Lab:
         print(f"rolling restart of one of two processes: {found}")
 
     def report(self) -> None:
-        """Make the page and the picture of what is on disk, if there is anything."""
+        """Make the page and the picture of what is on disk, if any of it is valid."""
         path = self.folder / SUMMARY
-        if path.exists():
-            write(Measurement.load(path), self.folder)
+        measurement = Measurement.load(path) if path.exists() else None
+        if measurement and any(trial.valid for trial in measurement.trials):
+            write(measurement, self.folder)
             print(f"Report: {self.folder / 'index.html'}", flush=True)
+        else:
+            print("No valid trial: no report.", flush=True)
 
     def _begin(self, strategies: Sequence[Strategy]) -> Measurement:
         """What the folder holds, if more is to be added to it, or nothing."""
