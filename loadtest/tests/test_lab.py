@@ -9,6 +9,7 @@ import pytest
 from loadtest.coldstart_check import judge
 from loadtest.lab.gate import MIN_STARTS, cold
 from loadtest.lab.measurement import Measurement, Trial
+from loadtest.lab.rolling import rolling_restart
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, users_trial
 from loadtest.openloop import read
@@ -67,3 +68,13 @@ def test_a_start_under_arrivals_is_followed_to_steady_state(stack: EmbeddedStack
     assert len(read(tmp_path / "rows.jsonl").rows) >= trial.users.arrived
     assert trial.engine["engine"] == "fake"
     assert not stack.pids("worker")
+
+
+def test_a_rolling_restart_loses_nobody(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """One of two processes is replaced under load; the old one answers to its end, and every request is answered."""
+    found = rolling_restart(stack, Strategy("fake", "fake", {"ENGINE": "fake"}), tmp_path / "rows.jsonl", calm=1)
+    assert found["failed"] == {}
+    assert found["requests"] > 50
+    assert found["replaced_after_seconds"] > 1
+    processes = {row.process for row in read(tmp_path / "rows.jsonl").rows} - {None}
+    assert len(processes) >= 2
