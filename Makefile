@@ -46,10 +46,10 @@ loadtest: install  ## Load on the running system; fails when it is too slow (STA
 loadtest-ui: install  ## The same by hand, at http://127.0.0.1:8089
 	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(if $(HOST),--host "$(HOST)")
 
-coldstart: install  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
+coldstart: artifact  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
 	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)
 
-coldstart-check: install  ## Fail when the worker says it is ready before it is warm, or may not start in time
+coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
 	$(RUN) -m loadtest.coldstart_check
 
 startup-profile: install  ## What the start of a worker consists of

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        lab = Lab(recorded_stack(options.root), options.folder, idle=IDLE if options.full else 0)
+        lab = Lab(recorded_stack(options.root), options.folder, idle=IDLE if options.full else 0, more=options.more)
         try:
             measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
             if options.full:
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting above every strategy's",
     )
     parser.add_argument("--full", action="store_true", help="more strategies, idle times and a rolling restart")
+    parser.add_argument("--more", action="store_true", help="add to the trials that the folder holds")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the report")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
     return parser

@@ -25,8 +25,8 @@ CALM = 5.0  # seconds before and after
 LIMIT = 120.0
 
 
-def rolling_restart(stack: Stack, strategy: Strategy, rows: Path) -> dict[str, Any]:
-    """Requests before, during and after; latencies in milliseconds.
+def rolling_restart(stack: Stack, strategy: Strategy, rows: Path, calm: float = CALM) -> dict[str, Any]:
+    """Requests before, during and after; latencies in milliseconds. `calm` is in seconds, at both ends.
 
     Raises:
         PermissionError: the processes belong to another user, as those of containers do.
@@ -36,13 +36,13 @@ def rolling_restart(stack: Stack, strategy: Strategy, rows: Path) -> dict[str, A
     try:
         leaving = psutil.Process(stack.pids("worker")[0]).children()[0]
         with Background(_plan(stack.url("worker")), rows) as load:
-            time.sleep(CALM)
+            time.sleep(calm)
             began = time.monotonic()
             os.kill(leaving.pid, signal.SIGTERM)
             poll_until(lambda: not leaving.is_running(), LIMIT, "the process's end")
             poll_until(lambda: _ready(stack) == PROCESSES, LIMIT, "its successor's readiness")
             ended = time.monotonic()
-            time.sleep(CALM)
+            time.sleep(calm)
     finally:
         stack.stop("worker")
     run = load.run

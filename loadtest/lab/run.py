@@ -25,12 +25,13 @@ class Lab:
 
     Args:
         stack: whose worker is borrowed.
-        folder: of summary and rows; rows of an earlier session there are deleted.
+        folder: of summary and rows.
         idle: seconds of a pause in each quiet trial; none if 0.
+        more: add to the trials that the folder holds, instead of deleting them.
     """
 
-    def __init__(self, stack: Stack, folder: Path, idle: float = 0) -> None:
-        self._stack, self._idle = stack, idle
+    def __init__(self, stack: Stack, folder: Path, *, idle: float = 0, more: bool = False) -> None:
+        self._stack, self._idle, self._more = stack, idle, more
         self.folder = folder
 
     def measure(self, strategies: Sequence[Strategy], kinds: Collection[Kind], trials: int) -> Measurement:
@@ -40,17 +41,13 @@ class Lab:
             StackError: a start failed.
             AskError: a request of a quiet trial was not answered.
         """
-        shutil.rmtree(self.folder / "rows", ignore_errors=True)
-        (self.folder / SUMMARY).unlink(missing_ok=True)
-        (self.folder / "rows").mkdir(parents=True)
         plan = [(strategy, kind) for strategy in strategies for kind in kinds] * trials
         random.shuffle(plan)  # so that what the machine does meanwhile falls on all alike
-        settings = {each.name: each.environment for each in strategies}
-        measurement = Measurement(describe(type(self._stack).__name__), settings, ())
+        measurement = self._begin(strategies)
         began = time.monotonic()
         with borrowed_worker(self._stack):
             for number, (strategy, kind) in enumerate(plan, start=1):
-                trial = self._trial(strategy, kind, number)
+                trial = self._trial(strategy, kind, len(measurement.trials) + 1)
                 measurement = measurement.plus(trial)
                 measurement.save(self.folder / SUMMARY)
                 left = (time.monotonic() - began) / number * (len(plan) - number)
@@ -70,11 +67,26 @@ class Lab:
         print(f"rolling restart of one of two processes: {found}")
 
     def report(self) -> None:
-        """Make the page and the picture of what is on disk, if there is anything."""
+        """Make the page and the picture of what is on disk, if any of it is valid."""
         path = self.folder / SUMMARY
-        if path.exists():
-            write(Measurement.load(path), self.folder)
+        measurement = Measurement.load(path) if path.exists() else None
+        if measurement and any(trial.valid for trial in measurement.trials):
+            write(measurement, self.folder)
             print(f"Report: {self.folder / 'index.html'}", flush=True)
+        else:
+            print("No valid trial: no report.", flush=True)
+
+    def _begin(self, strategies: Sequence[Strategy]) -> Measurement:
+        """What the folder holds, if more is to be added to it, or nothing."""
+        path, rows = self.folder / SUMMARY, self.folder / "rows"
+        settings = {each.name: each.environment for each in strategies}
+        if self._more and path.exists():
+            before = Measurement.load(path)
+            return replace(before, strategies={**before.strategies, **settings})
+        shutil.rmtree(rows, ignore_errors=True)
+        rows.mkdir(parents=True)
+        path.unlink(missing_ok=True)
+        return Measurement(describe(type(self._stack).__name__), settings, ())
 
     def _trial(self, strategy: Strategy, kind: Kind, number: int) -> Trial:
         if kind == "quiet":

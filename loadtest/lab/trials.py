@@ -11,6 +11,7 @@ import psutil
 from loadtest.lab import users
 from loadtest.lab.birth import created
 from loadtest.lab.measurement import PHASES, Trial
+from loadtest.lab.others import LIMIT, Others
 from loadtest.lab.page_cache import drop_page_cache
 from loadtest.lab.probes import StartProbes
 from loadtest.lab.shapes import Asker
@@ -31,6 +32,7 @@ class Started:
 
     exec_time: float
     seen: Mapping[str, float]
+    others: Others
 
     def phases(self, **more: float | None) -> dict[str, float | None]:
         """Seconds after exec."""
@@ -48,14 +50,14 @@ def started(stack: Stack, strategy: Strategy) -> Iterator[Started]:
     """
     if strategy.cold_cache:
         drop_page_cache()
-    called = time.monotonic()
+    called, others = time.monotonic(), Others()
     stack.start("worker", wait=False, environment=strategy.environment)
     try:
         pids = stack.pids("worker")
         exec_time = (created(pids[0]) if pids else None) or called
         with StartProbes(stack.own_url("worker")) as probes:
             poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, f"start by strategy {strategy.name}")
-        yield Started(exec_time, probes.seen)
+        yield Started(exec_time, probes.seen, others)
     finally:
         stack.stop("worker")
 
@@ -67,6 +69,11 @@ def _ended(stack: Stack, pids: Sequence[int]) -> bool:
     return False
 
 
+def disturbed(others: float) -> str:
+    """Why a trial with so much other work doesn't count, or nothing."""
+    return f"other processes used {others:.0%} of the CPUs" if others > LIMIT else ""
+
+
 def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Trial:
     """Start it while people come at random times; their rows go to a file."""
     with Background(users.plan(stack.url("worker"), seed=number), rows) as load:
@@ -76,18 +83,21 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
             first = min(row.done for row in load.rows() if row.ok and row.done)
             until = max(worker.exec_time + users.WINDOW, first + AFTER)
             time.sleep(max(0.0, until - time.monotonic()))
+            others = worker.others.share([*stack.pids("worker"), load.pid])
             load.stop()
             with Asker(stack.own_url("worker")) as asker:
                 engine = asker.engine()
     run = load.run
+    reason = run.verdict.reason or disturbed(others)
     return Trial(
         number,
         strategy.name,
         "users",
         worker.phases(first_embedding=first, steady=steady_since(run.rows, first, until)),
         engine,
-        valid=run.verdict.valid,
-        reason=run.verdict.reason,
+        valid=not reason,
+        reason=reason,
+        others=others,
         users=users.experience(run.rows, worker.exec_time),
     )
 
@@ -99,12 +109,17 @@ def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, 
         time.sleep(idle)
         after = asker.each_shape(1) if idle else {}
         engine = asker.engine()
+        others = worker.others.share(stack.pids("worker"))
+    reason = disturbed(others)
     return Trial(
         number,
         strategy.name,
         "quiet",
         worker.phases(first_embedding=asker.first_embedding),
         engine,
+        valid=not reason,
+        reason=reason,
+        others=others,
         shapes=shapes,
         idle={shape: times[0] for shape, times in after.items()},
     )

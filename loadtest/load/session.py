@@ -33,6 +33,7 @@ def _init(environment: Environment, **_: Any) -> None:
     environment.events.test_start.add_listener(session.start)
     environment.events.test_stop.add_listener(session.stop)
     environment.events.quitting.add_listener(session.stop)  # after Ctrl-C it comes before test_stop
+    environment.events.quit.add_listener(session.say)
 
 
 def api_of(root: Path) -> str:
@@ -55,6 +56,7 @@ class Session:
         self._rows: list[Row] = []
         self._file: RowFile | None = None
         self._arrivals: Arrivals | None = None
+        self._said = ""
 
     def start(self, **_: Any) -> None:
         """Begin new files of rows."""
@@ -80,5 +82,12 @@ class Session:
         generator = self._arrivals.stop() if self._arrivals else None
         self._file = self._arrivals = None
         limits = Thresholds(self._options.max_failed, self._options.max_p95)
-        self._environment.process_exit_code, said = conclude(self._rows, limits, generator)
-        print(f"\n{said}\nRaw rows: {self._options.rows}", file=sys.stderr)
+        self._environment.process_exit_code, self._said = conclude(self._rows, limits, generator)
+        if not self._options.headless:
+            self.say()
+
+    def say(self, **_: Any) -> None:
+        """Print the conclusion; headless, after locust's own tables."""
+        if self._said:
+            print(f"\n{self._said}\nRaw rows: {self._options.rows}", file=sys.stderr)
+            self._said = ""

@@ -119,8 +119,8 @@ class Client:
         wire = connection.socket
         wire.settimeout(_left(deadline))
         wire.sendall(self._bytes(request))
-        wire.recv(1, socket.MSG_PEEK)
-        result.first_byte = time.monotonic()
+        if wire.recv(1, socket.MSG_PEEK):  # nothing: the other end has closed it, as `begin` will say
+            result.first_byte = time.monotonic()
         wire.settimeout(_left(deadline))
         with HTTPResponse(wire, method=request.method) as response:
             response.begin()

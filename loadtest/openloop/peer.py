@@ -1,4 +1,4 @@
-"""Which process holds the other end of a connection on this machine (Linux; nobody knows it behind a proxy)."""
+"""Which process holds the other end of a connection on this machine (Linux): the service, or a proxy before it."""
 
 import socket
 import struct

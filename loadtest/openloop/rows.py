@@ -32,7 +32,8 @@ class Row:
         closes: whether the answer said `Connection: close`.
         connection: `new` or `reused`.
         timing: the parts of `Server-Timing`, in milliseconds.
-        process: the pid at the other end, where it can be known (Linux, no proxy between).
+        process: the pid at the other end of the connection, where it can be known (Linux, this machine); a proxy's, if
+            there is one between.
     """
 
     number: int

@@ -60,7 +60,7 @@ def first_requests(measurement: Measurement) -> Figure:
     """A picture for each shape."""
     names = strategies(measurement)
     shapes = list(dict.fromkeys(shape for trial in measurement.trials for shape in trial.shapes))
-    figure, axes = plt.subplots(2, 2, figsize=(9.5, 8))
+    figure, axes = plt.subplots(2, 2, figsize=(9.5, 8), sharey=True)
     for place, shape in zip(axes.flat, shapes, strict=False):
         draw_first_requests(place, measurement, names, shape)
     handles, labels = axes.flat[0].get_legend_handles_labels()

@@ -87,6 +87,7 @@ def draw_arrivals(axes: Axes, measurement: Measurement, strategies: Sequence[str
         when = [offset / 1000 for offset in found.offsets]
         axes.plot(when, found.latencies, ".", markersize=3, alpha=0.5, color=colour(strategy, index), label=strategy)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("arrival, seconds after exec")
     axes.set_ylabel("latency from the scheduled time, ms")
     axes.legend(markerscale=4, ncols=len(strategies), loc="upper center", bbox_to_anchor=(0.5, -0.14))
@@ -100,6 +101,7 @@ def draw_distributions(axes: Axes, measurement: Measurement, strategies: Sequenc
         shares = [100 * rank / found.arrived for rank in range(1, len(times) + 1)]
         axes.step(times, shares, where="post", color=colour(strategy, index), label=strategy, linewidth=2)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_ylim(0, 100)
     axes.set_xlabel("latency from the scheduled time, ms")
     axes.set_ylabel("% of those who came, answered within it")

@@ -48,6 +48,7 @@ def draw_first_requests(axes: Axes, measurement: Measurement, strategies: Sequen
         steady = percentile([time for times in starts for time in times[STEADY_FROM:]], 50)
         axes.axhline(steady, color=shade, linestyle=":", linewidth=1)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_title(shape)
     axes.set_xlabel("request after the start (dotted: steady p50)")
     axes.set_ylabel("latency, ms")

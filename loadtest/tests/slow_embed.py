@@ -3,7 +3,7 @@
 from pathlib import Path
 
 FIRST_SECONDS = 3.0
-SECONDS = 0.05  # of each later pass, so that what is measured is not the noise of a millisecond
+SECONDS = 0.1  # of each later pass, so that what is measured is not the noise of a millisecond
 
 CODE = f"""
 import time

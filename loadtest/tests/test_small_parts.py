@@ -2,17 +2,21 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from loadtest import checks
 from loadtest.lab.birth import created
 from loadtest.lab.gate import duration, over_budget, start_budget
 from loadtest.lab.measurement import Measurement, Trial, Users
+from loadtest.lab.others import Others
 from loadtest.lab.session import recorded_stack
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import chosen
@@ -20,7 +24,7 @@ from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
 from loadtest.openloop import Answer, Row
 from loadtest.openloop.verdict import judge
 from loadtest.percentiles import percentile, summary
-from stack import StackError
+from stack import StackError, poll_until
 from stack.site import REPOSITORY
 
 UNIT = array("f", [1.0, *([0.0] * 383)]).tobytes()
@@ -116,6 +120,17 @@ def test_a_process_is_as_old_as_it_is() -> None:
     assert when is not None
     assert before - 0.05 <= when <= time.monotonic() + 0.05
     assert created(2**22 + 1) is None
+
+
+def test_other_processes_work_is_seen() -> None:
+    """A process that spins counts, unless the trial is about it."""
+    others = Others()
+    with subprocess.Popen((sys.executable, "-c", "while True: pass")) as spinning:
+        try:
+            poll_until(lambda: psutil.Process(spinning.pid).cpu_times().user > 0.2, 20, "work")
+            assert others.share([]) > others.share([spinning.pid]) + 0.001
+        finally:
+            spinning.kill()
 
 
 def test_a_measurement_is_what_was_saved(tmp_path: Path) -> None:
