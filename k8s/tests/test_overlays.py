@@ -6,8 +6,10 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 
-from k8s.tests.rendering import K8S, kustomizations, render
+from k8s.tests.budgets import budgets
+from k8s.tests.rendering import COMBINATIONS, K8S, kustomizations, render
 from k8s.tests.rules import RULES, Rule
+from servicekit.faults import Faults
 
 pytestmark = pytest.mark.kubectl
 
@@ -51,3 +53,16 @@ def test_another_release_is_another_migration(tmp_path: Path) -> None:
     assert {pod.main["image"].rpartition(":")[2] for pod in found.pods} == {"0.2.0"}
     assert found.get("Job", "migrate-0.2.0")
     assert [complaint for rule in RULES for complaint in rule(found)] == []
+
+
+def test_the_slow_start_would_be_tolerated() -> None:
+    """The control differs from it by the startup probe alone, and it fits into the budget."""
+    slow, control = (render(COMBINATIONS / name) for name in ("slow-start", "control-startup-budget-too-small"))
+    worker = next(pod for pod in control.pods if pod.name == "worker")
+    probe = worker.main["startupProbe"]
+    seconds = Faults.model_validate_json(
+        (control.get("ConfigMap", "shared") or {})["data"]["worker.faults"]
+    ).slow_warmup
+    assert probe["periodSeconds"] * probe["failureThreshold"] < seconds < budgets().inputs["startup_timeout"]
+    probe["failureThreshold"] = budgets().probes["startup"]["failureThreshold"]
+    assert slow == control
