@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 300.0  # the first time a node may start everything at once, and a service may be tried again
 ROLL_SECONDS = 300.0
+PLACED_SECONDS = 30.0  # until a pod has its place and its address
 GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
 MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
@@ -219,10 +220,14 @@ class KubernetesStack(Stack):
         return SHARED
 
     def probe_url(self, part: Part) -> str:
-        """See `Stack.probe_url`: a Service leads to ready pods only, so it is that of the first pod."""
+        """See `Stack.probe_url`: a Service leads to ready pods only, so it is that of the first pod, once it has one."""
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
-        host, own = self.reach.pod(self._running(part)[0], port)
+        found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
+        host, own = self.reach.pod(found[0], port)
         return f"http://{host}:{own}"
+
+    def _placed(self, part: Part) -> list[Pod]:
+        return [pod for pod in self.pods(part) if pod.ip and not pod.leaving]
 
     def url(self, part: Part) -> str:
         host, port = self.reach.service(part)
