@@ -220,7 +220,7 @@ class KubernetesStack(Stack):
         return SHARED
 
     def probe_url(self, part: Part) -> str:
-        """See `Stack.probe_url`: a Service leads to ready pods only, so it is that of the first pod, once it has one."""
+        """See `Stack.probe_url`: a Service leads to ready pods only, so it is the first pod's, once it has one."""
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
         found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
         host, own = self.reach.pod(found[0], port)
