@@ -83,9 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
-    sub = add(
-        "fault", _fault, "turn fault switches of a service that has FAULTS_ENABLED=1; those not named are off"
-    )
+    sub = add("fault", _fault, "turn fault switches of a service that has FAULTS_ENABLED=1; those not named are off")
     sub.add_argument("part", choices=SERVICES)
     sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
     return parser
