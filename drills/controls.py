@@ -33,14 +33,14 @@ def nothing_is_fatal() -> None:
     """What waiting can't heal is waited for."""
     from servicekit import supervisor
 
-    supervisor.Fatal = ZeroDivisionError  # type: ignore[attr-defined]
+    supervisor.Fatal = ZeroDivisionError  # type: ignore[assignment,attr-defined]
 
 
 def everything_is_fatal() -> None:
     """A dependency that is missing at first is not waited for."""
     from servicekit import supervisor
 
-    supervisor.Fatal = Exception  # type: ignore[attr-defined]
+    supervisor.Fatal = Exception  # type: ignore[assignment,attr-defined]
 
 
 def no_leaving() -> None:
@@ -93,4 +93,4 @@ def no_disconnect() -> None:
     async def regardless(request: object, work: Coroutine[Any, Any, Any]) -> Any:
         return await work
 
-    routes.unless_disconnected = regardless  # type: ignore[assignment,attr-defined]
+    routes.unless_disconnected = regardless  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ OK = "ok"
 
 
 def kind(row: Row) -> str:
-    """`ok`, `503 overloaded` (status and code of the contract), or what came instead of an answer: `reset`, …"""
+    """`ok`, a status and its code (`503 overloaded`), or what came instead of an answer, such as `reset`."""
     if row.ok:
         return OK
     if row.status is not None and row.status >= 300:

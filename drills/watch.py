@@ -46,14 +46,15 @@ class Track:
 
 
 class Watch:
-    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids` in the order in which they were seen."""
+    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all that were seen."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
         self._host, self._port = str(address.hostname), address.port
         self.tracks = {path: Track() for path in PATHS}
         self.phase = Track()
-        self.pids: dict[int, float] = {}
+        self.first_pids: set[int] = set()
+        self.pids: set[int] = set()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(path,), daemon=True) for path in PATHS]
 
@@ -98,6 +99,6 @@ class Watch:
         with suppress(ValueError, KeyError):
             processes = json.loads(body)["processes"]
         self.phase.note(at, " ".join(sorted(str(each["phase"]) for each in processes)) or NONE)
-        for each in processes:
-            if each["pid"]:  # 0 is a slot whose process has not begun
-                self.pids.setdefault(each["pid"], at)
+        found = {each["pid"] for each in processes if each["pid"]}  # 0 is a slot whose process has not begun
+        self.first_pids = self.first_pids or found
+        self.pids |= found
