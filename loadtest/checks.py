@@ -90,6 +90,17 @@ def found(limit: int) -> Check:
     return check
 
 
+def best_is(name: str) -> Check:
+    """The first result is this document."""
+
+    def check(answer: Answer) -> str:
+        results = json.loads(answer.body)["results"]
+        best = results[0]["id"] if results else "nothing"
+        return "" if best == name else f"the best result is {best} instead of {name}"
+
+    return check
+
+
 def _split(raw: bytes) -> "list[array[float]]":
     values = array("f", raw)
     return [values[start : start + DIMENSIONS] for start in range(0, len(values), DIMENSIONS)]

@@ -9,11 +9,13 @@ from gevent import monkey
 monkey.patch_all()  # before anything imports socket or threading: then a request in flight costs a greenlet
 
 import logging  # noqa: E402
+import os  # noqa: E402
 import resource  # noqa: E402
 import select  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from loadtest.openloop.generator import Generator  # noqa: E402
@@ -28,6 +30,8 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(PermissionError):  # root only: what is measured must not take the generator's turn
+        os.nice(-10)
     plan = Plan.from_json(sys.stdin.readline())
     with RowFile(Path(sys.argv[1]), plan) as file:
         generator = Generator(plan, file)

@@ -18,6 +18,8 @@ START_SECONDS = 20.0
 class Background:
     """`with Background(plan, path) as load:` entered, requests are leaving; left, it has stopped and all are answered.
 
+    An exception in the block kills it instead; the rows so far stay.
+
     Args:
         plan: what to send. A maker of your own must be importable from the repository's root.
         path: the file of the rows; its log is beside it, with `.log` at the end.
@@ -53,7 +55,10 @@ class Background:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if kind is None:
+            self.stop()
+        else:  # an error or an interrupt doesn't wait for answers
+            self.kill()
 
     def wait(self, timeout: float | None = None) -> None:
         """Until the plan's end. Raises subprocess.TimeoutExpired after `timeout` seconds."""

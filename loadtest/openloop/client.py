@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.openloop.peer import Peers
@@ -13,6 +14,7 @@ from loadtest.openloop.request import Answer, Request
 
 # Shorter than the services' keep-alive of 75 s, so that the two don't race.
 IDLE_SECONDS = 30.0
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -30,8 +32,14 @@ class Exchange:
 class Connection:
     """One TCP connection; `process` is the pid at its other end, once an answer came and it can be known."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, family: int, address: Any, timeout: float) -> None:
+        self.socket = socket.socket(family)
+        self.socket.settimeout(timeout)
+        try:
+            self.socket.connect(address)
+        except BaseException:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.process: int | None = None
         self.idle_since = 0.0
@@ -57,13 +65,15 @@ class Client:
     drops those that the other end has closed, or said it would close.
     """
 
-    def __init__(self, url: str, *, pooled: bool, peers: Peers) -> None:
+    def __init__(self, url: str, *, pooled: bool, peers: Peers, headers: Mapping[str, str] = NOTHING) -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"{url}: only http://host[:port] is understood")
-        self._host, self._port = parts.hostname, parts.port or 80
+        # Looked up once: under gevent a look-up costs more than the request.
+        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)[0]
+        self._family, self._address = found[0], found[4]
         self._authority, self._prefix = parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        self._pooled, self._peers = pooled, peers
+        self._pooled, self._peers, self._headers = pooled, peers, headers
         self._idle: list[Connection] = []
         self._lock = threading.Lock()
 
@@ -75,7 +85,7 @@ class Client:
             connection = self._take()
             result.reused = connection is not None
             if connection is None:
-                connection = Connection(self._host, self._port, _left(deadline))
+                connection = Connection(self._family, self._address, _left(deadline))
             keep = self._exchange(connection, request, deadline, result)
         except (OSError, HTTPException) as error:
             result.error = _name(error)
@@ -126,6 +136,7 @@ class Client:
         headers: Mapping[str, str | int] = {
             "Host": self._authority,
             **({} if request.body is None else {"Content-Length": len(request.body)}),
+            **self._headers,
             **request.headers,
         }
         lines = [f"{request.method} {self._prefix}{request.path} HTTP/1.1"]

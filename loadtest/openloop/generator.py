@@ -39,10 +39,15 @@ class Generator:
         self._draw = random.Random(plan.seed)  # noqa: S311 - nothing is secret here
         self._stop = threading.Event()
         self._lags: list[float] = []
+        self._was_late = False
         self._waiting: dict[int, Row] = {}
         peers = Peers()
         self._senders: list[tuple[Stream, Maker, Client]] = [
-            (each, maker(each.maker), Client(each.url, pooled=each.connections == "pooled", peers=peers))
+            (
+                each,
+                maker(each.maker),
+                Client(each.url, pooled=each.connections == "pooled", peers=peers, headers=plan.headers),
+            )
             for each in plan.streams
         ]
 
@@ -89,9 +94,10 @@ class Generator:
             self._write(outcome(row, request, result))
 
     def _note_lag(self, lag: float) -> None:
-        self._lags.append(lag)
-        if lag > LATE:
+        if lag > LATE and not self._was_late:
+            self._was_late = True
             log.warning("behind schedule: a request leaves %.0f ms late", lag * 1000)
+        self._lags.append(lag)
 
     def _write(self, row: Row) -> None:
         self._file.add(row)

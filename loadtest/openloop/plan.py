@@ -1,7 +1,8 @@
 """What a run is to do, in a form that fits on a command line."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
 from loadtest.openloop.schedule import Constant, Poisson, Schedule
@@ -44,6 +45,7 @@ class Plan:
         requests: how many leave.
         timeout: seconds from a request's scheduled time until it is given up.
         seed: of the draw and of the texts.
+        headers: sent with every request, beside its own.
     """
 
     schedule: Schedule
@@ -52,6 +54,7 @@ class Plan:
     requests: int | None = None
     timeout: float = 30.0
     seed: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line that `from_json` understands."""
