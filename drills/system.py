@@ -73,8 +73,8 @@ class System:
         self.stack.start(part, environment=self._settings.get(part, {}))
 
     def restore(self, part: Part) -> None:
-        """Start a service that a drill left in any state, without the drill's settings."""
-        self.start(part, {"ENGINE": "fake"} if part == "worker" else {})
+        """Start a service that a drill left in any state, without the drill's settings; `heal` starts the others."""
+        self.start(part, {"ENGINE": "fake"} if part == "worker" else {}, wait=False)
 
     def prove_steady(self) -> None:
         """Return when every part is ready, an embedding is computed, and a search finds. Raises StackError."""
