@@ -16,7 +16,7 @@ START = (
     Row(
         "slow_warmup",
         "A warm-up within its budget costs waiting: the process is alive, nobody meets it cold, nothing restarts.",
-        "worker starts with a warm-up 3 s longer",
+        "worker starts, and its warm-up goes on for 3 s after it is alive",
         probes={"worker": Probes("(none) 200", "(none) 503 200", "(none) 503 200")},
         starts=("worker",),
         clients=(GATED,),

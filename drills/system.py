@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from drills.row import Row
+from loadtest.openloop.makers import repeated_texts
 from stack import Part, Stack, poll_until
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,10 @@ class System:
             documents = [{"id": f"drill-{number}", "text": f"Document {number}."} for number in range(DOCUMENTS)]
             self.post("/v1/documents", {"documents": documents})
         return len(found) == 10
+
+    def remember_known_texts(self) -> None:
+        """Ask for each text that the load repeats once, so that the cache has them all."""
+        self.post("/v1/embeddings", {"model": MODEL, "input": repeated_texts()})
 
     def post(self, path: str, body: Any) -> Any:
         """The api's answer. Raises RuntimeError when it isn't 200."""

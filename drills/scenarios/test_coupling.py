@@ -6,6 +6,7 @@ from drills.ledger import kind
 from loadtest.openloop import Stream
 
 REPLICAS = 3
+RATE = 40.0  # requests/s: each opens a connection, through a balancer written in Python
 
 
 def test_coupling(drill: Drill) -> None:
@@ -13,7 +14,8 @@ def test_coupling(drill: Drill) -> None:
     drill.undo(lambda: stack.scale("api", 1))
     with Balancer(stack.scale("api", REPLICAS)) as balancer:
         makers = {"api_repeated": 1.0, "api_fresh": 1.0, "search": 1.0}
-        drill.load(*(Stream(maker, balancer.url, weight, connections="fresh") for maker, weight in makers.items()))
+        streams = [Stream(maker, balancer.url, weight, connections="fresh") for maker, weight in makers.items()]
+        drill.load(*streams, rate=RATE)
         drill.go(0.2)
         with drill.fault(lambda: stack.start("postgres")):
             stack.stop("postgres")

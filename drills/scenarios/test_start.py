@@ -15,12 +15,13 @@ GIVEN = 12.0  # seconds for a start that can't succeed; with compose a container
 def test_slow_warmup(drill: Drill) -> None:
     stack = drill.stack
     stack.stop("worker")
-    with drill.switched("worker", slow_warmup=3):
+    with drill.switched("worker", slow_warmup=3600):
         drill.start("worker")
         drill.watch()
-        drill.until("it is alive", lambda: drill.watches["worker"].tracks["/livez"].now == "200", 10)
+        drill.until("it is alive", lambda: drill.watches["worker"].tracks["/livez"].now == "200", 20)
         drill.load(Stream("worker_typical", stack.url("worker")))
-        drill.until_ready("worker")
+        drill.hold(3)
+    drill.until_ready("worker")
     drill.go(0.5)
     ready = drill.watches["worker"].tracks["/readyz"].first("200") or 0.0
     served = [row for row in drill.finish() if row.ok and row.done and row.done < ready - 0.2]
