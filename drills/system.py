@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
 # The drain is shorter than by default: services restart between most drills, and those about it set their own.
-BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "1"}
+BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.5"}
 STEADY_SECONDS = 60.0
 MODEL = "all-MiniLM-L6-v2"
 CONTROLS = Path(__file__).with_name("controls.py")
