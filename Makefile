@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test drills loadtest loadtest-ui coldstart coldstart-check lint lock clean
+.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,10 +31,13 @@ up: install  ## Start everything (in containers, if an engine answers); returns 
 down:  ## Stop them; documents stay
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
-test: install  ## Run every test
+artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
+	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+
+test: artifact  ## Run every test
 	$(RUN) -m pytest
 
-drills: install  ## Break the system on purpose and hold it to its claims; report in reports/drills
+drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -k "$(DRILLS)"
 
 loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
@@ -50,6 +53,9 @@ coldstart: install  ## What each way of starting the worker costs; report in rep
 
 coldstart-check: install  ## Fail when the worker says it is ready before it is warm, or may not start in time
 	$(RUN) -m loadtest.coldstart_check
+
+startup-profile: install  ## What the start of a worker consists of
+	@$(RUN) -m loadtest.startup_profile
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .

@@ -29,4 +29,6 @@ if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     exit 1
 fi
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
-compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --all-extras
+# The worker's image has one engine; the one with torch has all, and what exports a model.
+compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
+compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --all-extras

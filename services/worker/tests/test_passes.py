@@ -35,6 +35,11 @@ def test_padding_is_bounded(sizes: list[int]) -> None:
         assert max(lengths) * len(lengths) - sum(lengths) <= PADDING
 
 
+def test_lengths_that_are_padded_alike_share_a_pass() -> None:
+    """What an engine pads to the same length is no padding more when it is computed together."""
+    assert [len(batch) for batch in passes(items_of([9, 11, 13, 15, 17] * 20), (16, 24))] == [80, 20]
+
+
 def test_texts_of_one_length_share_a_pass() -> None:
     """Nothing is divided without need."""
     [batch] = passes(items_of([17] * 120))
