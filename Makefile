@@ -10,8 +10,8 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check startup-profile lint lock clean
-.PHONY: k8s-validate k8s-up k8s-down k8s-drills kind
+.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile
+.PHONY: lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,7 @@ help:  ## Show this list
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
 	@echo "             STACK=embedded|compose to choose what the system runs on,"
+	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1 for make drills,"
 	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant."
 
 install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
@@ -37,6 +38,9 @@ artifact: install  ## Export the model into .warmstart/artifacts (done by the ot
 
 test: artifact  ## Run every test
 	$(RUN) -m pytest
+
+drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
+	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -k "$(DRILLS)"
 
 loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest

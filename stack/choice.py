@@ -62,6 +62,19 @@ def current(root: Path) -> AnyStack:
     return CLASSES[kind](root)
 
 
+def preferred(root: Path) -> Kind:
+    """The kind for another stack beside that of `root`: named by STACK, as chosen there, or what this machine can run.
+
+    Raises:
+        StackError: it is compose, and no engine answers.
+    """
+    kind = _forced() or _recorded(root)
+    mute = silence() if kind in (None, "compose") else ""
+    if kind and mute:
+        raise StackError(f"the stack is {kind}, but no Docker engine answers: {mute}")
+    return kind or ("embedded" if mute else "compose")
+
+
 def _start(root: Path, kind: Kind, why: str) -> Stack:
     if kind == "compose" and (mute := silence()):
         raise StackError(f"no Docker engine answers: {mute}")

@@ -13,7 +13,7 @@ from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.ports import require_free
 from stack.project import SERVICES, SHARED, Project
 from stack.readiness import wait_ready
-from stack.rolling import roll
+from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
 
 log = logging.getLogger(__name__)
@@ -152,6 +152,9 @@ class ComposeStack(Stack):
 
     def roll(self, part: Part) -> None:
         roll(self.project, part, PORTS[part], self._settings)
+
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        return scale(self.project, part, PORTS[part], replicas, self._settings)
 
     def cut(self, part: Part) -> None:
         for each in self._running(part):

@@ -109,6 +109,14 @@ class Stack(ABC):
             StackError: it doesn't run, or the new one didn't become ready.
         """
 
+    @abstractmethod
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        """Run so many replicas of a service that runs, with the settings it was started with, until all are ready.
+
+        Returns:
+            The address of each replica itself.
+        """
+
     def cut(self, part: Part) -> None:
         """Make a part unreachable for the others: off the network where there is one, else stopped."""
         self.stop(part)

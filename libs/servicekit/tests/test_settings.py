@@ -35,7 +35,6 @@ def test_a_secret_comes_from_the_environment_or_a_file(monkeypatch: pytest.Monke
         ({"PORT": "70000"}, "bad setting PORT: Input should be less than or equal to 65535"),
         ({"DRAIN_SECONDS": "nan"}, "bad setting DRAIN_SECONDS: Input should be a finite number"),
         ({"FAULTS_ENABLED": "1", "ENVIRONMENT": "production"}, "FAULTS_ENABLED is refused in production"),
-        ({"FAULTS_ENABLED": "1"}, "FAULTS_ENABLED needs FAULTS_FILE"),
         ({"MIN_READY_PROCESSES": "2"}, "MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY"),
         ({"HOST": "no host"}, "bad setting HOST: String should match pattern"),
         ({"TOKEN": "x", "TOKEN_FILE": "/dev/null"}, "bad setting TOKEN_FILE: TOKEN is set too; use one of them"),

@@ -47,8 +47,6 @@ class ServiceSettings(BaseSettings):
     def _consistent(self) -> Self:
         if self.faults_enabled and self.environment == "production":
             raise ValueError("FAULTS_ENABLED is refused in production")
-        if self.faults_enabled and not self.faults_file:
-            raise ValueError("FAULTS_ENABLED needs FAULTS_FILE")
         if self.min_ready_processes > self.web_concurrency:
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
         return self
