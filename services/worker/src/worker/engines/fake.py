@@ -21,6 +21,7 @@ class FakeEngine:
     max_tokens = 256
     vocabulary_size = 30_522
     lengths: Sequence[int] = ()
+    rows: Sequence[int] = ()
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """One id for each word that white space separates."""
