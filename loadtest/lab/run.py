@@ -41,8 +41,9 @@ class Lab:
             StackError: a start failed.
             AskError: a request of a quiet trial was not answered.
         """
-        plan = [(strategy, kind) for strategy in strategies for kind in kinds] * trials
-        random.shuffle(plan)  # so that what the machine does meanwhile falls on all alike
+        each = [(strategy, kind) for strategy in strategies for kind in kinds]
+        # Rounds of all in random order: what the machine does meanwhile, or an interrupt, falls on all alike.
+        plan = [one for _ in range(trials) for one in random.sample(each, len(each))]
         measurement = self._begin(strategies)
         began = time.monotonic()
         with borrowed_worker(self._stack):
