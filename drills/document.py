@@ -1,9 +1,11 @@
 """docs/drills.md: what stands around the table, and the table, which is the matrix."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from drills.matrix import ROWS
-from drills.row import Control, Row
+from drills.row import Control, Probes, Row
+from stack import Part
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "drills.md"
 BEGIN, END = "<!-- made by python -m drills -->\n", "<!-- end -->\n"
@@ -26,13 +28,19 @@ def _line(row: Row) -> str:
     cells = (
         f"**{row.name}** {row.claim}",
         row.fault,
-        "<br>".join(f"{part}: {each.live}, {each.startup}, {each.ready}" for part, each in row.probes.items()),
+        "<br>".join(
+            [*_probes(row.probes), *(f"on {kind}: {'; '.join(_probes(on))}" for kind, on in row.elsewhere.items())]
+        ),
         _restarts(row),
         _clients(row),
         _control(row.control),
         row.engine,
     )
     return f"| {' | '.join(cells)} |\n"
+
+
+def _probes(expected: Mapping[Part, Probes]) -> list[str]:
+    return [f"{part}: {each.live}, {each.startup}, {each.ready}" for part, each in expected.items()]
 
 
 def _restarts(row: Row) -> str:

@@ -48,7 +48,7 @@ def _verdict(result: Result) -> str:
 
 def _probes(row: Row, seen: Evidence, result: Result) -> None:
     for part, watch in seen.watches.items():
-        expected = row.probes[part]
+        expected = row.probes_on(result.stack)[part]
         for path, steps in zip(PATHS, (expected.live, expected.startup, expected.ready), strict=True):
             found = watch.tracks[path].values
             if not matches(steps, found):

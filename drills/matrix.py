@@ -10,6 +10,8 @@ COUPLED = {"READINESS_POLICY": "coupled"}
 IMPATIENT = {"GUNICORN_CMD_ARGS": "--timeout 2"}
 PATIENT = {"GUNICORN_CMD_ARGS": "--timeout 600"}
 GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200")}
+# A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
+NETWORK = Probes(*["200 (none) (200) (503) (200) (none) (200)"] * 3)
 HICCUPS = "200 (none) (200) (none) (200)"
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
 
@@ -202,6 +204,7 @@ TRAFFIC = (
         "A rolling restart of the api under load loses no request.",
         "the api is replaced: SIGHUP (embedded), one container after another (compose)",
         probes={"api": STEADY},
+        elsewhere={"compose": {"api": NETWORK}},
         restarts=None,
         settings={"api": {"DRAIN_SECONDS": "5"}},
         control=Control("the drain", breaks="clients", patches={"api": "no_drain"}),
@@ -211,6 +214,7 @@ TRAFFIC = (
         "A rolling restart of the worker under load loses no request of the api's clients.",
         "the worker is replaced: SIGHUP (embedded), one container after another (compose)",
         probes=BOTH,
+        elsewhere={"compose": {"worker": NETWORK, "api": NETWORK}},
         restarts=None,
         settings={"worker": {"DRAIN_SECONDS": "5"}},
         control=Control(
@@ -249,6 +253,7 @@ TRAFFIC = (
         "An outage of Postgres takes no api replica out of service: what needs no database loses nothing.",
         "Postgres stopped for 6 s, behind a balancer that uses ready replicas only; 3 apis",
         probes={"api": STEADY},
+        elsewhere={"compose": {"api": NETWORK}},
         clients=(UNAVAILABLE,),
         control=Control("decoupled readiness", breaks="embeddings are served", settings={"api": COUPLED}),
     ),

@@ -2,8 +2,10 @@
 
 import html
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 from drills.options import Options
 from drills.result import Result
@@ -46,6 +48,26 @@ def _failures(result: Result) -> str:
     return ", ".join(f"{count} x {kind}" for kind, count in result.ledger.failed.items()) if result.ledger else ""
 
 
+def totals(results: Sequence[Result]) -> dict[str, dict[str, object]]:
+    """Of each drill with load, over its runs: requests, failures by kind, and the range of the recovery in seconds."""
+    found: dict[str, dict[str, object]] = {}
+    for name in dict.fromkeys(result.name for result in results):
+        runs = [each for each in results if each.name == name and not each.control and each.ledger]
+        ledgers = [each.ledger for each in runs if each.ledger]
+        recoveries = sorted(each.recovery or 0.0 for each in runs)
+        if not ledgers:
+            continue
+        failed = sum((Counter(each.failed) for each in ledgers), Counter[str]())
+        found[name] = {
+            "runs": len(runs),
+            "sent": sum(each.sent for each in ledgers),
+            "ok": sum(each.ok for each in ledgers),
+            "failed": dict(failed),
+            "recovery": [recoveries[0], median(recoveries), recoveries[-1]],
+        }
+    return found
+
+
 def write(results: Sequence[Result], options: Options) -> None:
     """Both files, into the folder of the reports."""
     options.reports.mkdir(parents=True, exist_ok=True)
@@ -56,6 +78,7 @@ def write(results: Sequence[Result], options: Options) -> None:
         "runs": options.runs,
         "as they must be": held,
         "not so": len(results) - held,
+        "totals": totals(results),
         "drills": [result.as_json() for result in results],
     }
     (options.reports / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")

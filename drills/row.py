@@ -44,6 +44,7 @@ class Row:
         claim: one sentence.
         fault: what is done, in a few words.
         probes: of which services, and what they answer.
+        elsewhere: kinds of stack on which they answer otherwise.
         starts: services that the drill starts itself: before it, they run without its settings.
         restarts: how many processes of a watched service are replaced; None: that is what the drill does.
         clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
@@ -59,6 +60,7 @@ class Row:
     claim: str
     fault: str
     probes: Mapping[Part, Probes]
+    elsewhere: Mapping[str, Mapping[Part, Probes]] = field(default_factory=dict)
     starts: tuple[Part, ...] = ()
     restarts: Mapping[Part, int] | None = field(default_factory=dict)
     clients: tuple[str, ...] = ()
@@ -68,3 +70,7 @@ class Row:
     settings: Settings = field(default_factory=dict)
     control: Control | None = None
     not_on: Mapping[str, str] = field(default_factory=dict)
+
+    def probes_on(self, kind: str) -> Mapping[Part, Probes]:
+        """What is expected on a kind of stack."""
+        return self.elsewhere.get(kind, self.probes)

@@ -37,8 +37,8 @@ def ends(drill: Drill, cause: str, **settings: str) -> None:
         drill.watch()
         took = drill.until("it gives up", lambda: cause in errors(drill, known), GIVEN)
         drill.until("it gives up", lambda: exit_code(drill, "worker") is not None, 60)
-    drill.measure(seconds_until_it_said_why=took)
     code = exit_code(drill, "worker")
+    drill.measure(seconds_until_it_said_why=took, exit_code=str(code))
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
 
 
@@ -83,7 +83,7 @@ def test_sigterm_while_warming(drill: Drill) -> None:
         drill.until("it leaves", lambda: exit_code(drill, "worker") is not None, PROMPT + 3)
         took = time.monotonic() - began
     code = exit_code(drill, "worker")
-    drill.measure(seconds_to_exit=took)
+    drill.measure(seconds_to_exit=took, exit_code=str(code))
     drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # looking costs up to a second
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
 

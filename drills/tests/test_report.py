@@ -2,13 +2,14 @@
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from drills.ledger import Ledger
 from drills.options import Options
-from drills.report import failure, one_line, table, write
+from drills.report import failure, one_line, table, totals, write
 from drills.result import Result
 from drills.timeline import svg
 
@@ -48,6 +49,14 @@ def test_the_summary_has_everything(results: list[Result], tmp_path: Path) -> No
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["stack"], summary["as they must be"], summary["not so"]) == ("embedded", 1, 1)
     assert summary["drills"][0]["ledger"]["failed"] == {"503 overloaded": 3}
+
+
+def test_runs_are_added_up(results: list[Result]) -> None:
+    """Requests and failures of a drill's runs, and the range of its recovery; controls don't count."""
+    again = replace(results[0], run=2, recovery=1.0)
+    assert totals([results[0], again, results[1]]) == {
+        "killed": {"runs": 2, "sent": 200, "ok": 194, "failed": {"503 overloaded": 6}, "recovery": [0.4, 0.7, 1.0]}
+    }
 
 
 def test_the_terminal_says_it_too(results: list[Result]) -> None:

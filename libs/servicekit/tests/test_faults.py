@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from servicekit import executor
 from servicekit.executor import DaemonExecutor
 from servicekit.faults import Switches
 from tests.harness import Gunicorn, Watch, outcome, until
@@ -140,13 +141,10 @@ def test_a_file_that_makes_no_sense_switches_everything_off(
 
 def test_a_stuck_call_ends_with_its_switch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A call of the thread that is named waits, others don't; when the switch is off it is made."""
-    from servicekit import executor
-
-    switches = Switches()
-    switches.over((), tmp_path / "faults")
     (tmp_path / "faults").write_text('{"slow_calls": {"inference": 3600}}')
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr(executor, "SWITCHES", switches)
+        patch.setattr(executor, "before_call", executor.before_call)
+        Switches().over((), tmp_path / "faults")
         stuck = DaemonExecutor("inference").submit(lambda: "made")
         assert DaemonExecutor("tokenizing").submit(lambda: "made").result(10) == "made"
         assert not stuck.done()

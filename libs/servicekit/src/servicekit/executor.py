@@ -6,10 +6,12 @@ from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
-from servicekit.faults import SWITCHES
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def before_call(thread: str) -> None:
+    """Runs in the thread before each call; fault switches put something else here."""
 
 
 class DaemonExecutor(Executor):
@@ -49,7 +51,7 @@ class DaemonExecutor(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
-                SWITCHES.hold_call(self._thread.name)
+                before_call(self._thread.name)
                 future.set_result(run())
             except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
                 future.set_exception(error)

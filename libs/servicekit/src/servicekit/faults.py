@@ -15,6 +15,7 @@ from pathlib import Path
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
+from servicekit import executor
 from servicekit.resources import Resource
 
 log = logging.getLogger("servicekit.faults")
@@ -48,6 +49,7 @@ class Switches:
     def over(self, resources: Sequence[Resource], file: Path | None) -> tuple[Resource, ...]:
         """The same resources under these switches, and one more that starts as they say."""
         self._file = file
+        executor.before_call = self.hold_call
         return Resource("faults", self._open, timeout=3600), *(self._checked(each) for each in resources)
 
     def read(self) -> Faults:
