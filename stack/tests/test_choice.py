@@ -18,7 +18,8 @@ ENGINE = {"version*": "echo 28.0.0", "compose version": "echo v2.40.0"}
 NO_ENGINE = {"version*": "echo Cannot connect to the Docker daemon >&2; exit 1"}
 NO_BUILD = {**ENGINE, "*build*": "echo '#1 DONE 3.0s'; echo 'pull access denied for python'; exit 17"}
 ELSEWHERE = """{"Id": "c1", "Name": "/warmstart-api-1", "RestartCount": 0, "HostConfig": {"Init": true},
- "State": {"Status": "running", "ExitCode": 0, "Pid": 1}, "NetworkSettings": {"Ports": {}}, "Config": {"Labels": {
+ "State": {"Status": "running", "ExitCode": 0, "Pid": 1}, "NetworkSettings": {"Ports": {}, "Networks": {}},
+ "Config": {"Labels": {
  "com.docker.compose.service": "api", "com.docker.compose.container-number": "1",
  "com.docker.compose.project.working_dir": "/another/clone"}}}"""
 
