@@ -274,22 +274,31 @@ class KubernetesStack(Stack):
         return self.kubectl.run("exec", *options, pod.name, "--", *command, text=text)
 
     def _look(self, parts: Collection[Part]) -> list[PartStatus]:
-        wanted = {each["metadata"]["name"]: each["spec"]["replicas"] for each in self.kubectl.items("deployments")}
+        wanted = {each["metadata"]["name"]: each for each in self.kubectl.items("deployments")}
         pods = [Pod.of(each) for each in self.kubectl.items("pods")]
         events = self.kubectl.items("events")
-        return [self._status(part, wanted.get(part, 0), pods, events) for part in in_order(parts)]
+        return [self._status(part, wanted.get(part), pods, events) for part in in_order(parts)]
 
-    def _status(self, part: Part, wanted: int, pods: Iterable[Pod], events: list[Object]) -> PartStatus:
+    def _status(self, part: Part, found: Object | None, pods: Iterable[Pod], events: list[Object]) -> PartStatus:
         own = [pod for pod in pods if pod.part == part]
         staying = [pod for pod in own if not pod.leaving]
-        if not wanted:
+        if not found or not found["spec"]["replicas"]:
             detail = "stopped" if not own else "leaving"
             return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=None)
-        ready = len(staying) >= wanted and all(pod.ready for pod in staying)
+        rolled_out = _rolled_out(found)
+        ready = rolled_out and len(staying) >= found["spec"]["replicas"] and all(pod.ready for pod in staying)
         worst = min(staying, key=lambda pod: pod.ready, default=None)
         detail = worst.describe(last_warning(events, worst.name)) if worst else "no pod yet"
+        detail += "" if rolled_out else ", to be replaced"
         code = worst.exit_code if worst else None
         return PartStatus(part, running=True, ready=ready, detail=detail, pid=None, exit_code=code)
+
+
+def _rolled_out(deployment: Object) -> bool:
+    """Whether all pods are of the newest template: right after a change only the old ones are there, and ready."""
+    status = deployment.get("status", {})
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return bool(seen and status.get("updatedReplicas", 0) >= deployment["spec"]["replicas"])
 
 
 def _selector(part: Part) -> str:

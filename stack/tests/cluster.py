@@ -81,7 +81,11 @@ class Cluster:
 
 def deployment(name: str, replicas: int = 1, **annotations: str) -> dict[str, Any]:
     """As the API server describes it."""
-    return {"metadata": {"name": name, "annotations": annotations}, "spec": {"replicas": replicas}}
+    return {
+        "metadata": {"name": name, "annotations": annotations, "generation": 1},
+        "spec": {"replicas": replicas},
+        "status": {"observedGeneration": 1, "updatedReplicas": replicas},
+    }
 
 
 def pod(

@@ -161,6 +161,16 @@ def test_status_tells_why_not(cluster: Cluster, stack: KubernetesStack) -> None:
     assert (found["postgres"].running, found["postgres"].detail) == (False, "leaving")
 
 
+@pytest.mark.parametrize("status", [{"observedGeneration": 0}, {"updatedReplicas": 0}])
+def test_old_pods_are_not_the_new_ones(cluster: Cluster, stack: KubernetesStack, status: dict[str, int]) -> None:
+    """Right after a change the pods that are ready are those that will go."""
+    changed = deployment("api")
+    changed["status"] |= status
+    cluster.lists("deployments", changed)
+    found = {each.part: each for each in stack.status()}["api"]
+    assert (found.running, found.ready, found.detail) == (True, False, "ready, to be replaced")
+
+
 def test_start_sets_the_environment_of_this_start(cluster: Cluster, stack: KubernetesStack) -> None:
     """One patch: what the last start added goes, what this one wants comes, and a replica."""
     cluster.answers("*get deployment worker*", deployment("worker", 0, **{"warmstart/environment": "ENGINE,WARMUP"}))
