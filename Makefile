@@ -10,14 +10,15 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test lint lock clean
+.PHONY: help install up down test bench lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
-	@echo "             STACK=embedded|compose to choose what the system runs on."
+	@echo "             STACK=embedded|compose to choose what the system runs on,"
+	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
 install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
 
@@ -32,6 +33,9 @@ down:  ## Stop them; documents stay
 
 test: install  ## Run every test
 	$(RUN) -m pytest
+
+bench: install  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
+	$(RUN) -m loadtest.bench
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .
