@@ -10,10 +10,10 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test bench lint lock clean
+.PHONY: help install up down test bench overload abandonment soak lint lock clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
@@ -36,6 +36,15 @@ test: install  ## Run every test
 
 bench: install  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
+
+overload: install  ## Ten times what a worker can do, for a minute
+	$(RUN) -m loadtest.bench.overload
+
+abandonment: install  ## 500 clients that leave while they wait
+	$(RUN) -m loadtest.bench.abandonment
+
+soak: install  ## Ten minutes of mixed load; SECONDS=60 for less
+	$(RUN) -m loadtest.bench.soak
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .

@@ -52,7 +52,7 @@ def measure(system: System, running: Running, round_: int, durations: Durations)
         "p50_ms_c1": loads["c1"].p50_ms,
         "texts_per_s_c32": loads["c32"].texts_per_s,
         "texts_per_s_b32": loads["b32"].texts_per_s,
-        **_memory(running.pids()),
+        **memory(running.pids()),
         "first_to_steady": {shape: each.first_ms / each.steady_ms for shape, each in first.items()},
         "steady_ms": {shape: each.steady_ms for shape, each in first.items()},
         "client_cpu": {name: load.cpu for name, load in loads.items()},
@@ -78,7 +78,7 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
     return load
 
 
-def _memory(pids: list[int]) -> Row:
+def memory(pids: list[int]) -> Row:
     """Resident memory: of the largest process, which serves, and of all of them. Pages they share count in each."""
     sizes = [psutil.Process(pid).memory_info().rss / MB for pid in pids]
     return {"rss_mb": max(sizes), "rss_all_mb": sum(sizes)}

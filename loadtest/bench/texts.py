@@ -1,7 +1,7 @@
 """Distinct English texts of natural length.
 
 A text is the first half of one sentence of tests/data/sentences.txt (The World Factbook) and the second half of
-another: no template, lengths and words spread as in the sentences, and 5.7 million different ones, so that no cache helps.
+another: no template, lengths and words spread as in the sentences, and 5.7 million different ones for no cache to know.
 """
 
 from collections.abc import Iterator
