@@ -9,7 +9,7 @@ from pathlib import Path
 from loadtest.bench import table
 from loadtest.bench.cases import Durations
 from loadtest.bench.picture import draw
-from loadtest.bench.rounds import Rounds, names
+from loadtest.bench.rounds import Rounds, names, unknown
 from loadtest.bench.summary import outcomes, summary
 from stack.site import REPOSITORY
 
@@ -33,8 +33,8 @@ def main() -> int:
     """Exit code 0 when at least one system was measured without a wrong answer."""
     arguments = _arguments()
     wanted = arguments.systems.replace(",", " ").split() or names()
-    if unknown := set(wanted) - set(names()):
-        print(f"no such system: {', '.join(sorted(unknown))}; there are {', '.join(names())}", file=sys.stderr)
+    if missing := unknown(wanted):
+        print(f"no such system: {', '.join(missing)}; there are {', '.join(names())}", file=sys.stderr)
         return 2
     arguments.reports.mkdir(parents=True, exist_ok=True)
     durations = Durations(arguments.case_seconds, min(Durations.warm, arguments.case_seconds))

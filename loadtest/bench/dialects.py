@@ -44,11 +44,6 @@ def _openai(path: str, model: str) -> Dialect:
     return Dialect(path, lambda texts: {"model": model, "input": texts}, _openai_rows)
 
 
-def worker_rows(body: bytes, dimensions: int) -> NDArray[np.float32]:
-    """The rows of the worker's binary answer."""
-    return np.frombuffer(body, "<f4").reshape(-1, dimensions)
-
-
 WORKER = Dialect("/embeddings/", lambda texts: {"texts": texts}, lambda answer: answer["embeddings"])
 API = _openai("/v1/embeddings", "all-MiniLM-L6-v2")
 INFINITY = _openai("/embeddings", "model")

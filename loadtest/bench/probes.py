@@ -58,7 +58,7 @@ class Probes:
 
 
 def wait_for_queue(port: int, tokens_at_most: float, limit: float) -> tuple[float, float]:
-    """Polls until no more tokens wait, for `limit` seconds at most. Returns how many still do, and the seconds taken."""
+    """Poll until no more tokens wait, for `limit` seconds at most: how many still do, and the seconds taken."""
     began = time.perf_counter()
     while (tokens := counter(port, QUEUE)) > tokens_at_most and time.perf_counter() - began < limit:
         time.sleep(0.05)

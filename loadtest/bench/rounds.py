@@ -3,36 +3,40 @@
 import json
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from loadtest.bench.cases import Durations, Row, measure
 from loadtest.bench.limits import measure_limit
-from loadtest.bench.systems import ENGINES, System, http_systems
+from loadtest.bench.systems import ENGINES, OTHERS, WORKER_PREFIX, named
 
-LIMIT = "limit-"
+LIMIT_PREFIX = "limit-"
 
 
 def names() -> list[str]:
-    """All systems, a limit right after the worker of its engine."""
-    found = [system.name for system in http_systems()]
-    for engine in ENGINES:
-        found.insert(found.index(f"worker-{engine}") + 1, LIMIT + engine)
-    return found
+    """What is measured by default; any other engine may be named too, as in worker-fake."""
+    of_engines = [prefix + engine for engine in ENGINES for prefix in (WORKER_PREFIX, LIMIT_PREFIX)]
+    return [f"{WORKER_PREFIX}auto", *of_engines, *(system.name for system in OTHERS)]
 
 
-def order(wanted: Collection[str], round_: int) -> list[str]:
-    """The wanted systems as this round takes them: another one first each time, a limit still after its worker."""
-    units: list[list[str]] = []
-    for name in (name for name in names() if name in wanted):
-        follows = name.startswith(LIMIT) and units and units[-1] == [name.replace(LIMIT, "worker-")]
-        if follows:
-            units[-1].append(name)
-        else:
-            units.append([name])
+def unknown(wanted: Sequence[str]) -> list[str]:
+    """Those that can't be measured whatever is installed."""
+    return [name for name in wanted if name not in names() and not name.startswith((WORKER_PREFIX, LIMIT_PREFIX))]
+
+
+def order(wanted: Sequence[str], round_: int) -> list[str]:
+    """The wanted systems as this round takes them: another one first each time, a limit right after its worker."""
+    units = [[name] for name in wanted if _worker_of(name) not in wanted]
+    for unit in units:
+        unit += [name for name in wanted if _worker_of(name) == unit[0]]
     start = round_ % max(1, len(units))
     return [name for unit in units[start:] + units[:start] for name in unit]
+
+
+def _worker_of(name: str) -> str | None:
+    """The worker whose engine a limit is the limit of."""
+    return WORKER_PREFIX + name.removeprefix(LIMIT_PREFIX) if name.startswith(LIMIT_PREFIX) else None
 
 
 class Rounds:
@@ -44,7 +48,6 @@ class Rounds:
         self._wanted = wanted
         self._durations = durations
         self._file = file
-        self._systems = {system.name: system for system in http_systems()}
 
     def run(self, rounds: int) -> Iterator[Row]:
         """Each row as soon as it is measured."""
@@ -68,15 +71,15 @@ class Rounds:
         return row
 
     def _figures(self, name: str, round_: int, folder: Path) -> Row:
-        if name.startswith(LIMIT):
-            engine = name.removeprefix(LIMIT)
+        if name.startswith(LIMIT_PREFIX):
+            engine = name.removeprefix(LIMIT_PREFIX)
             return measure_limit(engine, folder, round_, self._durations, self._client_cpu(engine, round_))
-        system: System = self._systems[name]
+        system = named(name)
         with system.launch(folder) as running:
             return measure(system, running, round_, self._durations)
 
     def _client_cpu(self, engine: str, round_: int) -> dict[str, float]:
         """What the load generator used for the worker of this engine in this round; nothing if it was not measured."""
-        row = next((row for row in self.rows if row["system"] == f"worker-{engine}" and row["round"] == round_), {})
+        row = next((row for row in self.rows if row["system"] == WORKER_PREFIX + engine and row["round"] == round_), {})
         used: dict[str, float] = row.get("client_cpu", {})
         return used

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from stack import free_ports
 from stack.site import REPOSITORY
 
 HERE = Path(__file__).parent
+WORKER_PREFIX = "worker-"
 ENGINES = ("sentence-transformers", "onnx", "openvino")
 GUNICORN = (sys.executable, "-m", "gunicorn", "--no-control-socket")
 UVICORN = ("-k", "uvicorn_worker.UvicornWorker")
@@ -57,7 +58,7 @@ def worker(engine: str) -> System:
         environment = {**AT_ONCE, "ENGINE": engine, "PORT": str(port)}
         return Server(argv, port, folder / "log", REPOSITORY, environment)
 
-    return System(f"worker-{engine}", WORKER, launch)
+    return System(WORKER_PREFIX + engine, WORKER, launch)
 
 
 def _api(cache: Literal["hit", "miss"]) -> System:
@@ -96,14 +97,17 @@ def model_folder() -> Path:
     return Path(package.submodule_search_locations[0], "model")
 
 
-def http_systems() -> Sequence[System]:
-    """All that answer over HTTP."""
-    return (
-        worker("auto"),
-        *map(worker, ENGINES),
-        _api("miss"),
-        _api("hit"),
-        System("textbook", WORKER, _textbook),
-        System("infinity", INFINITY, _infinity),
-        System("bare-fastapi", API, _bare),
-    )
+OTHERS = (
+    _api("miss"),
+    _api("hit"),
+    System("textbook", WORKER, _textbook),
+    System("infinity", INFINITY, _infinity),
+    System("bare-fastapi", API, _bare),
+)
+
+
+def named(name: str) -> System:
+    """The system of that name, or the worker with any engine. Raises KeyError."""
+    if name.startswith(WORKER_PREFIX):
+        return worker(name.removeprefix(WORKER_PREFIX))
+    return {system.name: system for system in OTHERS}[name]
