@@ -24,7 +24,7 @@ def _arguments() -> argparse.Namespace:
         default=os.environ.get("SYSTEMS") or "",
         help="separated by commas; default: all of " + ", ".join(names()),
     )
-    parser.add_argument("--case-seconds", type=float, default=Durations.case, help="measured seconds of each case")
+    parser.add_argument("--scale", type=float, default=Durations.scale, help="of the measured seconds of each case")
     parser.add_argument("--reports", type=Path, default=REPORTS, help="folder of the results")
     return parser.parse_args()
 
@@ -37,7 +37,7 @@ def main() -> int:
         print(f"no such system: {', '.join(missing)}; there are {', '.join(names())}", file=sys.stderr)
         return 2
     arguments.reports.mkdir(parents=True, exist_ok=True)
-    durations = Durations(arguments.case_seconds, min(Durations.warm, arguments.case_seconds))
+    durations = Durations(arguments.scale, min(Durations.warm, arguments.scale))
     with (arguments.reports / "rows.jsonl").open("w") as file:
         rounds = Rounds(wanted, durations, file)
         for row in rounds.run(arguments.rounds):

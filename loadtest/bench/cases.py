@@ -22,22 +22,23 @@ CACHED = 512  # texts that api-hit asks for again and again
 
 @dataclass(frozen=True)
 class Case:
-    """So many clients, each with so many texts in a request."""
+    """So many clients, each with so many texts in a request, for `seconds`: longer the fewer answers there are."""
 
     name: str
     clients: int
     texts: int
+    seconds: float
 
 
-CASES = (Case("c1", 1, 1), Case("c32", 32, 1), Case("b32", 4, 32))
+CASES = (Case("c1", 1, 1, 2.5), Case("c32", 32, 1, 4.0), Case("b32", 4, 32, 6.0))
 BLOCKS = len(CASES) + 1  # of a round; the last is for the first requests
 
 
 @dataclass(frozen=True)
 class Durations:
-    """Seconds of each case and of the load before it that does not count."""
+    """`scale` of the cases' seconds; `warm`: seconds of load before each that do not count."""
 
-    case: float = 4.0
+    scale: float = 1.0
     warm: float = 0.75
 
 
@@ -53,7 +54,7 @@ def measure(system: System, running: Running, round_: int, durations: Durations)
         "texts_per_s_c32": loads["c32"].texts_per_s,
         "texts_per_s_b32": loads["b32"].texts_per_s,
         **memory(running.pids()),
-        "first_to_steady": {shape: each.first_ms / each.steady_ms for shape, each in first.items()},
+        "first_to_steady": {shape: each.ratio for shape, each in first.items()},
         "steady_ms": {shape: each.steady_ms for shape, each in first.items()},
         "client_cpu": {name: load.cpu for name, load in loads.items()},
         "requests": {name: len(load.latencies) for name, load in loads.items()},
@@ -68,9 +69,8 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
         for _ in range(2):  # the api writes behind its answer, and may drop writes
             send(port, dialect, islice(batches(block(number, CACHED), 32), CACHED // 32))
     before = counters(port, LOOKUPS) if system.cache else {}
-    load = closed_loop(
-        port, dialect, batches(texts, case.texts), case.clients, seconds=durations.case, warm=durations.warm
-    )
+    seconds = case.seconds * durations.scale
+    load = closed_loop(port, dialect, batches(texts, case.texts), case.clients, seconds=seconds, warm=durations.warm)
     if system.cache:
         other = "miss" if system.cache == "hit" else "hit"
         after = counters(port, LOOKUPS)

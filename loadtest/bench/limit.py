@@ -16,7 +16,8 @@ import psutil
 
 from loadtest.bench.burn import burning
 from loadtest.bench.cases import BLOCKS, CASES, MB, Case, Row
-from loadtest.bench.texts import BLOCK, batches, block, long_text, text
+from loadtest.bench.shapes import SHAPES, STEADY, by_shape, texts_of
+from loadtest.bench.texts import BLOCK, batches, block
 from servicekit.settings import load as load_settings
 from worker.engines.base import Engine
 from worker.loading import load
@@ -27,7 +28,7 @@ TRIAL = 0.4  # seconds of each trial
 
 
 def main() -> None:
-    """Orders: {"round", "case_seconds", "client_cpu": {case: share}}."""
+    """Orders: {"round", "scale", "client_cpu": {case: share}}."""
     orders = json.loads(sys.argv[1])
     engine = load(load_settings(WorkerSettings)).engine
     _embed(engine, ["ready"])
@@ -37,7 +38,10 @@ def main() -> None:
     for offset, case in enumerate(CASES):
         with burning(orders["client_cpu"].get(case.name, 0.0)):
             texts = block(number + offset)
-            row |= _one(engine, texts, orders) if case.name == "c1" else _many(engine, texts, case, orders)
+            seconds = case.seconds * orders["scale"]
+            row |= (
+                _one(engine, texts, seconds) if case.texts == case.clients == 1 else _many(engine, texts, case, seconds)
+            )
     _say({**row, "rss_mb": psutil.Process().memory_info().rss / MB})
 
 
@@ -50,14 +54,14 @@ def _embed(engine: Engine, texts: Sequence[str]) -> None:
 
 
 def _first(engine: Engine, start: int) -> Row:
-    shapes = {"text": [text(start)], "longest": [long_text(start + 40)], "batch": [text(start + n) for n in range(32)]}
-    first = {shape: _seconds(partial(_embed, engine, texts)) for shape, texts in shapes.items()}
-    steady = {
-        shape: median(_seconds(partial(_embed, engine, texts)) for _ in range(8)) for shape, texts in shapes.items()
-    }
+    times = [
+        {shape: _seconds(partial(_embed, engine, texts_of(shape, start, turn))) for shape in SHAPES}
+        for turn in range(STEADY + 1)
+    ]
+    first = by_shape(times)
     return {
-        "first_ms": first["text"] * 1000,
-        "first_to_steady": {shape: first[shape] / steady[shape] for shape in shapes},
+        "first_ms": first["text"].first_ms,
+        "first_to_steady": {shape: each.ratio for shape, each in first.items()},
     }
 
 
@@ -67,19 +71,19 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def _one(engine: Engine, texts: Iterator[str], orders: Row) -> Row:
+def _one(engine: Engine, texts: Iterator[str], seconds: float) -> Row:
     _run(engine, batches(texts, 1), 1, TRIAL)
-    return {"p50_ms_c1": median(_run(engine, batches(texts, 1), 1, orders["case_seconds"])) * 1000}
+    return {"p50_ms_c1": median(_run(engine, batches(texts, 1), 1, seconds)) * 1000}
 
 
-def _many(engine: Engine, texts: Iterator[str], case: Case, orders: Row) -> Row:
+def _many(engine: Engine, texts: Iterator[str], case: Case, seconds: float) -> Row:
     """Whatever a server could do with the texts that all clients together have waiting: the best of several passes."""
     waiting = case.clients * case.texts
     sizes = [size for size in PASSES if size <= waiting]
     speed = {size: _speed(engine, texts, waiting, size, TRIAL) for size in sizes}
     best = max(sizes, key=lambda size: speed[size])
     return {
-        f"texts_per_s_{case.name}": _speed(engine, texts, waiting, best, orders["case_seconds"]),
+        f"texts_per_s_{case.name}": _speed(engine, texts, waiting, best, seconds),
         f"pass_texts_{case.name}": best,
     }
 

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 import uvloop
 
@@ -47,6 +48,8 @@ async def _overload(port: int, rate: float, seconds: float) -> tuple[list[Sent],
     await load.run(arrivals(rate, seconds, seed=1))
     cpu = (time.process_time() - used) / (time.perf_counter() - began)
     watching.cancel()
+    with suppress(asyncio.CancelledError):
+        await watching  # raises if a watch ended before
     return load.sent, probes, cpu
 
 

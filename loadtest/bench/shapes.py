@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,43 +13,56 @@ from loadtest.bench.dialects import Dialect
 from loadtest.bench.texts import long_text, text
 
 SHAPES = ("text", "longest", "batch")  # one sentence, one text beyond the model's maximum, 32 sentences
-STEADY = 8  # requests whose median is the steady state
+STEADY = 8  # turns whose median is the steady state
 
 
 @dataclass(frozen=True)
 class First:
-    """Milliseconds of the first request of a shape, and of the median of those after the first of every shape."""
+    """Milliseconds of the first request of a shape, and the median of those after the first of every shape."""
 
     first_ms: float
     steady_ms: float
 
+    @property
+    def ratio(self) -> float:
+        """How much slower the first was."""
+        return self.first_ms / self.steady_ms
+
+
+def texts_of(shape: str, start: int, turn: int) -> list[str]:
+    """One request of a shape, with texts from number `start` on that no other shape or turn has."""
+    start += turn * 100
+    if shape == "batch":
+        return [text(start + number) for number in range(32)]
+    return [long_text(start + 40) if shape == "longest" else text(start + 80)]
+
+
+def by_shape(turns: Sequence[Mapping[str, float]]) -> dict[str, First]:
+    """From the seconds of each shape in each turn."""
+    ms = {shape: [turn[shape] * 1000 for turn in turns] for shape in SHAPES}
+    return {shape: First(times[0], median(times[1:])) for shape, times in ms.items()}
+
 
 def first_requests(port: int, dialect: Dialect, start: int) -> dict[str, First]:
-    """By shape. The texts are those from number `start` on, each sent once. Raises OSError for any answer but 200."""
+    """By shape, over one connection. Raises OSError for any answer but 200."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_first_requests(port, dialect, start))
 
 
 async def _first_requests(port: int, dialect: Dialect, start: int) -> dict[str, First]:
     connection = await Connection.open(port)
-    try:
-        rounds = [
-            {shape: await _time(connection, dialect, shape, start + 100 * number) for shape in SHAPES}
-            for number in range(STEADY + 1)
-        ]
-    finally:
-        connection.close()
-    return {shape: First(rounds[0][shape], median(each[shape] for each in rounds[1:])) for shape in SHAPES}
+    turns = [
+        {shape: await _time(connection, dialect, texts_of(shape, start, turn)) for shape in SHAPES}
+        for turn in range(STEADY + 1)
+    ]
+    connection.close()
+    return by_shape(turns)
 
 
-async def _time(connection: Connection, dialect: Dialect, shape: str, start: int) -> float:
-    if shape == "batch":
-        texts = [text(start + number) for number in range(32)]
-    else:
-        texts = [long_text(start + 40)] if shape == "longest" else [text(start + 80)]
+async def _time(connection: Connection, dialect: Dialect, texts: list[str]) -> float:
     request = dialect.request(texts)
     began = time.perf_counter()
     answer = await connection.exchange(request)
     if answer.status != 200:
-        raise OSError(f"{answer.status} for a request of shape {shape}: {answer.body[:200]!r}")
-    return (time.perf_counter() - began) * 1000
+        raise OSError(f"{answer.status} for {len(texts)} texts: {answer.body[:200]!r}")
+    return time.perf_counter() - began

@@ -69,7 +69,6 @@ def _bounds(rows: list[dict[str, Any]]) -> list[Bound]:
 
     return [
         Bound("texts/s, last minute / first", change("texts_per_s"), "≥", 0.9),
-        Bound("p99, last minute / first", change("p99_ms"), "≤", 1.25),
         Bound("resident memory, last minute / first", change("rss_mb"), "≤", 1.05),
         Bound("answers that were wrong or missing", sum(row["errors"] for row in rows), "=", 0),
     ]

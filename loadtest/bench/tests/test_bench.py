@@ -14,7 +14,7 @@ SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "worker-nonsense")
 
 def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
     """One round of three systems and one that can't be had: rows, summary, table and picture, and the reason."""
-    options = {"--rounds": "1", "--case-seconds": "0.3", "--systems": ",".join(SYSTEMS), "--reports": str(tmp_path)}
+    options = {"--rounds": "1", "--scale": "0.08", "--systems": ",".join(SYSTEMS), "--reports": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "loadtest.bench", *chain.from_iterable(options.items())],
         cwd=REPOSITORY,
