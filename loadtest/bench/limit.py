@@ -23,7 +23,7 @@ from worker.engines.base import Engine
 from worker.loading import load
 from worker.settings import WorkerSettings
 
-PASSES = (4, 8, 16, 32, 64, 128)  # texts of a forward pass that are tried
+PASSES = (1, 2, 4, 8, 16, 32, 64, 128)  # texts of a forward pass that are tried
 TRIAL = 0.4  # seconds of each trial
 
 
