@@ -21,7 +21,7 @@ from loadtest.bench.trial import TOKENS, Capacity, capacity, fresh, keep
 from loadtest.bench.verdict import Bound, conclude
 
 CLIENTS = 500
-TEXTS = 2  # of each: 1,000 texts of 30 tokens are half of what may wait
+TEXTS = 3  # of each: 1,500 texts of 30 tokens are two thirds of what may wait
 STAY = 0.2  # seconds from the last request to the moment when all leave
 CALM = 4.0  # seconds of the others alone, before and after
 NOTICE = 0.5  # seconds that the worker may take to notice that 500 connections are closed
@@ -33,10 +33,16 @@ DROPPED = "worker_dropped_total"
 
 @dataclass(frozen=True)
 class Left:
-    """How many had an answer before they left, and seconds from the first request to the last close."""
+    """Who was refused, how many had vectors before they left, and seconds from the first request to the last close."""
 
+    refused: frozenset[int]
     answered: int
     seconds: float
+
+    @property
+    def numbers(self) -> list[int]:
+        """The sentences that were accepted from them."""
+        return [number for client in range(CLIENTS) if client not in self.refused for number in numbers_of(client)]
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,11 @@ def main() -> int:
             left, empty_seconds, rest = runner.run(_abandon(running.port))
         counts = Counts.read(running.port).since(before)
     keep("abandonment", rest.rows())
-    asked = sum(reference.tokens[number] for client in range(CLIENTS) for number in numbers_of(client))
+    asked = sum(reference.tokens[number] for number in left.numbers)
     computed = counts.tokens - rest.tokens(reference)
     print(
-        f"{CLIENTS} clients asked for {TEXTS} texts each, {asked:,} tokens in all ({asked / able.tokens_per_s:.1f} s of"
-        f" work), and left after {left.seconds:.2f} s, {left.answered} of them with an answer:"
+        f"{CLIENTS} clients asked for {TEXTS} texts each ({len(left.refused)} were refused), {asked:,} tokens in all"
+        f" ({asked / able.tokens_per_s:.1f} s of work), and left after {left.seconds:.2f} s, {left.answered} with an answer:"
         f" {counts.abandoned:.0f} texts were dropped, {computed:,.0f} tokens computed"
     )
     allowed = _allowed(left, able)
@@ -78,7 +84,7 @@ def main() -> int:
         [
             Bound(
                 "share of their texts that was dropped uncomputed",
-                counts.abandoned / (CLIENTS * TEXTS),
+                counts.abandoned / len(left.numbers),
                 "≥",
                 1 - allowed,
             ),
@@ -116,17 +122,18 @@ async def _crowd(port: int) -> Left:
         for client, connection in enumerate(connections)
     ]
     await asyncio.sleep(STAY)
-    answered = sum(task.done() for task in waiting)
+    answers = {client: task.result() for client, task in enumerate(waiting) if task.done()}
+    refused = frozenset(client for client, answer in answers.items() if answer.status == 503)
     for connection in connections:
         connection.close()
     seconds = time.perf_counter() - began
     await asyncio.gather(*waiting, return_exceptions=True)
-    return Left(answered, seconds)
+    return Left(refused, len(answers) - len(refused), seconds)
 
 
 def _allowed(left: Left, able: Capacity) -> float:
     """Share of the texts that the engine could do until the worker knew, with those that were in it then."""
-    return (able.texts_per_s * (left.seconds + NOTICE) + LAST_PASSES) / (CLIENTS * TEXTS)
+    return (able.texts_per_s * (left.seconds + NOTICE) + LAST_PASSES) / len(left.numbers)
 
 
 def _others(rest: Rest, reference: Reference) -> list[Bound]:

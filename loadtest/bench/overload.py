@@ -62,9 +62,10 @@ def _bounds(sent: list[Sent], able: Capacity, probes: Probes) -> list[Bound]:
     accepted = [each for each in sent if each.outcome == "200"]
     refused = [each for each in sent if each.outcome == "503"]
     silent = [each for each in refused if each.answer and not each.answer.headers.get("retry-after", "").isdecimal()]
-    waiting = max(probes.queue) / able.tokens_per_s
+    most = max(probes.queue, default=0.0)
+    waiting = most / able.tokens_per_s
     span = max(each.at for each in sent)
-    print(f"queue: at most {max(probes.queue):,.0f} tokens, {waiting:.2f} s of work")
+    print(f"queue: at most {most:,.0f} tokens, {waiting:.2f} s of work")
     return [
         Bound("accepted, texts/s (capacity x 0.8)", len(accepted) * BATCH / span, "≥", 0.8 * able.texts_per_s),
         Bound("accepted, p99 s (2 x the queue's time bound)", _p99(accepted), "≤", 2 * waiting),

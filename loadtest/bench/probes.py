@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from loadtest.bench.connection import HOST, Connection
@@ -53,7 +54,8 @@ class Probes:
 
     async def _watch_queue(self) -> None:
         while True:
-            self.queue.append(await asyncio.to_thread(counter, self.port, QUEUE))
+            with suppress(OSError):  # /metrics has no time limit to keep
+                self.queue.append(await asyncio.to_thread(counter, self.port, QUEUE))
             await asyncio.sleep(QUEUE_INTERVAL)
 
 
