@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install up down test bench overload abandonment soak lint lock clean
+.PHONY: help install artifact up down test bench overload abandonment soak lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,19 +31,22 @@ up: install  ## Start everything (in containers, if an engine answers); returns 
 down:  ## Stop them; documents stay
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
-test: install  ## Run every test
+artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
+	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+
+test: artifact  ## Run every test
 	$(RUN) -m pytest
 
-bench: install  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
+bench: artifact  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
 
-overload: install  ## Ten times what a worker can do, for a minute
+overload: artifact  ## Ten times what a worker can do, for a minute
 	$(RUN) -m loadtest.bench.overload
 
-abandonment: install  ## 500 clients that leave while they wait
+abandonment: artifact  ## 500 clients that leave while they wait
 	$(RUN) -m loadtest.bench.abandonment
 
-soak: install  ## Ten minutes of mixed load; SECONDS=60 for less
+soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
 	$(RUN) -m loadtest.bench.soak
 
 lint: install  ## Check style and types

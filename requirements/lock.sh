@@ -31,4 +31,6 @@ fi
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
-compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --all-extras
+# The worker's image has one engine; the one with torch has all, and what exports a model.
+compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
+compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --all-extras

@@ -12,11 +12,13 @@ from stack.ports import require_free
 from stack.postgres import Postgres
 from stack.program import Program
 from stack.readiness import wait_ready
-from stack.services import Service, migrate
+from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
 from stack.valkey import Valkey
 
 log = logging.getLogger(__name__)
+
+ARTIFACT_ENGINES = {"auto", "onnx", "openvino"}
 
 
 class EmbeddedStack(Stack):
@@ -66,6 +68,8 @@ class EmbeddedStack(Stack):
                     started.append(part)
                     self._launch(part)
 
+        if "worker" in missing and service_environment(self._settings()).get("ENGINE", "auto") in ARTIFACT_ENGINES:
+            self._export()
         launch("postgres", "valkey", "worker")  # the worker needs neither, and takes longest
         self._wait("postgres", "valkey")
         if "api" in missing and "postgres" in self.parts:
@@ -126,7 +130,11 @@ class EmbeddedStack(Stack):
 
     def migrate(self) -> None:
         log.info("%-9s migrating the database", "api")
-        migrate(self._settings(), self.site.logs / "migrate.log")
+        run_step("the migration", "api.migrate", self._settings(), self.site.logs / "migrate.log")
+
+    def _export(self) -> None:
+        log.info("%-9s looking for the artifact of the model (15 s, if it must be made)", "worker")
+        run_step("the export of the model", "worker.export", self._settings(), self.site.logs / "export.log")
 
     def signal(self, part: Part, sig: Signals) -> None:
         self._programs[part].daemon.signal(sig)

@@ -12,7 +12,7 @@ from stack.interface import Part
 from stack.program import Program
 from stack.site import REPOSITORY, Site
 
-MIGRATION_SECONDS = 120.0
+STEP_SECONDS = 120.0
 
 
 class Service(Program):
@@ -42,27 +42,27 @@ def service_environment(own: Mapping[str, str]) -> dict[str, str]:
     return {"LOG_FORMAT": "console", **os.environ, "PATH": path, "HF_HUB_OFFLINE": "1", **own}
 
 
-def migrate(environment: Mapping[str, str], log_file: Path) -> None:
-    """Bring the database to the newest schema: a step of its own, in no service's lifespan.
+def run_step(what: str, module: str, environment: Mapping[str, str], log_file: Path) -> None:
+    """Run what is done once, before a service starts, and in no service's lifespan: `python -m module`.
 
     Raises:
-        StackError: with the end of what the migration printed.
+        StackError: with the end of what it printed.
     """
     with log_file.open("w+") as log:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "api.migrate"],
+                [sys.executable, "-m", module],
                 env=service_environment(environment),
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                timeout=MIGRATION_SECONDS,
+                timeout=STEP_SECONDS,
                 check=False,
             )
             failure = f"exit code {done.returncode}" if done.returncode else None
         except subprocess.TimeoutExpired:
-            failure = f"no end within {MIGRATION_SECONDS:g} s"
+            failure = f"no end within {STEP_SECONDS:g} s"
         if failure:
             log.seek(0)
-            raise StackError(f"the migration failed ({failure}):\n{log.read()[-3000:]}")
+            raise StackError(f"{what} failed ({failure}):\n{log.read()[-3000:]}")

@@ -11,6 +11,7 @@ import pytest
 from api.settings import ApiSettings
 from servicekit import ServiceSettings
 from servicekit import gunicorn as kit
+from servicekit.process import METRICS_FOLDER
 from stack import ComposeStack, StackError, free_ports
 from stack.docker import docker
 from stack.site import REPOSITORY
@@ -49,7 +50,7 @@ def test_restarts_are_bounded(services: Any) -> None:
 
 def test_compose_is_more_patient_than_gunicorn(services: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """gunicorn's `graceful_timeout` < `stop_grace_period`, from the settings that gunicorn really reads."""
-    monkeypatch.setenv(kit.METRICS_FOLDER, str(tmp_path))
+    monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
     monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
     for name in ("api", "worker"):
         conf = runpy.run_path(str(REPOSITORY / "services" / name / "gunicorn.conf.py"))

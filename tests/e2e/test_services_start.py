@@ -54,7 +54,7 @@ def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
 @pytest.mark.parametrize("processes", [1, 3])
 def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: int) -> None:
     """With the real model `/livez` answers within 2 s, `/startupz` says warming; readiness is one 503→200 change."""
-    service = run("worker", WEB_CONCURRENCY=processes)
+    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
     service.wait_for("/livez", 200, timeout=10)
     seconds = time.monotonic() - service.started
     report = service.get("/startupz")
@@ -70,7 +70,7 @@ def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: in
 @pytest.mark.parametrize("processes", [1, 3])
 def test_sigterm_while_the_real_model_loads(run: Run, processes: int) -> None:
     """SIGTERM while torch is imported or the model loaded: exit 0 within 2 s."""
-    service = run("worker", WEB_CONCURRENCY=processes)
+    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
     service.wait_for("/startupz", 503)
     service.wait_for_log("warming")
     began = time.monotonic()
@@ -91,7 +91,7 @@ def test_a_model_that_is_not_what_it_should_be(run: Run, tmp_path: Path, process
         with (package / "model" / "model.safetensors").open("r+b") as weights:
             weights.seek(-1, 2)
             weights.write(b"\xff")
-        env = {"PYTHONPATH": str(tmp_path / "site")}
+        env = {"PYTHONPATH": str(tmp_path / "site"), "ENGINE": "sentence-transformers"}
     service = run("worker", WEB_CONCURRENCY=processes, **env)
     service.wait_for_log("model failed: ", timeout=30)
     began = time.monotonic()

@@ -1,9 +1,11 @@
 """The real model, loaded once a test run."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from worker import export
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.models import ModelFolder, locate
 
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 def folder() -> ModelFolder:
     """The default model's folder."""
     return locate("all-MiniLM-L6-v2")
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too."""
+    folder: Path = tmp_path_factory.mktemp("artifacts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARTIFACTS", str(folder))
+        assert export.main(["--int8"]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ BINARY = {"Accept": "application/octet-stream"}
 @pytest.fixture(scope="module")
 def client() -> Iterator[TestClient]:
     """The worker as it is shipped, with the real model."""
-    with TestClient(create_app(WorkerSettings(drain_seconds=0))) as client:
+    with TestClient(create_app(WorkerSettings(engine="sentence-transformers", drain_seconds=0))) as client:
         yield client
 
 

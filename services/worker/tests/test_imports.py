@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 HEAVY = ["torch", "transformers", "sentence_transformers"]
 
@@ -20,14 +23,15 @@ def audit(event, args):
 sys.addaudithook(audit)
 from fastapi.testclient import TestClient
 from worker.app import create_app
-with TestClient(create_app()):
+from worker.settings import WorkerSettings
+with TestClient(create_app(WorkerSettings(engine=sys.argv[1]))):
     print(json.dumps(threads))
 """
 
 
-def run(program: str) -> tuple[object, str]:
+def run(program: str, *arguments: str) -> tuple[object, str]:
     """What a program of its own printed as JSON, and its stderr."""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     return json.loads(done.stdout), done.stderr
 
 
@@ -38,6 +42,13 @@ def test_importing_the_app_imports_no_model_library() -> None:
 
 def test_the_libraries_are_imported_in_the_inference_thread() -> None:
     """The event loop's thread imports none of them, and no progress bar is drawn into the log."""
-    threads, stderr = run(START)
+    threads, stderr = run(START, "sentence-transformers")
     assert threads == dict.fromkeys(HEAVY, "inference")
     assert "it/s" not in stderr
+
+
+@pytest.mark.parametrize("engine", ["auto", "onnx", "openvino"])
+def test_an_artifact_needs_no_torch(engine: str, monkeypatch: pytest.MonkeyPatch, artifacts: Path) -> None:
+    """From the start to the end of its life, a worker that runs an artifact imports neither torch nor transformers."""
+    monkeypatch.setenv("ARTIFACTS", str(artifacts))
+    assert run(START, engine)[0] == {}

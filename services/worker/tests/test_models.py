@@ -116,8 +116,8 @@ def test_the_fingerprint_covers_engine_and_precision() -> None:
     assert len({fingerprint({}, engine) for engine in engines}) == 3
 
 
-def test_a_missing_library_is_fatal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ENGINE=auto without sentence-transformers says what is missing; it never becomes the fake engine."""
+def test_a_missing_library_is_fatal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """ENGINE=auto without artifact and sentence-transformers says what is missing; it never becomes the fake engine."""
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(Fatal, match="ENGINE=auto needs sentence-transformers, which is not installed"):
-        load(WorkerSettings())
+        load(WorkerSettings(artifacts=tmp_path))

@@ -18,7 +18,7 @@ def test_defaults_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ENGINE", "onnx"), ("PRECISION", "int8"), ("EMBEDDING_MODEL", "modèle"), ("WARMUP_PASSES", "2")],
+    [("ENGINE", "tensorflow"), ("PRECISION", "fp8"), ("EMBEDDING_MODEL", "modèle"), ("WARMUP_PASSES", "2")],
 )
 def test_what_is_not_supported_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """A value that would be ignored, or that can't go into a header, is a bad setting."""

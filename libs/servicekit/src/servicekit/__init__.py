@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from servicekit.dependencies import opened, opened_or_none
+    from servicekit.fatal import Fatal
     from servicekit.install import install
     from servicekit.lifecycle import Lifecycle
-    from servicekit.resources import Fatal, Resource
+    from servicekit.resources import Resource
     from servicekit.settings import ServiceSettings
 
 __all__ = ["Fatal", "Lifecycle", "Resource", "ServiceSettings", "install", "opened", "opened_or_none"]
 
 _HOMES = {
-    "Fatal": "resources",
+    "Fatal": "fatal",
     "Lifecycle": "lifecycle",
     "Resource": "resources",
     "ServiceSettings": "settings",

@@ -37,6 +37,7 @@ class ResourceReport(BaseModel):
     attempts: int
     elapsed_seconds: float
     error: str | None
+    detail: str | None
 
 
 class ProcessReport(BaseModel):
@@ -81,6 +82,7 @@ async def startupz(lifecycle: Running) -> JSONResponse:
                 attempts=each.attempts,
                 elapsed_seconds=round(each.elapsed_seconds, 3),
                 error=each.error,
+                detail=each.detail,
             )
             for name, each in lifecycle.supervisors.items()
         ],

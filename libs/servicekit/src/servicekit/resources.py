@@ -10,10 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 
 
-class Fatal(Exception):
-    """What an opener raises when waiting cannot help: a missing model, altered weights, a bad setting."""
-
-
 class ResourceState(StrEnum):
     """Where one resource of this process stands."""
 
@@ -32,13 +28,15 @@ class Resource:
 
     `open(app)` makes one attempt and yields the value that then sits on `app.state.<name>`; it must have proven
     the resource by then. `check(value)` raises when the resource is unhealthy; it is sampled in the background.
-    A required resource is retried until `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened
-    later. `after` names resources that are settled first. `timeout` limits one attempt, in seconds.
+    `describe(value)` says in a word what was opened, for `/startupz`. A required resource is retried until
+    `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later. `after`
+    names resources that are settled first. `timeout` limits one attempt, in seconds.
     """
 
     name: str
     open: Callable[[FastAPI], AbstractAsyncContextManager[Any]]
     check: Callable[[Any], Awaitable[None]] | None = None
+    describe: Callable[[Any], str] | None = None
     required: bool = True
     after: tuple[str, ...] = ()
     timeout: float = 10.0

@@ -12,8 +12,9 @@ from contextlib import AsyncExitStack
 from fastapi import FastAPI
 
 from servicekit import backoff
+from servicekit.fatal import Fatal
 from servicekit.health import HealthSampler, reason
-from servicekit.resources import Fatal, Resource, ResourceState
+from servicekit.resources import Resource, ResourceState
 from servicekit.settings import ServiceSettings
 
 log = logging.getLogger("servicekit.resources")
@@ -60,6 +61,13 @@ class Supervisor:
     def is_open(self) -> bool:
         """Whether the value sits on `app.state`."""
         return self._opened_after is not None and self.state is not ResourceState.CLOSED
+
+    @property
+    def detail(self) -> str | None:
+        """What the resource says of itself while it is open."""
+        if self.resource.describe is None or not self.is_open:
+            return None
+        return self.resource.describe(getattr(self._app.state, self.resource.name))
 
     def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> asyncio.Task[None]:
         """Begin to open; the task ends at close, or raises Fatal if `give_up` and waiting can't help."""

@@ -12,6 +12,8 @@ class Identity(BaseModel, frozen=True):
     fingerprint: str
     dimensions: int
     max_tokens: int
+    engine: str
+    precision: str
 
     def answers_to(self, name: str) -> bool:
         """Whether a caller who asks for `name` means this model; the family's prefix is optional."""

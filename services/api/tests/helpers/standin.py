@@ -50,7 +50,13 @@ class StandIn:
 
     async def model(self, _: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
-        identity = {"model": "stand-in", "dimensions": DIMENSIONS, "max_tokens": 256}
+        identity = {
+            "model": "stand-in",
+            "dimensions": DIMENSIONS,
+            "max_tokens": 256,
+            "engine": "fake",
+            "precision": "fp32",
+        }
         return web.json_response({**identity, "fingerprint": self.fingerprint})
 
     @asynccontextmanager

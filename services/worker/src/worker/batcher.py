@@ -10,6 +10,7 @@ import numpy as np
 from servicekit.errors import ServiceError, Unavailable
 from worker import metrics
 from worker.engines.base import Engine, TokenIds, Vectors
+from worker.engines.padding import next_length
 from worker.jobs import Item, Job
 from worker.passes import passes
 from worker.speed import Speed
@@ -67,7 +68,7 @@ class Batcher:
         """Serve the queue until cancelled. However it ends, no caller is left waiting."""
         try:
             while True:
-                for batch in passes(await self.queue.get(self._budget)):
+                for batch in passes(await self.queue.get(self._budget), self._engine.lengths):
                     await self._embed(batch)
         finally:
             self._ended = True
@@ -120,7 +121,7 @@ class Batcher:
         for job in {item.job for item in batch}:
             job.inference_seconds += seconds
         metrics.TOKENS.inc(tokens)
-        metrics.PADDING.inc(max(sizes) * len(sizes) - tokens)
+        metrics.PADDING.inc(next_length(max(sizes), self._engine.lengths) * len(sizes) - tokens)
         metrics.BATCH_TEXTS.observe(len(sizes))
         metrics.BATCH_TOKENS.observe(tokens)
         metrics.INFERENCE_SECONDS.observe(seconds)

@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import TypeAlias
 
 from servicekit import Fatal
+from worker.artifact.choice import choose
+from worker.artifact.engine import engine_of
+from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
-from worker.engines.fake import FakeEngine
-from worker.engines.sentence_transformers import SentenceTransformersEngine
-from worker.models import fingerprint, locate, verified
+from worker.models import expected, fingerprint, locate, verified
 from worker.settings import WorkerSettings
 
 Loader: TypeAlias = "Callable[[WorkerSettings], Loaded]"
@@ -35,21 +36,56 @@ def load(settings: WorkerSettings) -> Loaded:
     """
     began = perf_counter()
     log.info("model threads: %d", settings.threads)
-    loaded = _load_fake(settings) if settings.engine == "fake" else _load_sentence_transformers(settings)
+    loaded = _load(settings)
     engine = loaded.engine
     seconds = perf_counter() - began
     log.info("loaded %s (%s, %s) in %.2f s", loaded.name, engine.name, engine.precision, seconds)
     return loaded
 
 
+def _load(settings: WorkerSettings) -> Loaded:
+    if settings.engine == "fake":
+        return _load_fake(settings)
+    if settings.engine != "sentence-transformers" and (loaded := _load_artifact(settings)):
+        return loaded
+    if settings.precision not in ("auto", "fp32"):
+        raise Fatal(f"ENGINE={settings.engine} PRECISION={settings.precision}: sentence-transformers has fp32 only")
+    return _load_sentence_transformers(settings)
+
+
 def _load_fake(settings: WorkerSettings) -> Loaded:
+    from worker.engines.fake import FakeEngine  # noqa: PLC0415 - numpy is loaded beside the web framework
+
     engine = FakeEngine()
     return Loaded(engine, settings.embedding_model, fingerprint({}, engine))
+
+
+def _load_artifact(settings: WorkerSettings) -> Loaded | None:
+    """The best engine of the artifact of just these weights; None when ENGINE=auto finds no such artifact."""
+    name, weights = expected(settings.embedding_model)
+    folder = settings.artifacts / name
+    manifest = Manifest.read(folder)
+    if manifest is None or not manifest.names(weights):
+        reason = f"{folder} is no artifact of {name}" if manifest is None else f"{folder} was made of other weights"
+        if settings.engine != "auto" or settings.precision not in ("auto", "fp32"):
+            raise Fatal(f"ENGINE={settings.engine}: {reason}; make one with python -m worker.export")
+        log.info("%s: running the model itself", reason)
+        return None
+    variant = choose(manifest, settings)
+    try:
+        engine = engine_of(folder, manifest, variant, settings.threads)
+    except Fatal:
+        raise
+    except Exception as error:
+        raise Fatal(f"artifact {folder}: {variant.engine} can't run it: {error}") from error
+    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine))
 
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
     if importlib.util.find_spec("sentence_transformers") is None:
         raise Fatal(f"ENGINE={settings.engine} needs sentence-transformers, which is not installed")
+    from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - as above
+
     folder = locate(settings.embedding_model)
     hashes = verified(folder)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from servicekit import Fatal
 from worker.engines.base import Engine
 
+PINNED = "model.safetensors"
 WEIGHTS = frozenset({".safetensors", ".bin"})
 READ_BY_ENGINES = WEIGHTS | {".json", ".txt", ".model"}
 
@@ -78,13 +79,24 @@ def verified(folder: ModelFolder) -> dict[str, str]:
         raise Fatal(f"model {folder.name}: {folder.path} can't be read: {error}") from error
     if not any(Path(file).suffix in WEIGHTS for file in found):
         raise Fatal(f"model {folder.name}: no weights (*.safetensors, *.bin) in {folder.path}")
-    weights = found.get("model.safetensors", "no such file")
+    weights = found.get(PINNED, "no such file")
     if folder.weights_sha256 not in (None, weights):
         raise Fatal(
-            f"model {folder.name}: {folder.path / 'model.safetensors'} is not the pinned file:"
+            f"model {folder.name}: {folder.path / PINNED} is not the pinned file:"
             f" expected sha256 {folder.weights_sha256}, found {weights}"
         )
     return found
+
+
+def expected(name: str) -> tuple[str, dict[str, str]]:
+    """A model's short name, and the hashes that identify it: pinned for a known one, else those of the folder's files.
+
+    A known model need not be installed. Raises Fatal for a folder that isn't there or holds no model.
+    """
+    if known := KNOWN.get(name):
+        return name, {PINNED: known.weights_sha256}
+    folder = locate(name)
+    return folder.name, verified(folder)
 
 
 def fingerprint(hashes: dict[str, str], engine: Engine) -> str:

@@ -30,7 +30,7 @@ def model_resource(load: Loader = load) -> Resource:
             source.close()
 
     # Hardly a limit: a load can't be interrupted, so that STARTUP_TIMEOUT ends the process instead.
-    return Resource("model", open_model, check=ModelSource.check, timeout=600)
+    return Resource("model", open_model, check=ModelSource.check, describe=ModelSource.describe, timeout=600)
 
 
 RESOURCES = (model_resource(),)

@@ -70,3 +70,6 @@ class ModelInfo(BaseModel):
     engine: str
     precision: str
     threads: int
+
+    def __str__(self) -> str:
+        return f"{self.model} by {self.engine} {self.precision}, threads: {self.threads}"

@@ -1,5 +1,6 @@
 """Settings of the worker. Nothing heavy is imported here: gunicorn's master reads them."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -18,14 +19,19 @@ class WorkerSettings(ServiceSettings):
         pattern=r"^[\x20-\x7e]+$",  # it goes into a response header
         description="name of a known model, or a folder that sentence-transformers can load",
     )
-    engine: Literal["auto", "sentence-transformers", "fake"] = Field(
-        "auto", description="what runs the model; auto is the fastest that is installed, fake needs no model"
+    engine: Literal["auto", "sentence-transformers", "onnx", "openvino", "fake"] = Field(
+        "auto", description="what runs the model; auto is the fastest with an artifact, fake needs no model"
     )
-    precision: Literal["auto", "fp32"] = Field("auto", description="number format of the computation")
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="number format of the computation; auto is bf16 where the CPU has it, never int8"
+    )
+    artifacts: Path = Field(
+        Path(".warmstart/artifacts"), description="folder of exported models (`python -m worker.export`)"
+    )
     warmup_passes: bool = Field(True, description="forward passes at the shapes served, before readiness")
     max_text_characters: int = Field(20_000, ge=1, description="longest text")
     # With torch on 2 cores tokens/s are flat from 200 tokens on: a larger batch would only delay newcomers.
-    max_batch_tokens: int = Field(2048, ge=1, description="tokens computed before newcomers get their turn")
+    max_batch_tokens: int = Field(1024, ge=1, description="tokens computed before newcomers get their turn")
     # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.
     max_queue_tokens: int = Field(65_536, ge=1, description="tokens that may wait; others are refused")
 

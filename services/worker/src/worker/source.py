@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from servicekit.errors import Unavailable
 from servicekit.executor import DaemonExecutor
+from worker import headstart
 from worker.batcher import Batcher
 from worker.loading import Loader
 from worker.model import Model
@@ -26,7 +27,7 @@ class ModelSource:
         self._app = app
         self._load_engine = load
         self._settings: WorkerSettings = app.state.settings
-        self._inference = DaemonExecutor("inference")
+        self._inference, self._begun = headstart.take()
         self._tokenizing = DaemonExecutor("tokenizing")
         self._loading: asyncio.Task[Model] | None = None
 
@@ -46,6 +47,12 @@ class ModelSource:
         if batcher.pass_seconds > STALLED:
             raise Unavailable(f"a forward pass has been running for {batcher.pass_seconds:.0f} s")
 
+    def describe(self) -> str:
+        """Which engine was chosen, once one is loaded."""
+        if self._loading is None or not self._loading.done() or self._loading.exception():
+            return "not loaded yet"
+        return str(self._loading.result().info)
+
     def close(self) -> None:
         """Let the threads end; a load in progress is left behind."""
         if self._loading:
@@ -55,7 +62,8 @@ class ModelSource:
 
     async def _load(self) -> Model:
         settings, loop = self._settings, asyncio.get_running_loop()
-        loaded = await loop.run_in_executor(self._inference, self._load_engine, settings)
+        begun, self._begun = self._begun, None
+        loaded = await asyncio.wrap_future(begun or self._inference.submit(self._load_engine, settings))
         engine = loaded.engine
         speed = Speed(UNMEASURED, 1)
         # A lazy load has a request waiting: it is the first pass itself.

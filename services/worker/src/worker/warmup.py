@@ -12,22 +12,24 @@ SHORT = "warm"
 TYPICAL = "A sentence of usual length, with some fifteen words, stands for what people send here."
 
 
-def passes(engine: Engine, batch_tokens: int) -> dict[str, list[TokenIds]]:
-    """One short text, one at maximum length, and a batch of typical texts at the token budget."""
+def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]:
+    """One short text, one at maximum length and at each that the engine pads to, and a batch at the token budget."""
     short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * engine.max_tokens])
     return {
-        "one short text": [short],
-        "one text at maximum length": [long],
-        "a batch of typical texts": [typical] * max(1, batch_tokens // len(typical)),
+        "one short text": [[short]],
+        "one text at maximum length": [[long]],
+        "one text of each length": [[long[:length]] for length in engine.lengths],
+        "a batch of typical texts": [[typical] * max(1, batch_tokens // len(typical))],
     }
 
 
 def warm_up(engine: Engine, batch_tokens: int) -> Speed:
     """Run and time the passes, on the thread that will embed. Returns the speed of the last, a full batch."""
     tokens, seconds = 0, 0.0
-    for name, batch in passes(engine, batch_tokens).items():
+    for name, batches in passes(engine, batch_tokens).items():
         began = perf_counter()
-        engine.embed(batch)
-        tokens, seconds = sum(map(len, batch)), perf_counter() - began
+        for batch in batches:
+            engine.embed(batch)
+        tokens, seconds = sum(len(ids) for batch in batches for ids in batch), perf_counter() - began
         log.info("warm-up pass, %s: %d tokens in %.1f ms", name, tokens, seconds * 1000)
     return Speed(tokens, seconds)

@@ -17,6 +17,8 @@ class Model(BaseModel):
     dimensions: int
     max_tokens: int
     fingerprint: str
+    engine: str
+    precision: str
 
     @classmethod
     def of(cls, identity: Identity) -> Self:
@@ -26,6 +28,8 @@ class Model(BaseModel):
             dimensions=identity.dimensions,
             max_tokens=identity.max_tokens,
             fingerprint=identity.fingerprint,
+            engine=identity.engine,
+            precision=identity.precision,
         )
 
 

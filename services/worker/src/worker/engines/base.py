@@ -33,6 +33,10 @@ class Engine(Protocol):
     def vocabulary_size(self) -> int:
         """Token ids are 0 to this number, exclusive."""
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """The row lengths that it computes at, ascending; a row is padded to the next. None: any length is as good."""
+
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of each text with special tokens, truncated; long texts take milliseconds."""
 

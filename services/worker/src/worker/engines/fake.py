@@ -20,6 +20,7 @@ class FakeEngine:
     dimensions = 384
     max_tokens = 256
     vocabulary_size = 30_522
+    lengths = ()
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """One id for each word that white space separates."""

@@ -11,14 +11,14 @@ import numpy as np
 
 from worker.engines.base import TokenIds, Vectors
 from worker.engines.padding import pad
-from worker.engines.text_tokenizer import TextTokenizer
+from worker.engines.tokenizing import TokenizingEngine
 from worker.models import ModelFolder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-class SentenceTransformersEngine:
+class SentenceTransformersEngine(TokenizingEngine):
     """Vectors equal `SentenceTransformer.encode(..., normalize_embeddings=True)` to 1e-5."""
 
     name = "sentence-transformers"
@@ -29,31 +29,21 @@ class SentenceTransformersEngine:
 
         Raises ImportError, OSError or ValueError when the library or the folder won't do.
         """
-        self._tokenizer = TextTokenizer(folder.modules[0])
-        self._model = _load(folder, threads)
-        if self._model.default_prompt_name:
+        super().__init__(folder.modules[0])
+        self.model = _load(folder, threads)
+        if self.model.default_prompt_name:
             raise ValueError("a model with a default prompt is not supported")
-        self._fill: int = self._model.tokenizer.pad_token_id
-        self.dimensions = self._model.get_embedding_dimension() or 0
-        self.max_tokens = self._tokenizer.max_tokens
-        self.vocabulary_size = self._tokenizer.vocabulary_size
-
-    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
-        """As the interface has it."""
-        return self._tokenizer.encode(texts)
-
-    def from_ids(self, ids: Sequence[int]) -> TokenIds:
-        """As the interface has it."""
-        return self._tokenizer.from_ids(ids)
+        self.pad_token: int = self.model.tokenizer.pad_token_id
+        self.dimensions = self.model.get_embedding_dimension() or 0
 
     def embed(self, batch: Sequence[TokenIds]) -> Vectors:
         """As the interface has it; pooling and normalizing are modules of the model."""
         import torch  # noqa: PLC0415
 
-        ids, mask = pad(batch, self._fill)
+        ids, mask = pad(batch, self.pad_token)
         with torch.inference_mode():
             features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-            rows = self._model(features)["sentence_embedding"]
+            rows = self.model(features)["sentence_embedding"]
             # Not every model has a normalizing module.
             rows = torch.nn.functional.normalize(rows.float(), dim=1)
         vectors: Vectors = np.ascontiguousarray(rows.numpy())

@@ -1,0 +1,72 @@
+"""What an artifact's folder holds, and what it was made of."""
+
+from pathlib import Path
+from typing import Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from servicekit import Fatal
+from worker.models import sha256
+
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer"  # a folder with the tokenizer's files, as the model has them
+
+EngineName: TypeAlias = Literal["onnx", "openvino"]
+Precision: TypeAlias = Literal["fp32", "bf16", "int8"]
+
+
+class Variant(BaseModel):
+    """One engine at one precision, and how it compares with the reference.
+
+    `files` has the graph first. `cosine` is the lowest cosine similarity over the reference texts.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: EngineName
+    precision: Precision
+    files: tuple[str, ...] = Field(min_length=1)
+    cosine: float
+
+
+class Manifest(BaseModel):
+    """`source` and `files` map file names to hex sha256: of the model that was exported, and of this folder."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    source: dict[str, str]
+    pooling: str
+    max_tokens: int
+    dimensions: int
+    pad_token: int
+    texts: int
+    versions: dict[str, str]
+    variants: tuple[Variant, ...]
+    files: dict[str, str]
+
+    @classmethod
+    def read(cls, folder: Path) -> Self | None:
+        """The manifest of a folder; None when it has none. Raises Fatal when it can't be understood."""
+        file = folder / MANIFEST
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise Fatal(f"{file} is no manifest of an artifact: {str(error).splitlines()[0]}") from error
+
+    def names(self, weights: dict[str, str]) -> bool:
+        """Whether it was made of files with just these hashes."""
+        return weights.items() <= self.source.items()
+
+    def verify(self, folder: Path, variant: Variant) -> None:
+        """Raise Fatal, with the file, when one that this variant needs is missing or altered."""
+        tokenizer = (file for file in self.files if file.startswith(f"{TOKENIZER}/"))
+        for name in (*variant.files, *tokenizer):
+            try:
+                found = sha256(folder / name)
+            except OSError as error:
+                raise Fatal(f"artifact {folder}: {name} can't be read: {error.strerror}") from error
+            if found != self.files[name]:
+                raise Fatal(f"artifact {folder}: {name} was altered: expected sha256 {self.files[name]}, found {found}")

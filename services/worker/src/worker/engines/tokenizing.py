@@ -1,0 +1,26 @@
+"""What all engines with a real model share: the tokenizer, and with it the limits of an input."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from worker.engines.base import TokenIds
+from worker.engines.text_tokenizer import TextTokenizer
+
+
+class TokenizingEngine:
+    """The half of `Engine` that is the same for every library."""
+
+    lengths: Sequence[int] = ()
+
+    def __init__(self, tokenizer: Path) -> None:
+        self._tokenizer = TextTokenizer(tokenizer)
+        self.max_tokens = self._tokenizer.max_tokens
+        self.vocabulary_size = self._tokenizer.vocabulary_size
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """As the interface has it."""
+        return self._tokenizer.encode(texts)
+
+    def from_ids(self, ids: Sequence[int]) -> TokenIds:
+        """As the interface has it."""
+        return self._tokenizer.from_ids(ids)

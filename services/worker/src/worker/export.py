@@ -1,0 +1,60 @@
+"""`python -m worker.export`: makes the artifact of the model that the settings name, unless it is there."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from servicekit import Fatal
+from servicekit.settings import load
+from worker.artifact.build import build
+from worker.artifact.manifest import EngineName, Manifest
+from worker.artifact.verification import RefusedError
+from worker.models import expected, locate
+from worker.settings import WorkerSettings
+
+log = logging.getLogger("worker.export")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 when the artifact is there, 3 when it can't be made."""
+    parser = argparse.ArgumentParser(prog="python -m worker.export", description=__doc__)
+    parser.add_argument("--engines", nargs="+", choices=get_args(EngineName), default=list(get_args(EngineName)))
+    parser.add_argument("--int8", action="store_true", help="also quantize to 8 bits, for PRECISION=int8")
+    parser.add_argument("--force", action="store_true", help="make it anew")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)  # exporters are talkative
+    log.setLevel(logging.INFO)
+    settings = load(WorkerSettings)
+    try:
+        name, weights = expected(settings.embedding_model)
+        target = settings.artifacts / name
+        if not options.force and _is_there(target, weights, options):
+            log.info("the artifact is there: %s", target)
+            return 0
+        build(locate(settings.embedding_model), target, options.engines, settings.threads, int8=options.int8)
+    except (Fatal, RefusedError) as error:
+        log.error("no artifact: %s", error)
+        return 3
+    log.info("wrote %s", target)
+    return 0
+
+
+def _is_there(target: Path, weights: dict[str, str], options: argparse.Namespace) -> bool:
+    try:
+        manifest = Manifest.read(target)
+        if manifest is None or not manifest.names(weights):
+            return False
+        for variant in manifest.variants:
+            manifest.verify(target, variant)
+    except Fatal as error:
+        log.warning("%s: making it anew", error)
+        return False
+    wanted = {*options.engines} | ({"int8"} if options.int8 else set())
+    return wanted <= {part for variant in manifest.variants for part in (variant.engine, variant.precision)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

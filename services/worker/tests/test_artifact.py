@@ -1,0 +1,138 @@
+"""An artifact is the model, says what it was made of, and is refused when it is not what it says."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from servicekit import Fatal
+from worker import export
+from worker.artifact.engine import engine_of
+from worker.artifact.manifest import MANIFEST, Manifest
+from worker.artifact.verification import BARS, RefusedError, check, reference_texts
+from worker.engines.fake import FakeEngine
+from worker.engines.sentence_transformers import SentenceTransformersEngine
+from worker.loading import load
+from worker.models import KNOWN
+from worker.settings import WorkerSettings
+
+MODEL = "all-MiniLM-L6-v2"
+
+
+@pytest.fixture
+def copy(artifacts: Path, tmp_path: Path) -> Path:
+    """Artifacts that a test may spoil."""
+    return Path(shutil.copytree(artifacts, tmp_path / "artifacts"))
+
+
+@pytest.fixture
+def manifest(artifacts: Path) -> Manifest:
+    """What the export wrote."""
+    found = Manifest.read(artifacts / MODEL)
+    assert found
+    return found
+
+
+def rewrite(copy: Path, **changes: object) -> None:
+    """Change fields of a manifest."""
+    file = copy / MODEL / MANIFEST
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def test_the_manifest_says_what_was_exported(manifest: Manifest) -> None:
+    """Weights, pooling, limits and tools; every variant reached its bar on at least 200 texts."""
+    assert manifest.source["model.safetensors"] == KNOWN[MODEL].weights_sha256
+    assert (manifest.model, manifest.pooling, manifest.max_tokens, manifest.dimensions) == (MODEL, "mean", 256, 384)
+    assert {"torch", "onnxruntime", "openvino"} < set(manifest.versions)
+    assert manifest.texts == len(set(reference_texts())) >= 200
+    assert {(each.engine, each.precision) for each in manifest.variants} >= {("onnx", "fp32"), ("openvino", "fp32")}
+    assert all(each.cosine >= BARS[each.precision] for each in manifest.variants)
+
+
+@pytest.mark.parametrize("kind", ["openvino bf16", "openvino fp32", "onnx fp32", "onnx int8"])
+def test_its_vectors_are_the_models(
+    kind: str, artifacts: Path, manifest: Manifest, engine: SentenceTransformersEngine, varied_texts: list[str]
+) -> None:
+    """On texts that the export did not see, in one padded batch, each variant is as near as its bar demands."""
+    [variant] = [each for each in manifest.variants if f"{each.engine} {each.precision}" == kind] or [None]
+    if variant is None:
+        assert kind == "openvino bf16"
+        pytest.skip("this CPU has no bf16")
+    exported = engine_of(artifacts / MODEL, manifest, variant, threads=2)
+    inputs = exported.encode(varied_texts)
+    assert inputs == engine.encode(varied_texts)
+    rows, expected = exported.embed(inputs), engine.embed(inputs)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3)
+    assert (rows * expected).sum(axis=1).min() >= BARS[variant.precision]
+    exported.embed(inputs[:1])
+    assert (rows * expected).sum(axis=1).min() >= BARS[variant.precision]  # a later pass leaves these rows alone
+
+
+def test_a_graph_that_is_not_the_model_is_refused(engine: SentenceTransformersEngine) -> None:
+    """Below the bar of its precision nothing is exported, and the error names bar and cosine."""
+    inputs = engine.encode(["one text", "another"])
+    with pytest.raises(RefusedError, match=r"fake fp32: cosine -?0\.\d+ with the reference is below 0\.9999 for text"):
+        check(FakeEngine(), inputs, engine.embed(inputs))
+
+
+def test_a_refused_export_leaves_the_old_artifact(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 3, and the folder is as it was."""
+    before = {file: file.stat().st_mtime_ns for file in copy.rglob("*")}
+    monkeypatch.setenv("ARTIFACTS", str(copy))
+    monkeypatch.setitem(BARS, "fp32", 1.1)
+    assert export.main(["--force", "--engines", "onnx"]) == 3
+    assert {file: file.stat().st_mtime_ns for file in copy.rglob("*")} == before
+
+
+def test_an_artifact_that_is_there_is_not_made_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second export changes nothing; after a file was altered it makes all anew."""
+    monkeypatch.setenv("ARTIFACTS", str(copy))
+    monkeypatch.setattr(export, "build", lambda *_, **__: pytest.fail("made again"))
+    assert export.main([]) == 0
+    (copy / MODEL / "model.xml").write_text("altered")
+    made: list[str] = []
+    monkeypatch.setattr(export, "build", lambda model, *_, **__: made.append(model.name))
+    assert export.main([]) == 0
+    assert made == [MODEL]
+
+
+@pytest.mark.parametrize("file", ["model.xml", "model.bin", "tokenizer/tokenizer.json"])
+@pytest.mark.parametrize("how", ["altered", "missing"])
+def test_files_that_are_not_the_manifests_stop_the_start(copy: Path, file: str, how: str) -> None:
+    """A manifest that matches but files that don't is fatal, never a fall-back."""
+    path = copy / MODEL / file
+    if how == "altered":
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    else:
+        path.unlink()
+    with pytest.raises(Fatal, match=rf"artifact .*{file} (was altered: expected sha256|can't be read: No such file)"):
+        load(WorkerSettings(artifacts=copy, engine="openvino"))
+
+
+def test_an_artifact_of_other_weights_is_none(copy: Path) -> None:
+    """ENGINE=auto runs the model itself; an engine that needs the artifact says how to make one."""
+    rewrite(copy, source={"model.safetensors": "0" * 64})
+    assert load(WorkerSettings(artifacts=copy)).engine.name == "sentence-transformers"
+    with pytest.raises(Fatal, match=r"made of other weights; make one with python -m worker\.export"):
+        load(WorkerSettings(artifacts=copy, engine="onnx"))
+
+
+def test_a_garbled_manifest_is_fatal(copy: Path) -> None:
+    """Nobody knows what it was."""
+    rewrite(copy, variants="none")
+    with pytest.raises(Fatal, match=r"manifest\.json is no manifest of an artifact"):
+        load(WorkerSettings(artifacts=copy))
+
+
+def test_an_artifact_serves_without_the_model_it_was_made_of(
+    artifacts: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image carries no weights but the artifact's; names and fingerprints are the model's all the same."""
+    monkeypatch.setattr("worker.loading.locate", lambda name: pytest.fail(f"looked for {name}"))
+    onnx = load(WorkerSettings(artifacts=artifacts, engine="onnx"))
+    quantized = load(WorkerSettings(artifacts=artifacts, precision="int8"))
+    assert (onnx.name, onnx.engine.precision, quantized.engine.precision) == (MODEL, "fp32", "int8")
+    assert onnx.fingerprint != quantized.fingerprint

@@ -1,0 +1,80 @@
+"""Which engine serves an artifact: the fastest that settings, CPU and installation allow."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from servicekit import Fatal
+from worker.artifact import choice
+from worker.artifact.manifest import Manifest, Variant
+from worker.settings import WorkerSettings
+
+KINDS: list[tuple[Any, Any]] = [("onnx", "int8"), ("openvino", "fp32"), ("onnx", "fp32"), ("openvino", "bf16")]
+EVERYTHING = Manifest(
+    model="any",
+    source={},
+    pooling="mean",
+    max_tokens=256,
+    dimensions=384,
+    pad_token=0,
+    texts=200,
+    versions={},
+    variants=tuple(Variant(engine=engine, precision=number, files=("f",), cosine=1) for engine, number in KINDS),
+    files={},
+)
+
+
+def chosen(**settings: Any) -> tuple[str, str]:
+    """Engine and precision that these settings get of an artifact that has everything."""
+    variant = choice.choose(EVERYTHING, WorkerSettings(**settings))
+    return variant.engine, variant.precision
+
+
+@pytest.fixture(autouse=True)
+def bf16(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A CPU that has bf16, unless the test says otherwise."""
+    monkeypatch.setattr(choice, "has_bf16", lambda: "without_bf16" not in request.node.name)
+
+
+def test_auto_is_openvino_bf16() -> None:
+    """Where the CPU has bf16."""
+    assert chosen() == ("openvino", "bf16")
+    assert chosen(engine="openvino") == ("openvino", "bf16")
+    assert chosen(precision="fp32") == ("onnx", "fp32")
+
+
+def test_auto_without_bf16_is_onnx() -> None:
+    """Elsewhere ONNX Runtime is faster."""
+    assert chosen() == ("onnx", "fp32")
+    assert chosen(engine="openvino") == ("openvino", "fp32")
+
+
+def test_bf16_that_is_asked_for_without_bf16_is_fatal() -> None:
+    """It would be emulated, or silently be something else."""
+    with pytest.raises(Fatal, match=r"PRECISION=bf16 can't be served: this CPU or this installation lacks"):
+        chosen(precision="bf16")
+
+
+def test_an_engine_that_is_not_installed_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's image has one engine only."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "openvino" else find(name))
+    assert chosen() == ("onnx", "fp32")
+
+
+def test_int8_is_for_who_asks() -> None:
+    """Its vectors differ visibly."""
+    assert chosen(precision="int8") == ("onnx", "int8")
+    with pytest.raises(Fatal, match=r"ENGINE=openvino PRECISION=int8 can't be served: the artifact has .*onnx int8"):
+        chosen(engine="openvino", precision="int8")
+
+
+@pytest.mark.parametrize(("flags", "found"), [("fpu avx512f", False), ("fpu avx512_bf16", True), ("amx_bf16", True)])
+def test_the_cpu_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, found: bool) -> None:
+    """By its flags; without a list of them it has none."""
+    monkeypatch.undo()
+    (tmp_path / "cpuinfo").write_text(f"model name\t: any\nflags\t\t: {flags}\n")
+    assert choice.has_bf16(tmp_path / "cpuinfo") is found
+    assert choice.has_bf16(tmp_path / "none") is False
