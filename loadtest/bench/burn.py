@@ -1,5 +1,6 @@
-"""Uses a share of one CPU until it is ended: `python -m loadtest.bench.burn 0.12`."""
+"""Uses a share of one CPU: `python -m loadtest.bench.burn 0.12`."""
 
+import os
 import subprocess
 import sys
 import time
@@ -10,8 +11,9 @@ PERIOD = 0.01  # seconds
 
 
 def burn(share: float) -> None:
-    """For ever: busy for `share` of each period, by the CPU time it really got."""
-    while True:
+    """Until its parent is gone: busy for `share` of each period, by the CPU time it really got."""
+    parent = os.getppid()
+    while os.getppid() == parent:
         began, used = time.perf_counter(), time.process_time()
         while time.process_time() - used < share * PERIOD:
             pass

@@ -1,7 +1,7 @@
 """The in-process limit of an engine: the worker's own tokenizer and engine, the same texts, no HTTP, no event loop.
 
 The one file that imports a service from outside: the limit must be that of the very engine that the worker runs. A
-program of its own, which `limits` starts with ENGINE set: orders on its command line, two lines of JSON as output.
+program of its own, which `limits` starts with ENGINE set: orders on its command line, one line of JSON as output.
 """
 
 import json
@@ -32,7 +32,7 @@ def main() -> None:
     orders = json.loads(sys.argv[1])
     engine = load(load_settings(WorkerSettings)).engine
     _embed(engine, ["ready"])
-    _say({"ready": True})
+    ready = time.perf_counter()  # the clock of all processes of a machine, here as in `limits`
     number = orders["round"] * BLOCKS
     row = _first(engine, (number + len(CASES)) * BLOCK)
     for offset, case in enumerate(CASES):
@@ -42,11 +42,7 @@ def main() -> None:
             row |= (
                 _one(engine, texts, seconds) if case.texts == case.clients == 1 else _many(engine, texts, case, seconds)
             )
-    _say({**row, "rss_mb": psutil.Process().memory_info().rss / MB})
-
-
-def _say(content: Row) -> None:
-    print(json.dumps(content), flush=True)
+    print(json.dumps({"ready_at": ready, **row, "rss_mb": psutil.Process().memory_info().rss / MB}))
 
 
 def _embed(engine: Engine, texts: Sequence[str]) -> None:

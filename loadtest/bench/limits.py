@@ -18,22 +18,20 @@ LIMIT_SECONDS = 300.0
 def measure_limit(engine: str, folder: Path, round_: int, durations: Durations, client_cpu: Mapping[str, float]) -> Row:
     """One row. `client_cpu`: by case, what a process burns beside it. Raises ServerEnded with what the program said."""
     orders = {"round": round_, "scale": durations.scale, "client_cpu": dict(client_cpu)}
+    began = time.perf_counter()
     with (folder / "log").open("w+") as log:
-        began = time.perf_counter()
-        with subprocess.Popen(
+        done = subprocess.run(
             [sys.executable, "-m", "loadtest.bench.limit", json.dumps(orders)],
             cwd=REPOSITORY,
             env={**os.environ, "HF_HUB_OFFLINE": "1", "ENGINE": engine},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            text=True,
-        ) as process:
-            assert process.stdout  # noqa: S101 - PIPE
-            first = process.stdout.readline()
-            ready = time.perf_counter() - began
-            rest, _ = process.communicate(timeout=LIMIT_SECONDS)
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
         log.seek(0)
-        if process.returncode or not first:
-            raise ServerEnded(f"exit code {process.returncode}: {log.read().strip()[-TAIL:]}")
-    return {"ready_seconds": ready, **json.loads(rest), "client_cpu": dict(client_cpu)}
+        if done.returncode:
+            raise ServerEnded(f"exit code {done.returncode}: {log.read().strip()[-TAIL:]}")
+    row: Row = json.loads(done.stdout)
+    return {"ready_seconds": row.pop("ready_at") - began, **row, "client_cpu": dict(client_cpu)}
