@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test bench overload abandonment soak lint lock clean
+.PHONY: help install artifact up down test bench overload abandonment soak startup-profile lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ abandonment: artifact  ## 500 clients that leave while they wait
 
 soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
 	$(RUN) -m loadtest.bench.soak
+
+startup-profile: install  ## What the start of a worker consists of
+	@$(RUN) -m loadtest.startup_profile
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .

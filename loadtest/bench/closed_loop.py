@@ -13,6 +13,7 @@ from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import Dialect, check
 
 ANSWER_SECONDS = 60.0  # a server that is silent for longer counts as an error
+STALL_SECONDS = 0.5  # a virtual machine may stand still: what was measured meanwhile is worth nothing
 
 
 @dataclass
@@ -77,7 +78,10 @@ class _Clients:
         await asyncio.sleep(self._begin - time.perf_counter())
         began, used = time.perf_counter(), time.process_time()
         await asyncio.sleep(self._end - began)
-        self._load.cpu = (time.process_time() - used) / (time.perf_counter() - began)
+        took = time.perf_counter() - began
+        self._load.cpu = (time.process_time() - used) / took
+        if took > self._load.seconds + STALL_SECONDS:
+            self._load.errors[f"the load generator stood still for {took - self._load.seconds:.1f} s"] += 1
 
     async def _client(self) -> None:
         connection = await Connection.open(self._port)
