@@ -10,7 +10,8 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test bench overload abandonment soak startup-profile lint lock clean
+.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check startup-profile \
+	bench overload abandonment soak lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +50,22 @@ abandonment: artifact  ## 500 clients that leave while they wait
 soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
 	$(RUN) -m loadtest.bench.soak
 
-startup-profile: install  ## What the start of a worker consists of
+startup-profile: artifact  ## What the start of a worker consists of
 	@$(RUN) -m loadtest.startup_profile
+
+loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
+	@mkdir -p reports/loadtest
+	@OPEN_RATE=$${OPEN_RATE:-10} $(RUN) -m locust -f loadtest/locustfile.py,loadtest/stages.py --headless --only-summary \
+		--stop-timeout 15 --html reports/loadtest/index.html $(if $(HOST),--host "$(HOST)")
+
+loadtest-ui: install  ## The same by hand, at http://127.0.0.1:8089
+	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(if $(HOST),--host "$(HOST)")
+
+coldstart: artifact  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
+	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)
+
+coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
+	$(RUN) -m loadtest.coldstart_check
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .

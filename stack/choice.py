@@ -41,7 +41,7 @@ def bring_up(root: Path) -> Stack:
         return _start(root, "embedded", "the images of the compose stack can't be had, see above")
 
 
-def current(root: Path) -> Stack:
+def current(root: Path) -> EmbeddedStack | ComposeStack:
     """The stack that every other command is about: the one that `up` chose.
 
     Raises:

@@ -140,6 +140,17 @@ class ComposeStack(Stack):
     def url(self, part: Part) -> str:
         return self.site.url(part, self._port(part, self.project.containers()))
 
+    def own_url(self, part: Part) -> str:
+        """The container itself: the front door and the engine's proxy accept connections before it does.
+
+        Raises:
+            StackError: it doesn't run, or its network can't be reached from here.
+        """
+        addresses = [each.address for each in self.project.containers(part) if each.runs and each.address]
+        if not addresses:
+            raise StackError(f"{part} has no address: it doesn't run")
+        return f"http://{addresses[0]}:{PORTS[part]}"
+
     def _port(self, part: Part, found: Iterable[Container]) -> int:
         """Where the part was published when it was started, or would be now."""
         holder = "front" if part in SERVICES else part

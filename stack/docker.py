@@ -58,7 +58,10 @@ def docker(
 
 @dataclass(frozen=True)
 class Container:
-    """One container; `ports` maps those inside to those of this machine, `pid` is 0 unless it runs."""
+    """One container; `ports` maps those inside to those of this machine, `pid` is 0 unless it runs.
+
+    `address` is in the project's network, empty unless it runs.
+    """
 
     id: str
     name: str
@@ -71,6 +74,7 @@ class Container:
     pid: int
     init: bool
     ports: Mapping[int, int]
+    address: str
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -89,6 +93,7 @@ class Container:
             pid=state["Pid"],
             init=bool(found["HostConfig"].get("Init")),
             ports={int(port.split("/")[0]): int(hosts[0]["HostPort"]) for port, hosts in published if hosts},
+            address=next((each["IPAddress"] for each in found["NetworkSettings"]["Networks"].values()), ""),
         )
 
     @property

@@ -100,6 +100,10 @@ class Stack(ABC):
     def url(self, part: Part) -> str:
         """The address of a part, with user and password where it takes them, without a closing slash."""
 
+    def own_url(self, part: Part) -> str:
+        """Where a part itself listens: past the proxy, if there is one between it and `url`."""
+        return self.url(part)
+
     @abstractmethod
     def logs(self, part: Part) -> str:
         """All that a part has logged."""

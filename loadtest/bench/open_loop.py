@@ -6,7 +6,7 @@ Latency counts from the scheduled time, so that a late client does not flatter t
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loadtest.bench.connection import Answer, Connection
@@ -18,9 +18,10 @@ ANSWER_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Sent:
-    """One request: its time in seconds since the start, its texts by number, and what came of it."""
+    """One request: its time in seconds since the start, how late it left, its texts by number, what came of it."""
 
     at: float
+    lag: float
     numbers: list[int]
     seconds: float
     answer: Answer | None
@@ -30,15 +31,6 @@ class Sent:
     def outcome(self) -> str:
         """Its status, or the name of what came instead."""
         return str(self.answer.status) if self.answer else self.error
-
-
-def arrivals(rate: float, seconds: float, seed: int) -> Iterator[float]:
-    """Times of a Poisson process of `rate` a second."""
-    chance = random.Random(seed)  # noqa: S311 - load, not a secret
-    now = chance.expovariate(rate)
-    while now < seconds:
-        yield now
-        now += chance.expovariate(rate)
 
 
 class OpenLoop:
@@ -63,6 +55,7 @@ class OpenLoop:
             connection.close()
 
     async def _send(self, began: float, at: float) -> None:
+        lag = time.perf_counter() - began - at
         numbers = self._chance.sample(range(len(sentences())), self._texts)
         request = ASK.request([sentences()[number] for number in numbers])
         answer, error = None, ""
@@ -73,7 +66,7 @@ class OpenLoop:
             self._idle.append(connection)
         except (OSError, TimeoutError) as failure:
             error = type(failure).__name__
-        self.sent.append(Sent(at, numbers, time.perf_counter() - began - at, answer, error))
+        self.sent.append(Sent(at, lag, numbers, time.perf_counter() - began - at, answer, error))
 
     async def _connection(self) -> Connection:
         while self._idle:

@@ -11,14 +11,18 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from itertools import takewhile
 
 import uvloop
 
-from loadtest.bench.open_loop import OpenLoop, Sent, arrivals
+from loadtest.bench.open_loop import OpenLoop, Sent
 from loadtest.bench.probes import PROBES, Probes, wait_for_queue
 from loadtest.bench.reference import Reference, run_ask_all
 from loadtest.bench.trial import Capacity, capacity, fresh, keep
-from loadtest.bench.verdict import Bound, conclude, percentile
+from loadtest.bench.verdict import Bound, conclude
+from loadtest.openloop.schedule import Poisson
+from loadtest.openloop.verdict import LATE
+from loadtest.percentiles import percentile
 
 TIMES = 10.0
 BATCH = 32
@@ -45,7 +49,7 @@ async def _overload(port: int, rate: float, seconds: float) -> tuple[list[Sent],
     probes, load = Probes(port), OpenLoop(port, BATCH)
     watching = asyncio.create_task(probes.watch())
     began, used = time.perf_counter(), time.process_time()
-    await load.run(arrivals(rate, seconds, seed=1))
+    await load.run(takewhile(lambda at: at < seconds, Poisson(rate, seed=1).offsets()))
     cpu = (time.process_time() - used) / (time.perf_counter() - began)
     watching.cancel()
     with suppress(asyncio.CancelledError):
@@ -55,7 +59,13 @@ async def _overload(port: int, rate: float, seconds: float) -> tuple[list[Sent],
 
 def _row(each: Sent) -> dict[str, object]:
     retry_after = each.answer.headers.get("retry-after") if each.answer else None
-    return {"at": each.at, "outcome": each.outcome, "ms": each.seconds * 1000, "retry_after": retry_after}
+    return {
+        "at": each.at,
+        "lag": each.lag,
+        "outcome": each.outcome,
+        "ms": each.seconds * 1000,
+        "retry_after": retry_after,
+    }
 
 
 def _bounds(sent: list[Sent], able: Capacity, probes: Probes) -> list[Bound]:
@@ -69,6 +79,7 @@ def _bounds(sent: list[Sent], able: Capacity, probes: Probes) -> list[Bound]:
     return [
         Bound("accepted, texts/s (capacity x 0.8)", len(accepted) * BATCH / span, "≥", 0.8 * able.texts_per_s),
         Bound("accepted, p99 s (2 x the queue's time bound)", _p99(accepted), "≤", 2 * waiting),
+        Bound("share that left over 50 ms late", sum(each.lag > LATE for each in sent) / len(sent), "≤", 0.01),
         Bound("refused", len(refused), "≥", 1),
         Bound("refused, p99 ms", _p99(refused) * 1000, "≤", 50),
         Bound("refused without Retry-After", len(silent), "=", 0),

@@ -16,7 +16,8 @@ from loadtest.bench.closed_loop import closed_loop
 from loadtest.bench.dialects import WORKER
 from loadtest.bench.texts import long_text, text
 from loadtest.bench.trial import fresh, keep
-from loadtest.bench.verdict import Bound, conclude, percentile
+from loadtest.bench.verdict import Bound, conclude
+from loadtest.percentiles import percentile
 
 CLIENTS = 8
 SIZES = (1, 1, 1, 8, 1, 1, 32, 0)  # texts of a request; 0: one at maximum length

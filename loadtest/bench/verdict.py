@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Literal
 
 
@@ -33,10 +32,3 @@ def conclude(bounds: Sequence[Bound]) -> int:
     """Print each; the exit code: 1 when one is missed."""
     print("\n".join(map(str, bounds)))
     return 0 if all(bound.kept for bound in bounds) else 1
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile: an observed value. Raises ValueError when there are none."""
-    if not values:
-        raise ValueError("no values")
-    return sorted(values)[max(0, ceil(len(values) * percent / 100) - 1)]

@@ -63,6 +63,19 @@ def test_process_ids_are_those_of_the_host(stack: ComposeStack) -> None:
     assert "gunicorn" in " ".join(master.cmdline())
 
 
+def test_a_parts_own_address_is_past_the_front_door(stack: ComposeStack) -> None:
+    """It is another than the published one, and answers; a container that is stopped has none."""
+    own = stack.own_url("worker")
+    assert own != stack.url("worker")
+    assert fetch(f"{own}/livez")[0] == 200
+    stack.stop("worker")
+    try:
+        with pytest.raises(StackError, match="worker has no address"):
+            stack.own_url("worker")
+    finally:
+        stack.start("worker")
+
+
 @pytest.mark.parametrize("part", STORES)
 def test_a_paused_part_hangs_and_goes_on(stack: ComposeStack, part: Part) -> None:
     """It accepts connections and answers nothing; resumed, it is the same container."""

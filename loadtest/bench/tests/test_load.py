@@ -14,7 +14,6 @@ import pytest
 from loadtest.bench.closed_loop import closed_loop, send
 from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import WORKER
-from loadtest.bench.open_loop import arrivals
 from loadtest.bench.reference import Reference
 from loadtest.bench.texts import batches, block
 
@@ -100,15 +99,6 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
 
     with pytest.raises(ConnectionError):
         asyncio.run(exchange())
-
-
-def test_arrivals_keep_their_rate() -> None:
-    """A thousand a second for ten seconds are ten thousand, in order, the same ones for the same seed."""
-    times = list(arrivals(1000, 10, seed=1))
-    assert abs(len(times) - 10_000) < 500
-    assert times == sorted(times)
-    assert times[-1] < 10
-    assert times == list(arrivals(1000, 10, seed=1))
 
 
 def test_a_vector_of_another_text_is_found() -> None:

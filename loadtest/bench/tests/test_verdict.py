@@ -1,16 +1,8 @@
-"""Bounds and percentiles."""
+"""Figures and their bounds."""
 
 import pytest
 
-from loadtest.bench.verdict import Bound, conclude, percentile
-
-
-def test_a_percentile_is_an_observed_value() -> None:
-    """Nearest rank: of 1 to 200, 99 % is 198; of a single value it is that value."""
-    assert percentile(range(200, 0, -1), 99) == 198
-    assert percentile([7.0], 99) == 7.0
-    with pytest.raises(ValueError, match="no values"):
-        percentile([], 50)
+from loadtest.bench.verdict import Bound, conclude
 
 
 def test_one_missed_bound_is_an_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,76 @@
+"""`make coldstart-check`: fails when readiness precedes warmth, or when the start budget is too small.
+
+Starts the worker of the recorded stack 20 times with the default engine, or takes a measurement made before.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from loadtest.coldstart import interrupt
+from loadtest.lab import gate
+from loadtest.lab.measurement import Measurement
+from loadtest.lab.run import Lab
+from loadtest.lab.session import recorded_stack
+from loadtest.lab.shapes import AskError
+from loadtest.lab.strategies import chosen
+from stack import StackError
+from stack.site import DEFAULT_ROOT, REPOSITORY
+
+FOLDER = REPOSITORY / "reports" / "coldstart-check"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 when all is well, else 1."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        measurement = Measurement.load(options.measured) if options.measured else _measure(options)
+    except (StackError, AskError, ValueError, OSError) as error:
+        print(f"coldstart-check: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("coldstart-check: interrupted", file=sys.stderr)
+        return 1
+    return judge(measurement, options.strategy, gate.start_budget(options.compose))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.coldstart_check", description=__doc__)
+    parser.add_argument("--trials", type=int, default=gate.MIN_STARTS, help="starts (%(default)s)")
+    parser.add_argument("--strategy", default="artifact", help="the one that is checked (%(default)s)")
+    parser.add_argument("--measured", type=Path, help="a summary.json to take instead of measuring")
+    parser.add_argument("--compose", type=Path, default=REPOSITORY / "compose.yaml", help="where the budget stands")
+    parser.add_argument(
+        "--folder", type=Path, default=REPOSITORY / "reports/coldstart-check", help="of the measurement"
+    )
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
+    return parser
+
+
+def _measure(options: argparse.Namespace) -> Measurement:
+    lab = Lab(recorded_stack(options.root), options.folder)
+    return lab.measure(chosen(options.strategy), ["quiet"], options.trials)
+
+
+def judge(measurement: Measurement, strategy: str, budget: float) -> int:
+    """Print what was found; returns the exit code."""
+    trials = measurement.of(strategy)
+    for shape, values in gate.ratios(trials).items():
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        print(f"first request / steady p50, {shape:13} {median(values):.2f} ({spread}, {len(values)} starts)")
+    problems = gate.cold(trials) + gate.over_budget(trials, budget)
+    for problem in problems:
+        print(f"FAILED: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"Readiness means warm, and the start budget of {budget:g} s is enough.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What a session of the lab measures, as it is written to `summary.json`. README.md beside the lab describes it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+SCHEMA = 1
+PHASES = ("accept", "first_answer", "livez", "startupz", "readyz", "first_embedding", "steady")
+
+Kind = Literal["users", "quiet"]
+
+
+@dataclass(frozen=True)
+class Users:
+    """What happened to those who came in the first seconds after exec.
+
+    Attributes:
+        window: seconds after exec in which they came.
+        served: those answered well within `PATIENCE` of their scheduled time.
+        waited: those answered well, but later.
+        failed: all others, by outcome: a status, or the name of an error.
+        latencies: milliseconds of those answered well, in the order of arrival.
+        offsets: milliseconds after exec when these came.
+    """
+
+    window: float
+    served: int
+    waited: int
+    failed: Mapping[str, int]
+    latencies: tuple[float, ...]
+    offsets: tuple[float, ...]
+
+    @property
+    def arrived(self) -> int:
+        """All of them."""
+        return self.served + self.waited + sum(self.failed.values())
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One start.
+
+    Attributes:
+        number: in the session's order, which is random.
+        strategy: by name.
+        kind: `users` under open-loop arrivals; `quiet` without, followed by one request at a time of each shape.
+        start: seconds from the process's creation to each of `PHASES`; None for what didn't happen.
+        engine: name, precision, threads as the worker tells them.
+        valid: False when the load generator fell behind, or other processes used over a tenth of the CPUs; `reason`
+            says which.
+        others: share of the machine's CPU time that other processes used meanwhile.
+        users: of a `users` trial.
+        shapes: of a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
+        idle: of a `quiet` trial, perhaps: milliseconds of the first request of each shape after a pause.
+    """
+
+    number: int
+    strategy: str
+    kind: Kind
+    start: Mapping[str, float | None]
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    valid: bool = True
+    reason: str = ""
+    others: float = 0.0
+    users: Users | None = None
+    shapes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    idle: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        users = values.get("users")
+        shapes = {name: tuple(times) for name, times in values.get("shapes", {}).items()}
+        known = Users(**{**users, **_tuples(users)}) if users else None
+        return cls(**{**values, "users": known, "shapes": shapes})
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A session: `machine` is what it ran on, `strategies` the settings by name, `rolling` a rolling restart."""
+
+    machine: Mapping[str, Any]
+    strategies: Mapping[str, Mapping[str, str]]
+    trials: tuple[Trial, ...]
+    rolling: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write it; one line a trial, so that a difference can be read."""
+        head = {"schema": SCHEMA, "machine": dict(self.machine), "strategies": self.strategies, "rolling": self.rolling}
+        text = json.dumps(head, indent=1)[:-2]
+        trials = ",\n".join(f"  {json.dumps(asdict(trial))}" for trial in self.trials)
+        path.write_text(f'{text},\n "trials": [\n{trials}\n ]\n}}\n')
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read it. Raises ValueError for another schema."""
+        values = json.loads(path.read_text())
+        if values.pop("schema") != SCHEMA:
+            raise ValueError(f"{path} has another schema than {SCHEMA}")
+        return cls(**{**values, "trials": tuple(map(Trial.of, values["trials"]))})
+
+    def plus(self, trial: Trial) -> Self:
+        """With one more trial."""
+        return replace(self, trials=(*self.trials, trial))
+
+    def of(self, strategy: str, kind: Kind | None = None) -> list[Trial]:
+        """The valid trials of a strategy."""
+        return [each for each in self.trials if each.valid and each.strategy == strategy and kind in (None, each.kind)]
+
+
+def seconds(trials: Iterable[Trial], phase: str) -> list[float]:
+    """What the trials have of one phase."""
+    return [value for trial in trials if (value := trial.start.get(phase)) is not None]
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) for name, value in values.items() if isinstance(value, list)}

@@ -1,0 +1,107 @@
+"""A session of the lab: all trials in random order, each on disk as soon as it is over."""
+
+import random
+import shutil
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from loadtest.lab.machine import describe
+from loadtest.lab.measurement import Kind, Measurement, Trial
+from loadtest.lab.rolling import rolling_restart
+from loadtest.lab.session import borrowed_worker
+from loadtest.lab.strategies import Strategy
+from loadtest.lab.trials import quiet_trial, users_trial
+from loadtest.report.page import write
+from stack import Stack
+
+KINDS: tuple[Kind, ...] = ("users", "quiet")
+SUMMARY = "summary.json"
+
+
+class Lab:
+    """Runs trials on the worker of a stack.
+
+    Args:
+        stack: whose worker is borrowed.
+        folder: of summary and rows.
+        idle: seconds of a pause in each quiet trial; none if 0.
+        more: add to the trials that the folder holds, instead of deleting them.
+    """
+
+    def __init__(self, stack: Stack, folder: Path, *, idle: float = 0, more: bool = False) -> None:
+        self._stack, self._idle, self._more = stack, idle, more
+        self.folder = folder
+
+    def measure(self, strategies: Sequence[Strategy], kinds: Collection[Kind], trials: int) -> Measurement:
+        """So many trials of each strategy and kind.
+
+        Raises:
+            StackError: a start failed.
+            AskError: a request of a quiet trial was not answered.
+        """
+        each = [(strategy, kind) for strategy in strategies for kind in kinds]
+        # Rounds of all in random order: what the machine does meanwhile, or an interrupt, falls on all alike.
+        plan = [one for _ in range(trials) for one in random.sample(each, len(each))]
+        measurement = self._begin(strategies)
+        began = time.monotonic()
+        with borrowed_worker(self._stack):
+            for number, (strategy, kind) in enumerate(plan, start=1):
+                trial = self._trial(strategy, kind, len(measurement.trials) + 1)
+                measurement = measurement.plus(trial)
+                measurement.save(self.folder / SUMMARY)
+                left = (time.monotonic() - began) / number * (len(plan) - number)
+                print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
+        return measurement
+
+    def roll(self, strategy: Strategy) -> None:
+        """Add a rolling restart to the summary. Says so where it isn't permitted."""
+        path = self.folder / SUMMARY
+        with borrowed_worker(self._stack):
+            try:
+                found = rolling_restart(self._stack, strategy, self.folder / "rows" / "rolling.jsonl")
+            except PermissionError:
+                print("Rolling restart left out: the worker's processes belong to another user.")
+                return
+        replace(Measurement.load(path), rolling=found).save(path)
+        print(f"rolling restart of one of two processes: {found}")
+
+    def report(self) -> None:
+        """Make the page and the picture of what is on disk, if any of it is valid."""
+        path = self.folder / SUMMARY
+        measurement = Measurement.load(path) if path.exists() else None
+        if measurement and any(trial.valid for trial in measurement.trials):
+            write(measurement, self.folder)
+            print(f"Report: {self.folder / 'index.html'}", flush=True)
+        else:
+            print("No valid trial: no report.", flush=True)
+
+    def _begin(self, strategies: Sequence[Strategy]) -> Measurement:
+        """What the folder holds, if more is to be added to it, or nothing."""
+        path, rows = self.folder / SUMMARY, self.folder / "rows"
+        settings = {each.name: each.environment for each in strategies}
+        if self._more and path.exists():
+            before = Measurement.load(path)
+            return replace(before, strategies={**before.strategies, **settings})
+        shutil.rmtree(rows, ignore_errors=True)
+        rows.mkdir(parents=True)
+        path.unlink(missing_ok=True)
+        return Measurement(describe(type(self._stack).__name__), settings, ())
+
+    def _trial(self, strategy: Strategy, kind: Kind, number: int) -> Trial:
+        if kind == "quiet":
+            return quiet_trial(self._stack, strategy, number, self._idle)
+        return users_trial(self._stack, strategy, number, self.folder / "rows" / f"{number:03}-{strategy.name}.jsonl")
+
+
+def line(trial: Trial) -> str:
+    """A trial for people who wait."""
+    times = ", ".join(
+        f"{name} {when:.2f} s"
+        for name, phase in (("ready", "readyz"), ("first embedding", "first_embedding"), ("steady", "steady"))
+        if (when := trial.start.get(phase)) is not None
+    )
+    met = trial.users
+    people = f"; of {met.arrived} users {sum(met.failed.values())} failed, {met.waited} waited" if met else ""
+    return f"{trial.strategy:18} {trial.kind:5}  {times}{people}{'' if trial.valid else f'; INVALID: {trial.reason}'}"

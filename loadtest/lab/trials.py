@@ -1,0 +1,125 @@
+"""One start of the worker, followed from exec to steady state."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from loadtest.lab import users
+from loadtest.lab.birth import created
+from loadtest.lab.measurement import PHASES, Trial
+from loadtest.lab.others import LIMIT, Others
+from loadtest.lab.page_cache import drop_page_cache
+from loadtest.lab.probes import StartProbes
+from loadtest.lab.shapes import Asker
+from loadtest.lab.steady import steady_since
+from loadtest.lab.strategies import Strategy
+from loadtest.openloop import Background
+from stack import Stack, StackError, poll_until
+
+START_SECONDS = 120.0  # more than STARTUP_TIMEOUT
+BEFORE = 0.5  # seconds of arrivals before the start
+AFTER = 7.0  # seconds of arrivals after the first embedding, of which 5 show the steady state
+REQUESTS = 15  # of each shape in a quiet trial
+
+
+@dataclass
+class Started:
+    """A worker that has become ready; times are `time.monotonic()` seconds."""
+
+    exec_time: float
+    seen: Mapping[str, float]
+    others: Others
+
+    def phases(self, **more: float | None) -> dict[str, float | None]:
+        """Seconds after exec."""
+        times = {**self.seen, **more}
+        found = {phase: times.get(phase) for phase in PHASES}
+        return {phase: None if when is None else round(when - self.exec_time, 4) for phase, when in found.items()}
+
+
+@contextmanager
+def started(stack: Stack, strategy: Strategy) -> Iterator[Started]:
+    """Start the worker by a strategy, wait until it is ready, and stop it in the end.
+
+    Raises:
+        StackError: it ended, or wasn't ready in time.
+    """
+    if strategy.cold_cache:
+        drop_page_cache()
+    called, others = time.monotonic(), Others()
+    stack.start("worker", wait=False, environment=strategy.environment)
+    try:
+        pids = stack.pids("worker")
+        exec_time = (created(pids[0]) if pids else None) or called
+        with StartProbes(stack.own_url("worker")) as probes:
+            poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, f"start by strategy {strategy.name}")
+        yield Started(exec_time, probes.seen, others)
+    finally:
+        stack.stop("worker")
+
+
+def _ended(stack: Stack, pids: Sequence[int]) -> bool:
+    """Raises StackError when the worker has ended. Asking the stack would cost an engine more than the probes do."""
+    if not pids or not psutil.pid_exists(pids[0]):
+        raise StackError(f"the worker ended while it started:\n{stack.logs('worker')[-2000:]}")
+    return False
+
+
+def disturbed(others: float) -> str:
+    """Why a trial with so much other work doesn't count, or nothing."""
+    return f"other processes used {others:.0%} of the CPUs" if others > LIMIT else ""
+
+
+def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Trial:
+    """Start it while people come at random times; their rows go to a file."""
+    with Background(users.plan(stack.url("worker"), seed=number), rows) as load:
+        time.sleep(BEFORE)
+        with started(stack, strategy) as worker:
+            poll_until(lambda: any(row.ok for row in load.rows()), START_SECONDS, "a first embedding", interval=0.1)
+            first = min(row.done for row in load.rows() if row.ok and row.done)
+            until = max(worker.exec_time + users.WINDOW, first + AFTER)
+            time.sleep(max(0.0, until - time.monotonic()))
+            others = worker.others.share([*stack.pids("worker"), load.pid])
+            load.stop()
+            with Asker(stack.own_url("worker")) as asker:
+                engine = asker.engine()
+    run = load.run
+    reason = run.verdict.reason or disturbed(others)
+    return Trial(
+        number,
+        strategy.name,
+        "users",
+        worker.phases(first_embedding=first, steady=steady_since(run.rows, first, until)),
+        engine,
+        valid=not reason,
+        reason=reason,
+        others=others,
+        users=users.experience(run.rows, worker.exec_time),
+    )
+
+
+def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, requests: int = REQUESTS) -> Trial:
+    """Start it alone, then ask for one shape after another; with `idle`, once more after so many seconds."""
+    with started(stack, strategy) as worker, Asker(stack.own_url("worker")) as asker:
+        shapes = asker.each_shape(requests)
+        time.sleep(idle)
+        after = asker.each_shape(1) if idle else {}
+        engine = asker.engine()
+        others = worker.others.share(stack.pids("worker"))
+    reason = disturbed(others)
+    return Trial(
+        number,
+        strategy.name,
+        "quiet",
+        worker.phases(first_embedding=asker.first_embedding),
+        engine,
+        valid=not reason,
+        reason=reason,
+        others=others,
+        shapes=shapes,
+        idle={shape: times[0] for shape, times in after.items()},
+    )

@@ -1,0 +1,93 @@
+"""One load test from start to exit code, hooked into locust's events."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from locust import events
+from locust.env import Environment
+
+from loadtest.load.arrivals import Arrivals
+from loadtest.load.options import add_options
+from loadtest.load.users import CheckedUser
+from loadtest.load.verdict import Thresholds, conclude
+from loadtest.openloop import Constant, Plan, Row, RowFile
+from stack import StackError
+from stack.choice import current
+from stack.site import DEFAULT_ROOT
+
+CLOSED_LOOP = Plan(Constant(0), ())  # it has no schedule
+
+
+def install() -> None:
+    """Hook it in. Call it once, when the locustfile is loaded."""
+    events.init_command_line_parser.add_listener(add_options)
+    events.init.add_listener(_init)
+
+
+def _init(environment: Environment, **_: Any) -> None:
+    environment.host = environment.host or api_of(DEFAULT_ROOT)
+    session = Session(environment)
+    CheckedUser.listeners = [session.row]
+    environment.events.test_start.add_listener(session.start)
+    environment.events.test_stop.add_listener(session.stop)
+    environment.events.quitting.add_listener(session.stop)  # after Ctrl-C it comes before test_stop
+    environment.events.quit.add_listener(session.say)
+
+
+def api_of(root: Path) -> str:
+    """The address of the recorded stack's api; leaves the program when it doesn't run."""
+    try:
+        stack = current(root)
+    except StackError as error:
+        sys.exit(f"loadtest: {error}")
+    if not stack.pids("api"):
+        sys.exit("loadtest: the api doesn't run: make up first, or name another with --host")
+    return stack.url("api")
+
+
+class Session:
+    """Keeps the rows of a run, and judges them in the end. In the web UI, one run follows another."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._options: Any = environment.parsed_options
+        self._rows: list[Row] = []
+        self._file: RowFile | None = None
+        self._arrivals: Arrivals | None = None
+        self._said = ""
+
+    def start(self, **_: Any) -> None:
+        """Begin new files of rows."""
+        self._rows = []
+        folder = Path(self._options.rows)
+        self._file = RowFile(folder / "closed.jsonl", CLOSED_LOOP)
+        self._file.begin(time.monotonic())
+        if self._options.open_rate > 0:
+            host = self._environment.host or ""
+            self._arrivals = Arrivals(self._environment, host, folder / "open.jsonl", self._rows.append)
+
+    def row(self, row: Row) -> None:
+        """A closed-loop request has ended."""
+        if self._file:
+            self._rows.append(row)
+            self._file.add(row)
+
+    def stop(self, **_: Any) -> None:
+        """Wait for the open loop, judge the rows and set the exit code."""
+        if self._file is None:
+            return
+        self._file.close()
+        generator = self._arrivals.stop() if self._arrivals else None
+        self._file = self._arrivals = None
+        limits = Thresholds(self._options.max_failed, self._options.max_p95)
+        self._environment.process_exit_code, self._said = conclude(self._rows, limits, generator)
+        if not self._options.headless:
+            self.say()
+
+    def say(self, **_: Any) -> None:
+        """Print the conclusion; headless, after locust's own tables."""
+        if self._said:
+            print(f"\n{self._said}\nRaw rows: {self._options.rows}", file=sys.stderr)
+            self._said = ""

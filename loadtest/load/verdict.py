@@ -1,0 +1,66 @@
+"""What a load test found, from its raw rows, and whether that is good enough."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from loadtest.openloop import Row, Verdict
+from loadtest.percentiles import percentile
+
+GOOD, BROKEN, INVALID = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """`failed` is a share of all requests, `p95` seconds, of each kind of request."""
+
+    failed: float
+    p95: float
+
+
+def broken(rows: Sequence[Row], limits: Thresholds) -> list[str]:
+    """One line for each threshold that the rows break."""
+    if not rows:
+        return ["no request was answered"]
+    failed = sum(not row.ok for row in rows)
+    found = []
+    if failed > limits.failed * len(rows):
+        kinds = Counter(row.error or str(row.status) for row in rows if not row.ok)
+        named = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
+        found.append(f"{failed} of {len(rows)} requests failed ({named}); allowed {limits.failed:.2%}")
+    for name, answered in sorted(grouped(row for row in rows if row.ok).items()):
+        p95 = percentile([row.latency for row in answered], 95)
+        if p95 > limits.p95:
+            found.append(f"{name}: p95 is {p95:.2f} s; allowed {limits.p95:g} s")
+    return found
+
+
+def grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """By name."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.stream].append(row)
+    return groups
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Counts and percentiles of each kind, from raw rows."""
+    lines = [f"{'from raw rows, ms':34}{'requests':>9}{'failed':>8}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}"]
+    for name, group in sorted(grouped(rows).items()):
+        good = [row.latency * 1000 for row in group if row.ok]
+        times = [percentile(good, share) for share in (50, 95, 99, 100)] if good else []
+        lines.append(f"{name:34}{len(group):9}{len(group) - len(good):8}" + "".join(f"{time:8.1f}" for time in times))
+    return "\n".join(lines)
+
+
+def conclude(rows: Sequence[Row], limits: Thresholds, generator: Verdict | None) -> tuple[int, str]:
+    """The exit code, and everything worth saying."""
+    said = [table(rows)]
+    problems = broken(rows, limits)
+    said += [f"BROKEN: {problem}" for problem in problems]
+    invalid = generator is not None and not generator.valid
+    if generator and invalid:
+        said.append(f"INVALID: {generator.reason}. Nothing can be concluded; use a faster machine or a lower rate.")
+    if not problems and not invalid:
+        said.append(f"All thresholds kept: at most {limits.failed:.2%} failed, p95 within {limits.p95:g} s.")
+    return (BROKEN if problems else INVALID if invalid else GOOD), "\n".join(said)

@@ -1,0 +1,56 @@
+"""From an exchange to the row of a request."""
+
+import json
+import re
+from dataclasses import replace
+
+from loadtest.openloop.client import Exchange
+from loadtest.openloop.request import Answer, Request
+from loadtest.openloop.rows import Row
+
+TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
+
+
+def outcome(row: Row, request: Request, result: Exchange) -> Row:
+    """The row, completed by what came back."""
+    row = replace(
+        row,
+        first_byte=result.first_byte,
+        done=result.done,
+        error=result.error,
+        connection="reused" if result.reused else "new",
+        process=result.process,
+    )
+    answer = result.answer
+    if answer is None:
+        return row
+    wait = answer.headers.get("retry-after", "")
+    return replace(
+        row,
+        status=answer.status,
+        error=_wrong(request, answer),
+        code=_code(answer),
+        retry_after=float(wait) if wait.isdecimal() else None,
+        closes=answer.headers.get("connection", "").lower() == "close",
+        timing={name: float(ms) for name, ms in TIMING.findall(answer.headers.get("server-timing", ""))},
+    )
+
+
+def _wrong(request: Request, answer: Answer) -> str | None:
+    if answer.status != 200 or request.check is None:
+        return None
+    try:
+        wrong = request.check(answer)
+    except (ValueError, KeyError, TypeError) as error:
+        wrong = f"{type(error).__name__}: {error}"
+    return f"wrong: {wrong}" if wrong else None
+
+
+def _code(answer: Answer) -> str | None:
+    if answer.status < 400:
+        return None
+    try:
+        code = json.loads(answer.body)["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return None if code is None else str(code)

@@ -1,0 +1,80 @@
+"""The lab finds the truth: a worker that is not warm when it says so is found out, whatever its probes say."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from loadtest.coldstart_check import judge
+from loadtest.lab.gate import MIN_STARTS, cold
+from loadtest.lab.measurement import Measurement, Trial
+from loadtest.lab.rolling import rolling_restart
+from loadtest.lab.strategies import Strategy
+from loadtest.lab.trials import quiet_trial, users_trial
+from loadtest.openloop import read
+from loadtest.tests.slow_embed import FIRST_SECONDS, slow_at_first
+from stack import EmbeddedStack, free_ports
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[EmbeddedStack]:
+    """One whose worker the lab may start."""
+    stack = EmbeddedStack(tmp_path / "stack", free_ports(), parts=("worker",))
+    yield stack
+    stack.down()
+
+
+def slow(folder: Path, **settings: str) -> Strategy:
+    """A strategy whose first embedding takes 3 s."""
+    return Strategy("slow", "slow", {**slow_at_first(folder), **settings})
+
+
+def twenty(trial: Trial) -> Measurement:
+    """A measurement of as many starts as a budget needs."""
+    return Measurement({}, {}, (trial,) * MIN_STARTS)
+
+
+def test_a_slow_first_request_fails_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Without warm-up passes the first request takes 3 s although /readyz was 200: the check exits with 1."""
+    trial = quiet_trial(stack, slow(tmp_path, WARMUP_PASSES="off"), 1, requests=8)
+    assert trial.shapes["3 words"][0] > FIRST_SECONDS * 1000
+    assert "3 words: the first request after readiness" in "\n".join(cold([trial]))
+    assert judge(twenty(trial), "slow", budget=60) == 1
+
+
+def test_warm_up_passes_before_readiness_satisfy_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """The same worker takes its 3 s before it is ready; blocking in its lifespan, it accepts but doesn't answer."""
+    trial = quiet_trial(stack, slow(tmp_path, WARMUP="blocking"), 1, requests=8)
+    assert cold([trial]) == []
+    assert judge(twenty(trial), "slow", budget=60) == 0
+    accept, answer = trial.start["accept"], trial.start["first_answer"]
+    assert accept is not None
+    assert answer is not None
+    assert answer - accept > FIRST_SECONDS
+    assert judge(twenty(trial), "slow", budget=answer * 2) == 1  # too small a budget
+
+
+def test_a_start_under_arrivals_is_followed_to_steady_state(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Phases come in order, and users are refused, then answered; every one of them has a raw row."""
+    trial = users_trial(stack, Strategy("warm", "warm", {"ENGINE": "fake"}), 1, tmp_path / "rows.jsonl")
+    phases = ("accept", "first_answer", "first_embedding", "steady")  # readiness is seen by a slower clock
+    times = [0.0, *(trial.start[phase] or 0 for phase in phases)]
+    assert all(before <= after for before, after in pairwise(times)), trial.start
+    assert trial.start["readyz"]
+    assert trial.users is not None
+    assert set(trial.users.failed) <= {"refused", "503", "reset", "closed"}
+    assert trial.users.served + trial.users.waited > 50
+    assert len(read(tmp_path / "rows.jsonl").rows) >= trial.users.arrived
+    assert trial.engine["engine"] == "fake"
+    assert not stack.pids("worker")
+
+
+def test_a_rolling_restart_loses_nobody(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """One of two processes is replaced under load; the old one answers to its end, and every request is answered."""
+    found = rolling_restart(stack, Strategy("fake", "fake", {"ENGINE": "fake"}), tmp_path / "rows.jsonl", calm=1)
+    assert found["failed"] == {}
+    assert found["requests"] > 50
+    assert found["replaced_after_seconds"] > 1
+    processes = {row.process for row in read(tmp_path / "rows.jsonl").rows} - {None}
+    assert len(processes) >= 2

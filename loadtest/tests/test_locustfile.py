@@ -1,0 +1,95 @@
+"""`make loadtest` on a real system: its numbers are right, and its exit code tells."""
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from loadtest.load.verdict import grouped
+from loadtest.openloop import read
+from loadtest.percentiles import percentile
+from stack import EmbeddedStack, free_ports, poll_until
+from stack.site import REPOSITORY
+
+FILES = "loadtest/locustfile.py,loadtest/stages.py"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """The whole system, with the fake engine."""
+    settings = {"ENGINE": "fake", "LOG_LEVEL": "warning", "DRAIN_SECONDS": "0"}
+    with EmbeddedStack(tmp_path_factory.mktemp("stack"), free_ports(), environment=settings) as stack:
+        yield stack
+
+
+def locust(stack: EmbeddedStack, folder: Path, *options: str) -> subprocess.Popen[str]:
+    """A headless run against the api of a stack."""
+    command = (sys.executable, "-m", "locust", "--headless", "--only-summary", "--stop-timeout", "15")
+    ours = ("--host", stack.url("api"), "--rows", str(folder), "--csv", str(folder / "locust"))
+    environment = {**os.environ, "OPEN_RATE": "0"}
+    return subprocess.Popen(
+        (*command, *ours, *options),
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_our_percentiles_agree_with_locusts(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Closed-loop, p50 of our raw rows is locust's own, which rounds to whole milliseconds and two digits."""
+    run = locust(stack, tmp_path, "-f", FILES, "--stages", "7:6", "--max-p95", "30")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 0, said
+    ours = grouped(read(tmp_path / "closed.jsonl").rows)
+    with (tmp_path / "locust_stats.csv").open() as file:
+        theirs = {row["Name"]: row for row in csv.DictReader(file) if row["Type"]}
+    assert set(ours) == set(theirs) >= {"embeddings: repeated", "documents: store", "search: fresh query"}
+    for name, rows in ours.items():
+        assert len(rows) == int(theirs[name]["Request Count"])
+        latencies = [row.latency * 1000 for row in rows]
+        # Their rank is rounded to the nearest, ours up: they may take the value before ours.
+        allowed = sorted(latencies)[max(0, len(latencies) // 2 - 2) : len(latencies) // 2 + 2]
+        assert min(allowed) * 0.9 - 1 <= float(theirs[name]["50%"]) <= max(allowed) * 1.1 + 1
+        assert percentile(latencies, 100) == pytest.approx(float(theirs[name]["Max Response Time"]), rel=0.1, abs=1)
+
+
+def test_a_worker_that_stops_half_way_breaks_the_thresholds(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Requests fail, closed- and open-loop, the report names how, and the exit code is 1."""
+    run = locust(stack, tmp_path, "-f", FILES, "--stages", "5:4", "--open-rate", "10", "--max-p95", "30")
+    closed, opened = tmp_path / "closed.jsonl", tmp_path / "open.jsonl"
+    poll_until(lambda: len(read(closed).rows) > 10 and len(read(opened).rows) > 10, 30, "rows")
+    stack.stop("worker")
+    _, said = run.communicate(timeout=60)
+    stack.start("worker")
+    assert run.returncode == 1, said
+    assert "BROKEN" in said
+    assert "x 503" in said
+    for path in (closed, opened):
+        rows = read(path).rows
+        assert rows[0].ok
+        assert any(row.status == 503 for row in rows)
+
+
+def test_without_a_system_it_says_what_to_do(tmp_path: Path) -> None:
+    """No host, and nothing recorded runs: one line, not a traceback."""
+    # In a process of its own: locust makes greenlets of all threads.
+    code = "import sys; from pathlib import Path; from loadtest.load.session import api_of; api_of(Path(sys.argv[1]))"
+    ports = {f"{name}_PORT": str(port) for name, port in zip(("API", "WORKER"), free_ports().values(), strict=False)}
+    done = subprocess.run(
+        (sys.executable, "-c", code, str(tmp_path)),
+        cwd=REPOSITORY,
+        env={**os.environ, **ports, "STACK": "embedded"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make up first" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,160 @@
+"""The generator keeps its schedule, tells what happened, and admits when it couldn't."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from itertools import islice, pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtest.openloop import Background, Constant, Generator, Plan, Poisson, RowFile, Run, Stream, read
+from loadtest.tests.server import reply, serving
+from stack import StackError, free_ports, poll_until
+
+
+def plan(url: str, **changes: object) -> Plan:
+    """50 a second, 25 requests."""
+    return replace(Plan(Constant(50), (Stream("readyz", url),), requests=25, timeout=5), **changes)  # type: ignore[arg-type]
+
+
+def run(chosen: Plan, path: Path) -> Run:
+    """In this process, with real threads."""
+    with RowFile(path, chosen) as file:
+        Generator(chosen, file).run()
+    return read(path)
+
+
+def ok(handler: BaseHTTPRequestHandler) -> None:
+    """Answer at once."""
+    reply(handler, 200, b"ok", Server_Timing="queue;dur=1.5, inference;dur=2")
+
+
+def test_poisson_arrivals_have_the_rate_and_the_variance_of_their_name() -> None:
+    """Gaps average 1/rate, and their standard deviation is as large; the same seed gives the same arrivals."""
+    times = list(islice(Poisson(20, seed=3).offsets(), 5000))
+    gaps = [after - before for before, after in pairwise(times)]
+    mean = sum(gaps) / len(gaps)
+    deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+    assert mean == pytest.approx(1 / 20, rel=0.05)
+    assert deviation == pytest.approx(mean, rel=0.1)
+    assert times == list(islice(Poisson(20, seed=3).offsets(), 5000))
+
+
+def test_requests_leave_although_nothing_is_answered(tmp_path: Path) -> None:
+    """Each one leaves at its time, and its latency counts from there: the last waits least."""
+    opened = time.monotonic() + 1.5
+
+    def stuck(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(max(0.0, opened - time.monotonic()))
+        ok(handler)
+
+    with serving(stuck) as url:
+        found = run(plan(url), tmp_path / "rows.jsonl")
+    assert [row.scheduled - found.begin for row in found.rows] == pytest.approx([n / 50 for n in range(25)], abs=1e-6)
+    assert all(row.sent < opened for row in found.rows)
+    assert all(row.latency >= opened - row.scheduled for row in found.rows)
+    assert found.rows[0].latency > found.rows[-1].latency + 0.3
+
+
+def test_a_row_tells_what_came_back(tmp_path: Path) -> None:
+    """Status, times in order, the stages of Server-Timing and the process that answered."""
+    with serving(ok) as url:
+        found = run(plan(url), tmp_path / "rows.jsonl")
+    assert len(found.rows) == 25
+    assert found.complete
+    for row in found.rows:
+        assert row.ok
+        assert row.scheduled <= row.sent <= (row.first_byte or 0) <= (row.done or 0)
+        assert row.timing == {"queue": 1.5, "inference": 2}
+        assert row.process == os.getpid()
+
+
+@pytest.mark.parametrize(("connections", "kinds"), [("pooled", {"new", "reused"}), ("fresh", {"new"})])
+def test_connections_are_pooled_or_fresh(connections: str, kinds: set[str], tmp_path: Path) -> None:
+    """A pooled stream uses connections again; a fresh one never does."""
+    with serving(ok) as url:
+        stream = Stream("readyz", url, connections=connections)  # type: ignore[arg-type]
+        found = run(plan(url, streams=(stream,)), tmp_path / "rows.jsonl")
+    assert {row.connection for row in found.rows} == kinds
+
+
+def test_what_came_instead_of_an_answer_is_named(tmp_path: Path) -> None:
+    """A refusal, a close without an answer, a time-out and a typed error are told apart."""
+
+    def by_turns(handler: BaseHTTPRequestHandler) -> None:
+        numbers.append(len(numbers))
+        if numbers[-1] == 0:
+            handler.close_connection = True
+        elif numbers[-1] == 1:
+            time.sleep(1)
+        else:
+            reply(handler, 503, b'{"error": {"code": "overloaded"}}', Retry_After="2", Connection="close")
+
+    numbers: list[int] = []
+    with serving(by_turns) as url:
+        streams = (Stream("readyz", url, connections="fresh"),)
+        found = run(plan(url, streams=streams, requests=3, timeout=0.5), tmp_path / "rows.jsonl")
+    closed, late, refused = found.rows
+    assert (closed.status, closed.error) == (None, "closed")
+    assert (late.status, late.error) == (None, "timeout")
+    assert (refused.status, refused.code, refused.retry_after, refused.closes) == (503, "overloaded", 2, True)
+    nobody = f"http://127.0.0.1:{free_ports()['api']}"
+    [row] = run(plan(nobody, requests=1), tmp_path / "rows.jsonl").rows
+    assert row.error == "refused"
+
+
+def test_a_killed_run_keeps_its_rows(tmp_path: Path) -> None:
+    """SIGKILL costs the rows of requests in flight, no others; the file says that it wasn't finished."""
+    with serving(ok) as url, Background(plan(url, requests=None), tmp_path / "rows.jsonl") as load:
+        poll_until(lambda: len(load.rows()) >= 10, 20, "ten rows")
+        load.kill()
+        found = load.run
+    assert [row.number for row in found.rows[:10]] == list(range(10))
+    assert not found.complete
+
+
+def test_a_starved_generator_marks_its_run_invalid(tmp_path: Path) -> None:
+    """Frozen for half a second it sends all that was due, late, says so, and the verdict is invalid."""
+    with serving(ok) as url, Background(plan(url, requests=60), tmp_path / "rows.jsonl") as load:
+        poll_until(lambda: len(load.rows()) >= 5, 20, "five rows")
+        generator = psutil.Process(load.pid)
+        generator.suspend()
+        time.sleep(0.5)
+        generator.resume()
+        load.wait(20)
+    assert len(load.run.rows) == 60
+    assert not load.run.verdict.valid
+    assert "fell behind" in load.run.verdict.reason
+    assert load.run.verdict.lag_max > 0.3
+    assert "invalid" in load.said
+
+
+def test_a_stop_waits_for_what_is_in_flight(tmp_path: Path) -> None:
+    """SIGTERM lets no more requests leave; those that had left get their rows."""
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.5)
+        ok(handler)
+
+    with serving(slow) as url, Background(plan(url, requests=None), tmp_path / "rows.jsonl") as load:
+        poll_until(load.rows, 20, "a row")
+        os.kill(load.pid, signal.SIGTERM)
+        load.wait(10)
+    found = load.run
+    assert found.complete
+    assert all(row.ok for row in found.rows)
+    assert [row.number for row in found.rows] == list(range(len(found.rows)))
+
+
+def test_a_plan_that_cannot_run_says_why(tmp_path: Path) -> None:
+    """An unknown maker ends the process before the first request, with its name in the error."""
+    broken = Plan(Constant(1), (Stream("nothing", "http://127.0.0.1:1"),), requests=1)
+    with (
+        pytest.raises(StackError, match="nothing is no maker of requests"),
+        Background(broken, tmp_path / "rows.jsonl"),
+    ):
+        pass
