@@ -10,8 +10,8 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile
-.PHONY: lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
+.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+	bench overload abandonment soak lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,8 @@ help:  ## Show this list
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
 	@echo "             STACK=embedded|compose to choose what the system runs on,"
 	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1 for make drills,"
-	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant."
+	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
+	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
 install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
 
@@ -42,6 +43,21 @@ test: artifact  ## Run every test
 drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -k "$(DRILLS)"
 
+bench: artifact  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
+	$(RUN) -m loadtest.bench
+
+overload: artifact  ## Ten times what a worker can do, for a minute
+	$(RUN) -m loadtest.bench.overload
+
+abandonment: artifact  ## 500 clients that leave while they wait
+	$(RUN) -m loadtest.bench.abandonment
+
+soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
+	$(RUN) -m loadtest.bench.soak
+
+startup-profile: artifact  ## What the start of a worker consists of
+	@$(RUN) -m loadtest.startup_profile
+
 loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest
 	@OPEN_RATE=$${OPEN_RATE:-10} $(RUN) -m locust -f loadtest/locustfile.py,loadtest/stages.py --headless --only-summary \
@@ -55,9 +71,6 @@ coldstart: artifact  ## What each way of starting the worker costs; report in re
 
 coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
 	$(RUN) -m loadtest.coldstart_check
-
-startup-profile: install  ## What the start of a worker consists of
-	@$(RUN) -m loadtest.startup_profile
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .
