@@ -11,7 +11,9 @@ from servicekit.errors import Overloaded
 from services.worker.tests.stand_ins import LIMIT, metric, soon
 from worker.jobs import Job
 from worker.speed import Speed
-from worker.token_queue import TokenQueue
+from worker.token_queue import WAIT, TokenQueue
+
+PATIENT = 1000.0  # seconds that a request has left
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -73,10 +75,24 @@ def test_a_full_queue_refuses_and_says_when_to_return() -> None:
     async def scenario() -> None:
         waiting = queue(limit=1000, tokens_per_second=100)
         waiting.put(job(*[100] * 9))
-        with waiting.reserve(100):
-            with pytest.raises(Overloaded) as refused, waiting.reserve(1):
+        with waiting.reserve(100, PATIENT):
+            with pytest.raises(Overloaded) as refused, waiting.reserve(1, PATIENT):
                 pass
             assert refused.value.retry_after == pytest.approx(10)
+
+    run(scenario())
+
+
+def test_what_would_wait_too_long_is_refused() -> None:
+    """A queue with room in it still refuses whoever would spend too much of the time that is left with waiting."""
+
+    async def scenario() -> None:
+        waiting = queue(limit=100_000, tokens_per_second=100)
+        waiting.put(job(*[100] * 5))
+        with waiting.reserve(100, 5 / WAIT + 0.1):
+            pass
+        with pytest.raises(Overloaded, match=r"they take 5\.0 s of the 9\.9 s left"), waiting.reserve(1, 5 / WAIT - 0.1):
+            pass
 
     run(scenario())
 
@@ -86,7 +102,7 @@ def test_room_is_given_back() -> None:
 
     async def scenario() -> None:
         waiting = queue()
-        with contextlib.suppress(ValueError), waiting.reserve(600):
+        with contextlib.suppress(ValueError), waiting.reserve(600, PATIENT):
             assert waiting.waiting_tokens == 600
             raise ValueError("the text can't be tokenized")
         assert waiting.waiting_tokens == 0
@@ -98,7 +114,7 @@ def test_an_empty_queue_takes_a_request_larger_than_itself() -> None:
     """No valid request is refused for ever."""
 
     async def scenario() -> None:
-        with queue(limit=10).reserve(5000):
+        with queue(limit=10).reserve(5000, 0.001):
             pass
 
     run(scenario())

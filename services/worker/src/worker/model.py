@@ -39,7 +39,8 @@ class Model:
         Raises Overloaded before any work is done on the request, and what `Batcher.result` raises.
         """
         began = perf_counter()
-        with self.batcher.queue.reserve(self._estimate(request)):
+        left = deadline - asyncio.get_running_loop().time()
+        with self.batcher.queue.reserve(self._estimate(request), left):
             inputs = await self._tokenize(request)
             job = self.batcher.submit(inputs, "token_ids" if request.texts is None else "texts", deadline)
         queued = perf_counter()
