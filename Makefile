@@ -10,7 +10,7 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check lint lock clean
+.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check startup-profile lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ coldstart: artifact  ## What each way of starting the worker costs; report in re
 
 coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
 	$(RUN) -m loadtest.coldstart_check
+
+startup-profile: install  ## What the start of a worker consists of
+	@$(RUN) -m loadtest.startup_profile
 
 lint: install  ## Check style and types
 	$(RUN) -m ruff check .

@@ -72,6 +72,14 @@ def test_the_client_finds_the_model_and_errors_have_their_types(client: OpenAI) 
         client.embeddings.create(model="all-MiniLM-L6-v2", input="x", dimensions=100)
 
 
+def test_the_choice_of_the_engine_is_stated(api: int, worker: int) -> None:
+    """The model list and the worker's `/startupz` name the engine, its precision and its threads."""
+    model = get(api, "/v1/models").json()["data"][0]
+    assert (model["engine"], model["precision"]) in [("openvino", "bf16"), ("onnx", "fp32"), ("openvino", "fp32")]
+    [resource] = get(worker, "/startupz").json()["resources"]
+    assert f"{model['id']} by {model['engine']} {model['precision']}, threads: " in resource["detail"]
+
+
 def test_the_worker_answers_json_and_binary(worker: int, reference: Any) -> None:
     """The worker's JSON and its little-endian float32 rows are the reference's vectors, and name the model."""
     expected = reference.encode(TEXTS, normalize_embeddings=True)

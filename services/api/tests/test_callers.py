@@ -27,6 +27,8 @@ def test_without_a_key_there_is_nothing(start: Start, headers: dict[str, str]) -
     ]
     assert [each.status_code for each in answers] == [401] * 4
     assert answers[0].json()["error"]["code"] == "invalid_api_key"
+    garbled = client.post("/v1/embeddings", content=b"{", headers={**headers, "Content-Type": "application/json"})
+    assert garbled.status_code == 401
 
 
 @pytest.mark.parametrize("key", ["first-key", "second-key"])

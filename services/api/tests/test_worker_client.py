@@ -59,6 +59,14 @@ async def test_a_second_failure_is_reported(client: WorkerClient, worker: StandI
     assert len(worker.calls) == 2
 
 
+async def test_connections_are_used_again(client: WorkerClient, worker: StandIn) -> None:
+    """Six hundred calls, a hundred at a time, open no more than a hundred connections."""
+    for _ in range(6):
+        await asyncio.gather(*(client.embed(["a"], budget=30) for _ in range(100)))
+    assert len(worker.calls) == 600
+    assert len(worker.connections) <= 100
+
+
 async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, worker: StandIn) -> None:
     """Sixteen pooled connections die at once; each of the next eight calls gets through on its one retry."""
     together = asyncio.Event()

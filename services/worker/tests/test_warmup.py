@@ -20,6 +20,18 @@ def test_three_shapes_are_run_in_the_inference_thread() -> None:
     assert set(engine.embedded_on) == {"inference"}
 
 
+def test_every_length_that_the_engine_pads_to_is_run() -> None:
+    """An engine that compiles for each shape has compiled for one text of any length."""
+
+    class Padding(RecordingEngine):
+        lengths = (8, 64, 256)
+
+    engine = Padding()
+    with serving(engine, warmup_passes=True, max_batch_tokens=300):
+        sizes = [len(batch[0]) for batch in engine.passes if len(batch) == 1]
+    assert sizes[-3:] == [8, 64, 256]
+
+
 def test_passes_can_be_switched_off() -> None:
     """WARMUP_PASSES=off gets ready without a forward pass."""
     engine = RecordingEngine()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import __version__
-from api.auth import Keys, bearer, identify
+from api.auth import Identify, Keys, bearer
 from api.embedder import new_flights
 from api.quota import Quota
 from api.resources import RESOURCES
@@ -29,13 +29,14 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
             yield
 
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)
-    install(app, settings)
-    app.state.keys = Keys(settings.keys())
     app.state.quota = Quota(settings.quota)
     app.state.flights = new_flights()
+    keys = Keys(settings.keys())
+    app.add_middleware(Identify, keys=keys)
     # The OpenAPI document asks for a key only where one is needed.
-    guards = [Depends(identify), Depends(bearer)] if app.state.keys else [Depends(identify)]
+    guards = [Depends(bearer)] if keys else []
     for routes in (embeddings, models, documents, search):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
+    install(app, settings)  # last: routes are tried in this order, and its middleware comes first
     return app

@@ -1,15 +1,17 @@
-"""Who calls: bearer keys, compared in constant time."""
+"""Who calls: bearer keys, compared in constant time, before anything else of the request is looked at."""
 
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
 
-from fastapi import Request
 from fastapi.security import HTTPBearer
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from servicekit.errors import Unauthorized
+from servicekit.errors import Unauthorized, respond
 
-bearer = HTTPBearer(auto_error=False, description="a key of `API_KEYS`")
+PREFIX = "/v1/"
+bearer = HTTPBearer(auto_error=False, description="a key of `API_KEYS`")  # for the OpenAPI document
 
 
 class Keys:
@@ -28,17 +30,32 @@ class Keys:
         return f"key {known.index(True)}" if any(known) else None
 
 
-async def identify(request: Request) -> None:
-    """Note who calls as `request.state.caller`: a key's owner, or, without keys, the address.
+class Identify:
+    """Notes who calls as `request.state.caller`: a key's owner, or, without keys, the address.
 
-    Raises Unauthorized when there are keys and the request has none of them.
+    With keys, 401 for a request to `/v1/` that has none of them, before its body is read.
     """
-    keys: Keys = request.app.state.keys
-    if not keys:
-        request.state.caller = request.client.host if request.client else "unknown"
-        return
-    credentials = await bearer(request)
-    owner = keys.owner(credentials.credentials) if credentials else None
-    if owner is None:
-        raise Unauthorized("a valid API key is needed: Authorization: Bearer <key>")
-    request.state.caller = owner
+
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+        self._app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            caller = self._owner(scope) if self._keys else _address(scope)
+            if caller is None:
+                error = Unauthorized("a valid API key is needed: Authorization: Bearer <key>")
+                await respond(error)(scope, receive, send)
+                return
+            scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, receive, send)
+
+    def _owner(self, scope: Scope) -> str | None:
+        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        return self._keys.owner(key) if kind.lower() == "bearer" else None
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else "unknown"

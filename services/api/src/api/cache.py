@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from api.embedding import FLOAT_BYTES, Embedding, Item
+from api.lookups import Lookups
 from api.metrics import CACHE_LOOKUPS, CACHE_WRITES
 
 log = logging.getLogger("api.cache")
@@ -48,6 +49,7 @@ class Cache:
 
     def __init__(self, client: Redis, *, ttl: float, timeout: float) -> None:
         self._client = client
+        self._lookups = Lookups(client.mget)
         self._ttl_ms = round(ttl * 1000)
         self._timeout = timeout
         self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
@@ -61,7 +63,7 @@ class Cache:
         try:
             # One limit over connecting, waiting for a connection, retries and the answer.
             async with asyncio.timeout(self._timeout):
-                values = await self._client.mget(keys)
+                values = await self._lookups.get(keys)
         except FAILURES:
             CACHE_LOOKUPS.labels("error").inc(len(keys))
             return {}

@@ -22,6 +22,6 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
             yield
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
-    install(app, settings, quiet=("/model",))  # the api asks for it every second
     app.include_router(router)
+    install(app, settings, quiet=("/model",))  # the api asks for it every second
     return app

@@ -10,7 +10,7 @@ import numpy as np
 from servicekit.errors import ServiceError, Unavailable
 from worker import metrics
 from worker.engines.base import Engine, TokenIds, Vectors
-from worker.engines.padding import next_length
+from worker.engines.padding import next_of
 from worker.jobs import Item, Job
 from worker.passes import passes
 from worker.speed import Speed
@@ -68,7 +68,7 @@ class Batcher:
         """Serve the queue until cancelled. However it ends, no caller is left waiting."""
         try:
             while True:
-                for batch in passes(await self.queue.get(self._budget), self._engine.lengths):
+                for batch in passes(await self.queue.get(self._budget), self._engine.lengths, self._engine.rows):
                     await self._embed(batch)
         finally:
             self._ended = True
@@ -121,7 +121,8 @@ class Batcher:
         for job in {item.job for item in batch}:
             job.inference_seconds += seconds
         metrics.TOKENS.inc(tokens)
-        metrics.PADDING.inc(next_length(max(sizes), self._engine.lengths) * len(sizes) - tokens)
+        longest, rows = next_of(self._engine.lengths, max(sizes)), next_of(self._engine.rows, len(sizes))
+        metrics.PADDING.inc(longest * rows - tokens)
         metrics.BATCH_TEXTS.observe(len(sizes))
         metrics.BATCH_TOKENS.observe(tokens)
         metrics.INFERENCE_SECONDS.observe(seconds)

@@ -1,25 +1,35 @@
 """How the texts of a batch are divided into forward passes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from worker.engines.padding import next_length
+from worker.engines.padding import next_of
 from worker.jobs import Item
 
-# The fixed cost of a pass, in tokens, on 2 cores: 3.5 ms with torch, 0.9 with OpenVINO, which computes as much faster.
-# More padding is dearer than another pass.
-PADDING = 40
+# The fixed cost of a pass, in tokens, on 2 cores: 1 ms with OpenVINO, 3.5 with torch, which computes as much slower.
+PASS = 40
+# Sizes of a pass that are tried, where an engine takes any: trying all would find little and take longer.
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256)
 
 
-def passes(items: Iterable[Item], lengths: Sequence[int] = ()) -> Iterator[list[Item]]:
-    """Texts of about equal length together: a pass pads each to its longest, or to the engine's next of `lengths`."""
-    batch: list[Item] = []
-    tokens = 0
-    for item in sorted(items, key=lambda item: len(item.ids)):
-        size = next_length(len(item.ids), lengths)
-        if len(batch) * size - tokens > PADDING:
-            yield batch
-            batch, tokens = [], 0
-        batch.append(item)
-        tokens += size
-    if batch:
-        yield batch
+def passes(items: Iterable[Item], lengths: Sequence[int] = (), rows: Sequence[int] = ()) -> list[list[Item]]:
+    """Texts of about equal length together, so that all passes and all padding cost least.
+
+    A pass pads each text to its longest, or to the engine's next of `lengths`, and itself to the next of `rows`. Over
+    the texts in the order of their lengths this is a shortest path: the cheapest way to compute the first n of them
+    ends with a pass of one of the sizes. 60 texts take 0.08 ms.
+    """
+    ordered = sorted(items, key=lambda item: len(item.ids))
+    padded = [next_of(lengths, len(item.ids)) for item in ordered]
+    cost, last = [0.0], [0]
+    for count, length in enumerate(padded, start=1):
+        sizes = {min(size, count) for size in rows or SIZES}
+        ways = [(cost[count - size] + PASS + next_of(rows, size) * length, size) for size in sizes]
+        cheapest, size = min(ways)
+        cost.append(cheapest)
+        last.append(size)
+    divided: list[list[Item]] = []
+    end = len(ordered)
+    while end:
+        divided.append(ordered[end - last[end] : end])
+        end -= last[end]
+    return divided[::-1]

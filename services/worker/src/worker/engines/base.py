@@ -35,7 +35,11 @@ class Engine(Protocol):
 
     @property
     def lengths(self) -> Sequence[int]:
-        """The row lengths that it computes at, ascending; a row is padded to the next. None: any length is as good."""
+        """The row lengths that it computes at, ascending; rows are padded to the next. Empty: any is as good."""
+
+    @property
+    def rows(self) -> Sequence[int]:
+        """The numbers of rows that it computes, ascending; a batch is filled up to the next. Empty: any is as good."""
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Token ids of each text with special tokens, truncated; long texts take milliseconds."""

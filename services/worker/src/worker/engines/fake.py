@@ -20,7 +20,8 @@ class FakeEngine:
     dimensions = 384
     max_tokens = 256
     vocabulary_size = 30_522
-    lengths = ()
+    lengths: Sequence[int] = ()
+    rows: Sequence[int] = ()
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """One id for each word that white space separates."""

@@ -11,6 +11,7 @@ class TokenizingEngine:
     """The half of `Engine` that is the same for every library."""
 
     lengths: Sequence[int] = ()
+    rows: Sequence[int] = ()
 
     def __init__(self, tokenizer: Path) -> None:
         self._tokenizer = TextTokenizer(tokenizer)

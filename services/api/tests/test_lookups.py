@@ -1,0 +1,86 @@
+"""Requests at about the same time share a look into Redis, and each gets its own values."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from api.lookups import CALLS, KEYS, Lookups
+
+pytestmark = pytest.mark.anyio
+
+
+class Store:
+    """Answers each key with itself, once `open` is set; remembers its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.open = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def mget(self, keys: list[bytes]) -> Sequence[bytes]:
+        """As Redis does."""
+        self.calls.append(len(keys))
+        await self.open.wait()
+        if self.error:
+            raise self.error
+        return keys
+
+
+async def test_who_asks_together_shares_a_call() -> None:
+    """A hundred requests make few calls, and every request has its own keys' values in order."""
+    store = Store()
+    store.open.set()
+    lookups = Lookups(store.mget)
+    asked = [[f"{number}-{part}".encode() for part in range(1 + number % 3)] for number in range(100)]
+    assert await asyncio.gather(*map(lookups.get, asked)) == asked
+    assert len(store.calls) <= CALLS
+    assert sum(store.calls) == sum(map(len, asked))
+
+
+async def test_a_call_has_a_bound() -> None:
+    """Large requests are not added up beyond the bound; one that is larger by itself is one call."""
+    store = Store()
+    store.open.set()
+    lookups = Lookups(store.mget)
+    asked = [[b"key"] * size for size in (KEYS - 1, 1, 1, KEYS + 1, 1)]
+    assert [len(values) for values in await asyncio.gather(*map(lookups.get, asked))] == [*map(len, asked)]
+    assert sorted(store.calls) == [1, 1, KEYS, KEYS + 1]
+
+
+async def test_a_slow_call_does_not_hold_up_the_next() -> None:
+    """While one waits for its answer, another goes out."""
+    store = Store()
+    lookups = Lookups(store.mget)
+    first = asyncio.create_task(lookups.get([b"slow"]))
+    while not store.calls:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(lookups.get([b"quick"]))
+    while len(store.calls) < 2:
+        await asyncio.sleep(0)
+    store.open.set()
+    assert [await first, await second] == [[b"slow"], [b"quick"]]
+
+
+async def test_an_error_reaches_all_who_shared_the_call() -> None:
+    """And the next call is a new one."""
+    store = Store()
+    store.open.set()
+    store.error = ConnectionError("gone")
+    lookups = Lookups(store.mget)
+    failed = await asyncio.gather(*(lookups.get([b"key"]) for _ in range(10)), return_exceptions=True)
+    assert [str(error) for error in failed] == ["gone"] * 10
+    store.error = None
+    assert await lookups.get([b"key"]) == [b"key"]
+
+
+async def test_who_left_is_not_looked_up_for() -> None:
+    """A request that was cancelled before the call went out costs Redis nothing."""
+    store = Store()
+    store.open.set()
+    lookups = Lookups(store.mget)
+    gone, stays = (asyncio.create_task(lookups.get([key])) for key in (b"gone", b"stays"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == [b"stays"]
+    assert sum(store.calls) == 1
