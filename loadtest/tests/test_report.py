@@ -72,5 +72,5 @@ def test_the_committed_measurement_has_enough_starts() -> None:
     """Ten of each strategy, and twenty of the default engine, as the probe budgets need them."""
     measurement = Measurement.load(readme.MEASURED)
     for name in ("lazy", "blocking", "warm", "artifact"):
-        assert len(measurement.of(name)) >= 10, name
+        assert len(measurement.starts(name)) >= 10, name
     assert len([trial for trial in measurement.starts("artifact") if trial.start["readyz"]]) >= 20
