@@ -28,6 +28,8 @@ if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
 fi
+# A peer that the bench measures, in an environment of its own.
+compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
 # The worker's image has one engine; the one with torch has all, and what exports a model.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino

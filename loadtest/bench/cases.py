@@ -1,0 +1,84 @@
+"""The measured cases of one running system, as one row."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeAlias
+
+import psutil
+
+from loadtest.bench.closed_loop import Load, closed_loop, send
+from loadtest.bench.metrics import counters
+from loadtest.bench.ready import first_embedding
+from loadtest.bench.shapes import first_requests
+from loadtest.bench.systems import Running, System
+from loadtest.bench.texts import BLOCK, batches, block
+
+Row: TypeAlias = dict[str, Any]
+
+MB = 1e6
+LOOKUPS = "api_cache_lookups_total"
+CACHED = 512  # texts that api-hit asks for again and again
+
+
+@dataclass(frozen=True)
+class Case:
+    """So many clients, each with so many texts in a request, for `seconds`: longer the fewer answers there are."""
+
+    name: str
+    clients: int
+    texts: int
+    seconds: float
+
+
+CASES = (Case("c1", 1, 1, 2.5), Case("c32", 32, 1, 4.0), Case("b32", 4, 32, 6.0))
+BLOCKS = len(CASES) + 1  # of a round; the last is for the first requests
+
+
+@dataclass(frozen=True)
+class Durations:
+    """`scale` of the cases' seconds; `warm`: seconds of load before each that do not count."""
+
+    scale: float = 1.0
+    warm: float = 0.75
+
+
+def measure(system: System, running: Running, round_: int, durations: Durations) -> Row:
+    """Everything about one start of one system. Raises what the parts raise: then there is no row."""
+    ready = first_embedding(running.port, system.dialect, running.check) - running.started
+    first = first_requests(running.port, system.dialect, (round_ * BLOCKS + len(CASES)) * BLOCK)
+    loads = {case.name: _load(system, running, case, round_ * BLOCKS + i, durations) for i, case in enumerate(CASES)}
+    return {
+        "ready_seconds": ready,
+        "first_ms": first["text"].first_ms,
+        "p50_ms_c1": loads["c1"].p50_ms,
+        "texts_per_s_c32": loads["c32"].texts_per_s,
+        "texts_per_s_b32": loads["b32"].texts_per_s,
+        **memory(running.pids()),
+        "first_to_steady": {shape: each.ratio for shape, each in first.items()},
+        "steady_ms": {shape: each.steady_ms for shape, each in first.items()},
+        "client_cpu": {name: load.cpu for name, load in loads.items()},
+        "requests": {name: len(load.latencies) for name, load in loads.items()},
+        "errors": {name: dict(load.errors) for name, load in loads.items() if load.errors.total()},
+    }
+
+
+def _load(system: System, running: Running, case: Case, number: int, durations: Durations) -> Load:
+    port, dialect = running.port, system.dialect
+    texts = block(number, CACHED if system.cache == "hit" else BLOCK)
+    if system.cache == "hit":
+        for _ in range(2):  # the api writes behind its answer, and may drop writes
+            send(port, dialect, islice(batches(block(number, CACHED), 32), CACHED // 32))
+    before = counters(port, LOOKUPS) if system.cache else {}
+    seconds = case.seconds * durations.scale
+    load = closed_loop(port, dialect, batches(texts, case.texts), case.clients, seconds=seconds, warm=durations.warm)
+    if system.cache:
+        other = "miss" if system.cache == "hit" else "hit"
+        after = counters(port, LOOKUPS)
+        load.errors.update({f"cache {other}": int(after.get(other, 0) - before.get(other, 0))})
+    return load
+
+
+def memory(pids: list[int]) -> Row:
+    """Resident memory: of the largest process, which serves, and of all of them. Pages they share count in each."""
+    sizes = [psutil.Process(pid).memory_info().rss / MB for pid in pids]
+    return {"rss_mb": max(sizes), "rss_all_mb": sum(sizes)}

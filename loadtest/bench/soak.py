@@ -1,0 +1,79 @@
+"""Ten minutes of mixed load: `python -m loadtest.bench.soak`, or `make soak`; SECONDS=60 shortens it.
+
+Memory and speed of the last minute against those of the first. One text, batches, and texts at maximum length, all
+different, from eight clients that never pause.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from itertools import count
+from statistics import mean
+from typing import Any
+
+from loadtest.bench.cases import memory
+from loadtest.bench.closed_loop import closed_loop
+from loadtest.bench.dialects import WORKER
+from loadtest.bench.texts import long_text, text
+from loadtest.bench.trial import fresh, keep
+from loadtest.bench.verdict import Bound, conclude
+from loadtest.percentiles import percentile
+
+CLIENTS = 8
+SIZES = (1, 1, 1, 8, 1, 1, 32, 0)  # texts of a request; 0: one at maximum length
+INTERVAL = 10.0  # seconds between two looks
+MINUTE = 6  # intervals
+SETTLE = 20.0  # seconds before the first minute: buffers grow to the largest batch once
+
+
+def main() -> int:
+    """Exit code 1 when a bound is missed."""
+    seconds = float(os.environ.get("SECONDS") or 600)
+    interval = min(INTERVAL, seconds / 6)
+    rows: list[dict[str, Any]] = []
+    with fresh() as running:
+        requests = _mixed()
+        closed_loop(running.port, WORKER, requests, CLIENTS, seconds=min(SETTLE, seconds / 3), warm=0.0)
+        for number in range(round(seconds / interval)):
+            load = closed_loop(running.port, WORKER, requests, CLIENTS, seconds=interval, warm=0.0)
+            row = {
+                "at": (number + 1) * interval,
+                "texts_per_s": load.texts_per_s,
+                "p50_ms": load.p50_ms,
+                "p99_ms": percentile(load.latencies, 99) * 1000,
+                "errors": load.errors.total(),
+                "client_cpu": load.cpu,
+                **memory(running.pids()),
+            }
+            rows.append(row)
+            print("  ".join(f"{name} {value:,.1f}" for name, value in row.items()), flush=True)
+    keep("soak", rows)
+    return conclude(_bounds(rows))
+
+
+def _mixed() -> Iterator[list[str]]:
+    """Requests of every size, for ever, each text once in 5.7 million."""
+    number = 0
+    for turn in count():
+        size = SIZES[turn % len(SIZES)]
+        yield [text(number + offset) for offset in range(size)] if size else [long_text(number)]
+        number += size or 24
+
+
+def _bounds(rows: list[dict[str, Any]]) -> list[Bound]:
+    minute = max(1, min(MINUTE, len(rows) // 3))
+    first, last = rows[:minute], rows[-minute:]
+
+    def change(figure: str) -> float:
+        before, after = (mean(float(row[figure]) for row in part) for part in (first, last))
+        return after / before
+
+    return [
+        Bound("texts/s, last minute / first", change("texts_per_s"), "≥", 0.9),
+        Bound("resident memory, last minute / first", change("rss_mb"), "≤", 1.05),
+        Bound("answers that were wrong or missing", sum(row["errors"] for row in rows), "=", 0),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""The whole program, once, on the engine that needs no model."""
+
+import json
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+
+from loadtest.bench.summary import FIGURES
+from stack.site import REPOSITORY
+
+SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "worker-nonsense")
+
+
+def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
+    """One round of three systems and one that can't be had: rows, summary, table and picture, and the reason."""
+    options = {"--rounds": "1", "--scale": "0.08", "--systems": ",".join(SYSTEMS), "--reports": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest.bench", *chain.from_iterable(options.items())],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "worker-nonsense: not measured: " in done.stdout
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["rounds"] == 1
+    assert list(summary["systems"]) == ["worker-fake", "limit-fake", "bare-fastapi"]
+    for figures in summary["systems"].values():
+        assert list(figures) == list(FIGURES)
+        assert all(value > 0 for value in figures.values())
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["system"] for row in rows] == list(SYSTEMS)
+    assert rows[1]["client_cpu"] == rows[0]["client_cpu"]  # what burned beside the limit
+    assert (tmp_path / "table.txt").read_text().strip() in done.stdout
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")

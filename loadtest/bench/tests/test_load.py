@@ -1,0 +1,110 @@
+"""The load generator, against small servers that misbehave."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from loadtest.bench.closed_loop import closed_loop, send
+from loadtest.bench.connection import Answer, Connection
+from loadtest.bench.dialects import WORKER
+from loadtest.bench.reference import Reference
+from loadtest.bench.texts import batches, block
+
+UNIT = [1.0, 0.0, 0.0]
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Answers a fixed list of vectors, or a bare status."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, vectors: list[list[float]], status: int, *args: object) -> None:
+        self.vectors, self.answered = vectors, status
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def do_POST(self) -> None:
+        """Read the body, answer."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        content = json.dumps({"embeddings": self.vectors}).encode()
+        self.send_response(self.answered)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+
+@contextmanager
+def stand_in(vectors: list[list[float]], status: int = 200) -> Iterator[int]:
+    """Its port."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StandIn, vectors, status)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_load_is_counted() -> None:
+    """Texts are counted, latencies kept, the generator's own CPU measured, and nothing is wrong."""
+    with stand_in([UNIT, UNIT]) as port:
+        load = closed_loop(port, WORKER, batches(block(0), 2), 2, seconds=0.3, warm=0.05)
+    assert load.texts >= 2 * len(load.latencies) > 0
+    assert 0 < load.p50_ms < 300
+    assert load.cpu > 0
+    assert not load.errors
+
+
+def test_an_answer_without_all_vectors_is_an_error() -> None:
+    """One vector for two texts is noticed."""
+    with stand_in([UNIT]) as port:
+        load = closed_loop(port, WORKER, batches(block(0), 2), 1, seconds=0.1, warm=0.0)
+    assert load.errors == {"(1, 3) values for 2 texts": 1}
+
+
+def test_a_vector_that_is_no_unit_is_an_error() -> None:
+    """Its length is named."""
+    with stand_in([[0.5, 0.0]]) as port:
+        load = closed_loop(port, WORKER, batches(block(0), 1), 1, seconds=0.1, warm=0.0)
+    assert load.errors == {"a vector of length 0.500": 1}
+
+
+def test_refusals_are_no_throughput() -> None:
+    """They are counted by status, and add nothing to the texts."""
+    with stand_in([], 503) as port:
+        load = closed_loop(port, WORKER, batches(block(0), 1), 1, seconds=0.1, warm=0.0)
+        with pytest.raises(OSError, match="503"):
+            send(port, WORKER, [["a"]])
+    assert load.texts == 0
+    assert load.errors["503"] > 0
+
+
+def test_a_server_that_hangs_up_is_an_error() -> None:
+    """The exchange fails at once instead of waiting for ever."""
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def exchange() -> None:
+        async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+            connection = await Connection.open(server.sockets[0].getsockname()[1])
+            async with asyncio.timeout(5):
+                await connection.exchange(WORKER.request(["a"]))
+
+    with pytest.raises(ConnectionError):
+        asyncio.run(exchange())
+
+
+def test_a_vector_of_another_text_is_found() -> None:
+    """Two swapped rows are two wrong ones, also when all values are otherwise right."""
+    vectors = np.eye(4, 8, dtype=np.float32)
+    reference = Reference(vectors, [1, 1, 1, 1])
+    right, swapped = (Answer(200, {}, vectors[rows].tobytes()) for rows in ([3, 0, 2], [0, 3, 2]))
+    assert reference.wrong([3, 0, 2], right) == (0, 1.0)
+    assert reference.wrong([3, 0, 2], swapped) == (2, 0.0)

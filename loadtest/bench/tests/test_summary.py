@@ -1,0 +1,65 @@
+"""From rows to figures."""
+
+import pytest
+
+from loadtest.bench.cases import Row
+from loadtest.bench.goals import Goal
+from loadtest.bench.summary import FIGURES, outcomes, summary
+
+
+def row(round_: int, system: str, value: float, **more: float) -> Row:
+    """A row whose figures are all the same."""
+    return {"round": round_, "system": system, **dict.fromkeys(FIGURES, value), **more}
+
+
+def test_a_system_is_summed_up_by_medians() -> None:
+    """One bad round moves no figure, and each has exactly the keys that others read."""
+    rows = [row(number, "textbook", value) for number, value in enumerate((7.0, 5.0, 900.0))]
+    assert summary(rows, 3)["systems"] == {"textbook": dict.fromkeys(FIGURES, 7.0)}
+
+
+def test_ratios_are_taken_within_rounds() -> None:
+    """The median of the rounds' ratios, not the ratio of medians: rounds differ in how busy the machine is."""
+    rows = []
+    for number, (ours, theirs) in enumerate(((1, 10), (2, 6), (4, 24))):
+        rows += [row(number, "worker-auto", ours), row(number, "textbook", theirs)]
+    assert summary(rows, 3)["ratios"]["textbook/worker-auto ready_seconds"] == 6.0
+
+
+def test_a_difference_is_named_as_one() -> None:
+    """What the api adds to the worker is in milliseconds, not a ratio."""
+    rows = [row(0, "worker-auto", 3.0), row(0, "api-miss", 4.5)]
+    assert summary(rows, 1)["ratios"] == {"api-miss - worker-auto p50_ms_c1": 1.5}
+
+
+def test_a_system_that_failed_is_absent() -> None:
+    """A system that was not measured in every round has no figures, and no ratio is made up for it."""
+    rows = [row(0, "worker-auto", 1.0), row(0, "infinity", 1.0), row(1, "worker-auto", 1.0)]
+    failed = {"round": 1, "system": "infinity", "failed": "no such program"}
+    result = summary([*rows, failed], 2)
+    assert set(result["systems"]) == {"worker-auto"}
+    assert result["rounds"] == 2
+
+
+def test_a_round_without_both_systems_has_no_ratio() -> None:
+    """The comparison is left out, rather than made across rounds."""
+    rows = [row(0, "worker-auto", 1.0), row(1, "textbook", 9.0)]
+    assert not [each for each in outcomes(rows) if each.goal.right]
+
+
+@pytest.mark.parametrize(
+    ("sense", "bound", "reached"), [("≥", 5, True), ("≥", 7, False), ("≤", 7, True), ("≤", 5, False)]
+)
+def test_goals_know_their_direction(sense: str, bound: float, reached: bool) -> None:
+    """Six is at least five and at most seven."""
+    goal = Goal("ready_seconds", "textbook", "worker-auto", "/", sense, bound)  # type: ignore[arg-type]
+    value = goal.value({"textbook": {"ready_seconds": 6.0}, "worker-auto": {"ready_seconds": 1.0}})
+    assert value == 6.0
+    assert goal.reached(value) is reached
+
+
+def test_a_figure_may_lie_deeper() -> None:
+    """`first_to_steady.longest` is the key `longest` of `first_to_steady`."""
+    goal = Goal("first_to_steady.longest", "worker-auto", None, "", "≤", 1.5)
+    assert goal.value({"worker-auto": {"first_to_steady": {"longest": 1.25}}}) == 1.25
+    assert goal.value({"worker-auto": {}}) is None

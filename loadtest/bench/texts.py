@@ -1,0 +1,58 @@
+"""Distinct English texts of natural length.
+
+A text is the first half of one sentence of tests/data/sentences.txt (The World Factbook) and the second half of
+another: no template, lengths and words spread as in the sentences, and 5.7 million different ones for no cache to know.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, islice
+
+from stack.site import REPOSITORY
+
+SENTENCES = REPOSITORY / "tests" / "data" / "sentences.txt"
+BLOCK = 40_000  # texts of one case; a system that serves 5,000 a second has no text twice for 8 s
+
+
+@cache
+def sentences() -> tuple[str, ...]:
+    """The 2,400 sentences."""
+    return tuple(SENTENCES.read_text().splitlines())
+
+
+@cache
+def _halves() -> tuple[tuple[str, str], ...]:
+    return tuple(map(_halve, sentences()))
+
+
+def _halve(sentence: str) -> tuple[str, str]:
+    """Both parts, cut at the space that is nearest to the middle."""
+    middle = len(sentence) / 2
+    spaces = [place for place, character in enumerate(sentence) if character == " "]
+    cut = min(spaces, key=lambda place: abs(place - middle))
+    return sentence[:cut], sentence[cut:]
+
+
+def text(number: int) -> str:
+    """The same text for the same number; different ones for all numbers up to 2,400 x 2,399."""
+    halves = _halves()
+    count = len(halves)
+    first = number % count
+    shift = 1 + number // count % (count - 1)
+    return halves[first][0] + halves[(first + shift) % count][1]
+
+
+def block(number: int, size: int = BLOCK) -> Iterator[str]:
+    """The texts of one case, from the start again after `size`; no two blocks of one run share a text."""
+    return cycle(map(text, range(number * BLOCK, number * BLOCK + size)))
+
+
+def batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
+    """`size` texts at a time, for ever."""
+    while True:
+        yield list(islice(texts, size))
+
+
+def long_text(number: int) -> str:
+    """One text that every model of 512 tokens or fewer cuts: 24 texts in a row."""
+    return " ".join(map(text, range(number, number + 24)))
