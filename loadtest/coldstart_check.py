@@ -64,7 +64,7 @@ def judge(measurement: Measurement, strategy: str, budget: float) -> int:
     for shape, values in gate.ratios(trials).items():
         spread = f"{min(values):.2f} to {max(values):.2f}"
         print(f"first request / steady p50, {shape:13} {median(values):.2f} ({spread}, {len(values)} starts)")
-    problems = gate.cold(trials) + gate.over_budget(trials, budget)
+    problems = gate.cold(trials) + gate.over_budget(measurement.starts(strategy), budget)
     for problem in problems:
         print(f"FAILED: {problem}", file=sys.stderr)
     if not problems:

@@ -107,7 +107,11 @@ class Measurement:
 
     def of(self, strategy: str, kind: Kind | None = None) -> list[Trial]:
         """The valid trials of a strategy."""
-        return [each for each in self.trials if each.valid and each.strategy == strategy and kind in (None, each.kind)]
+        return [each for each in self.starts(strategy) if each.valid and kind in (None, each.kind)]
+
+    def starts(self, strategy: str) -> list[Trial]:
+        """All of them. A start that was disturbed can't be compared, but a start budget must allow for it."""
+        return [each for each in self.trials if each.strategy == strategy]
 
 
 def seconds(trials: Iterable[Trial], phase: str) -> list[float]:

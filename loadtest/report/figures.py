@@ -40,8 +40,7 @@ def overview(measurement: Measurement) -> Figure:
 
 def headline(measurement: Measurement, names: Sequence[str]) -> str:
     """What the picture says, in numbers."""
-    starts = {name: measurement.of(name, "users") or measurement.of(name) for name in names}
-    firsts = {name: median(found) for name in names if (found := seconds(starts[name], "first_embedding"))}
+    firsts = {name: median(found) for name in names if (found := seconds(measurement.of(name), "first_embedding"))}
     said = ", ".join(f"{name} {value:.1f} s" for name, value in firsts.items())
     return f"From exec to the first embedding: {said}"
 

@@ -26,9 +26,9 @@ def medians(trials: Sequence[Trial]) -> dict[str, float]:
 
 
 def draw_phases(axes: Axes, measurement: Measurement, strategies: Sequence[str]) -> None:
-    """Stacked medians of the starts under arrivals; a dot is the first embedding of one start."""
+    """Stacked medians of all starts, the steady state of those under arrivals; a circle is one start."""
     for row, strategy in enumerate(strategies):
-        trials = measurement.of(strategy, "users")
+        trials = measurement.of(strategy)
         found, left = medians(trials), 0.0
         for phase, _, colour in SEGMENTS:
             if phase in found:

@@ -143,6 +143,15 @@ def test_a_measurement_is_what_was_saved(tmp_path: Path) -> None:
     assert Measurement.load(tmp_path / "summary.json") == saved
 
 
+def test_a_disturbed_start_counts_for_the_budget_only() -> None:
+    """It is slower than it would be alone, which is what a budget is for, and what a comparison isn't."""
+    disturbed = Trial(1, "artifact", "quiet", {"readyz": 9.0}, valid=False, reason="other processes")
+    calm = Trial(2, "artifact", "quiet", {"readyz": 1.0})
+    measurement = Measurement({}, {}, (disturbed, calm))
+    assert measurement.of("artifact") == [calm]
+    assert measurement.starts("artifact") == [disturbed, calm]
+
+
 def test_an_unknown_strategy_is_named() -> None:
     """With those that there are."""
     with pytest.raises(ValueError, match=r"no such strategy: tepid \(there are lazy, "):
