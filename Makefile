@@ -10,15 +10,17 @@ RUN := .venv/bin/python
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	bench overload abandonment soak lint lock clean
+.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+	bench overload abandonment soak lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
 	@echo "             STACK=embedded|compose to choose what the system runs on,"
+	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1 for make drills,"
+	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
 	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
 install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
@@ -37,6 +39,9 @@ artifact: install  ## Export the model into .warmstart/artifacts (done by the ot
 
 test: artifact  ## Run every test
 	$(RUN) -m pytest
+
+drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
+	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -k "$(DRILLS)"
 
 bench: artifact  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
@@ -74,6 +79,21 @@ lint: install  ## Check style and types
 
 lock: install  ## Pin the dependencies anew; UPGRADE=1 takes the newest versions
 	@UPGRADE="$(UPGRADE)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/lock.sh
+
+k8s-validate: install  ## Render every Kubernetes overlay and check it: schemas, and the rules of k8s/tests
+	REQUIRE_KUBECTL=1 $(RUN) -m pytest k8s
+
+k8s-up: install  ## Apply k8s/ to the cluster that KUBE_CONTEXT names; returns when both services are ready
+	@STACK=kubernetes $(RUN) -m stack up
+
+k8s-down: install  ## Delete the namespace warmstart of that cluster
+	@STACK=kubernetes $(RUN) -m stack down
+
+k8s-drills: install  ## The drills, in that cluster; its namespace warmstart is replaced and deleted
+	@STACK=kubernetes $(MAKE) drills
+
+kind: install  ## A cluster of kind's with the images in it, and the system up
+	@k8s/kind.sh
 
 clean:  ## Remove .venv and caches; DATA=1 also removes all documents and secrets
 	@if [ -x $(RUN) ]; then \

@@ -10,6 +10,7 @@ from stack.compose import ComposeStack
 from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Part, PartStatus, Stack
+from stack.kubernetes import KubernetesStack
 from stack.polling import poll_until
 from stack.ports import free_ports
 
@@ -18,6 +19,7 @@ __all__ = [
     "ComposeStack",
     "EmbeddedStack",
     "ImagesError",
+    "KubernetesStack",
     "Part",
     "PartStatus",
     "Stack",

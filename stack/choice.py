@@ -11,11 +11,17 @@ from stack.docker import silence
 from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Stack
+from stack.kubernetes import KubernetesStack
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["embedded", "compose"]
-CLASSES: Mapping[Kind, type[EmbeddedStack | ComposeStack]] = {"embedded": EmbeddedStack, "compose": ComposeStack}
+Kind = Literal["embedded", "compose", "kubernetes"]
+AnyStack = EmbeddedStack | ComposeStack | KubernetesStack
+CLASSES: Mapping[Kind, type[AnyStack]] = {
+    "embedded": EmbeddedStack,
+    "compose": ComposeStack,
+    "kubernetes": KubernetesStack,  # only when STACK says so
+}
 RECORD = "kind"  # a file in the stack's folder
 
 
@@ -41,7 +47,7 @@ def bring_up(root: Path) -> Stack:
         return _start(root, "embedded", "the images of the compose stack can't be had, see above")
 
 
-def current(root: Path) -> EmbeddedStack | ComposeStack:
+def current(root: Path) -> AnyStack:
     """The stack that every other command is about: the one that `up` chose.
 
     Raises:
@@ -54,6 +60,19 @@ def current(root: Path) -> EmbeddedStack | ComposeStack:
     if kind == "compose" and (mute := silence()):
         raise StackError(f"the stack is compose, but no Docker engine answers: {mute}")
     return CLASSES[kind](root)
+
+
+def preferred(root: Path) -> Kind:
+    """The kind for another stack beside that of `root`: named by STACK, as chosen there, or what this machine can run.
+
+    Raises:
+        StackError: it is compose, and no engine answers.
+    """
+    kind = _forced() or _recorded(root)
+    mute = silence() if kind in (None, "compose") else ""
+    if kind and mute:
+        raise StackError(f"the stack is {kind}, but no Docker engine answers: {mute}")
+    return kind or ("embedded" if mute else "compose")
 
 
 def _start(root: Path, kind: Kind, why: str) -> Stack:
@@ -88,7 +107,7 @@ def _kind(name: str, source: str) -> Kind | None:
 
 
 def _running(root: Path) -> Kind | None:
-    """The kind that runs from this clone; a stack of an engine that doesn't answer doesn't."""
+    """The kind that runs from this clone, as far as this machine shows: a cluster is asked only when STACK names it."""
     if any(EmbeddedStack(root).pids(part) for part in PARTS):
         return "embedded"
     if not silence() and ComposeStack(root).project.runs():

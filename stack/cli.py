@@ -1,6 +1,7 @@
 """The command line: `python -m stack up|down|status|…`. Exit code 1: it failed, the reason is on stderr."""
 
 import argparse
+import json
 import logging
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import get_args
 from stack.choice import bring_up, current
 from stack.errors import StackError
 from stack.interface import PARTS, Part, Stack
+from stack.project import SERVICES
 from stack.site import DEFAULT_ROOT
 
 # Exit codes of `status`.
@@ -81,7 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
+    sub = add("fault", _fault, "turn fault switches of a service that has FAULTS_ENABLED=1; those not named are off")
+    sub.add_argument("part", choices=SERVICES)
+    sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
     return parser
+
+
+def switch(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    return name, json.loads(value)
 
 
 def signal_name(text: str) -> signal.Signals:
@@ -151,6 +161,11 @@ def _pause(stack: Stack, options: argparse.Namespace) -> int:
 
 def _resume(stack: Stack, options: argparse.Namespace) -> int:
     stack.resume(options.part)
+    return 0
+
+
+def _fault(stack: Stack, options: argparse.Namespace) -> int:
+    stack.inject(options.part, dict(options.switches))
     return 0
 
 

@@ -11,8 +11,9 @@ from stack.errors import StackError
 from stack.health import check
 from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.ports import require_free
-from stack.project import SERVICES, Project
+from stack.project import SERVICES, SHARED, Project
 from stack.readiness import wait_ready
+from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,13 @@ READY_SECONDS = 120.0  # above STARTUP_TIMEOUT: a service that can't start ends 
 LOOK_SECONDS = 0.3
 LAST_LINES = "25"
 NOT_PASSED_ON = {Signals.SIGSTOP, Signals.SIGTTIN, Signals.SIGTTOU}
+# Run in a container: the processes of gunicorn are the grandchildren of the init.
+SIGNAL_ONE = """
+import os, pathlib, sys
+stats = pathlib.Path("/proc").glob("[0-9]*/stat")
+parents = {int(stat.parent.name): int(stat.read_text().rpartition(")")[2].split()[1]) for stat in stats}
+os.kill(min(pid for pid in parents if parents.get(parents[pid]) == 1), int(sys.argv[1]))
+"""
 PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "api": 8000}  # inside
 
 
@@ -45,6 +53,7 @@ class ComposeStack(Stack):
         self.parts = in_order(parts)
         self.site = Site.at(root, ports)
         self.project = Project(self.site, environment)
+        self._settings: Mapping[Part, Mapping[str, str]] = {}  # that parts were started with
 
     def up(self) -> None:
         """See `Stack.up`. A part that runs already is replaced if its image or its settings changed."""
@@ -108,7 +117,8 @@ class ComposeStack(Stack):
             raise StackError(f"{part} runs already")
         self._require_ports(running, [part])
         services = [part, "front"] if part in SERVICES else [part]
-        self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings={part: environment})
+        self._settings = {**self._settings, part: environment}
+        self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings=self._settings)
         if wait:
             self._wait([part])
 
@@ -136,6 +146,32 @@ class ComposeStack(Stack):
 
     def resume(self, part: Part) -> None:
         self.project.run("unpause", part)
+
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        docker("exec", self._running(part)[0].id, "python", "-c", SIGNAL_ONE, str(int(sig)))
+
+    def roll(self, part: Part) -> None:
+        roll(self.project, part, PORTS[part], self._settings)
+
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        return scale(self.project, part, PORTS[part], replicas, self._settings)
+
+    def cut(self, part: Part) -> None:
+        for each in self._running(part):
+            docker("network", "disconnect", self.project.network, each.id)
+
+    def mend(self, part: Part) -> None:
+        for each in self._running(part):
+            docker("network", "connect", "--alias", part, self.project.network, each.id)
+
+    def _running(self, part: Part) -> list[Container]:
+        if found := [each for each in self.project.containers(part) if each.runs]:
+            return found
+        raise StackError(f"{part} doesn't run")
+
+    def share(self, name: str, text: str) -> str:
+        self.site.share(name, text)
+        return SHARED
 
     def url(self, part: Part) -> str:
         return self.site.url(part, self._port(part, self.project.containers()))

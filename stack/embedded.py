@@ -8,13 +8,17 @@ from signal import Signals
 
 from stack.errors import StackError
 from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
-from stack.ports import require_free
+from stack.polling import poll_until
+from stack.ports import free_ports, require_free
 from stack.postgres import Postgres
 from stack.program import Program
 from stack.readiness import wait_ready
 from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
 from stack.valkey import Valkey
+
+REPLICAS = "replicas"  # a folder
+ROLL_SECONDS = 120.0  # above STARTUP_TIMEOUT and a drain
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ class EmbeddedStack(Stack):
         self.parts = in_order(parts)
         self.site = Site.at(root, ports)
         self._environment = environment
+        self._started_with: dict[Part, Mapping[str, str]] = {}
         self._programs: dict[Part, Program] = {
             "postgres": Postgres(self.site),
             "valkey": Valkey(self.site),
@@ -104,6 +109,8 @@ class EmbeddedStack(Stack):
 
     def down(self) -> None:
         with self.site.alone():
+            for replica in self._replicas():
+                replica.discard()
             for part in reversed(PARTS):
                 self.stop(part)
 
@@ -116,6 +123,7 @@ class EmbeddedStack(Stack):
         if program.daemon.main():
             raise StackError(f"{part} runs already")
         require_free({part: program.port})
+        self._started_with[part] = environment
         self._launch(part, environment)
         if wait:
             wait_ready(self._look, {part: program.start_seconds}, self._end_of_log)
@@ -144,6 +152,43 @@ class EmbeddedStack(Stack):
 
     def resume(self, part: Part) -> None:
         self._programs[part].daemon.resume()
+
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        served = self._programs[part].daemon.processes()[1:]
+        if not served:
+            raise StackError(f"{part} has no process that serves")
+        served[0].send_signal(sig)
+
+    def roll(self, part: Part) -> None:
+        before = self.pids(part)
+        if not before:
+            raise StackError(f"{part} doesn't run")
+        self.signal(part, Signals.SIGHUP)
+        gone = f"{part} with none of the processes it had"
+        poll_until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
+        wait_ready(self._look, {part: ROLL_SECONDS}, self._end_of_log)
+
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        known = self._replicas(part)
+        for replica in known[max(0, replicas - 1) :]:
+            replica.discard()
+        kept = known[: replicas - 1]
+        faults = {"FAULTS_FILE": str(self.site.shared / f"{part}.faults")}
+        settings = {**self._settings(), **faults, **self._started_with.get(part, NOTHING)}
+        for number in range(len(kept), replicas - 1):
+            root = self.site.root / REPLICAS / f"{part}-{number + 2}"
+            kept.append(EmbeddedStack(root, {**self.site.ports, part: free_ports()[part]}, [part], settings))
+            kept[-1].start(part)
+        return [self.url(part), *(each.url(part) for each in kept)]
+
+    def _replicas(self, part: Part | None = None) -> list["EmbeddedStack"]:
+        """Those besides the first, each a stack of one part."""
+        folders = sorted((self.site.root / REPLICAS).glob(f"{part or '*'}-*"))
+        return [EmbeddedStack(folder, self.site.ports) for folder in folders]
+
+    def share(self, name: str, text: str) -> str:
+        self.site.share(name, text)
+        return str(self.site.shared)
 
     def url(self, part: Part) -> str:
         return self._programs[part].url

@@ -1,5 +1,6 @@
 """What drills, load tests and people may ask of a running system, whatever runs it."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -97,11 +98,58 @@ class Stack(ABC):
         """Let a paused part go on."""
 
     @abstractmethod
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        """Send a signal to one process of a service that serves requests: not gunicorn's master."""
+
+    @abstractmethod
+    def roll(self, part: Part) -> None:
+        """Replace a service under load, the new one ready before the old one drains; returns when that is done.
+
+        Raises:
+            StackError: it doesn't run, or the new one didn't become ready.
+        """
+
+    @abstractmethod
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        """Run so many replicas of a service that runs, with the settings it was started with, until all are ready.
+
+        Returns:
+            The address of each replica itself.
+        """
+
+    def cut(self, part: Part) -> None:
+        """Make a part unreachable for the others: off the network where there is one, else stopped."""
+        self.stop(part)
+
+    def mend(self, part: Part) -> None:
+        """Undo `cut`."""
+        self.start(part)
+
+    def inject(self, part: Part, faults: Mapping[str, object]) -> None:
+        """Turn the fault switches of a service (`servicekit.faults.Faults`); those not named are off.
+
+        They are obeyed if the stack was made with FAULTS_ENABLED=1, by a service that is started later too.
+        """
+        self.share(f"{part}.faults", json.dumps(dict(faults)))
+
+    @abstractmethod
+    def share(self, name: str, text: str) -> str:
+        """Let the services read a file of this name, if the stack was made with FAULTS_ENABLED=1.
+
+        Returns:
+            The folder where they find it.
+        """
+
+    @abstractmethod
     def url(self, part: Part) -> str:
         """The address of a part, with user and password where it takes them, without a closing slash."""
 
     def own_url(self, part: Part) -> str:
         """Where a part itself listens: past the proxy, if there is one between it and `url`."""
+        return self.url(part)
+
+    def probe_url(self, part: Part) -> str:
+        """Where a service's probes answer, also while it isn't ready and clients can't reach it."""
         return self.url(part)
 
     @abstractmethod

@@ -22,6 +22,7 @@ FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
 # An image with the CPU wheel of torch, for hosts that reach no index that has it (.ci/engine makes one).
 WHEELS = "warmstart-wheels"
+SHARED = "/run/warmstart"  # where the services see the folder that they share with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
 
@@ -36,12 +37,18 @@ class Project:
 
     def __init__(self, site: Site, settings: Mapping[str, str]) -> None:
         self.name = project_name(site.root)
+        self.shared = site.shared
         self._override = site.run / "compose.override.json"
         self._log = site.logs / "build.log"
         self._settings = settings
         ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
         passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
         self._environment = {**os.environ, **ports, **passwords}
+
+    @property
+    def network(self) -> str:
+        """What compose calls the one that all are on."""
+        return f"{self.name}_default"
 
     def run(self, *arguments: str, settings: Mapping[Part, Mapping[str, str]] | None = None) -> str:
         """What a compose command prints; `settings` of a part are for this command only. Raises StackError."""
@@ -82,11 +89,18 @@ class Project:
             raise ImagesError(str(error)) from error
 
     def _command(self, settings: Mapping[Part, Mapping[str, str]]) -> tuple[str, ...]:
-        services = {name: {"environment": {**self._settings, **settings.get(name, NOTHING)}} for name in SERVICES}
+        services = {name: self._override_of(name, settings.get(name, NOTHING)) for name in SERVICES}
         text = json.dumps({"services": services}).replace("$", "$$")
         self._override.write_text(text)
         files = ("--file", str(FILE), "--file", str(self._override))
         return ("compose", "--project-name", self.name, "--project-directory", str(REPOSITORY), *files)
+
+    def _override_of(self, name: Part, settings: Mapping[str, str]) -> dict[str, object]:
+        environment = {**self._settings, **settings}
+        if environment.get("FAULTS_ENABLED", os.environ.get("FAULTS_ENABLED")) != "1":
+            return {"environment": environment}
+        faults = {"FAULTS_FILE": f"{SHARED}/{name}.faults"}
+        return {"environment": {**faults, **environment}, "volumes": [f"{self.shared}:{SHARED}:ro,z"]}
 
 
 def project_name(root: Path) -> str:

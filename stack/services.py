@@ -32,7 +32,8 @@ class Service(Program):
 
     def command(self, environment: Mapping[str, str]) -> Command:
         argv = (sys.executable, "-m", "gunicorn", "-c", f"services/{self.name}/gunicorn.conf.py")
-        return Command(argv, service_environment({"PORT": str(self.port), **environment}))
+        own = {"PORT": str(self.port), "FAULTS_FILE": str(self.site.shared / f"{self.name}.faults")}
+        return Command(argv, service_environment({**own, **environment}))
 
 
 def service_environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ class Site:
         secrets = load_secrets((REPOSITORY if root == DEFAULT_ROOT else root) / ".env")
         site = cls(root, ports or ports_from(), secrets)
         site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (site.data, site.run, site.logs):
+        for folder in (site.data, site.run, site.shared, site.logs):
             folder.mkdir(exist_ok=True)
         return site
 
@@ -48,6 +48,18 @@ class Site:
     def run(self) -> Path:
         """What says which processes are ours, and how they are configured."""
         return self.root / "run"
+
+    @property
+    def shared(self) -> Path:
+        """What the services may read of it: fault switches, and what drills replace."""
+        return self.run / "shared"
+
+    def share(self, name: str, text: str) -> None:
+        """Write a file there at once, for whatever user a service runs as."""
+        unfinished = self.shared / f".{name}"
+        unfinished.write_text(text)
+        unfinished.chmod(0o644)
+        unfinished.replace(self.shared / name)
 
     @property
     def logs(self) -> Path:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from stack import PARTS, ComposeStack, EmbeddedStack, Stack
+from stack import PARTS, ComposeStack, EmbeddedStack, KubernetesStack, Stack, StackError
 from stack.choice import current
 
 # What changes how a worker starts and serves. Its other settings come from the stack again.
@@ -35,9 +35,11 @@ def recorded_stack(root: Path) -> EmbeddedStack | ComposeStack:
     """The stack of `make up`, on the ports that its parts have now: a stopped one wouldn't know them any more.
 
     Raises:
-        StackError: it can't be asked.
+        StackError: it can't be asked, or its processes are not on this machine: the lab looks at them.
     """
     stack = current(root)
+    if isinstance(stack, KubernetesStack):
+        raise StackError("a start in a cluster can't be followed from here: STACK=embedded or STACK=compose")
     ports = {part: port for part in PARTS if (port := urlsplit(stack.url(part)).port)}
     return type(stack)(root, ports)
 

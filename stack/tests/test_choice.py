@@ -10,13 +10,16 @@ import pytest
 from stack import PARTS, ComposeStack, EmbeddedStack, ImagesError, StackError, free_ports
 from stack.choice import RECORD, bring_up, current
 from stack.docker import silence
+from stack.kubernetes import KubernetesStack
 from stack.ports import VARIABLES
+from stack.tests.cluster import Cluster
 
 ENGINE = {"version*": "echo 28.0.0", "compose version": "echo v2.40.0"}
 NO_ENGINE = {"version*": "echo Cannot connect to the Docker daemon >&2; exit 1"}
 NO_BUILD = {**ENGINE, "*build*": "echo '#1 DONE 3.0s'; echo 'pull access denied for python'; exit 17"}
 ELSEWHERE = """{"Id": "c1", "Name": "/warmstart-api-1", "RestartCount": 0, "HostConfig": {"Init": true},
- "State": {"Status": "running", "ExitCode": 0, "Pid": 1}, "NetworkSettings": {"Ports": {}}, "Config": {"Labels": {
+ "State": {"Status": "running", "ExitCode": 0, "Pid": 1}, "NetworkSettings": {"Ports": {}, "Networks": {}},
+ "Config": {"Labels": {
  "com.docker.compose.service": "api", "com.docker.compose.container-number": "1",
  "com.docker.compose.project.working_dir": "/another/clone"}}}"""
 
@@ -145,8 +148,19 @@ def test_forced_embedded_asks_no_engine_to_build(
 def test_an_unknown_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the names that there are."""
     monkeypatch.setenv("STACK", "docker")
-    with pytest.raises(StackError, match="STACK=docker is none of embedded, compose"):
+    with pytest.raises(StackError, match="STACK=docker is none of embedded, compose, kubernetes"):
         current(tmp_path)
+
+
+def test_a_cluster_is_used_only_when_named(tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STACK=kubernetes alone names no cluster: KUBE_CONTEXT has to, before anything is asked or started."""
+    stand_in(NO_ENGINE)
+    monkeypatch.setenv("STACK", "kubernetes")
+    monkeypatch.delenv("KUBE_CONTEXT", raising=False)
+    Cluster(tmp_path, monkeypatch, context="")
+    with pytest.raises(StackError, match="KUBE_CONTEXT is not set"):
+        bring_up(tmp_path)
+    assert isinstance(current(tmp_path), KubernetesStack)
 
 
 def test_a_recorded_stack_that_cannot_be_asked_is_an_error(tmp_path: Path, stand_in: StandIn) -> None:

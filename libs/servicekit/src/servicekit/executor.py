@@ -10,6 +10,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def before_call(thread: str) -> None:
+    """Runs in the thread before each call; fault switches put something else here."""
+
+
 class DaemonExecutor(Executor):
     """Runs calls one after the other in one daemon thread (`ThreadPoolExecutor` joins its threads at exit)."""
 
@@ -47,6 +51,7 @@ class DaemonExecutor(Executor):
             if not future.set_running_or_notify_cancel():
                 continue
             try:
+                before_call(self._thread.name)
                 future.set_result(run())
             except BaseException as error:  # noqa: BLE001 - it is the caller's, whatever it is
                 future.set_exception(error)

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from servicekit import process
 from servicekit.board import Entry
+from servicekit.faults import SWITCHES
 from servicekit.health import reason
 from servicekit.phase import Phase
 from servicekit.resources import Resource, validate
@@ -38,6 +39,8 @@ class Lifecycle:
     """
 
     def __init__(self, app: FastAPI, resources: Sequence[Resource], settings: ServiceSettings) -> None:
+        if settings.faults_enabled:
+            resources = SWITCHES.over(resources, settings.faults_file)
         validate(resources)
         self.process = process.current()
         self.phase = Phase.STARTING

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from servicekit.faults import SWITCHES
 from servicekit.lifecycle import Lifecycle
 from servicekit.phase import Phase
 
@@ -50,6 +51,8 @@ def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
 
 
 def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:
+    if SWITCHES.now.unready:
+        return "a fault switch makes it fail"
     board = lifecycle.process.board
     if not board.first_ready:
         return f"{lifecycle.phase}: {ready} of {board.expected} processes ready"

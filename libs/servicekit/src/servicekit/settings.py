@@ -41,6 +41,7 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
     faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
+    faults_file: Path | None = Field(None, description="the switches, as JSON (`servicekit.faults.Faults`)")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

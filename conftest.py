@@ -1,0 +1,55 @@
+"""Tests that need a tool of the host: run, left out with one line that says so, or where it is required an error."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from k8s.tests import rendering
+from stack import docker
+
+
+class Tool(NamedTuple):
+    """What a marker stands for; `silence` says why it can't be used, in one line, or nothing."""
+
+    needs: str
+    tests: str
+    required_by: str
+    silence: Callable[[], str]
+
+
+TOOLS = {
+    "engine": Tool("a Docker engine with compose", "container tests", "REQUIRE_ENGINE", docker.silence),
+    "kubectl": Tool(
+        "a kubectl that renders kustomizations", "tests of manifests", "REQUIRE_KUBECTL", rendering.silence
+    ),
+}
+LEFT_OUT = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.stash[LEFT_OUT] = []
+    for marker, tool in TOOLS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {tool.needs}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what can't run here."""
+    for marker, tool in TOOLS.items():
+        needing = [item for item in items if item.get_closest_marker(marker)]
+        reason = tool.silence() if needing else ""
+        if reason and os.environ.get(tool.required_by):
+            raise pytest.UsageError(f"{tool.required_by}: {tool.tests} can't run: {reason}")
+        if reason:
+            config.hook.pytest_deselected(items=needing)
+            items[:] = [item for item in items if item not in needing]
+            config.stash[LEFT_OUT].append(f"{len(needing)} {tool.tests} did not run: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line each."""
+    for line in config.stash[LEFT_OUT]:
+        terminalreporter.write_line(line, yellow=True)

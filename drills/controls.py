@@ -1,0 +1,96 @@
+"""The services with one protection switched off each: what the drills must notice.
+
+A service runs under the worker class of this module, which breaks what DRILL_CONTROL names before the application is
+loaded. The stack gives the file to the services (`Stack.share`), so that it can import nothing of the drills.
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from typing import Any
+
+from servicekit import gunicorn, process
+from servicekit.phase import Phase
+
+
+class Controlled(gunicorn.Worker):
+    """servicekit's worker class, with one thing broken in each process."""
+
+    def init_process(self) -> None:
+        """Break it, then run as always."""
+        globals()[os.environ["DRILL_CONTROL"]]()
+        super().init_process()
+
+
+def no_gate() -> None:
+    """Requests reach a process that is not warm."""
+    from servicekit import gate
+
+    gate._passes = lambda scope: True
+
+
+def nothing_is_fatal() -> None:
+    """What waiting can't heal is waited for."""
+    from servicekit import supervisor
+
+    supervisor.Fatal = ZeroDivisionError  # type: ignore[assignment,attr-defined]
+
+
+def everything_is_fatal() -> None:
+    """A dependency that is missing at first is not waited for."""
+    from servicekit import supervisor
+
+    supervisor.Fatal = Exception  # type: ignore[assignment,attr-defined]
+
+
+def no_leaving() -> None:
+    """SIGTERM waits until the process is warm."""
+    from servicekit import lifecycle
+
+    async def wait(self: lifecycle.Lifecycle) -> None:
+        await asyncio.wait({self._warmup})
+
+    lifecycle.Lifecycle._abort = wait  # type: ignore[method-assign]
+
+
+def no_drain() -> None:
+    """SIGTERM ends the process, whatever it is doing."""
+    from servicekit import lifecycle
+
+    async def leave(self: lifecycle.Lifecycle, phase: Phase) -> None:
+        process.leave(0)
+
+    lifecycle.Lifecycle._drain = leave  # type: ignore[method-assign]
+
+
+def cold_replacement() -> None:
+    """A replaced process takes connections before it is warm, although others serve."""
+    process.Process.sibling_serves = lambda self: False  # type: ignore[method-assign]
+
+
+def no_retry() -> None:
+    """The api sends a request to the worker once."""
+    from api.worker_client import WorkerClient
+
+    async def post(self: WorkerClient, payload: bytes, ends: float) -> Any:
+        return await self._send(self._pooled, payload, ends)
+
+    WorkerClient._post = post  # type: ignore[method-assign]
+
+
+def cache_required() -> None:
+    """A request fails when Redis does."""
+    from api import dependencies
+    from servicekit import opened
+
+    dependencies._cache = opened("redis")
+
+
+def no_disconnect() -> None:
+    """The worker goes on for clients that have left."""
+    from worker import routes
+
+    async def regardless(request: object, work: Coroutine[Any, Any, Any]) -> Any:
+        return await work
+
+    routes.unless_disconnected = regardless  # type: ignore[attr-defined]

@@ -1,0 +1,62 @@
+"""docs/drills.md: what stands around the table, and the table, which is the matrix."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from drills.matrix import ROWS
+from drills.row import Control, Probes, Row
+from stack import Part
+
+FILE = Path(__file__).resolve().parents[1] / "docs" / "drills.md"
+BEGIN, END = "<!-- made by python -m drills -->\n", "<!-- end -->\n"
+
+
+def document() -> str:
+    """The file as it must be: the text of the one that is there, the table anew."""
+    before, _, rest = FILE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{table()}{END}{after}"
+
+
+def table() -> str:
+    """One row a drill."""
+    head = "| claim | fault | probes: live, startup, ready | restarts | clients see | control: without | engine |\n"
+    return head + "|---" * 7 + "|\n" + "".join(_line(row) for row in ROWS)
+
+
+def _line(row: Row) -> str:
+    cells = (
+        f"**{row.name}** {row.claim}",
+        row.fault,
+        "<br>".join(
+            [*_probes(row.probes), *(f"on {kind}: {'; '.join(_probes(on))}" for kind, on in row.elsewhere.items())]
+        ),
+        _restarts(row),
+        _clients(row),
+        _control(row.control),
+        row.engine,
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _probes(expected: Mapping[Part, Probes]) -> list[str]:
+    return [f"{part}: {each.live}, {each.startup}, {each.ready}" for part, each in expected.items()]
+
+
+def _restarts(row: Row) -> str:
+    if row.exit_code is not None:
+        return f"exit status {row.exit_code}"
+    if row.restarts is None:
+        return "all, by request"
+    return ", ".join(f"{count} of the {part}'s" for part, count in row.restarts.items()) or "0"
+
+
+def _clients(row: Row) -> str:
+    if row.exit_code is not None:
+        return "none"
+    seen = ", ".join(f"`{each}`" for each in row.clients) or "no failure"
+    return f"{seen}; in flight at the fault: lost" if row.in_flight else seen
+
+
+def _control(control: Control | None) -> str:
+    return f"{control.without} → *{control.breaks}*" if control else "none"

@@ -1,0 +1,216 @@
+"""One run of one drill: steady state, fault, observation, the way back, steady state, and then the verdict."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from signal import Signals
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from drills.judgement import Evidence, judge
+from drills.options import CONTROL_SHARE, Options
+from drills.result import Result, Violation
+from drills.row import Row
+from drills.system import System
+from drills.watch import Watch
+from loadtest.openloop import Background, Constant, Plan, Stream
+from loadtest.openloop import Row as Request
+from stack import Part, Stack, StackError, poll_until
+
+RATE = 80.0  # requests/s: well below what two cores carry beside the generator and the probes
+CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, so that who is answered late is told apart from who is not
+SETTLE = 1.5  # seconds of load after the last step of a drill
+
+
+class Drill:
+    """What a scenario works with. Entered, the system is steady and watched; left, it is healed and judged."""
+
+    def __init__(self, row: Row, system: System, options: Options, folder: Path, run: int, *, controlled: bool) -> None:
+        self.row = row
+        self.system = system
+        self.controlled = controlled
+        self.requests = int(options.requests * (CONTROL_SHARE if controlled else 1))
+        control = row.control if controlled else None
+        self.result = Result(
+            row.name, row.claim, row.fault, system.kind, row.engine, run,
+            control.without if control else "", control.breaks if control else "",
+        )  # fmt: skip
+        self.watches: dict[Part, Watch] = {}
+        self._folder = folder
+        self._loads: list[Background] = []
+        self._unwinding = ExitStack()
+        self._faults: list[tuple[float, float]] = []
+
+    @property
+    def stack(self) -> Stack:
+        """That of the system."""
+        return self.system.stack
+
+    def __enter__(self) -> Self:
+        try:
+            self.system.configure(self.row, controlled=self.controlled)
+            self.system.prove_steady()
+        except BaseException:
+            self.system.heal()  # the next drill needs it too
+            raise
+        self.begin = time.monotonic()
+        if not self.row.starts:
+            self.system.remember_known_texts()
+            self.watch()
+        return self
+
+    def watch(self) -> None:
+        """Begin to ask the probes; of a service that the drill starts itself, when it was started."""
+        for part in self.row.probes:
+            self.watches[part] = Watch(self.stack.probe_url(part))
+            self.watches[part].start()
+
+    def start(self, part: Part, **more: str) -> None:
+        """Start a service with the drill's settings, and more, and don't wait."""
+        self.undo(lambda: self.system.restore(part))
+        settings = self.system.settings_of(self.row, part, controlled=self.controlled)
+        self.system.start(part, {**settings, **more}, wait=False)
+
+    def undo(self, action: Callable[[], Any]) -> None:
+        """Do this at the end, whatever happens."""
+        self._unwinding.callback(action)
+
+    def address(self, part: Part) -> tuple[str, int]:
+        """Host and port of a service."""
+        parts = urlsplit(self.stack.url(part))
+        return str(parts.hostname), parts.port or 80
+
+    def load(self, *streams: Stream | str, rate: float = RATE, timeout: float = CLIENT_TIMEOUT) -> Background:
+        """Let requests leave at a constant rate until the drill ends; a name is a maker of requests to the api."""
+        url = self.stack.url("api")
+        made = tuple(each if isinstance(each, Stream) else Stream(each, url) for each in streams)
+        plan = Plan(Constant(rate), made, timeout=timeout, seed=len(self._loads))
+        load = Background(plan, self._rows_file(len(self._loads)))
+        self._unwinding.enter_context(load)
+        self._loads.append(load)
+        return load
+
+    def go(self, share: float) -> None:
+        """Until that share of the requests was answered; of the whole, not before things had time to settle."""
+        wanted = int(self.requests * share)
+        if share == 1:
+            wanted = max(wanted, self.sent() + int(RATE * SETTLE))
+        limit = self.requests / RATE * 5 + 60
+        poll_until(lambda: self.sent() >= wanted, limit, f"{wanted} requests", interval=0.1)
+
+    def sent(self) -> int:
+        """Requests of the first load that were answered or have failed."""
+        return (
+            max(0, self._rows_file(0).read_bytes().count(b"\n") - 1) if self._loads else 0
+        )  # the first says what runs
+
+    def _rows_file(self, number: int) -> Path:
+        return self._folder / f"{number}.jsonl"
+
+    @contextmanager
+    def fault(self, undo: Callable[[], Any] | None = None) -> Iterator[None]:
+        """The time of the fault; it is undone at the end of the block, and if that never comes, at the drill's."""
+        with ExitStack() as undoing:
+            if undo:
+                undoing.callback(undo)
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                undoing.close()
+                self._faults.append((began, time.monotonic()))
+
+    @contextmanager
+    def switched(self, part: Part, **faults: object) -> Iterator[None]:
+        """A fault by the switches of a service."""
+        with self.fault(lambda: self.stack.inject(part, {})):
+            self.stack.inject(part, faults)
+            yield
+
+    @contextmanager
+    def slowed(self, part: Part, seconds: float) -> Iterator[None]:
+        """Inference takes so much longer; that is the scene, not the fault."""
+        self.undo(lambda: self.stack.inject(part, {}))
+        self.stack.inject(part, {"slow_calls": {"inference": seconds}})
+        yield
+        self.stack.inject(part, {})
+
+    @property
+    def fault_times(self) -> tuple[float, float]:
+        """Begin and end of the last one, in monotonic seconds."""
+        return self._faults[-1]
+
+    def hold(self, seconds: float) -> None:
+        """Watch for that long: what must never happen must not happen meanwhile."""
+        time.sleep(seconds)
+
+    def until(self, fact: str, holds: Callable[[], Any], seconds: float) -> float:
+        """Wait for a fact; returns the seconds it took. Raises Violation when it doesn't come true in time."""
+        began = time.monotonic()
+        try:
+            poll_until(holds, seconds, fact)
+        except StackError as error:
+            raise Violation(fact, str(error)) from error
+        return time.monotonic() - began
+
+    def until_ready(self, part: Part, fact: str = "it is ready again", seconds: float = 60) -> float:
+        """Wait until a watched service says that it is ready."""
+        return self.until(fact, lambda: self.watches[part].tracks["/readyz"].now == "200", seconds)
+
+    def kill_one(self, part: Part) -> float:
+        """SIGKILL to one process of a service; returns when its replacement is ready, after so many seconds."""
+        watch = self.watches[part]
+        known, whole = len(watch.pids), " ".join(["ready"] * len(watch.first_pids))
+        with self.fault():
+            self.stack.signal_process(part, Signals.SIGKILL)
+        return self.until("it is replaced", lambda: len(watch.pids) > known and watch.phase.now == whole, 60)
+
+    def expect(self, fact: str, holds: object, detail: object) -> None:
+        """Note whether a fact holds; the drill goes on."""
+        if not holds:
+            self.result.violations.append((fact, str(detail)))
+
+    def require(self, fact: str, holds: object, detail: object) -> None:
+        """Raise Violation unless a fact holds: without it, the rest of the drill makes no sense."""
+        if not holds:
+            raise Violation(fact, str(detail))
+
+    def measure(self, **values: float | str) -> None:
+        """For the report."""
+        self.result.measures |= {name: round(v, 3) if isinstance(v, float) else v for name, v in values.items()}
+
+    def rows(self, stream: str = "") -> list[Request]:
+        """Requests of the first load, or of one of its streams; all of them once it was stopped."""
+        found = self._loads[0].rows() if self._loads else ()
+        return [row for row in found if stream in ("", row.stream)]
+
+    def finish(self) -> list[Request]:
+        """Let no more requests leave, and return those of the first load."""
+        for load in self._loads:
+            load.stop()
+        return self.rows()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        for watch in self.watches.values():
+            watch.stop()
+        try:
+            self._unwinding.close()
+        finally:
+            self.system.heal()
+        if error and not isinstance(error, Violation):
+            return False
+        if isinstance(error, Violation):
+            self.expect(error.fact, holds=False, detail=error.detail)
+        try:
+            self.system.prove_steady()
+        except StackError as unsteady:
+            self.expect("it is steady again", holds=False, detail=unsteady)
+        judge(self.row, Evidence(self.begin, self._faults, self.watches, self.rows(), self._verdict()), self.result)
+        return True
+
+    def _verdict(self) -> str:
+        return self._loads[0].run.verdict.reason if self._loads else ""

@@ -1,0 +1,97 @@
+"""The verdict: what was observed against what the matrix says."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drills.expected import matches
+from drills.ledger import OK, WAITED, Ledger, in_flight, kind, unexpected
+from drills.result import Result
+from drills.row import Row
+from drills.watch import PATHS, Watch
+from loadtest.openloop import Row as Request
+from stack import Part
+
+BUCKET = 0.25  # seconds
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was observed; times are monotonic seconds."""
+
+    begin: float
+    faults: Sequence[tuple[float, float]]
+    watches: dict[Part, Watch]
+    rows: Sequence[Request]
+    generator: str
+
+
+def judge(row: Row, seen: Evidence, result: Result) -> None:
+    """Complete the result; its verdict is `broken` if any fact was violated."""
+    _probes(row, seen, result)
+    if seen.rows:
+        _clients(row, seen, result)
+    result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
+    result.seconds = round(time.monotonic() - seen.begin, 2)
+    result.verdict = _verdict(result)
+
+
+def _verdict(result: Result) -> str:
+    if not result.control:
+        return "broken" if result.violations else "held"
+    if not result.violations:
+        return "passed"
+    broken = any(fact == result.breaks for fact, _ in result.violations)
+    return "failed as it must" if broken else "failed otherwise"
+
+
+def _probes(row: Row, seen: Evidence, result: Result) -> None:
+    for part, watch in seen.watches.items():
+        expected = row.probes_on(result.stack)[part]
+        for path, steps in zip(PATHS, (expected.live, expected.startup, expected.ready), strict=True):
+            found = watch.tracks[path].values
+            if not matches(steps, found):
+                result.violations.append((f"{part} {path}", f"{' '.join(found)} instead of {steps}"))
+        tracks = {**watch.tracks, "phase": watch.phase}
+        result.tracks[part] = {
+            name: [(round(at - seen.begin, 3), value) for at, value in track.changes] for name, track in tracks.items()
+        }
+        result.slowest_probe = round(max(result.slowest_probe, *(t.slowest for t in watch.tracks.values())), 3)
+        result.restarts[part] = len(watch.pids - watch.first_pids)
+        if row.restarts is not None and result.restarts[part] != row.restarts.get(part, 0):
+            detail = f"{result.restarts[part]} processes instead of {row.restarts.get(part, 0)} were replaced"
+            result.violations.append((f"{part} restarts", detail))
+
+
+def _clients(row: Row, seen: Evidence, result: Result) -> None:
+    counted = list(seen.rows)
+    if row.in_flight:
+        own = [each for each in counted if any(in_flight(each, began) for began, _ in seen.faults)]
+        result.measures["in flight at the fault"] = len(own)
+        result.measures["of these lost"] = sum(not each.ok for each in own)
+        known = {each.number for each in own}
+        counted = [each for each in counted if each.number not in known]
+    if surprises := unexpected(counted, row.clients):
+        result.violations.append(("clients", ", ".join(f"{count} x {what}" for what, count in surprises.items())))
+    result.ledger = Ledger.of(seen.rows)
+    result.generator = seen.generator
+    result.buckets = _buckets(seen)
+    failed = [each.done or each.sent for each in seen.rows if not each.ok]
+    if seen.faults:
+        result.recovery = round(max([0.0, *(at - seen.faults[-1][1] for at in failed)]), 2)
+
+
+def _buckets(seen: Evidence) -> list[tuple[float, int, int, int, int]]:
+    counts: dict[int, list[int]] = {}
+    for row in seen.rows:
+        bucket = counts.setdefault(math.floor((row.scheduled - seen.begin) / BUCKET), [0, 0, 0, 0])
+        bucket[_class(row)] += 1
+    return [(number * BUCKET, *bucket) for number, bucket in sorted(counts.items())]  # type: ignore[misc]
+
+
+def _class(row: Request) -> int:
+    """0 ok, 1 ok after a wait, 2 refused with an answer of the contract, 3 lost."""
+    if kind(row) == OK:
+        return int(row.latency > WAITED)
+    return 2 if row.code else 3

@@ -1,0 +1,69 @@
+"""The ledger: what became of every request."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from loadtest.openloop import Row
+from loadtest.openloop.verdict import LATE
+from loadtest.percentiles import percentile
+
+WAITED = 1.0  # seconds from a request's scheduled time from which on its client has waited
+OK = "ok"
+
+
+def kind(row: Row) -> str:
+    """`ok`, a status and its code (`503 overloaded`), or what came instead of an answer, such as `reset`."""
+    if row.ok:
+        return OK
+    if row.status is not None and row.status >= 300:
+        return f"{row.status} {row.code or ''}".strip()
+    return (row.error or "unfinished").partition(":")[0]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Counts of requests; latencies in milliseconds, of good answers, from the scheduled time."""
+
+    sent: int
+    ok: int
+    failed: dict[str, int]
+    waited: int
+    late: int
+    p50: float
+    p99: float
+    slowest: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Ledger":
+        """The sums of the rows."""
+        kinds = Counter(kind(row) for row in rows)
+        good = [row.latency * 1000 for row in rows if row.ok] or [0.0]
+        return cls(
+            sent=len(rows),
+            ok=kinds.pop(OK, 0),
+            failed=dict(sorted(kinds.items())),
+            waited=sum(row.latency > WAITED for row in rows),
+            late=sum(row.lag > LATE for row in rows),
+            p50=round(percentile(good, 50), 1),
+            p99=round(percentile(good, 99), 1),
+            slowest=round(max(good), 1),
+        )
+
+    @property
+    def lost(self) -> int:
+        """Requests without a good answer."""
+        return self.sent - self.ok
+
+
+def unexpected(rows: Iterable[Row], allowed: Iterable[str]) -> dict[str, int]:
+    """Failures that no pattern of `allowed` names, such as `503 *`."""
+    patterns = tuple(allowed)
+    kinds = Counter(kind(row) for row in rows)
+    return {each: n for each, n in kinds.items() if each != OK and not any(fnmatch(each, p) for p in patterns)}
+
+
+def in_flight(row: Row, moment: float, slack: float = 0.05) -> bool:
+    """Whether the request was under way at a moment of monotonic time, give or take `slack` seconds."""
+    return row.sent - slack <= moment and (row.done is None or row.done + slack >= moment)

@@ -1,0 +1,262 @@
+"""What every drill claims. The only place that says so: docs/drills.md is made from it, the drills are held to it."""
+
+from drills.row import STEADY, Control, Probes, Row
+from stack import Part
+
+UNAVAILABLE = "503 dependency_unavailable"
+GATED = "503 not_ready"
+NO_ANSWER = ("refused", "reset", "closed", "timeout", "unfinished")
+COUPLED = {"READINESS_POLICY": "coupled"}
+IMPATIENT = {"GUNICORN_CMD_ARGS": "--timeout 2"}
+PATIENT = {"GUNICORN_CMD_ARGS": "--timeout 600"}
+GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200")}
+# A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
+NETWORK = Probes(*["200 (none) (200) (503) (200) (none) (200)"] * 3)
+HICCUPS = "200 (none) (200) (none) (200)"
+BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
+
+START = (
+    Row(
+        "slow_warmup",
+        "A warm-up within its budget costs waiting: the process is alive, nobody meets it cold, nothing restarts.",
+        "worker starts, and its warm-up goes on for 3 s after it is alive",
+        probes={"worker": Probes("(none) 200", "(none) 503 200", "(none) 503 200")},
+        starts=("worker",),
+        clients=(GATED,),
+        control=Control("the gate", breaks="nobody meets it cold", patches={"worker": "no_gate"}),
+    ),
+    Row(
+        "warmup_over_budget",
+        "A warm-up beyond STARTUP_TIMEOUT ends the service with status 3 and one line that names the cause.",
+        "worker starts with a warm-up that never ends, STARTUP_TIMEOUT=1",
+        probes=GIVES_UP,
+        starts=("worker",),
+        exit_code=3,
+        settings={"worker": {"STARTUP_TIMEOUT": "1"}},
+        control=Control("STARTUP_TIMEOUT", breaks="it gives up", settings={"worker": {"STARTUP_TIMEOUT": "3600"}}),
+    ),
+    Row(
+        "model_missing",
+        "A missing model ends the service with status 3 at once, not after the start's whole budget.",
+        "worker starts with EMBEDDING_MODEL=/no/such/model",
+        probes=GIVES_UP,
+        starts=("worker",),
+        exit_code=3,
+        engine="auto",
+        settings={"worker": {"EMBEDDING_MODEL": "/no/such/model"}},
+        control=Control("giving up what can't heal", breaks="it gives up", patches={"worker": "nothing_is_fatal"}),
+    ),
+    Row(
+        "model_corrupt",
+        "A model whose files are damaged ends the service with status 3 at once, and is named.",
+        "worker starts with a folder whose weights are a line of text",
+        probes=GIVES_UP,
+        starts=("worker",),
+        exit_code=3,
+        engine="auto",
+        control=Control("giving up what can't heal", breaks="it gives up", patches={"worker": "nothing_is_fatal"}),
+    ),
+    Row(
+        "sigterm_while_warming",
+        "SIGTERM during the warm-up ends the service within 2 s, with status 0.",
+        "SIGTERM to a worker whose warm-up never ends",
+        probes=GIVES_UP,
+        starts=("worker",),
+        exit_code=0,
+        control=Control("leaving before it is warm", breaks="it leaves", patches={"worker": "no_leaving"}),
+    ),
+    Row(
+        "start_in_any_order",
+        "Started first, with every dependency down, the api waits visibly, and is ready when they are, in any order.",
+        "all stopped; api starts, then worker, Postgres and Valkey in random order",
+        probes={"api": Probes("(none) 200", "(none) 503 200", "(none) 503 200")},
+        starts=("api",),
+        clients=(GATED,),
+        control=Control("retrying at start", breaks="it waits", patches={"api": "everything_is_fatal"}),
+    ),
+)
+
+WORKER = (
+    Row(
+        "worker_killed",
+        "A killed worker costs new texts quick typed refusals until it is replaced; known texts are served on.",
+        "SIGKILL to the worker's only process",
+        # torch holds the GIL while it is imported: on a busy machine a probe may have no answer for a second.
+        probes={"worker": Probes(HICCUPS, HICCUPS, "200 (none) 503 (none) (503) 200"), "api": STEADY},
+        restarts={"worker": 1},
+        clients=(UNAVAILABLE,),
+        engine="auto",
+        control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
+    ),
+    Row(
+        "worker_frozen",
+        "A frozen worker holds nobody longer than REQUEST_TIMEOUT; its clients' api stays alive and ready.",
+        "SIGSTOP to all processes of the worker for 6 s",
+        probes={"worker": Probes("200 none 200", "200 none 200", "200 none 200"), "api": STEADY},
+        clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        settings={"api": {"REQUEST_TIMEOUT": "2"}},
+        control=Control("REQUEST_TIMEOUT", breaks="nobody waits longer", settings={"api": {"REQUEST_TIMEOUT": "60"}}),
+    ),
+    Row(
+        "worker_unreachable",
+        "An unreachable worker costs new texts quick typed refusals; known texts are served, the api stays ready.",
+        "worker cut off the network for 5 s (embedded: stopped, so that connections are refused)",
+        probes={"api": STEADY},
+        clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
+    ),
+    Row(
+        "inference_stuck",
+        "Inference that doesn't end fails its callers at REQUEST_TIMEOUT, never the probes; then it is served again.",
+        "fault switch: calls of the inference thread don't return for 5 s",
+        probes=BOTH,
+        clients=("504 deadline_exceeded",),
+        settings={"worker": {"REQUEST_TIMEOUT": "2"}, "api": {"REQUEST_TIMEOUT": "2"}},
+        control=Control(
+            "REQUEST_TIMEOUT",
+            breaks="nobody waits longer",
+            settings={"worker": {"REQUEST_TIMEOUT": "60"}, "api": {"REQUEST_TIMEOUT": "60"}},
+        ),
+    ),
+)
+
+PROCESSES = (
+    Row(
+        "event_loop_blocked",
+        "A process whose event loop stands still fails /livez and is replaced by gunicorn, without help from outside.",
+        "fault switch: the api's loop blocks, until its process is replaced (gunicorn's timeout: 2 s)",
+        probes={"api": Probes("200 none 200", "200 none (503) 200", "200 none (503) 200")},
+        restarts={"api": 1},
+        clients=(*NO_ANSWER, GATED),
+        settings={"api": IMPATIENT},
+        control=Control("gunicorn's timeout", breaks="it is replaced", settings={"api": PATIENT}),
+    ),
+    Row(
+        "worker_process_killed",
+        "One of three worker processes killed: no request through the api is lost.",
+        "SIGKILL to each of three worker processes in turn, calls of 50 ms in flight",
+        probes=BOTH,
+        restarts={"worker": 3},
+        settings={"worker": {"WEB_CONCURRENCY": "3"}},
+        control=Control("the api's one retry", breaks="clients", patches={"api": "no_retry"}),
+    ),
+    Row(
+        "api_process_killed",
+        "One of three api processes killed: only its requests in flight are lost; nobody meets its replacement cold.",
+        "SIGKILL to each of three api processes in turn, requests of 50 ms in flight",
+        probes={"api": STEADY},
+        restarts={"api": 3},
+        in_flight=True,
+        settings={"api": {"WEB_CONCURRENCY": "3"}},
+        control=Control("binding only when warm", breaks="clients", patches={"api": "cold_replacement"}),
+    ),
+)
+
+STORES = (
+    Row(
+        "postgres_stopped",
+        "Without Postgres, searches are refused quickly and typed; embeddings don't notice, the api stays ready.",
+        "Postgres stopped for 4 s",
+        probes={"api": STEADY},
+        clients=(UNAVAILABLE,),
+        control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
+    ),
+    Row(
+        "postgres_paused",
+        "A Postgres that hangs holds no probe and no embedding; searches fail typed, within their limits.",
+        "Postgres paused for 5 s: connections stay open, nothing answers",
+        probes={"api": STEADY},
+        clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
+    ),
+    Row(
+        "postgres_restarted",
+        "After a restart of Postgres the pool heals by itself: nothing fails once it has been seen healthy.",
+        "Postgres stopped and started at once",
+        probes={"api": STEADY},
+        clients=(UNAVAILABLE,),
+    ),
+    Row(
+        "redis_stopped",
+        "Without Redis no request is lost.",
+        "Valkey stopped for 4 s",
+        probes=BOTH,
+        control=Control("treating Redis as optional", breaks="clients", patches={"api": "cache_required"}),
+    ),
+    Row(
+        "redis_paused",
+        "A Redis that hangs loses no request, and costs each at most its time limit.",
+        "Valkey paused for 5 s: connections stay open, nothing answers",
+        probes=BOTH,
+        control=Control("treating Redis as optional", breaks="clients", patches={"api": "cache_required"}),
+    ),
+    Row(
+        "redis_restarted",
+        "A restart of Redis loses no request.",
+        "Valkey stopped and started at once",
+        probes=BOTH,
+    ),
+)
+
+TRAFFIC = (
+    Row(
+        "rolling_restart_api",
+        "A rolling restart of the api under load loses no request.",
+        "the api is replaced: SIGHUP (embedded), one container after another (compose)",
+        probes={"api": STEADY},
+        elsewhere={"compose": {"api": NETWORK}},
+        restarts=None,
+        settings={"api": {"DRAIN_SECONDS": "5"}},
+        control=Control("the drain", breaks="clients", patches={"api": "no_drain"}),
+    ),
+    Row(
+        "rolling_restart_worker",
+        "A rolling restart of the worker under load loses no request of the api's clients.",
+        "the worker is replaced: SIGHUP (embedded), one container after another (compose)",
+        probes=BOTH,
+        elsewhere={"compose": {"worker": NETWORK, "api": NETWORK}},
+        restarts=None,
+        settings={"worker": {"DRAIN_SECONDS": "5"}},
+        control=Control(
+            "the drain and the api's retry", breaks="clients", patches={"worker": "no_drain", "api": "no_retry"}
+        ),
+    ),
+    Row(
+        "overload",
+        "Of ten times what the worker can do, most is refused with Retry-After; what is accepted is answered in time.",
+        "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 100 ms a pass)",
+        probes=BOTH,
+        clients=("503 overloaded",),
+        control=Control(
+            "the bound of the queue", breaks="clients", settings={"worker": {"MAX_QUEUE_TOKENS": "1000000000"}}
+        ),
+    ),
+    Row(
+        "clients_leave",
+        "Work of clients that have left is not done: those who stay are served as before.",
+        "150 requests/s of 1,024 tokens by clients that leave after 100 ms, at a worker that computes 20 of them",
+        probes=BOTH,
+        control=Control(
+            "noticing that clients leave", breaks="they are served as before", patches={"worker": "no_disconnect"}
+        ),
+    ),
+    Row(
+        "slow_clients",
+        "Clients that open connections and send half a request hold up nobody, and are sent away at REQUEST_TIMEOUT.",
+        "200 connections with half a request each",
+        probes={"api": STEADY},
+        settings={"api": {"REQUEST_TIMEOUT": "3"}},
+        control=Control("REQUEST_TIMEOUT", breaks="they are sent away", settings={"api": {"REQUEST_TIMEOUT": "600"}}),
+    ),
+    Row(
+        "coupling",
+        "An outage of Postgres takes no api replica out of service: what needs no database loses nothing.",
+        "Postgres stopped for 6 s, behind a balancer that uses ready replicas only; 3 apis",
+        probes={"api": STEADY},
+        elsewhere={"compose": {"api": NETWORK}},
+        clients=(UNAVAILABLE,),
+        control=Control("decoupled readiness", breaks="embeddings are served", settings={"api": COUPLED}),
+    ),
+)
+
+ROWS = (*START, *WORKER, *PROCESSES, *STORES, *TRAFFIC)

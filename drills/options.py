@@ -1,0 +1,30 @@
+"""How much of it is run, and on what, from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+CONTROL_SHARE = 0.3  # of the requests: a control has to fail, not to be measured
+
+
+@dataclass(frozen=True)
+class Options:
+    """`requests` a drill at least, `runs` of everything, and where the report goes."""
+
+    requests: int
+    runs: int
+    reports: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """REQUESTS, RUNS and REPORTS. Raises ValueError for what is no positive number."""
+
+        def number(name: str, default: int) -> int:
+            value = int(environment.get(name) or default)
+            if value < 1:
+                raise ValueError(f"{name} must be 1 or more")
+            return value
+
+        return cls(number("REQUESTS", 1000), number("RUNS", 1), Path(environment.get("REPORTS") or "reports/drills"))

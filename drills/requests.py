@@ -1,0 +1,32 @@
+"""Requests whose size is known, for drills about what the worker can do in a second."""
+
+import json
+import random
+
+from loadtest.openloop import Request
+
+_RUN = random.SystemRandom().getrandbits(48)  # else the texts of the last run with this seed would be in the cache
+TEXTS, WORDS = 4, 254
+TOKENS = TEXTS * (WORDS + 2)  # of the fake engine: a word is one, and two are special
+
+
+def heavy(draw: random.Random, _number: int) -> Request:
+    """Four texts of 256 tokens to the worker; half of what it computes in a pass."""
+    return _worker([" ".join([f"{draw.getrandbits(24):x}", *["word"] * (WORDS - 1)]) for _ in range(TEXTS)])
+
+
+def light(draw: random.Random, _number: int) -> Request:
+    """One text of four tokens."""
+    return _worker([f"{draw.getrandbits(24):x} word"])
+
+
+def embedding(draw: random.Random, _number: int) -> Request:
+    """One fresh text of four tokens to the api: all of one length, so that they share forward passes."""
+    text = f"{draw.getrandbits(48):x} {_RUN:x}"
+    body = {"model": "all-MiniLM-L6-v2", "input": text, "encoding_format": "base64"}
+    return Request("/v1/embeddings", json.dumps(body).encode())
+
+
+def _worker(texts: list[str]) -> Request:
+    headers = {"Content-Type": "application/json", "Accept": "application/octet-stream"}
+    return Request("/embeddings/", json.dumps({"texts": texts}).encode(), headers=headers)

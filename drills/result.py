@@ -1,0 +1,66 @@
+"""What a drill came to, as the report has it."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from drills.ledger import Ledger
+
+
+class Violation(AssertionError):
+    """A fact that the drill claims did not hold."""
+
+    def __init__(self, fact: str, detail: str) -> None:
+        super().__init__(f"{fact}: {detail}")
+        self.fact = fact
+        self.detail = detail
+
+
+@dataclass
+class Result:
+    """One run of one drill, or of its control. Times are seconds from the drill's begin.
+
+    Attributes:
+        verdict: `held` or `broken`; of a control `failed as it must`, `passed` or `failed otherwise`.
+        violations: fact and detail of each.
+        windows: of the faults.
+        tracks: by service and probe, the changes of its answer; `phase` is that of the pod's processes.
+        recovery: from the end of the fault until the last request that failed had ended.
+        buckets: requests by quarters of a second of their scheduled time: ok, waited, refused, lost.
+        measures: what else the drill counted or timed.
+        generator: why the load generator's own times can't be trusted, or nothing.
+    """
+
+    name: str
+    claim: str
+    fault: str
+    stack: str
+    engine: str
+    run: int
+    control: str = ""
+    breaks: str = ""
+    verdict: str = "held"
+    violations: list[tuple[str, str]] = field(default_factory=list)
+    windows: list[tuple[float, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    tracks: dict[str, dict[str, list[tuple[float, str]]]] = field(default_factory=dict)
+    slowest_probe: float = 0.0
+    restarts: dict[str, int] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    recovery: float | None = None
+    buckets: list[tuple[float, int, int, int, int]] = field(default_factory=list)
+    measures: dict[str, float | str] = field(default_factory=dict)
+    generator: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether it is as it must be."""
+        return self.verdict in ("held", "failed as it must")
+
+    @property
+    def title(self) -> str:
+        """The claim, or what the control is without."""
+        return f"control: without {self.control}" if self.control else self.claim
+
+    def as_json(self) -> dict[str, Any]:
+        """For summary.json."""
+        return asdict(self)

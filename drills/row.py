@@ -1,0 +1,76 @@
+"""What one drill claims: the fault, what the probes and the clients see of it, and the control that must fail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stack import Part
+
+Settings = Mapping[Part, Mapping[str, str]]
+Engine = Literal["fake", "auto"]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The answers of one service over the whole drill, as `drills.expected` has them."""
+
+    live: str = "200"
+    startup: str = "200"
+    ready: str = "200"
+
+
+STEADY = Probes()
+
+
+@dataclass(frozen=True)
+class Control:
+    """The same drill without a protection; the fact named by `breaks` must then be violated.
+
+    The protection is taken away by settings, or by a function of `drills.controls` in a service.
+    """
+
+    without: str
+    breaks: str
+    settings: Settings = field(default_factory=dict)
+    patches: Mapping[Part, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the matrix.
+
+    Attributes:
+        name: of the drill; its function is `test_` and this name.
+        claim: one sentence.
+        fault: what is done, in a few words.
+        probes: of which services, and what they answer.
+        elsewhere: kinds of stack on which they answer otherwise.
+        starts: services that the drill starts itself: before it, they run without its settings.
+        restarts: how many processes of a watched service are replaced; None: that is what the drill does.
+        clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
+        in_flight: requests that were under way at the fault may fail in any way; they are counted apart.
+        exit_code: of the service that ends.
+        engine: `fake` where the claim isn't about the model.
+        settings: of the services, above those of all drills (`drills.system.BASE`).
+        control: the same drill with a protection off.
+        not_on: kinds of stack that can't run it, and why.
+    """
+
+    name: str
+    claim: str
+    fault: str
+    probes: Mapping[Part, Probes]
+    elsewhere: Mapping[str, Mapping[Part, Probes]] = field(default_factory=dict)
+    starts: tuple[Part, ...] = ()
+    restarts: Mapping[Part, int] | None = field(default_factory=dict)
+    clients: tuple[str, ...] = ()
+    in_flight: bool = False
+    exit_code: int | None = None
+    engine: Engine = "fake"
+    settings: Settings = field(default_factory=dict)
+    control: Control | None = None
+    not_on: Mapping[str, str] = field(default_factory=dict)
+
+    def probes_on(self, kind: str) -> Mapping[Part, Probes]:
+        """What is expected on a kind of stack."""
+        return self.elsewhere.get(kind, self.probes)

@@ -1,0 +1,92 @@
+"""Runs each drill, and its control, on one stack; writes the report."""
+
+import signal
+from collections.abc import Generator, Iterator
+from types import FrameType
+from typing import cast
+
+import pytest
+
+from drills import report
+from drills.choice import chosen
+from drills.drill import Drill
+from drills.matrix import ROWS
+from drills.options import Options
+from drills.result import Result
+from drills.system import System
+
+BY_NAME = {row.name: row for row in ROWS}
+OPTIONS = Options.of()
+RESULTS = pytest.StashKey[list[Result]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End on SIGTERM as on Ctrl-C: everything is rolled back first."""
+    config.stash[RESULTS] = []
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each drill so often, each followed by its control."""
+    row = BY_NAME[metafunc.function.__name__.removeprefix("test_")]
+    kinds = [False, True] if row.control else [False]
+    cases = [(row, controlled, run) for run in range(1, OPTIONS.runs + 1) for controlled in kinds]
+    names = [f"{'control' if controlled else 'drill'}-{run}" for _, controlled, run in cases]
+    metafunc.parametrize("drill", cases, ids=names, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A stack of its own, on free ports; it and its data are gone afterwards."""
+    kind, stack = chosen(tmp_path_factory.mktemp("stack"))
+    try:
+        stack.up()
+        yield System(stack, kind)
+    finally:
+        stack.discard()
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest, system: System) -> Drill:
+    """What the scenario works with; it is entered around the scenario."""
+    row, controlled, run = request.param
+    if why := row.not_on.get(system.kind):
+        pytest.skip(f"not on {system.kind}: {why}")
+    folder = OPTIONS.reports / "rows" / f"{row.name}-{'control' if controlled else 'drill'}-{run}"
+    return Drill(row, system, OPTIONS, folder, run, controlled=controlled)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A drill fails if a fact of its was violated; a control, if the fact that it must violate was not."""
+    drill = cast("Drill", pyfuncitem.funcargs["drill"])
+    pyfuncitem.config.stash[RESULTS].append(drill.result)
+    drill.result.verdict = "error"
+    with drill:
+        yield
+    pyfuncitem.user_properties.append(("verdict", report.one_line(drill.result)))
+    if not drill.result.good:
+        pytest.fail(report.failure(drill.result), pytrace=False)
+    return True
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """The verdict on the line of progress."""
+    verdict = dict(report.user_properties).get("verdict")
+    if report.when != "call" or not verdict:
+        return None
+    return report.outcome, report.outcome[0], f"{report.outcome.upper()} {verdict}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The verdict table, and where the report is."""
+    if results := config.stash[RESULTS]:
+        terminalreporter.section("drills")
+        for line in report.table(results):
+            terminalreporter.write_line(line)
+        report.write(results, OPTIONS)
+        terminalreporter.write_line(f"{OPTIONS.reports}/index.html, summary.json; raw rows in rows/")

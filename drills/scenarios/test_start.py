@@ -1,0 +1,109 @@
+"""Starting."""
+
+import random
+import time
+from signal import SIGTERM
+
+from drills.drill import Drill
+from loadtest.openloop import Stream
+from stack import PARTS, Part
+
+PROMPT = 2.0  # seconds
+GIVEN = 12.0  # seconds for a start that can't succeed; with compose a container is tried six times
+
+
+def test_slow_warmup(drill: Drill) -> None:
+    stack = drill.stack
+    stack.stop("worker")
+    with drill.switched("worker", slow_warmup=3600):
+        drill.start("worker")
+        drill.watch()
+        drill.until("it is alive", lambda: drill.watches["worker"].tracks["/livez"].now == "200", 20)
+        drill.load(Stream("worker_typical", stack.url("worker")))
+        drill.hold(3)
+    drill.until_ready("worker")
+    drill.go(0.5)
+    ready = drill.watches["worker"].tracks["/readyz"].first("200") or 0.0
+    served = [row for row in drill.finish() if row.ok and row.done and row.done < ready - 0.2]
+    drill.expect("nobody meets it cold", not served, f"{len(served)} requests were served before it was ready")
+    drill.measure(ready_after=ready - drill.begin)
+
+
+def ends(drill: Drill, cause: str, **settings: str) -> None:
+    """The worker, started with what can't succeed, ends by itself with the row's status and names the cause."""
+    known = len(drill.stack.logs("worker"))
+    with drill.fault():
+        drill.start("worker", **settings)
+        drill.watch()
+        took = drill.until("it gives up", lambda: cause in errors(drill, known), GIVEN)
+        drill.until("it gives up", lambda: exit_code(drill, "worker") is not None, 60)
+    code = exit_code(drill, "worker")
+    drill.measure(seconds_until_it_said_why=took, exit_code=str(code))
+    drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
+
+
+def errors(drill: Drill, known: int) -> str:
+    """What the worker has logged as errors since then."""
+    lines = drill.stack.logs("worker")[known:].splitlines()
+    return "\n".join(line for line in lines if "ERROR" in line or '"error"' in line)
+
+
+def exit_code(drill: Drill, part: Part) -> int | None:
+    """None while it runs, or is tried again."""
+    return next(status.exit_code for status in drill.stack.status() if status.part == part)
+
+
+def test_warmup_over_budget(drill: Drill) -> None:
+    drill.stack.stop("worker")
+    with drill.switched("worker", slow_warmup=3600):
+        ends(drill, "not ready within 1 s; faults opening")
+
+
+def test_model_missing(drill: Drill) -> None:
+    drill.stack.stop("worker")
+    ends(drill, "EMBEDDING_MODEL=/no/such/model")
+
+
+def test_model_corrupt(drill: Drill) -> None:
+    drill.stack.stop("worker")
+    folder = drill.stack.share("model.safetensors", "these are no weights\n")
+    drill.stack.share("config.json", '{"model_type": "bert"}\n')
+    ends(drill, folder, EMBEDDING_MODEL=folder)
+
+
+def test_sigterm_while_warming(drill: Drill) -> None:
+    stack = drill.stack
+    stack.stop("worker")
+    with drill.switched("worker", slow_warmup=3600):
+        drill.start("worker")
+        drill.watch()
+        drill.until("it is warming", lambda: drill.watches["worker"].phase.now == "warming", 20)
+        began = time.monotonic()
+        stack.signal("worker", SIGTERM)
+        drill.until("it leaves", lambda: exit_code(drill, "worker") is not None, PROMPT + 3)
+        took = time.monotonic() - began
+    code = exit_code(drill, "worker")
+    drill.measure(seconds_to_exit=took, exit_code=str(code))
+    drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # looking costs up to a second
+    drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
+
+
+def test_start_in_any_order(drill: Drill) -> None:
+    stack = drill.stack
+    for part in reversed(PARTS):
+        stack.stop(part)
+    order: list[Part] = ["postgres", "valkey", "worker"]
+    random.shuffle(order)
+    drill.measure(order=", ".join(order))
+    with drill.fault():
+        drill.start("api")
+        drill.watch()
+        drill.until("it waits", lambda: drill.watches["api"].tracks["/livez"].now == "200", 20)
+        drill.load("api_fresh")
+        for part in order:
+            drill.hold(0.5)
+            waits = drill.watches["api"].tracks["/livez"].now == "200"
+            drill.require("it waits", waits, f"gone before {part} was started")
+            drill.system.start_again(part)
+        drill.until_ready("api", "it waits")
+    drill.go(0.5)

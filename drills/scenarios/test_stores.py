@@ -1,0 +1,56 @@
+"""Postgres and Redis lost: stopped, hung, restarted."""
+
+from drills.drill import Drill
+from drills.ledger import kind
+from stack import Part
+
+SEEN = 1.5  # seconds until a health sample of every second has seen it
+
+
+def lose(drill: Drill, part: Part, seconds: float, *, hang: bool) -> None:
+    """Stop or pause a store for a while, under a load of embeddings, and of searches if it is about them."""
+    drill.load("api_repeated", "api_fresh", *(["search"] if part == "postgres" else []))
+    drill.go(0.3)
+    stack = drill.stack
+    undo = stack.resume if hang else stack.start
+    with drill.fault(lambda: undo(part)):
+        (stack.pause if hang else stack.stop)(part)
+        drill.hold(seconds)
+    drill.until_ready("api")
+    drill.go(1)
+    drill.finish()
+
+
+def embeddings(drill: Drill) -> None:
+    """They need no database."""
+    failed = [kind(row) for row in drill.rows() if row.stream != "search" and not row.ok]
+    drill.expect("embeddings are served", not failed, f"{len(failed)} failed: {sorted(set(failed))}")
+
+
+def test_postgres_stopped(drill: Drill) -> None:
+    lose(drill, "postgres", 4, hang=False)
+    embeddings(drill)
+
+
+def test_postgres_paused(drill: Drill) -> None:
+    lose(drill, "postgres", 5, hang=True)
+    embeddings(drill)
+
+
+def test_postgres_restarted(drill: Drill) -> None:
+    lose(drill, "postgres", 0, hang=False)
+    embeddings(drill)
+    late = [row for row in drill.rows() if not row.ok and row.scheduled > drill.fault_times[1] + SEEN]
+    drill.expect("the pool heals", not late, f"{len(late)} requests failed {SEEN} s after Postgres was back")
+
+
+def test_redis_stopped(drill: Drill) -> None:
+    lose(drill, "valkey", 4, hang=False)
+
+
+def test_redis_paused(drill: Drill) -> None:
+    lose(drill, "valkey", 5, hang=True)
+
+
+def test_redis_restarted(drill: Drill) -> None:
+    lose(drill, "valkey", 0, hang=False)

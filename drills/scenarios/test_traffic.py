@@ -1,0 +1,104 @@
+"""Restarts under load, overload, and clients that behave badly."""
+
+import socket
+import time
+from contextlib import ExitStack
+
+from drills.drill import Drill
+from drills.ledger import kind
+from drills.requests import TOKENS
+from loadtest.openloop import Stream
+from loadtest.percentiles import percentile
+from stack import Part
+
+MAKER = "drills.requests:embedding"
+PASS = 0.1  # seconds of a forward pass of 2,048 tokens, so that a worker computes 20 requests of TOKENS a second
+PROMPT = 0.8  # seconds; a few passes
+GIVEN = 8.0  # seconds until clients that REQUEST_TIMEOUT=3 sends away must be gone
+SLOW_CLIENTS = 200
+HALF = b"POST /v1/embeddings HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
+
+def roll(drill: Drill, part: Part) -> None:
+    """Replace a service while requests of 50 ms are under way, over pooled and over fresh connections."""
+    url = drill.stack.url("api")
+    with drill.slowed("worker", 0.05):
+        drill.load(Stream(MAKER, url), Stream(MAKER, url, connections="fresh", name="fresh_connections"))
+        drill.go(0.1)
+        with drill.fault():
+            drill.stack.roll(part)
+        drill.go(1)
+        drill.finish()
+
+
+def test_rolling_restart_api(drill: Drill) -> None:
+    roll(drill, "api")
+
+
+def test_rolling_restart_worker(drill: Drill) -> None:
+    roll(drill, "worker")
+
+
+def test_overload(drill: Drill) -> None:
+    url = drill.stack.url("worker")
+    with drill.slowed("worker", PASS):
+        drill.load(Stream("drills.requests:heavy", url), rate=200)
+        with drill.fault():
+            drill.go(1)
+        rows = drill.finish()
+    accepted = [row.latency for row in rows if row.ok]
+    refused = [row for row in rows if kind(row) == "503 overloaded"]
+    silent = [row for row in refused if not row.retry_after]
+    drill.expect("refusals say when to come back", not silent, f"{len(silent)} of {len(refused)} without Retry-After")
+    drill.expect("some are refused", refused, "none: this is no overload")
+    drill.measure(
+        tokens_a_request=TOKENS,
+        accepted_p99=percentile(accepted or [0.0], 99),
+        refused_p50=percentile([row.latency for row in refused] or [0.0], 50),
+        refused_p99=percentile([row.latency for row in refused] or [0.0], 99),
+    )
+
+
+def test_clients_leave(drill: Drill) -> None:
+    url = drill.stack.url("worker")
+    with drill.slowed("worker", PASS):
+        drill.load(Stream("drills.requests:light", url), rate=40)
+        drill.go(0.1)
+        with drill.fault():
+            leavers = drill.load(Stream("drills.requests:heavy", url), rate=150, timeout=0.1)
+            drill.go(0.5)
+            leavers.stop()
+        drill.go(0.7)
+        drill.finish()
+    begin, end = drill.fault_times
+    meanwhile = [row.latency for row in drill.rows() if row.ok and begin < row.scheduled < end]
+    typical = percentile(meanwhile or [float("inf")], 50)
+    drill.expect("they are served as before", typical < PROMPT, f"half of them waited {typical:.1f} s or more")
+    drill.measure(
+        clients_that_left=sum(not row.ok for row in leavers.rows()), typical_seconds_of_those_who_stay=typical
+    )
+
+
+def test_slow_clients(drill: Drill) -> None:
+    address = drill.address("api")
+    drill.load("api_repeated", "search")
+    drill.go(0.2)
+    with ExitStack() as held, drill.fault():
+        clients = [held.enter_context(socket.create_connection(address, timeout=10)) for _ in range(SLOW_CLIENTS)]
+        for client in clients:
+            client.sendall(HALF)
+        ends = time.monotonic() + GIVEN
+        answers = [_first_line(client, ends - time.monotonic()) for client in clients]
+    sent_away = sum(b"504" in answer for answer in answers)
+    drill.expect("they are sent away", sent_away == SLOW_CLIENTS, f"{sent_away} of {SLOW_CLIENTS} got a 504")
+    drill.go(1)
+    drill.finish()
+
+
+def _first_line(client: socket.socket, seconds: float) -> bytes:
+    """Of the answer, if there is one by then."""
+    client.settimeout(max(0.001, seconds))
+    try:
+        return client.recv(100).partition(b"\r\n")[0]
+    except OSError:
+        return b""

@@ -1,0 +1,62 @@
+"""The worker lost: killed, frozen, unreachable, stuck."""
+
+from drills.drill import Drill
+from drills.ledger import kind
+from loadtest.openloop import Row
+
+SLACK = 1.0  # seconds beyond REQUEST_TIMEOUT that an answer may take on a busy machine
+
+
+def known_texts(drill: Drill) -> None:
+    """Requests for texts that the cache has don't fail; before the fault each was asked for once."""
+    failed = [kind(row) for row in drill.rows("api_repeated") if not row.ok]
+    drill.expect("known texts are served", not failed, f"{len(failed)} failed: {sorted(set(failed))}")
+
+
+def bounded(drill: Drill, rows: list[Row], limit: float) -> None:
+    """Nobody waits much longer than a request may take."""
+    slowest = max(row.latency for row in rows)
+    drill.measure(slowest_answer=slowest)
+    drill.expect("nobody waits longer", slowest <= limit + SLACK, f"one waited {slowest:.1f} s")
+
+
+def test_worker_killed(drill: Drill) -> None:
+    drill.load("api_repeated", "api_fresh")
+    drill.go(0.4)
+    drill.measure(seconds_until_replaced=drill.kill_one("worker"))
+    drill.go(1)
+    drill.finish()
+    known_texts(drill)
+
+
+def test_worker_frozen(drill: Drill) -> None:
+    drill.load("api_repeated", "api_fresh")
+    drill.go(0.3)
+    with drill.fault(lambda: drill.stack.resume("worker")):
+        drill.stack.pause("worker")
+        drill.hold(6)
+    drill.until_ready("worker")
+    drill.go(1)
+    bounded(drill, drill.finish(), limit=2)
+
+
+def test_worker_unreachable(drill: Drill) -> None:
+    drill.load("api_repeated", "api_fresh")
+    drill.go(0.4)
+    with drill.fault(lambda: drill.stack.mend("worker")):
+        drill.stack.cut("worker")
+        drill.hold(5)
+    drill.until_ready("api")
+    drill.go(1)
+    drill.finish()
+    known_texts(drill)
+
+
+def test_inference_stuck(drill: Drill) -> None:
+    drill.load("api_repeated", "api_fresh", rate=50)
+    drill.go(0.2)
+    with drill.switched("worker", slow_calls={"inference": 3600}):
+        drill.hold(5)
+    drill.until_ready("worker")
+    drill.go(0.7)
+    bounded(drill, drill.finish(), limit=2)

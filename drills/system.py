@@ -1,0 +1,111 @@
+"""The system under drill: its settings, its steady state, and the way back to it."""
+
+import http.client
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from drills.row import Row
+from loadtest.openloop.makers import repeated_texts
+from stack import Part, Stack, poll_until
+
+log = logging.getLogger(__name__)
+
+SERVICES: tuple[Part, ...] = ("worker", "api")
+# The drain is shorter than by default: services restart between most drills, and those about it set their own.
+BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.5"}
+STEADY_SECONDS = 60.0
+MODEL = "all-MiniLM-L6-v2"
+CONTROLS = Path(__file__).with_name("controls.py")
+DOCUMENTS = 12  # a search of the load wants ten
+
+
+class System:
+    """One stack that all drills of a session use, one after the other."""
+
+    def __init__(self, stack: Stack, kind: str) -> None:
+        self.stack = stack
+        self.kind = kind
+        self._settings: dict[Part, Mapping[str, str]] = {part: {} for part in SERVICES}
+
+    def settings_of(self, row: Row, part: Part, *, controlled: bool) -> dict[str, str]:
+        """What a service runs with in a drill, or in its control."""
+        settings = {**row.settings.get(part, {})}
+        if part == "worker":
+            settings["ENGINE"] = row.engine
+        if not (controlled and row.control):
+            return settings
+        settings |= row.control.settings.get(part, {})
+        if patch := row.control.patches.get(part):
+            folder = self.stack.share("drill_controls.py", CONTROLS.read_text())
+            arguments = f"--pythonpath {folder} --worker-class drill_controls.Controlled"
+            settings["GUNICORN_CMD_ARGS"] = f"{settings.get('GUNICORN_CMD_ARGS', '')} {arguments}".strip()
+            settings["DRILL_CONTROL"] = patch
+        return settings
+
+    def configure(self, row: Row, *, controlled: bool = False) -> None:
+        """Have the services run as the drill wants them; those that it starts itself, as any drill does."""
+        for part in SERVICES:
+            plain = {"ENGINE": row.engine} if part == "worker" else {}
+            wanted = plain if part in row.starts else self.settings_of(row, part, controlled=controlled)
+            if self._settings[part] != wanted:
+                self.start(part, wanted)
+
+    def start(self, part: Part, settings: Mapping[str, str], *, wait: bool = True) -> None:
+        """Start a service, or restart it, with these settings."""
+        self.stack.stop(part)
+        self._settings[part] = settings
+        self.stack.start(part, wait=wait, environment=settings)
+
+    def heal(self) -> None:
+        """Turn all switches off and start what doesn't run, as it was last."""
+        for part in SERVICES:
+            self.stack.inject(part, {})
+        for status in self.stack.status():
+            if not status.running:
+                self.start_again(status.part)
+
+    def start_again(self, part: Part) -> None:
+        """Start a part as it was last."""
+        self.stack.start(part, environment=self._settings.get(part, {}))
+
+    def restore(self, part: Part) -> None:
+        """Start a service that a drill left in any state, without the drill's settings; `heal` starts the others."""
+        self.start(part, {"ENGINE": "fake"} if part == "worker" else {}, wait=False)
+
+    def prove_steady(self) -> None:
+        """Return when every part is ready, an embedding is computed, and a search finds. Raises StackError."""
+        poll_until(self._steady, STEADY_SECONDS, "the steady state", interval=0.2)
+
+    def _steady(self) -> bool:
+        unready = [f"{each.part}: {each.detail}" for each in self.stack.status() if not each.ready]
+        if unready:
+            raise RuntimeError("; ".join(unready))
+        self.post("/v1/embeddings", {"model": MODEL, "input": f"steady at {time.time()}"})
+        found = self.post("/v1/search", {"query": "steady", "limit": 10})["results"]
+        if len(found) < 10:  # documents of another engine don't count
+            documents = [{"id": f"drill-{number}", "text": f"Document {number}."} for number in range(DOCUMENTS)]
+            self.post("/v1/documents", {"documents": documents})
+        return len(found) == 10
+
+    def remember_known_texts(self) -> None:
+        """Ask for each text that the load repeats once, so that the cache has them all."""
+        self.post("/v1/embeddings", {"model": MODEL, "input": repeated_texts()})
+
+    def post(self, path: str, body: Any) -> Any:
+        """The api's answer. Raises RuntimeError when it isn't 200."""
+        address = urlsplit(self.stack.url("api"))
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
+        try:
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{path} answered {response.status}: {answer[:300]!r}")
+        return json.loads(answer)

@@ -1,0 +1,118 @@
+"""The verdict on made-up evidence."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drills.judgement import Evidence, judge
+from drills.ledger import Ledger, unexpected
+from drills.result import Result
+from drills.row import STEADY, Control, Probes, Row
+from drills.watch import Watch
+from loadtest.openloop import Row as Request
+
+RESET: dict[str, Any] = {"status": None, "error": "reset"}
+REFUSED: dict[str, Any] = {"status": 503, "code": "overloaded"}
+CLAIM = Row("killed", "Nothing is lost.", "SIGKILL", probes={"api": STEADY})
+CONTROL = Control("the retry", breaks="clients")
+
+
+def request(number: int, at: float = 0.0, took: float = 0.01, **fields: Any) -> Request:
+    """One request: sent at `at`, answered 200 after `took` seconds, unless the fields say otherwise."""
+    return Request(number, "api_fresh", at, at, **{"status": 200, "done": at + took, **fields})
+
+
+def watched(**answers: list[str]) -> Watch:
+    """A watch that has seen these answers of the probes, all 200 by default, and one process."""
+    watch = Watch("http://127.0.0.1:1")
+    for path, track in watch.tracks.items():
+        for at, answer in enumerate(answers.get(path.strip("/"), ["200"])):
+            track.note(100.0 + at, answer)
+    watch.phase.note(100.0, "ready")
+    watch.first_pids = watch.pids = {1}
+    return watch
+
+
+def verdict(row: Row, requests: list[Request], watch: Watch | None = None, *, controlled: bool = False) -> Result:
+    """What `judge` makes of it; the fault was from 101 to 102."""
+    control = row.control if controlled else None
+    result = Result(row.name, row.claim, row.fault, "embedded", "fake", 1)
+    if control:
+        result.control, result.breaks = control.without, control.breaks
+    judge(row, Evidence(100.0, [(101.0, 102.0)], {"api": watch or watched()}, requests, ""), result)
+    return result
+
+
+def test_a_drill_that_holds() -> None:
+    """All answered, probes as expected: no violation, and no recovery to speak of."""
+    result = verdict(CLAIM, [request(n, 100 + n) for n in range(4)])
+    assert (result.verdict, result.violations, result.recovery) == ("held", [], 0.0)
+
+
+def test_one_lost_request_breaks_the_claim() -> None:
+    """It is counted by its kind, and the recovery lasts until it had failed."""
+    result = verdict(CLAIM, [request(1, 100.5), request(2, 101.5, took=3.0, **RESET)])
+    assert (result.verdict, result.violations) == ("broken", [("clients", "1 x reset")])
+    assert result.recovery == 2.5
+
+
+def test_what_the_row_allows_is_no_violation() -> None:
+    """A typed refusal that the matrix expects is counted, and the claim holds."""
+    result = verdict(replace(CLAIM, clients=("503 *",)), [request(1), request(2, **REFUSED)])
+    assert result.verdict == "held"
+    assert result.ledger
+    assert result.ledger.failed == {"503 overloaded": 1}
+
+
+def test_only_what_was_in_flight_may_be_lost() -> None:
+    """A request under way at the fault is counted apart; one that began later is a violation."""
+    row = replace(CLAIM, in_flight=True)
+    own, later = request(1, 100.9, took=0.2, **RESET), request(2, 101.5, **RESET)
+    assert verdict(row, [own]).measures == {"in flight at the fault": 1, "of these lost": 1}
+    assert verdict(row, [own]).verdict == "held"
+    assert verdict(row, [own, later]).violations == [("clients", "1 x reset")]
+
+
+@pytest.mark.parametrize(
+    ("path", "fact"), [("livez", "api /livez"), ("startupz", "api /startupz"), ("readyz", "api /readyz")]
+)
+def test_a_probe_that_answers_otherwise(path: str, fact: str) -> None:
+    """Each probe is held to its own column."""
+    result = verdict(CLAIM, [], watched(**{path: ["200", "503", "200"]}))
+    assert result.violations == [(fact, "200 503 200 instead of 200")]
+    gone = replace(CLAIM, probes={"api": Probes(*["200 (503) 200"] * 3)})
+    assert [fact for fact, _ in verdict(gone, [], watched(**{path: ["none"]})).violations].count(fact) == 1
+
+
+def test_a_restart_that_nobody_expects() -> None:
+    """A process that was not there at first is a restart."""
+    watch = watched()
+    watch.pids = {1, 2}
+    assert verdict(CLAIM, [], watch).violations == [("api restarts", "1 processes instead of 0 were replaced")]
+
+
+def test_a_control_must_fail_for_its_reason() -> None:
+    """Without a violation it has passed, with another one it has failed otherwise: neither is good."""
+    row = replace(CLAIM, control=CONTROL)
+    lost = [request(1, **RESET)]
+    assert verdict(row, lost, controlled=True).verdict == "failed as it must"
+    passed = verdict(row, [request(1)], controlled=True)
+    otherwise = verdict(row, [request(1)], watched(livez=["none"]), controlled=True)
+    assert (passed.verdict, passed.good) == ("passed", False)
+    assert (otherwise.verdict, otherwise.good) == ("failed otherwise", False)
+
+
+def test_every_request_is_in_one_bucket() -> None:
+    """By the quarter of a second in which it was due, and by what became of it."""
+    requests = [request(1, 100.1), request(2, 100.1, took=2), request(3, 100.3, **REFUSED), request(4, 100.3, **RESET)]
+    assert verdict(CLAIM, requests).buckets == [(0.0, 1, 1, 0, 0), (0.25, 0, 0, 1, 1)]
+
+
+def test_the_ledger_adds_up() -> None:
+    """Sent is ok and failed; waiting and the generator's lag are counted beside them."""
+    late = replace(request(3, 10.0), scheduled=9.0)
+    ledger = Ledger.of([request(1), request(2, **RESET), late])
+    assert (ledger.sent, ledger.ok, ledger.lost, ledger.failed) == (3, 2, 1, {"reset": 1})
+    assert (ledger.waited, ledger.late) == (1, 1)
+    assert unexpected([request(2, **RESET)], ["re*"]) == {}

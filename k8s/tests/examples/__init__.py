@@ -1,0 +1,14 @@
+"""For each rule, changes that it must refuse: which overlay, what is done to it, what the message says."""
+
+from k8s.tests.examples import confinement, serving, shape
+from k8s.tests.examples.changes import Example
+from k8s.tests.rules import Rule
+
+EXAMPLES: dict[Rule, list[Example]] = {
+    **serving.PROBES,
+    **serving.STOPPING,
+    **confinement.SECURITY,
+    **confinement.NETWORK,
+    **shape.SCALING,
+    **shape.WIRING,
+}

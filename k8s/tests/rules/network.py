@@ -1,0 +1,129 @@
+"""Who reaches whom, computed from the NetworkPolicies as a cluster would."""
+
+from collections.abc import Iterator
+
+from k8s.tests.rules.manifest import Manifest, Object, Pod, matches
+
+DNS = ("kube-system", 53)
+MONITORING = "monitoring"
+# Client, server, port: all that is needed between pods, as far as they are in the manifest.
+PATHS = {
+    ("api", "worker", 8001),
+    ("api", "postgres", 5432),
+    ("api", "valkey", 6379),
+    ("migrate", "postgres", 5432),
+}
+RESOLVING = {"api", "migrate"}  # they know others by name
+STORES = {5432, 6379}
+FRONT_DOOR = ("api", 8000)
+
+
+def everything_is_denied_first(manifest: Manifest) -> Iterator[str]:
+    """A pod that no policy selects talks to everybody."""
+    for each in manifest.of("NetworkPolicy"):
+        spec = each["spec"]
+        everybody = spec["podSelector"] == {} and {"Ingress", "Egress"} <= set(spec["policyTypes"])
+        if everybody and not spec.get("ingress") and not spec.get("egress"):
+            return
+    yield "there is no NetworkPolicy that denies everything to all pods"
+
+
+def pods_reach_what_they_need_and_no_more(manifest: Manifest) -> Iterator[str]:
+    """Both ends must agree: egress of the one, ingress of the other."""
+    there = {pod.name for pod in manifest.pods}
+    needed = {path for path in PATHS if {path[0], path[1]} <= there}
+    ports = {port for _, _, port in PATHS} | {FRONT_DOOR[1]}
+    for client in manifest.pods:
+        for server in manifest.pods:
+            for port in ports:
+                path = (client.name, server.name, port)
+                open_ = _leaves(manifest, client, server, port) and _enters(manifest, client, server, port)
+                if open_ and path not in needed:
+                    yield f"{client.name} may reach {server.name}:{port}, which it doesn't need"
+                if path in needed and not open_:
+                    yield f"{client.name} must reach {server.name}:{port}"
+
+
+def names_can_be_resolved(manifest: Manifest) -> Iterator[str]:
+    """Over UDP, and over TCP for what doesn't fit."""
+    for pod in manifest.pods:
+        found = {
+            port.get("protocol", "TCP")
+            for rule in _rules(manifest, pod, "egress")
+            for port in rule.get("ports", [])
+            if port.get("port") == DNS[1] and _namespaces(rule.get("to", [])) == {DNS[0]}
+        }
+        if pod.name in RESOLVING and found != {"UDP", "TCP"}:
+            yield f"{pod}: must reach port 53 of {DNS[0]} over UDP and TCP, not {sorted(found)}"
+        if pod.name not in RESOLVING and found:
+            yield f"{pod}: needs no names, but may ask for some"
+
+
+def only_to_external_stores_out_of_the_cluster(manifest: Manifest) -> Iterator[str]:
+    """A pod that was broken into should find nobody to call."""
+    stores_inside = bool({"postgres", "valkey"} & {pod.name for pod in manifest.pods})
+    for pod in manifest.pods:
+        for rule in _rules(manifest, pod, "egress"):
+            ports = {each.get("port") for each in rule.get("ports", [])}
+            outside = not rule.get("to") or any("ipBlock" in peer for peer in rule["to"])
+            needed = pod.name in RESOLVING and ports and ports <= STORES and not stores_inside
+            if outside and not needed:
+                yield f"{pod}: may call the world on ports {sorted(map(str, ports)) or 'of any number'}"
+
+
+def clients_and_prometheus_come_in(manifest: Manifest) -> Iterator[str]:
+    """Everybody to the api; to the worker's metrics only who scrapes them."""
+    for pod in manifest.services:
+        rules = list(_rules(manifest, pod, "ingress"))
+        if pod.name == FRONT_DOOR[0] and not any(_has(rule, FRONT_DOOR[1]) and not rule.get("from") for rule in rules):
+            yield f"{pod}: nobody can reach the front door"
+        if pod.name == "worker":
+            scrapers = {each for rule in rules if _has(rule, 8001) for each in _namespaces(rule.get("from", []))}
+            if scrapers != {MONITORING}:
+                yield f"{pod}: its metrics are open to the namespaces {sorted(scrapers)}, not to {MONITORING} alone"
+
+
+def _rules(manifest: Manifest, pod: Pod, direction: str) -> Iterator[Object]:
+    for each in manifest.of("NetworkPolicy"):
+        if matches(each["spec"]["podSelector"], pod.labels):
+            yield from each["spec"].get(direction) or []
+
+
+def _isolated(manifest: Manifest, pod: Pod, kind: str) -> bool:
+    specs = (each["spec"] for each in manifest.of("NetworkPolicy"))
+    return any(matches(each["podSelector"], pod.labels) and kind in each["policyTypes"] for each in specs)
+
+
+def _leaves(manifest: Manifest, client: Pod, server: Pod, port: int) -> bool:
+    rules = _rules(manifest, client, "egress")
+    return not _isolated(manifest, client, "Egress") or any(_allows(rule, "to", server, port) for rule in rules)
+
+
+def _enters(manifest: Manifest, client: Pod, server: Pod, port: int) -> bool:
+    # From everywhere is for the front door's clients; among pods it counts as from nobody.
+    rules = (rule for rule in _rules(manifest, server, "ingress") if rule.get("from"))
+    return not _isolated(manifest, server, "Ingress") or any(_allows(rule, "from", client, port) for rule in rules)
+
+
+def _allows(rule: Object, end: str, pod: Pod, port: int) -> bool:
+    peers = rule.get(end, [])
+    chosen = any("podSelector" in peer and matches(peer["podSelector"], pod.labels) for peer in peers)
+    return _has(rule, port) and (not peers or chosen)
+
+
+def _has(rule: Object, port: int) -> bool:
+    return "ports" not in rule or any(each.get("port") == port for each in rule["ports"])
+
+
+def _namespaces(peers: list[Object]) -> set[str]:
+    labels = [peer["namespaceSelector"].get("matchLabels", {}) for peer in peers if "namespaceSelector" in peer]
+    return {each.get("kubernetes.io/metadata.name", "any") for each in labels}
+
+
+RULES = (
+    everything_is_denied_first,
+    pods_reach_what_they_need_and_no_more,
+    names_can_be_resolved,
+    only_to_external_stores_out_of_the_cluster,
+    clients_and_prometheus_come_in,
+)

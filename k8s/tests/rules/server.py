@@ -1,0 +1,63 @@
+"""How a service would run with a pod's environment: its own settings class and gunicorn.conf.py, executed."""
+
+import os
+import runpy
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from unittest.mock import patch
+
+from gunicorn.config import Config
+
+from api.settings import ApiSettings
+from servicekit import ServiceSettings
+from servicekit import gunicorn as kit
+from servicekit.process import METRICS_FOLDER
+from stack.site import REPOSITORY
+from worker.settings import WorkerSettings
+
+CLASSES: Mapping[str, type[ServiceSettings]] = {"warmstart-api": ApiSettings, "warmstart-worker": WorkerSettings}
+
+
+@dataclass(frozen=True)
+class Server:
+    """Seconds, as gunicorn reads them."""
+
+    settings: ServiceSettings
+    timeout: float
+    graceful_timeout: float
+    keepalive: float
+
+
+@contextmanager
+def _environment(image: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """The pod's in place of this process's, without the files of secrets."""
+    fields = {key.upper() for key in CLASSES[image].model_fields}
+    kept = {key: value for key, value in os.environ.items() if key not in fields}
+    own = {key: value for key, value in environment.items() if not key.endswith("_FILE") or key in fields}
+    with patch.dict(os.environ, {**kept, **own, METRICS_FOLDER: "unused"}, clear=True):
+        yield
+
+
+def settings_of(image: str, environment: Mapping[str, str]) -> ServiceSettings:
+    """Settings of the service in an image. Raises pydantic.ValidationError for values that it would refuse."""
+    with _environment(image, environment):
+        return CLASSES[image]()
+
+
+def server_of(image: str, environment: Mapping[str, str]) -> Server:
+    """The service in an image under gunicorn, GUNICORN_CMD_ARGS included."""
+    return _server(image, frozenset(environment.items()))
+
+
+@cache
+def _server(image: str, variables: frozenset[tuple[str, str]]) -> Server:
+    environment = dict(variables)
+    conf_file = REPOSITORY / "services" / image.removeprefix("warmstart-") / "gunicorn.conf.py"
+    with _environment(image, environment), patch.object(kit.Worker, "in_flight_limit", 0.0):
+        conf = runpy.run_path(str(conf_file))
+    given = Config().parser().parse_args(shlex.split(environment.get("GUNICORN_CMD_ARGS", "")))
+    read = {key: getattr(given, key) or conf[key] for key in ("timeout", "graceful_timeout", "keepalive")}
+    return Server(conf["settings"], **{key: float(value) for key, value in read.items()})

@@ -1,0 +1,136 @@
+"""What names what, and that it is there."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from k8s.tests.rules.manifest import Manifest, Pod, matches, name
+from k8s.tests.rules.server import CLASSES, settings_of
+
+EXTERNAL_SECRETS = {"warmstart"}  # where an overlay leaves making it to the user
+FROM_THE_IMAGE = {"GUNICORN_CMD_ARGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}  # read by others than the settings
+
+
+def deployments_find_their_pods(manifest: Manifest) -> Iterator[str]:
+    """The API server refuses a Deployment whose selector doesn't match its template."""
+    for each in manifest.of("Deployment"):
+        if not matches(each["spec"]["selector"], each["spec"]["template"]["metadata"]["labels"]):
+            yield f"{name(each)}: its selector doesn't match its own pods"
+
+
+def services_find_pods_and_ports(manifest: Manifest) -> Iterator[str]:
+    """A Service that matches nothing has an address and no answer."""
+    for each in manifest.of("Service"):
+        chosen = [pod for pod in manifest.pods if matches({"matchLabels": each["spec"]["selector"]}, pod.labels)]
+        if len(chosen) != 1:
+            yield f"{name(each)}: selects the pods of {[str(pod) for pod in chosen]}, not of one workload"
+        for port in each["spec"]["ports"]:
+            offered = {wanted for pod in chosen for wanted in _ports(pod)}
+            if port["targetPort"] not in offered:
+                yield f"{name(each)}: port {port['targetPort']} is none of {sorted(map(str, offered))}"
+
+
+def _ports(pod: Pod) -> Iterator[str | int]:
+    for port in pod.main.get("ports", []):
+        yield from (port["name"], port["containerPort"])
+
+
+def budgets_and_policies_find_pods(manifest: Manifest) -> Iterator[str]:
+    """One that selects nothing protects nothing, and nobody notices."""
+    selectors = [(each, each["spec"]["selector"]) for each in manifest.of("PodDisruptionBudget")]
+    selectors += [(each, each["spec"]["podSelector"]) for each in manifest.of("NetworkPolicy")]
+    for each, selector in selectors:
+        if not any(matches(selector, pod.labels) for pod in manifest.pods):
+            yield f"{name(each)}: selects no pod"
+
+
+def what_pods_name_is_there(manifest: Manifest) -> Iterator[str]:
+    """A missing ConfigMap, Secret or ServiceAccount leaves a pod waiting for ever."""
+    for pod in manifest.pods:
+        for kind, called in _references(pod):
+            if not manifest.get(kind, called) and not (kind == "Secret" and called in EXTERNAL_SECRETS):
+                yield f"{pod}: {kind}/{called} isn't there"
+
+
+def _references(pod: Pod) -> Iterator[tuple[str, str]]:
+    if account := pod.spec.get("serviceAccountName"):
+        yield "ServiceAccount", account
+    for volume in pod.spec.get("volumes", []):
+        if "secret" in volume:
+            yield "Secret", volume["secret"]["secretName"]
+        if "configMap" in volume:
+            yield "ConfigMap", volume["configMap"]["name"]
+    for container in pod.containers:
+        for source in container.get("envFrom", []):
+            yield from (("ConfigMap", each["name"]) for key, each in source.items() if key == "configMapRef")
+            yield from (("Secret", each["name"]) for key, each in source.items() if key == "secretRef")
+
+
+def volumes_are_mounted(manifest: Manifest) -> Iterator[str]:
+    """The API server refuses a mount without its volume; a volume without mount is a mistake too."""
+    for pod in manifest.pods:
+        mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
+        declared = {volume["name"] for volume in pod.spec.get("volumes", [])}
+        if mounted != declared:
+            yield f"{pod}: volumes {sorted(declared)}, mounted are {sorted(mounted)}"
+
+
+def every_variable_is_a_setting(manifest: Manifest) -> Iterator[str]:
+    """A name that the settings class doesn't have is ignored without a word; a bad value ends the start."""
+    for pod in (each for each in manifest.pods if each.image in CLASSES):
+        environment = manifest.environment(pod)
+        fields = {key.upper() for key in CLASSES[pod.image].model_fields}
+        for variable in environment.keys() - FROM_THE_IMAGE:
+            if not {variable, variable.removesuffix("_FILE")} & fields:
+                yield f"{pod}: {variable} is no setting of {pod.image}"
+        try:
+            settings_of(pod.image, environment)
+        except ValidationError as error:
+            yield from (f"{pod}: {each['loc']}: {each['msg']}" for each in error.errors(include_input=False))
+
+
+def the_api_finds_the_worker(manifest: Manifest) -> Iterator[str]:
+    """WORKER_URL names a Service of the same namespace, with its port."""
+    for pod in (each for each in manifest.services if each.image == "warmstart-api"):
+        url = urlsplit(manifest.environment(pod).get("WORKER_URL", ""))
+        service = manifest.get("Service", url.hostname or "")
+        if not service or url.port not in {port["port"] for port in service["spec"]["ports"]}:
+            yield f"{pod}: WORKER_URL {url.geturl()!r} is no Service with that port"
+
+
+def the_migration_is_a_job_of_its_version(manifest: Manifest) -> Iterator[str]:
+    """A Job's template can't be changed: with another tag under the same name `kubectl apply` fails."""
+    images = {pod.main["image"] for pod in manifest.services if pod.image == "warmstart-api"}
+    jobs = [pod for pod in manifest.pods if pod.owner["kind"] == "Job"]
+    if len(jobs) != 1:
+        yield f"there must be one migration Job, not {len(jobs)}"
+    for pod in jobs:
+        tag = pod.main["image"].rsplit("/", 1)[-1].partition(":")[2]
+        if pod.owner["metadata"]["name"] != f"migrate-{tag}":
+            yield f"{pod}: must be called migrate-{tag}, after its image"
+        if {pod.main["image"]} != images:
+            yield f"{pod}: runs {pod.main['image']}, the api is {', '.join(images)}"
+        if pod.owner["spec"].get("ttlSecondsAfterFinished") is not None:
+            yield f"{pod}: once its time is over, the next apply would make it anew"
+
+
+def the_migration_names_nothing_that_changes(manifest: Manifest) -> Iterator[str]:
+    """A ConfigMap's name ends with a hash of its content: a changed setting would change the Job, which can't be."""
+    for pod in (each for each in manifest.pods if each.owner["kind"] == "Job"):
+        for kind, called in _references(pod):
+            if kind == "ConfigMap" or (kind == "Secret" and called not in EXTERNAL_SECRETS):
+                yield f"{pod}: names {kind}/{called}, whose name changes with its content"
+
+
+RULES = (
+    deployments_find_their_pods,
+    services_find_pods_and_ports,
+    budgets_and_policies_find_pods,
+    what_pods_name_is_there,
+    volumes_are_mounted,
+    every_variable_is_a_setting,
+    the_api_finds_the_worker,
+    the_migration_is_a_job_of_its_version,
+    the_migration_names_nothing_that_changes,
+)

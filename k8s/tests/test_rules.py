@@ -1,0 +1,38 @@
+"""Each rule is seen failing: the smallest change to a rendered overlay that it is there to refuse."""
+
+from collections.abc import Callable
+
+import pytest
+
+from k8s.tests.examples import EXAMPLES
+from k8s.tests.examples.changes import Example
+from k8s.tests.rendering import K8S, render
+from k8s.tests.rules import RULES, Rule
+
+pytestmark = pytest.mark.kubectl
+
+
+def cases() -> list[object]:
+    """Rule, overlay, change and part of the message."""
+    return [
+        pytest.param(rule, *example, id=f"{rule.__name__}-{number}")
+        for rule, examples in EXAMPLES.items()
+        for number, example in enumerate(examples)
+    ]
+
+
+@pytest.mark.parametrize(("rule", "overlay", "change", "message"), cases())
+def test_it_refuses(rule: Rule, overlay: str, change: Callable[..., None], message: str) -> None:
+    """The message names the object and says what is wrong."""
+    manifest = render(K8S / "overlays" / overlay)
+    assert list(rule(manifest)) == []
+    change(manifest)
+    complaints = list(rule(manifest))
+    assert complaints
+    assert any(message in complaint for complaint in complaints), complaints
+
+
+def test_every_rule_has_an_example() -> None:
+    """A rule that nothing breaks may be one that can't fail."""
+    assert set(EXAMPLES) == set(RULES)
+    assert all(isinstance(example, Example) for examples in EXAMPLES.values() for example in examples)

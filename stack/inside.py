@@ -1,0 +1,48 @@
+"""What is run inside a pod: a shell, and nothing but its built-in commands.
+
+The pods share one process namespace, whose process 1 is the pause container: so a part's own processes can be stopped.
+"""
+
+from signal import Signals
+
+from stack.site import DATABASE, USER
+
+# Of every process a line of /proc/N/stat, then the shell's own process id.
+LIST = 'for each in /proc/[0-9]*/stat; do read -r line < "$each" && echo "$line"; done 2> /dev/null; echo "$$"'
+PAUSE_CONTAINER = 1
+# In the pod of Postgres, over its socket.
+DUMP = ("pg_dump", "--username", USER, DATABASE)
+RESTORE = ("psql", "--username", USER, "--dbname", DATABASE, "--quiet", "--set", "ON_ERROR_STOP=1")
+
+
+def to_all(sig: Signals) -> tuple[str, ...]:
+    """Signals every process of the pod but the shell and process 1."""
+    return ("sh", "-c", f"kill -s {sig.name.removeprefix('SIG')} -- -1")
+
+
+def to_one(sig: Signals, pid: int) -> tuple[str, ...]:
+    """Signals one process."""
+    return ("sh", "-c", f"kill -s {sig.name.removeprefix('SIG')} {pid}")
+
+
+def into(file: str) -> tuple[str, ...]:
+    """Writes standard input to a file, at once."""
+    folder, _, name = file.rpartition("/")
+    unfinished = f"{folder}/.{name}"
+    return ("sh", "-c", f"cat > {unfinished} && mv {unfinished} {file}")
+
+
+def processes(listed: str) -> list[int]:
+    """Those of the container, the main one first, from what `LIST` prints.
+
+    Parents outside the pod count as 0: the container's first process has it, and so has whatever a probe or an exec
+    starts later.
+    """
+    *lines, shell = listed.split("\n")[:-1]
+    parents = {int(line.split(" ", 1)[0]): int(line.rpartition(")")[2].split()[1]) for line in lines}
+    own = {PAUSE_CONTAINER, int(shell)}
+    main = min((pid for pid, parent in parents.items() if parent == 0 and pid not in own), default=None)
+    found = [main] if main else []
+    for pid in found:  # grows meanwhile
+        found += sorted(child for child, parent in parents.items() if parent == pid and child not in own)
+    return found

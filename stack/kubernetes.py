@@ -1,0 +1,305 @@
+"""The stack in a cluster: k8s/, driven by kubectl in the context that KUBE_CONTEXT names."""
+
+import base64
+import json
+import logging
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, Signals
+
+from stack import inside
+from stack.departure import watch_out
+from stack.errors import StackError
+from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.kubectl import Kubectl
+from stack.manifests import NAMESPACE, SERVICES, Manifests, Object
+from stack.pods import PART_LABEL, Pod, last_warning
+from stack.polling import poll_until
+from stack.reach import Reach
+from stack.readiness import wait_ready
+from stack.site import DEFAULT_ROOT, Site
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 300.0  # the first time a node may start everything at once, and a service may be tried again
+ROLL_SECONDS = 300.0
+PLACED_SECONDS = 30.0  # until a pod has its place and its address
+GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
+MIGRATION_SECONDS = 300.0
+LOOK_SECONDS = 1.0
+SHARED = "/run/warmstart"  # see k8s/components/faults-enabled
+ENVIRONMENT = "warmstart/environment"  # an annotation: the variables that the last start added
+OURS = {"app.kubernetes.io/part-of": "warmstart"}
+
+
+class KubernetesStack(Stack):
+    """Deployments in the namespace `warmstart`. A part with several replicas is all of them.
+
+    Postgres keeps its data in its pod. `stop` saves it here before, and `start` puts it back; what ends the pod
+    otherwise ends the data, and `down` does.
+
+    Args:
+        root: folder of what kubectl is given, and of port-forwards.
+        ports: where forwards listen, by part; those of the environment variables, else the defaults.
+        parts: which ones `up` starts.
+        environment: settings for both services; with FAULTS_ENABLED=1 they get fault switches.
+    """
+
+    def __init__(
+        self,
+        root: Path = DEFAULT_ROOT,
+        ports: Mapping[Part, int] | None = None,
+        parts: Iterable[Part] = PARTS,
+        environment: Mapping[str, str] = NOTHING,
+    ) -> None:
+        self.parts = in_order(parts)
+        self.site = Site.at(root, ports)
+        self.kubectl = Kubectl(NAMESPACE)
+        self.manifests = Manifests(self.site.run / "kustomize", environment)
+        self.reach = Reach(self.site, self.kubectl)
+
+    def up(self) -> None:
+        """See `Stack.up`; what runs already is replaced if it changed, and after an error all stays to be looked at."""
+        with self.site.alone():
+            self._refuse_foreign_namespace()
+            log.info("%-9s context %s, namespace %s", "cluster", self.kubectl.command()[2], NAMESPACE)
+            self._apply([each for each in self.manifests.objects() if self._wanted(each)])
+            for part in self.parts:
+                if not self._replicas(part):  # an apply leaves a stopped service stopped
+                    self.kubectl.run("scale", f"deployment/{part}", "--replicas", "1")
+            self._wait(self.parts)
+
+    def _refuse_foreign_namespace(self) -> None:
+        found = self.kubectl.items("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
+        if any(not OURS.items() <= each["metadata"].get("labels", {}).items() for each in found):
+            raise StackError(f"there is a namespace {NAMESPACE} that isn't ours: it lacks the label {OURS}")
+
+    def _wanted(self, found: Object) -> bool:
+        name, kind = found["metadata"]["name"], found["kind"]
+        if kind == "Job":
+            return {"postgres", "api"} <= set(self.parts)
+        return kind not in ("Deployment", "HorizontalPodAutoscaler") or name in self.parts
+
+    def _replicas(self, part: Part) -> int:
+        return int(self.kubectl.json("get", "deployment", part)["spec"]["replicas"])
+
+    def _apply(self, objects: Iterable[Object]) -> None:
+        items = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+        self.kubectl.run("apply", "--filename", "-", text=items)
+
+    def _wait(self, parts: Collection[Part]) -> None:
+        wait_ready(self._look, dict.fromkeys(parts, READY_SECONDS), self._end_of_log, LOOK_SECONDS)
+
+    def _end_of_log(self, part: Part) -> str:
+        events = self.kubectl.run("get", "events", "--sort-by", ".metadata.creationTimestamp")
+        own = [line for line in events.splitlines() if f"/{part}-" in line][-10:]
+        return "\n".join([f"--- the end of {part}'s log", *self.logs(part).splitlines()[-25:], "--- events", *own])
+
+    def down(self) -> None:
+        """Delete the namespace, with all that is in it: the pods' data doesn't outlive them anyhow."""
+        with self.site.alone():
+            self._refuse_foreign_namespace()
+            self.reach.close()
+            self._saved.unlink(missing_ok=True)
+            self.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout=GONE_SECONDS)
+
+    def discard(self) -> None:
+        self.down()
+        shutil.rmtree(self.site.root)
+
+    def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
+        found = self.kubectl.json("get", "deployment", part)
+        if found["spec"]["replicas"]:
+            raise StackError(f"{part} runs already")
+        known = filter(None, found["metadata"].get("annotations", {}).get(ENVIRONMENT, "").split(","))
+        removed = [{"name": name, "$patch": "delete"} for name in known if name not in environment]
+        added = [{"name": name, "value": value} for name, value in environment.items()]
+        template = {"spec": {"containers": [{"name": part, "env": [*removed, *added]}]}}
+        patch = {
+            "metadata": {"annotations": {ENVIRONMENT: ",".join(environment)}},
+            "spec": {"replicas": 1, "template": template},
+        }
+        self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
+        if wait or part == "postgres":
+            self._wait([part])
+        if part == "postgres":
+            self._fill()
+
+    def _fill(self) -> None:
+        """Give a new Postgres what the last one had, or else a schema."""
+        if not self._saved.exists():
+            self.migrate()
+            return
+        self._exec(self._running("postgres")[0], *inside.RESTORE, text=self._saved.read_text())
+        self._saved.unlink()
+
+    @property
+    def _saved(self) -> Path:
+        return self.site.data / "postgres.sql"
+
+    def stop(self, part: Part) -> int | None:
+        if part == "postgres" and any(each.ready for each in self.pods(part)):
+            self._saved.write_text(self._exec(self._running(part)[0], *inside.DUMP))
+        names = [pod.name for pod in self.pods(part) if not pod.leaving]
+        scale = ("scale", f"deployment/{part}", "--replicas", "0")
+        if not names:
+            self.kubectl.run(*scale)
+            return None
+        ended = watch_out(self.kubectl, _selector(part), names, lambda: self.kubectl.run(*scale), GONE_SECONDS)
+        codes = [pod.exit_code for pod in ended if pod.exit_code is not None]
+        log.info("%-9s stopped, exit code %s", part, max(codes, default=None))
+        return max(codes, default=None)
+
+    def migrate(self) -> None:
+        log.info("%-9s migrating the database", "api")
+        job = self.manifests.get("Job")
+        name = f"job/{job['metadata']['name']}"
+        self.kubectl.run("delete", name, "--ignore-not-found", timeout=GONE_SECONDS)
+        self._apply([job])
+        limit = f"--timeout={MIGRATION_SECONDS:g}s"
+        try:
+            self.kubectl.run("wait", name, "--for=condition=complete", limit, timeout=MIGRATION_SECONDS + 30)
+        except StackError as error:
+            raise StackError(f"the migration failed: {error}\n{self.kubectl.run('logs', name)}") from error
+
+    def signal(self, part: Part, sig: Signals) -> None:
+        for pod in self._running(part):
+            self._exec(pod, *inside.to_one(sig, self._processes(pod)[0]))
+
+    def pause(self, part: Part) -> None:
+        """See `Stack.pause`. A service that stays paused for longer than its liveness probe tolerates is restarted."""
+        for pod in self._running(part):
+            self._exec(pod, *inside.to_all(SIGSTOP))
+
+    def resume(self, part: Part) -> None:
+        for pod in self._running(part):
+            self._exec(pod, *inside.to_all(SIGCONT))
+
+    def signal_process(self, part: Part, sig: Signals) -> None:
+        pod = self._running(part)[0]
+        self._exec(pod, *inside.to_one(sig, self._processes(pod)[-1]))
+
+    def roll(self, part: Part) -> None:
+        self._running(part)
+        self.kubectl.run("rollout", "restart", f"deployment/{part}")
+        limit = f"--timeout={ROLL_SECONDS:g}s"
+        self.kubectl.run("rollout", "status", f"deployment/{part}", limit, timeout=ROLL_SECONDS + 30)
+        poll_until(lambda: not any(pod.leaving for pod in self.pods(part)), GONE_SECONDS, f"old {part} gone")
+
+    def scale(self, part: Part, replicas: int) -> list[str]:
+        """See `Stack.scale`. The autoscaler, which would undo it, is gone until the next `up`."""
+        self.kubectl.run("delete", "horizontalpodautoscaler", part, "--ignore-not-found")
+        self.kubectl.run("scale", f"deployment/{part}", "--replicas", str(replicas))
+        found = poll_until(
+            lambda: self._all_ready(part, replicas), READY_SECONDS, f"{replicas} of {part}", LOOK_SECONDS
+        )
+        port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
+        addresses = [self.reach.pod(pod, port) for pod in found]
+        return [f"http://{host}:{each}" for host, each in addresses]
+
+    def _all_ready(self, part: Part, replicas: int) -> list[Pod]:
+        found = self.pods(part)
+        ready = [pod for pod in found if pod.ready and not pod.leaving]
+        return ready if len(ready) == len(found) == replicas else []
+
+    def cut(self, part: Part) -> None:
+        """See `Stack.cut`: without the policy that lets somebody in, nobody is."""
+        self.kubectl.run("delete", "networkpolicy", part)
+
+    def mend(self, part: Part) -> None:
+        self._apply([self.manifests.get("NetworkPolicy", part)])
+
+    def share(self, name: str, text: str) -> str:
+        """See `Stack.share`: running pods get the file at once, later ones when they start."""
+        self.kubectl.run("patch", "configmap", "shared", "--patch", json.dumps({"data": {name: text}}))
+        for part in SERVICES:
+            for pod in self.pods(part):
+                if pod.running and not pod.leaving:
+                    self._exec(pod, *inside.into(f"{SHARED}/{name}"), text=text)
+        return SHARED
+
+    def probe_url(self, part: Part) -> str:
+        """See `Stack.probe_url`: a Service leads to ready pods only, so it is the first pod's, once it has one."""
+        port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
+        found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
+        host, own = self.reach.pod(found[0], port)
+        return f"http://{host}:{own}"
+
+    def _placed(self, part: Part) -> list[Pod]:
+        return [pod for pod in self.pods(part) if pod.ip and not pod.leaving]
+
+    def url(self, part: Part) -> str:
+        host, port = self.reach.service(part)
+        if part in SERVICES:
+            return f"http://{host}:{port}"
+        key, known = ("database-url", "postgres:5432") if part == "postgres" else ("redis-url", "valkey:6379")
+        secret = base64.b64decode(self.kubectl.json("get", "secret", "warmstart")["data"][key]).decode()
+        return secret.replace(known, f"{host}:{port}")
+
+    def logs(self, part: Part) -> str:
+        """See `Stack.logs`; of pods that are there, and of a restarted one what the last container said."""
+        found = self.pods(part)
+        before = {pod.name: self._said(pod, "--previous") for pod in found if pod.restarts}
+        return "".join(before.get(pod.name, "") + self._said(pod) for pod in found)
+
+    def _said(self, pod: Pod, *options: str) -> str:
+        try:
+            return self.kubectl.run("logs", pod.name, *options)
+        except StackError:  # it has said nothing yet, or is gone meanwhile
+            return ""
+
+    def pids(self, part: Part) -> list[int]:
+        """As their own pods number them."""
+        found = (pod for pod in self.pods(part) if pod.running and not pod.leaving)
+        return [pid for pod in found for pid in self._processes(pod)]
+
+    def status(self) -> list[PartStatus]:
+        return self._look(PARTS)
+
+    def pods(self, part: Part) -> list[Pod]:
+        """Those of a part, leaving ones included."""
+        return [Pod.of(each) for each in self.kubectl.items("pods", "--selector", _selector(part))]
+
+    def _running(self, part: Part) -> list[Pod]:
+        if found := [pod for pod in self.pods(part) if pod.running and not pod.leaving]:
+            return found
+        raise StackError(f"{part} doesn't run")
+
+    def _processes(self, pod: Pod) -> list[int]:
+        return inside.processes(self._exec(pod, "sh", "-c", inside.LIST))
+
+    def _exec(self, pod: Pod, *command: str, text: str | None = None) -> str:
+        options = () if text is None else ("--stdin",)
+        return self.kubectl.run("exec", *options, pod.name, "--", *command, text=text)
+
+    def _look(self, parts: Collection[Part]) -> list[PartStatus]:
+        wanted = {each["metadata"]["name"]: each for each in self.kubectl.items("deployments")}
+        pods = [Pod.of(each) for each in self.kubectl.items("pods")]
+        events = self.kubectl.items("events")
+        return [self._status(part, wanted.get(part), pods, events) for part in in_order(parts)]
+
+    def _status(self, part: Part, found: Object | None, pods: Iterable[Pod], events: list[Object]) -> PartStatus:
+        own = [pod for pod in pods if pod.part == part]
+        staying = [pod for pod in own if not pod.leaving]
+        if not found or not found["spec"]["replicas"]:
+            detail = "stopped" if not own else "leaving"
+            return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=None)
+        rolled_out = _rolled_out(found)
+        ready = rolled_out and len(staying) >= found["spec"]["replicas"] and all(pod.ready for pod in staying)
+        worst = min(staying, key=lambda pod: pod.ready, default=None)
+        detail = worst.describe(last_warning(events, worst.name)) if worst else "no pod yet"
+        detail += "" if rolled_out else ", to be replaced"
+        code = worst.exit_code if worst else None
+        return PartStatus(part, running=True, ready=ready, detail=detail, pid=None, exit_code=code)
+
+
+def _rolled_out(deployment: Object) -> bool:
+    """Whether all pods are of the newest template: right after a change only the old ones are there, and ready."""
+    status = deployment.get("status", {})
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return bool(seen and status.get("updatedReplicas", 0) >= deployment["spec"]["replicas"])
+
+
+def _selector(part: Part) -> str:
+    return f"{PART_LABEL}={part}"

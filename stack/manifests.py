@@ -1,0 +1,67 @@
+"""What the kubernetes stack applies: k8s/, with the settings and the components that a stack was made with."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stack.errors import StackError
+from stack.interface import Part
+from stack.kubectl import render
+from stack.site import REPOSITORY
+
+Object = dict[str, Any]
+
+K8S = REPOSITORY / "k8s"
+NAMESPACE = "warmstart"
+SERVICES: tuple[Part, ...] = ("worker", "api")
+
+
+class Manifests:
+    """The objects of one stack.
+
+    Args:
+        folder: for the kustomization that is made.
+        environment: settings for both services; FAULTS_ENABLED=1 brings the component that they need.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = dict(environment)
+
+    def objects(self) -> list[Object]:
+        """All of them, in the order in which they are applied. Raises StackError."""
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / "kustomization.yaml").write_text(json.dumps(self._kustomization()))
+        return list(yaml.safe_load_all(render(str(self._folder))))
+
+    def get(self, kind: str, name: str = "") -> Object:
+        """The object of that name, or the only one of that kind. Raises StackError when there is none."""
+        for each in self.objects():
+            if each["kind"] == kind and name in ("", each["metadata"]["name"]):
+                return each
+        raise StackError(f"k8s/ has no {kind} {name}")
+
+    def _kustomization(self) -> Object:
+        settings = {name: value for name, value in self._environment.items() if name != "FAULTS_ENABLED"}
+        faults = self._environment.get("FAULTS_ENABLED") == "1"
+        return {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": [self._relative(K8S)],
+            "components": [self._relative(K8S / "components" / "faults-enabled")] if faults else [],
+            "configMapGenerator": [_merged(f"{service}-settings", settings) for service in SERVICES]
+            if settings
+            else [],
+        }
+
+    def _relative(self, path: Path) -> str:
+        return os.path.relpath(path, self._folder.resolve())  # kustomize takes no absolute one
+
+
+def _merged(name: str, settings: Mapping[str, str]) -> Object:
+    literals = [f"{key}={value}" for key, value in settings.items()]
+    return {"name": name, "namespace": NAMESPACE, "behavior": "merge", "literals": literals}

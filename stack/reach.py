@@ -1,0 +1,93 @@
+"""How a part in a cluster is reached from here: by its own address if there is a way, else by kubectl port-forward."""
+
+import os
+import socket
+from collections.abc import Mapping
+from signal import SIGTERM
+
+from stack.daemon import Command, Daemon
+from stack.interface import Part
+from stack.kubectl import Kubectl
+from stack.pods import Pod
+from stack.polling import poll_until
+from stack.ports import HOST, free_ports, require_free
+from stack.site import Site
+
+CONNECT_SECONDS = 0.5
+FORWARD_SECONDS = 15.0
+# A forward ends with the pod that it goes to; the next one takes its place.
+KEEP_FORWARDING = "trap 'kill $!; exit' TERM; while :; do \"$@\" & wait; sleep 0.2; done"
+
+
+class Reach:
+    """Addresses of Services and pods.
+
+    Args:
+        site: its folder keeps the forwards, its ports are where they listen.
+        kubectl: of the namespace.
+    """
+
+    def __init__(self, site: Site, kubectl: Kubectl) -> None:
+        self._site = site
+        self._kubectl = kubectl
+        self._inside: bool | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether cluster addresses lead somewhere from here, as they do on a node."""
+        if self._inside is None:
+            api_server = Kubectl("default").json("get", "service", "kubernetes")["spec"]
+            self._inside = _answers(api_server["clusterIP"], api_server["ports"][0]["port"]) == "accepts"
+        return self._inside
+
+    def service(self, part: Part) -> tuple[str, int]:
+        """Host and port of a part's Service: in the cluster, else on a node, else forwarded. Raises StackError."""
+        found = self._kubectl.json("get", "service", part)["spec"]
+        if self.inside:
+            return found["clusterIP"], found["ports"][0]["port"]
+        if node_port := found["ports"][0].get("nodePort"):
+            for host in self._nodes():
+                if _answers(host, node_port):
+                    return host, node_port
+        return HOST, self._forward(part, f"service/{part}", {part: self._site.ports[part]}, found["ports"][0]["port"])
+
+    def pod(self, pod: Pod, port: int) -> tuple[str, int]:
+        """Host and port of one pod. Raises StackError."""
+        return (pod.ip, port) if self.inside else (HOST, self._forward(pod.name, f"pod/{pod.name}", free_ports(), port))
+
+    def close(self) -> None:
+        """End all forwards."""
+        for file in self._site.run.glob("forward-*.json"):
+            self._daemon(file.stem.removeprefix("forward-")).stop(SIGTERM, grace=2)
+
+    def _nodes(self) -> list[str]:
+        addresses = [each for node in self._kubectl.items("nodes") for each in node["status"]["addresses"]]
+        return [each["address"] for each in addresses if each["type"] in ("InternalIP", "ExternalIP")]
+
+    def _forward(self, name: str, target: str, ports: Mapping[Part, int], port: int) -> int:
+        """The port of this machine that leads there: the first of `ports` if nothing leads there yet."""
+        daemon, own = self._daemon(name), next(iter(ports.values()))
+        if not daemon.main():
+            require_free(ports)
+            forward = self._kubectl.command("port-forward", "--address", HOST, target, f"{own}:{port}")
+            daemon.start(Command(("/bin/sh", "-c", KEEP_FORWARDING, "sh", *forward), _environment()), own)
+            poll_until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
+        return daemon.port() or own
+
+    def _daemon(self, name: str) -> Daemon:
+        return Daemon(f"forward-{name}", self._site.run, self._site.logs / f"forward-{name}.log")
+
+
+def _answers(host: str, port: int) -> str:
+    """`accepts`, `refuses` (somebody is there), or nothing."""
+    try:
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
+    except ConnectionRefusedError:
+        return "refuses"
+    except OSError:
+        return ""
+    return "accepts"
+
+
+def _environment() -> Mapping[str, str]:
+    return dict(os.environ)

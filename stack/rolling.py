@@ -1,0 +1,51 @@
+"""Several replicas of a compose service, and its rolling restart."""
+
+from collections.abc import Mapping
+
+from stack.docker import Container, docker
+from stack.errors import StackError
+from stack.health import fetch
+from stack.interface import Part
+from stack.polling import poll_until
+from stack.ports import HOST
+from stack.project import Project
+
+READY_SECONDS = 120.0  # above STARTUP_TIMEOUT
+
+Settings = Mapping[Part, Mapping[str, str]]
+
+
+def scale(project: Project, part: Part, port: int, replicas: int, settings: Settings) -> list[str]:
+    """Have so many containers of a service, all ready; `port` is its own, inside. Returns their addresses."""
+    wanted = ("--scale", f"{part}={replicas}", part)
+    project.run("up", "--detach", "--no-build", "--no-deps", "--no-recreate", *wanted, settings=settings)
+    found = _running(project, part)
+    for each in found:
+        poll_until(lambda each=each: _ready(_url(each, port)), READY_SECONDS, f"{each.name} ready")  # type: ignore[misc]
+    return [_url(each, port) for each in found]
+
+
+def roll(project: Project, part: Part, port: int, settings: Settings) -> None:
+    """As many new containers first, then the old ones leave one after the other. Raises StackError."""
+    old = _running(project, part)
+    if not old:
+        raise StackError(f"{part} doesn't run")
+    scale(project, part, port, 2 * len(old), settings)
+    for each in old:
+        docker("stop", "--time", "30", each.id)  # as stop_grace_period in compose.yaml
+        docker("rm", each.id)
+
+
+def _running(project: Project, part: Part) -> list[Container]:
+    return [each for each in project.containers(part) if each.runs]
+
+
+def _url(container: Container, port: int) -> str:
+    return f"http://{HOST}:{container.ports[port]}"
+
+
+def _ready(url: str) -> bool:
+    status, body = fetch(f"{url}/readyz")
+    if status != 200:
+        raise ConnectionError(body.decode(errors="replace"))
+    return True

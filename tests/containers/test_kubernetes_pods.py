@@ -1,0 +1,105 @@
+"""The local overlay with the real images: what its manifests allow is enough; a stop and a freeze reach its pods."""
+
+from collections.abc import Iterator
+from signal import SIGCONT, SIGSTOP, SIGTERM
+
+import pytest
+
+from k8s.tests.rendering import K8S, render
+from k8s.tests.rules.manifest import Pod
+from stack import StackError, inside
+from stack.docker import docker
+from tests.containers.helpers import ask, inspect, logs, wait_exit
+from tests.containers.pods import Node
+from tests.harness import until
+
+pytestmark = pytest.mark.kubectl
+
+PORTS = {"api": 8000, "worker": 8001}
+SHARED_MEMORY = 64 * 2**20  # bytes of /dev/shm that a container has
+
+
+@pytest.fixture(scope="module")
+def containers(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The main container of each pod, all of them ready."""
+    manifest = render(K8S)
+    pods = {pod.name: pod for pod in manifest.pods}
+    folder = tmp_path_factory.mktemp("secrets")
+    folder.chmod(0o755)
+    with Node.of(manifest, folder) as node:
+        started = {name: node.start(pod) for name, pod in pods.items()}
+        for name, container in started.items():
+            if name in PORTS:
+                until(lambda c=container, n=name: _ready(c, n), 90, f"{name} ready")  # type: ignore[misc]
+            elif name != "migrate":
+                until(lambda c=container, n=name: _probe(c, pods[n]), 60, f"{name} ready")  # type: ignore[misc]
+        yield started
+
+
+def _ready(container: str, name: str) -> tuple[bool, str]:
+    good, said = ask(container, PORTS[name], "/readyz")
+    return good, f"{said}\n{logs(container)[-1500:]}"
+
+
+def _probe(container: str, pod: Pod) -> tuple[bool, str]:
+    try:
+        return True, docker("exec", container, *pod.main["readinessProbe"]["exec"]["command"])
+    except StackError as error:
+        return False, f"{error}\n{logs(container)[-1500:]}"
+
+
+def test_they_work_together(containers: dict[str, str]) -> None:
+    """Without a human or an order: the migration waited for Postgres, the api for the migration and the worker."""
+    assert wait_exit(containers["migrate"]) == 0
+    assert "the schema is at revision" in logs(containers["migrate"])
+    assert {name: inspect(each)["RestartCount"] for name, each in containers.items()} == dict.fromkeys(containers, 0)
+
+
+def test_valkey_knows_its_password(containers: dict[str, str]) -> None:
+    """Its probe needs none; whoever wants to read does."""
+    assert "NOAUTH" in docker("exec", containers["valkey"], "valkey-cli", "get", "key")
+
+
+def test_the_data_of_postgres_can_be_saved(containers: dict[str, str]) -> None:
+    """The stack takes it out of the pod before that goes; the schema's revision is in it."""
+    assert "alembic_version" in docker("exec", containers["postgres"], *inside.DUMP)
+
+
+@pytest.mark.parametrize("name", list(PORTS))
+def test_shared_memory_is_enough(containers: dict[str, str], name: str) -> None:
+    """The only place where the services write: a quarter of what every container has suffices."""
+    used = docker("exec", containers[name], "sh", "-c", "du -sb /dev/shm | cut -f1")
+    assert 0 < int(used) < SHARED_MEMORY / 4
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "postgres", "valkey"])
+def test_a_freeze_reaches_all_processes(containers: dict[str, str], name: str) -> None:
+    """What `stack` runs in a pod stops every process, main one included, and lets all go on."""
+    container = containers[name]
+    found = inside.processes(docker("exec", container, "sh", "-c", inside.LIST))
+    assert found
+    docker("exec", container, *inside.to_all(SIGSTOP))
+    states = _states(container)
+    docker("exec", container, *inside.to_all(SIGCONT))
+    assert {states[pid] for pid in found} == {"T"}
+    until(lambda: ("T" not in _states(container).values(), str(_states(container))), 5, "all going on")
+
+
+def _states(container: str) -> dict[int, str]:
+    lines = docker("exec", container, "sh", "-c", inside.LIST).splitlines()[:-1]
+    return {int(line.split()[0]): line.rpartition(")")[2].split()[0] for line in lines}
+
+
+def test_a_stop_of_a_ready_service(containers: dict[str, str]) -> None:
+    """The main process that `stack` signals is gunicorn's master: it drains and exits with 0."""
+    main = inside.processes(docker("exec", containers["api"], "sh", "-c", inside.LIST))[0]
+    docker("exec", containers["api"], *inside.to_one(SIGTERM, main))
+    assert wait_exit(containers["api"]) == 0
+
+
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_a_stop_while_python_imports(containers: dict[str, str], name: str) -> None:
+    """With the pause container as process 1, SIGTERM ends even a Python that has no handler yet."""
+    docker("restart", "--time", "0", containers[name])
+    docker("kill", "--signal", "TERM", containers[name])
+    assert wait_exit(containers[name], 5) in (0, 128 + SIGTERM)

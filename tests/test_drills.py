@@ -1,0 +1,42 @@
+"""A short selection of the drills, each with its control, as `make drills` runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.harness.gunicorn import REPOSITORY
+
+SELECTIONS = {
+    "embedded": "worker_process_killed or redis_stopped",
+    "compose": "slow_warmup or worker_process_killed",
+}
+KINDS = ["embedded", pytest.param("compose", marks=pytest.mark.engine)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_drills_hold_and_their_controls_fail(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every claim of the selection holds, every control fails for its reason, and the report says so."""
+    command = (sys.executable, "-m", "pytest", "drills/scenarios", "-v", "-p", "no:cacheprovider")
+    environment = {**os.environ, "STACK": kind, "REQUESTS": "200", "RUNS": "1", "REPORTS": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "-k", SELECTIONS[kind]],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    with capsys.disabled():
+        print(f"\n{done.stdout.partition('= drills =')[2].partition('reports')[0]}")
+    assert done.returncode == 0, done.stdout[-6000:]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    verdicts = {(each["name"], bool(each["control"])): each["verdict"] for each in summary["drills"]}
+    names = SELECTIONS[kind].split(" or ")
+    expected = {(name, False): "held" for name in names} | {(name, True): "failed as it must" for name in names}
+    assert verdicts == expected
+    assert (tmp_path / "index.html").read_text().count("<svg") == len(expected)
