@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loadtest.bench import table
 from loadtest.bench.cases import Durations
+from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.picture import draw
 from loadtest.bench.rounds import Rounds, names, unknown
 from loadtest.bench.summary import outcomes, summary
@@ -59,4 +60,5 @@ def _report(rounds: Rounds, count: int, folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    end_cleanly_on_sigterm()
     sys.exit(main())

@@ -12,6 +12,7 @@ from statistics import median
 import uvloop
 
 from loadtest.bench.connection import Connection
+from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.metrics import counter, counters
 from loadtest.bench.probes import wait_for_queue
 from loadtest.bench.reference import ASK, Reference, run_ask_all
@@ -144,4 +145,5 @@ def _others(rest: Rest, reference: Reference) -> list[Bound]:
 
 
 if __name__ == "__main__":
+    end_cleanly_on_sigterm()
     sys.exit(main())

@@ -15,6 +15,7 @@ from itertools import takewhile
 
 import uvloop
 
+from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.open_loop import OpenLoop, Sent
 from loadtest.bench.probes import PROBES, Probes, wait_for_queue
 from loadtest.bench.reference import Reference, run_ask_all
@@ -113,4 +114,5 @@ def _empty(left: float) -> Bound:
 
 
 if __name__ == "__main__":
+    end_cleanly_on_sigterm()
     sys.exit(main())

@@ -14,6 +14,7 @@ from typing import Any
 from loadtest.bench.cases import memory
 from loadtest.bench.closed_loop import closed_loop
 from loadtest.bench.dialects import WORKER
+from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.texts import long_text, text
 from loadtest.bench.trial import fresh, keep
 from loadtest.bench.verdict import Bound, conclude
@@ -76,4 +77,5 @@ def _bounds(rows: list[dict[str, Any]]) -> list[Bound]:
 
 
 if __name__ == "__main__":
+    end_cleanly_on_sigterm()
     sys.exit(main())

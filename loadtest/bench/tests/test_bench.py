@@ -1,13 +1,17 @@
 """The whole program, once, on the engine that needs no model."""
 
 import json
+import signal
 import subprocess
 import sys
 from itertools import chain
 from pathlib import Path
 
+import psutil
+
 from loadtest.bench.summary import FIGURES
 from stack.site import REPOSITORY
+from tests.harness import until
 
 SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "worker-nonsense")
 
@@ -36,3 +40,16 @@ def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
     assert rows[1]["client_cpu"] == rows[0]["client_cpu"]  # what burned beside the limit
     assert (tmp_path / "table.txt").read_text().strip() in done.stdout
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A run that is ended in the middle ends the server that it measures."""
+    options = ("--rounds", "1", "--systems", "worker-fake", "--reports", str(tmp_path))
+    run = subprocess.Popen([sys.executable, "-m", "loadtest.bench", *options], cwd=REPOSITORY)
+    master = psutil.Process(run.pid)
+    until(lambda: (bool(master.children()), "no server yet"), 30, "the server's start")
+    servers = master.children(recursive=True)
+    run.terminate()
+    assert run.wait(30) == 128 + signal.SIGTERM
+    _, alive = psutil.wait_procs(servers, timeout=10)
+    assert not alive
