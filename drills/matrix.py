@@ -224,7 +224,7 @@ TRAFFIC = (
     Row(
         "overload",
         "Of ten times what the worker can do, most is refused with Retry-After; what is accepted is answered in time.",
-        "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 100 ms a pass)",
+        "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 50 ms a pass)",
         probes=BOTH,
         clients=("503 overloaded",),
         control=Control(

@@ -11,7 +11,7 @@ TOKENS = TEXTS * (WORDS + 2)  # of the fake engine: a word is one, and two are s
 
 
 def heavy(draw: random.Random, _number: int) -> Request:
-    """Four texts of 256 tokens to the worker; half of what it computes in a pass."""
+    """Four texts of 256 tokens to the worker; about what it computes in a pass."""
     return _worker([" ".join([f"{draw.getrandbits(24):x}", *["word"] * (WORDS - 1)]) for _ in range(TEXTS)])
 
 
