@@ -91,7 +91,8 @@ def test_what_would_wait_too_long_is_refused() -> None:
         waiting.put(job(*[100] * 5))
         with waiting.reserve(100, 5 / WAIT + 0.1):
             pass
-        with pytest.raises(Overloaded, match=r"they take 5\.0 s of the 9\.9 s left"), waiting.reserve(1, 5 / WAIT - 0.1):
+        expected = pytest.raises(Overloaded, match=r"they take 5\.0 s of the 9\.9 s left")
+        with expected, waiting.reserve(1, 5 / WAIT - 0.1):
             pass
 
     run(scenario())

@@ -10,8 +10,7 @@ from worker import metrics
 from worker.jobs import Item, Job
 from worker.speed import Speed
 
-
-# Of a request's time budget, what waiting may take: the rest is for its own passes, and for a speed that was overestimated.
+# Of a request's time budget, what waiting may take: the rest is for its own passes, and for a speed overestimated.
 WAIT = 0.5
 
 

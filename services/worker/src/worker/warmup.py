@@ -15,11 +15,13 @@ TYPICAL = "A sentence of usual length, with some fifteen words, stands for what 
 def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]:
     """One short text, one at maximum length and at each that the engine pads to, and a batch at the token budget."""
     short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * engine.max_tokens])
+    batch = [typical] * max(1, batch_tokens // len(typical))
+    most = engine.rows[-1] if engine.rows else len(batch)
     return {
         "one short text": [[short]],
         "one text at maximum length": [[long]],
         "one text of each length": [[long[:length]] for length in engine.lengths],
-        "a batch of typical texts": [[typical] * max(1, batch_tokens // len(typical))],
+        "a batch of typical texts": [batch[start : start + most] for start in range(0, len(batch), most)],
     }
 
 
