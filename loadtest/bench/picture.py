@@ -52,7 +52,7 @@ def draw(rows: Sequence[Row], rounds: int, file: Path) -> None:
     figure.legend(handles=handles, loc="lower center", ncols=len(handles), frameon=False)
     figure.suptitle(f"Side by side in one run; bars: median, lines: range, rounds: {rounds}")
     figure.tight_layout(rect=(0, 0.04, 1, 1))
-    figure.savefig(file, dpi=100)
+    figure.savefig(file, dpi=100, bbox_inches="tight")  # titles may be wider than their axes
     plt.close(figure)
 
 
