@@ -32,14 +32,29 @@ def job(*sizes: int) -> Job:
 
 
 def test_requests_take_turns() -> None:
-    """A large request holds up a small one that came later by one text, not by all of its texts."""
+    """Half of a batch is the oldest request's; in the other half a small one that came later gets its turns."""
 
     async def scenario() -> None:
         waiting, large, small = queue(), job(*[5] * 10), job(5, 5)
         waiting.put(large)
         waiting.put(small)
-        order = [item.job for item in await waiting.get(20)]
-        assert order == [large, small, large, small]
+        assert [item.job for item in await waiting.get(20)] == [large, large, large, small]
+        assert [item.job for item in await waiting.get(20)] == [large, large, large, small]
+
+    run(scenario())
+
+
+def test_requests_of_one_size_end_in_the_order_of_their_arrival() -> None:
+    """Who came first is not held back by everybody who came later: at half of the speed, all the same."""
+
+    async def scenario() -> None:
+        waiting, first = queue(), job(*[5] * 8)
+        waiting.put(first)
+        for _ in range(20):
+            waiting.put(job(*[5] * 8))
+        for _ in range(4):
+            await waiting.get(20)
+        assert first.taken == 8
 
     run(scenario())
 

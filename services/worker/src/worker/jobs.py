@@ -33,6 +33,11 @@ class Job:
         self.future = asyncio.get_running_loop().create_future()
         self.waiting_tokens = sum(map(len, self.inputs))
 
+    @property
+    def next_size(self) -> int:
+        """Tokens of the first text that still waits."""
+        return len(self.inputs[self.taken])
+
     def finish(self, index: int, row: Vectors) -> None:
         """Keep one row; the last one completes the request."""
         self.rows[index] = row
