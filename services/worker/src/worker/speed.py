@@ -1,5 +1,7 @@
 """How fast the engine has been lately."""
 
+from worker.passes import PASS
+
 FORGET = 0.9  # what one pass leaves of the weight of those before it
 
 
@@ -11,8 +13,8 @@ class Speed:
         self._seconds = seconds
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Count one pass."""
-        self._tokens = self._tokens * FORGET + tokens
+        """Count one pass, its fixed cost as tokens too: passes of one short text say little about a full queue."""
+        self._tokens = self._tokens * FORGET + tokens + PASS
         self._seconds = self._seconds * FORGET + seconds
 
     def seconds_for(self, tokens: int) -> float:

@@ -10,9 +10,6 @@ from worker import metrics
 from worker.jobs import Item, Job
 from worker.speed import Speed
 
-# Of a request's time budget, what waiting may take: the rest is for its own passes, and for a speed overestimated.
-WAIT = 0.5
-
 
 class TokenQueue:
     """Used on the event loop only. `limit` is in tokens; `speed` tells a refused caller when to return."""
@@ -29,13 +26,13 @@ class TokenQueue:
     def reserve(self, tokens: int, seconds: float) -> Iterator[None]:
         """Hold room for a request that is being tokenized and has so many `seconds` left.
 
-        Raises Overloaded when there is no room, or when what waits already would take too much of that time: work that
-        would expire in the queue is refused while its caller can still go elsewhere. An empty queue takes any request:
+        Raises Overloaded when there is no room, or when what waits already would take all of that time: work that would
+        expire in the queue is refused while its caller can still go elsewhere. An empty queue takes any request:
         one that is larger than the limit would otherwise never be served.
         """
         wait = self._speed.seconds_for(self.waiting_tokens)
         full = self.waiting_tokens + tokens > self._limit
-        if self.waiting_tokens and (full or wait > WAIT * seconds):
+        if self.waiting_tokens and (full or wait > seconds):
             metrics.REFUSED.inc()
             bound = f"the limit is {self._limit}" if full else f"they take {wait:.1f} s of the {seconds:.1f} s left"
             raise Overloaded(f"{self.waiting_tokens} tokens wait already; {bound}", retry_after=wait)
