@@ -13,7 +13,7 @@ KEYS = 512  # of a call; a value is 1.5 KB
 class Lookups:
     """Requests that come while calls are under way share the next one.
 
-    With 32 clients at a time a call to Redis cost 0.2 ms of CPU for each request by itself, 0.03 shared.
+    With 32 clients at a time a hit took 0.38 ms of this process's CPU instead of 0.48 (one run each, busy machine).
     """
 
     def __init__(self, mget: Callable[[list[bytes]], Awaitable[Values]]) -> None:
@@ -35,6 +35,8 @@ class Lookups:
         # As a task it begins after all requests of this turn of the event loop have asked.
         while self._waiting:
             asked = self._take()
+            if not asked:  # all of them have left
+                continue
             try:
                 values = await self._mget([key for keys, _ in asked for key in keys])
             except Exception as error:  # noqa: BLE001 - it is for those who wait

@@ -10,7 +10,7 @@ from worker.artifact.manifest import Manifest, Variant
 from worker.settings import WorkerSettings
 
 # Fastest first, of what serves without being asked for. On 2 cores of a Zen 4, batches of 32 texts of 17 tokens:
-# OpenVINO bf16 1,930 texts/s, ONNX Runtime fp32 1,080, OpenVINO fp32 600 (medians of 15, in process).
+# OpenVINO bf16 1,930 texts/s, ONNX Runtime fp32 1,080 (medians of 15, in process); OpenVINO fp32 600, on a busy one.
 PREFERENCE = (("openvino", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"))
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
