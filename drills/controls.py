@@ -78,6 +78,13 @@ def no_retry() -> None:
     WorkerClient._post = post  # type: ignore[method-assign]
 
 
+def dead_stay_pooled() -> None:
+    """No error says that a connection is dead: the pool keeps it."""
+    from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+    PGDialect_asyncpg.is_disconnect = lambda self, error, connection, cursor: False  # type: ignore[method-assign]
+
+
 def cache_required() -> None:
     """A request fails when Redis does."""
     from api import dependencies

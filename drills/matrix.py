@@ -8,6 +8,7 @@ GATED = "503 not_ready"
 NO_ANSWER = ("refused", "reset", "closed", "timeout", "unfinished")
 COUPLED = {"READINESS_POLICY": "coupled"}
 IMPATIENT = {"GUNICORN_CMD_ARGS": "--timeout 2"}
+ONE_A_PASS = {"MAX_BATCH_TOKENS": "1024"}
 PATIENT = {"GUNICORN_CMD_ARGS": "--timeout 600"}
 GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200")}
 # A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
@@ -175,6 +176,7 @@ STORES = (
         "Postgres stopped and started at once",
         probes={"api": STEADY},
         clients=(UNAVAILABLE,),
+        control=Control("dropping dead connections", breaks="the pool heals", patches={"api": "dead_stay_pooled"}),
     ),
     Row(
         "redis_stopped",
@@ -195,6 +197,7 @@ STORES = (
         "A restart of Redis loses no request.",
         "Valkey stopped and started at once",
         probes=BOTH,
+        control=Control("treating Redis as optional", breaks="clients", patches={"api": "cache_required"}),
     ),
 )
 
@@ -227,6 +230,7 @@ TRAFFIC = (
         "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 50 ms a pass)",
         probes=BOTH,
         clients=("503 overloaded",),
+        settings={"worker": ONE_A_PASS},
         control=Control(
             "the bound of the queue", breaks="clients", settings={"worker": {"MAX_QUEUE_TOKENS": "1000000000"}}
         ),
@@ -236,6 +240,7 @@ TRAFFIC = (
         "Work of clients that have left is not done: those who stay are served as before.",
         "150 requests/s of 1,024 tokens by clients that leave after 100 ms, at a worker that computes 20 of them",
         probes=BOTH,
+        settings={"worker": ONE_A_PASS},
         control=Control(
             "noticing that clients leave", breaks="they are served as before", patches={"worker": "no_disconnect"}
         ),

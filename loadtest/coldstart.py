@@ -31,9 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, interrupt)
     try:
-        lab = Lab(recorded_stack(options.root), options.folder, idle=IDLE if options.full else 0, more=options.more)
+        stack = recorded_stack(options.root)
+        lab = Lab(stack, options.folder, idle=IDLE if options.full else 0, more=options.more)
         try:
-            measurement = lab.measure(_strategies(options), options.kinds.split(","), options.trials)
+            strategies = _strategies(options, may_drop=stack.local and may_drop_page_cache())
+            measurement = lab.measure(strategies, options.kinds.split(","), options.trials)
             if options.full:
                 lab.roll(*chosen("artifact"))
         finally:  # an interrupt keeps what there is
@@ -80,19 +82,19 @@ def setting(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _strategies(options: argparse.Namespace) -> list[Strategy]:
+def _strategies(options: argparse.Namespace, *, may_drop: bool) -> list[Strategy]:
     above = dict(options.set)
-    return [replace(each, settings={**each.settings, **above}) for each in _named(options)]
+    return [replace(each, settings={**each.settings, **above}) for each in _named(options, may_drop)]
 
 
-def _named(options: argparse.Namespace) -> tuple[Strategy, ...]:
+def _named(options: argparse.Namespace, may_drop: bool) -> tuple[Strategy, ...]:
     if options.strategies:
         return chosen(options.strategies)
     if not options.full:
         return STRATEGIES
-    if not may_drop_page_cache():
-        print("The page cache can't be dropped here: needs root. Strategies with a cold cache are left out.")
-    return tuple(each for each in (*STRATEGIES, *FULL) if not each.cold_cache or may_drop_page_cache())
+    if not may_drop:
+        print("The page cache can't be dropped from here (root, on the worker's machine): no strategy has a cold one.")
+    return tuple(each for each in (*STRATEGIES, *FULL) if not each.cold_cache or may_drop)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from signal import Signals
 from types import TracebackType
 from typing import Literal, Self
 
+import psutil
+
 Part = Literal["postgres", "valkey", "worker", "api"]
 
 # In the order in which they start.
@@ -42,6 +44,7 @@ class Stack(ABC):
     """A system of four parts. As a context manager it is up inside and down after."""
 
     parts: tuple[Part, ...]  # those that `up` starts
+    local = True  # whether `pids` are those of this machine
 
     @abstractmethod
     def up(self) -> None:
@@ -159,6 +162,13 @@ class Stack(ABC):
     @abstractmethod
     def pids(self, part: Part) -> list[int]:
         """The processes of a part, the main one first; none if it doesn't run."""
+
+    def environment(self, part: Part) -> Mapping[str, str]:
+        """Variables that a running part was started with; none where they can't be read."""
+        try:
+            return psutil.Process(self.pids(part)[0]).environ()
+        except (IndexError, psutil.Error):
+            return NOTHING
 
     @abstractmethod
     def status(self) -> list[PartStatus]:

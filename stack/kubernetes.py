@@ -46,6 +46,8 @@ class KubernetesStack(Stack):
         environment: settings for both services; with FAULTS_ENABLED=1 they get fault switches.
     """
 
+    local = False
+
     def __init__(
         self,
         root: Path = DEFAULT_ROOT,
@@ -112,8 +114,7 @@ class KubernetesStack(Stack):
         found = self.kubectl.json("get", "deployment", part)
         if found["spec"]["replicas"]:
             raise StackError(f"{part} runs already")
-        known = filter(None, found["metadata"].get("annotations", {}).get(ENVIRONMENT, "").split(","))
-        removed = [{"name": name, "$patch": "delete"} for name in known if name not in environment]
+        removed = [{"name": name, "$patch": "delete"} for name in _added(found) if name not in environment]
         added = [{"name": name, "value": value} for name, value in environment.items()]
         template = {"spec": {"containers": [{"name": part, "env": [*removed, *added]}]}}
         patch = {
@@ -226,6 +227,9 @@ class KubernetesStack(Stack):
         host, own = self.reach.pod(found[0], port)
         return f"http://{host}:{own}"
 
+    def own_url(self, part: Part) -> str:
+        return self.probe_url(part)
+
     def _placed(self, part: Part) -> list[Pod]:
         return [pod for pod in self.pods(part) if pod.ip and not pod.leaving]
 
@@ -253,6 +257,13 @@ class KubernetesStack(Stack):
         """As their own pods number them."""
         found = (pod for pod in self.pods(part) if pod.running and not pod.leaving)
         return [pid for pod in found for pid in self._processes(pod)]
+
+    def environment(self, part: Part) -> Mapping[str, str]:
+        """See `Stack.environment`: those that the last `start` added to the manifest's."""
+        found = self.kubectl.json("get", "deployment", part)
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        values = {each["name"]: each.get("value", "") for each in container.get("env", [])}
+        return {name: values[name] for name in _added(found) if name in values}
 
     def status(self) -> list[PartStatus]:
         return self._look(PARTS)
@@ -299,6 +310,12 @@ def _rolled_out(deployment: Object) -> bool:
     status = deployment.get("status", {})
     seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     return bool(seen and status.get("updatedReplicas", 0) >= deployment["spec"]["replicas"])
+
+
+def _added(deployment: Object) -> list[str]:
+    """Names of the variables that the last `start` added."""
+    names = deployment["metadata"].get("annotations", {}).get(ENVIRONMENT, "")
+    return names.split(",") if names else []
 
 
 def _selector(part: Part) -> str:

@@ -50,7 +50,7 @@ class Trial:
         engine: name, precision, threads as the worker tells them.
         valid: False when the load generator fell behind, or other processes used over a tenth of the CPUs; `reason`
             says which.
-        others: share of the machine's CPU time that other processes used meanwhile.
+        others: share of the machine's CPU time that other processes used meanwhile; None in a cluster.
         users: of a `users` trial.
         shapes: of a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
         idle: of a `quiet` trial, perhaps: milliseconds of the first request of each shape after a pause.
@@ -63,7 +63,7 @@ class Trial:
     engine: Mapping[str, Any] = field(default_factory=dict)
     valid: bool = True
     reason: str = ""
-    others: float = 0.0
+    others: float | None = 0.0
     users: Users | None = None
     shapes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     idle: Mapping[str, float] = field(default_factory=dict)

@@ -12,12 +12,13 @@ from loadtest.lab.measurement import Kind, Measurement, Trial
 from loadtest.lab.rolling import rolling_restart
 from loadtest.lab.session import borrowed_worker
 from loadtest.lab.strategies import Strategy
-from loadtest.lab.trials import quiet_trial, users_trial
+from loadtest.lab.trials import quiet_trial, started, users_trial
 from loadtest.report.page import write
-from stack import Stack
+from stack import Stack, StackError
 
 KINDS: tuple[Kind, ...] = ("users", "quiet")
 SUMMARY = "summary.json"
+NO_TORCH = "needs sentence-transformers, which is not installed"  # what such a worker says as it ends
 
 
 class Lab:
@@ -40,24 +41,51 @@ class Lab:
         Raises:
             StackError: a start failed.
             AskError: a request of a quiet trial was not answered.
+            ValueError: this worker can't start by any of them.
         """
+        with borrowed_worker(self._stack):
+            return self._measure(self._able(strategies), kinds, trials)
+
+    def _able(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+        """Those that this worker can start by: that of the default image has no torch."""
+        needy = [each for each in strategies if each.needs_torch]
+        if needy and not self._has_torch(needy[0]):
+            names = ", ".join(each.name for each in needy)
+            print(f"Left out, since this worker has no torch: {names} (WORKER_TARGET=torch make up gives it one).")
+            strategies = [each for each in strategies if not each.needs_torch]
+        if not strategies:
+            raise ValueError("nothing to measure is left")
+        return list(strategies)
+
+    def _has_torch(self, strategy: Strategy) -> bool:
+        try:
+            with started(self._stack, replace(strategy, settings={**strategy.settings, "WARMUP": "background"})):
+                return True
+        except StackError as error:
+            if NO_TORCH in f"{error} {self._stack.logs('worker')}":
+                return False
+            raise
+
+    def _measure(self, strategies: Sequence[Strategy], kinds: Collection[Kind], trials: int) -> Measurement:
         each = [(strategy, kind) for strategy in strategies for kind in kinds]
         # Rounds of all in random order: what the machine does meanwhile, or an interrupt, falls on all alike.
         plan = [one for _ in range(trials) for one in random.sample(each, len(each))]
         measurement = self._begin(strategies)
         began = time.monotonic()
-        with borrowed_worker(self._stack):
-            for number, (strategy, kind) in enumerate(plan, start=1):
-                trial = self._trial(strategy, kind, len(measurement.trials) + 1)
-                measurement = measurement.plus(trial)
-                measurement.save(self.folder / SUMMARY)
-                left = (time.monotonic() - began) / number * (len(plan) - number)
-                print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
+        for number, (strategy, kind) in enumerate(plan, start=1):
+            trial = self._trial(strategy, kind, len(measurement.trials) + 1)
+            measurement = measurement.plus(trial)
+            measurement.save(self.folder / SUMMARY)
+            left = (time.monotonic() - began) / number * (len(plan) - number)
+            print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
         return measurement
 
     def roll(self, strategy: Strategy) -> None:
-        """Add a rolling restart to the summary. Says so where it isn't permitted."""
+        """Add a rolling restart to the summary. Says so where it can't be done."""
         path = self.folder / SUMMARY
+        if not self._stack.local:
+            print("Rolling restart left out: the worker's processes are in a cluster (make k8s-drills has one).")
+            return
         with borrowed_worker(self._stack):
             try:
                 found = rolling_restart(self._stack, strategy, self.folder / "rows" / "rolling.jsonl")

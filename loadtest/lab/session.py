@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil
-
-from stack import PARTS, ComposeStack, EmbeddedStack, KubernetesStack, Stack, StackError
-from stack.choice import current
+from stack import PARTS, KubernetesStack, Stack
+from stack.choice import AnyStack, current
 
 # What changes how a worker starts and serves. Its other settings come from the stack again.
 SETTINGS = (
@@ -31,25 +29,25 @@ SETTINGS = (
 )
 
 
-def recorded_stack(root: Path) -> EmbeddedStack | ComposeStack:
+def recorded_stack(root: Path) -> AnyStack:
     """The stack of `make up`, on the ports that its parts have now: a stopped one wouldn't know them any more.
 
+    In a cluster, asking for a port also opens the port-forward, if one is needed, while there is a pod to lead to.
+
     Raises:
-        StackError: it can't be asked, or its processes are not on this machine: the lab looks at them.
+        StackError: it can't be asked.
     """
     stack = current(root)
-    if isinstance(stack, KubernetesStack):
-        raise StackError("a start in a cluster can't be followed from here: STACK=embedded or STACK=compose")
     ports = {part: port for part in PARTS if (port := urlsplit(stack.url(part)).port)}
-    return type(stack)(root, ports)
+    return stack if isinstance(stack, KubernetesStack) else type(stack)(root, ports)
 
 
 @contextmanager
 def borrowed_worker(stack: Stack) -> Iterator[None]:
     """Inside, the worker is stopped; afterwards it runs again with the settings that it had, if it ran before."""
-    pids = stack.pids("worker")
-    settings = _settings(pids[0]) if pids else {}
-    if pids:
+    runs = bool(stack.pids("worker"))
+    settings = {name: value for name, value in stack.environment("worker").items() if name in SETTINGS} if runs else {}
+    if runs:
         stack.stop("worker")
     try:
         yield
@@ -57,16 +55,7 @@ def borrowed_worker(stack: Stack) -> Iterator[None]:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave the system half-restored
         try:
             stack.stop("worker")
-            if pids:
+            if runs:
                 stack.start("worker", environment=settings)
         finally:
             signal.signal(signal.SIGINT, before)
-
-
-def _settings(pid: int) -> dict[str, str]:
-    """Those that a process was started with; none where another user's environment can't be read."""
-    try:
-        environment = psutil.Process(pid).environ()
-    except psutil.Error:
-        return {}
-    return {name: environment[name] for name in SETTINGS if name in environment}

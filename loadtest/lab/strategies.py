@@ -26,6 +26,11 @@ class Strategy:
     cold_cache: bool = False
 
     @property
+    def needs_torch(self) -> bool:
+        """Whether only a worker with sentence-transformers can start by it."""
+        return self.settings.get("ENGINE") == "sentence-transformers"
+
+    @property
     def environment(self) -> dict[str, str]:
         """All settings that a trial starts the worker with."""
         return {**COMMON, "WARMUP": "background", "WARMUP_PASSES": "on", **self.settings}

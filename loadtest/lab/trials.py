@@ -21,6 +21,7 @@ from loadtest.openloop import Background
 from stack import Stack, StackError, poll_until
 
 START_SECONDS = 120.0  # more than STARTUP_TIMEOUT
+LOOK, LOOK_ELSEWHERE = 0.05, 1.0  # seconds between looks at whether it ended; kubectl takes a CPU for 0.1 s
 BEFORE = 0.5  # seconds of arrivals before the start
 AFTER = 7.0  # seconds of arrivals after the first embedding, of which 5 show the steady state
 REQUESTS = 15  # of each shape in a quiet trial
@@ -33,6 +34,10 @@ class Started:
     exec_time: float
     seen: Mapping[str, float]
     others: Others
+
+    def others_share(self, stack: Stack, *own: int) -> float | None:
+        """Of this machine's CPU time, what went to others than the worker and the processes `own`; elsewhere, None."""
+        return self.others.share([*stack.pids("worker"), *own]) if stack.local else None
 
     def phases(self, **more: float | None) -> dict[str, float | None]:
         """Seconds after exec."""
@@ -53,25 +58,32 @@ def started(stack: Stack, strategy: Strategy) -> Iterator[Started]:
     called, others = time.monotonic(), Others()
     stack.start("worker", wait=False, environment=strategy.environment)
     try:
-        pids = stack.pids("worker")
+        pids = stack.pids("worker") if stack.local else []
         exec_time = (created(pids[0]) if pids else None) or called
         with StartProbes(stack.own_url("worker")) as probes:
-            poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, f"start by strategy {strategy.name}")
-        yield Started(exec_time, probes.seen, others)
+            what, interval = f"start by strategy {strategy.name}", LOOK if stack.local else LOOK_ELSEWHERE
+            poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval)
+        # What accepts first is not the worker where a port-forward leads to it.
+        seen = {event: when for event, when in probes.seen.items() if stack.local or event != "accept"}
+        yield Started(exec_time, seen, others)
     finally:
         stack.stop("worker")
 
 
 def _ended(stack: Stack, pids: Sequence[int]) -> bool:
     """Raises StackError when the worker has ended. Asking the stack would cost an engine more than the probes do."""
-    if not pids or not psutil.pid_exists(pids[0]):
+    if not stack.local:
+        ended = any(each.part == "worker" and each.exit_code is not None for each in stack.status())
+    else:
+        ended = not pids or not psutil.pid_exists(pids[0])
+    if ended:
         raise StackError(f"the worker ended while it started:\n{stack.logs('worker')[-2000:]}")
     return False
 
 
-def disturbed(others: float) -> str:
+def disturbed(others: float | None) -> str:
     """Why a trial with so much other work doesn't count, or nothing."""
-    return f"other processes used {others:.0%} of the CPUs" if others > LIMIT else ""
+    return f"other processes used {others:.0%} of the CPUs" if others and others > LIMIT else ""
 
 
 def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Trial:
@@ -83,7 +95,7 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
             first = min(row.done for row in load.rows() if row.ok and row.done)
             until = max(worker.exec_time + users.WINDOW, first + AFTER)
             time.sleep(max(0.0, until - time.monotonic()))
-            others = worker.others.share([*stack.pids("worker"), load.pid])
+            others = worker.others_share(stack, load.pid)
             load.stop()
             with Asker(stack.own_url("worker")) as asker:
                 engine = asker.engine()
@@ -109,7 +121,7 @@ def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, 
         time.sleep(idle)
         after = asker.each_shape(1) if idle else {}
         engine = asker.engine()
-        others = worker.others.share(stack.pids("worker"))
+        others = worker.others_share(stack)
     reason = disturbed(others)
     return Trial(
         number,

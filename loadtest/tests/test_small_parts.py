@@ -17,14 +17,13 @@ from loadtest.lab.birth import created
 from loadtest.lab.gate import duration, over_budget, start_budget
 from loadtest.lab.measurement import Measurement, Trial, Users
 from loadtest.lab.others import Others
-from loadtest.lab.session import recorded_stack
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import chosen
 from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
 from loadtest.openloop import Answer, Row
 from loadtest.openloop.verdict import judge
 from loadtest.percentiles import percentile, summary
-from stack import StackError, poll_until
+from stack import poll_until
 from stack.site import REPOSITORY
 
 UNIT = array("f", [1.0, *([0.0] * 383)]).tobytes()
@@ -156,10 +155,3 @@ def test_an_unknown_strategy_is_named() -> None:
     """With those that there are."""
     with pytest.raises(ValueError, match=r"no such strategy: tepid \(there are lazy, "):
         chosen("lazy,tepid")
-
-
-def test_a_cluster_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lab looks at the worker's processes: in a cluster their ids are those of others on this machine."""
-    monkeypatch.setenv("STACK", "kubernetes")
-    with pytest.raises(StackError, match="a start in a cluster can't be followed from here"):
-        recorded_stack(tmp_path)

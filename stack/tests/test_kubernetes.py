@@ -303,3 +303,14 @@ def test_logs_of_a_pod_that_has_said_nothing(cluster: Cluster, stack: Kubernetes
     cluster.has(pod("worker-1", ready=False, state={"waiting": {"reason": "ContainerCreating"}}))
     cluster.does("*logs*", "echo 'is waiting to start' >&2; exit 1")
     assert stack.logs("worker") == ""
+
+
+def test_the_environment_is_what_the_last_start_added(cluster: Cluster, stack: KubernetesStack) -> None:
+    """Not what the manifest has anyhow: given to the next start, it would hide later changes of that."""
+    found = deployment("worker", 1, **{"warmstart/environment": "ENGINE"})
+    env = [{"name": "ENGINE", "value": "onnx"}, {"name": "POD_NAME", "valueFrom": {}}]
+    found["spec"]["template"] = {"spec": {"containers": [{"name": "worker", "env": env}]}}
+    cluster.answers("*get deployment worker*", found)
+    assert stack.environment("worker") == {"ENGINE": "onnx"}
+    cluster.answers("*get deployment worker*", {**found, "metadata": {"name": "worker"}})
+    assert stack.environment("worker") == {}
