@@ -29,7 +29,7 @@ class PartStatus:
     """One part as it is now.
 
     `exit_code` is that of the last main process, None while one runs or if none ever did;
-    128 + N means that signal N ended it.
+    128 + N means that signal N ended it. In a cluster, which starts it again at once, it stays until the part is ready.
     """
 
     part: Part

@@ -301,7 +301,8 @@ class KubernetesStack(Stack):
         worst = min(staying, key=lambda pod: pod.ready, default=None)
         detail = worst.describe(last_warning(events, worst.name)) if worst else "no pod yet"
         detail += "" if rolled_out else ", to be replaced"
-        code = worst.exit_code if worst else None
+        # The kubelet starts it again at once: what its end was can be seen afterwards only.
+        code = (worst.before if worst.running and not worst.ready else worst.exit_code) if worst else None
         return PartStatus(part, running=True, ready=ready, detail=detail, pid=None, exit_code=code)
 
 

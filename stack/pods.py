@@ -11,7 +11,8 @@ PART_LABEL = "app.kubernetes.io/name"
 class Pod:
     """One pod of a part.
 
-    `exit_code` is that of its last main process, None while one runs or if none ever did; `waiting` says why none runs.
+    `exit_code` is that of its last main process, None while one runs or if none ever did; `before` that of the one
+    before this one, if the container was started again; `waiting` says why none runs.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Pod:
     ready: bool
     restarts: int
     exit_code: int | None
+    before: int | None
     waiting: str
     unschedulable: str
 
@@ -44,6 +46,7 @@ class Pod:
             ready=conditions.get("Ready", {}).get("status") == "True",
             restarts=container.get("restartCount", 0),
             exit_code=None if running else ended.get("exitCode"),
+            before=last.get("terminated", {}).get("exitCode"),
             waiting=_waiting(status, state),
             unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         )

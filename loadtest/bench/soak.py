@@ -24,7 +24,8 @@ CLIENTS = 8
 SIZES = (1, 1, 1, 8, 1, 1, 32, 0)  # texts of a request; 0: one at maximum length
 INTERVAL = 10.0  # seconds between two looks
 MINUTE = 6  # intervals
-SETTLE = 20.0  # seconds before the first minute: buffers grow to the largest batch once
+SETTLE = 20.0  # seconds before the first minute
+LARGEST = 32  # texts at maximum length: buffers grow to the largest pass once, else whenever chance brings one together
 
 
 def main() -> int:
@@ -33,8 +34,9 @@ def main() -> int:
     interval = min(INTERVAL, seconds / 6)
     rows: list[dict[str, Any]] = []
     with fresh() as running:
-        requests = _mixed()
-        closed_loop(running.port, WORKER, requests, CLIENTS, seconds=min(SETTLE, seconds / 3), warm=0.0)
+        requests, settle = _mixed(), min(SETTLE, seconds / 3) / 2
+        for each in (_largest(), requests):
+            closed_loop(running.port, WORKER, each, CLIENTS, seconds=settle, warm=0.0)
         for number in range(round(seconds / interval)):
             load = closed_loop(running.port, WORKER, requests, CLIENTS, seconds=interval, warm=0.0)
             row = {
@@ -59,6 +61,12 @@ def _mixed() -> Iterator[list[str]]:
         size = SIZES[turn % len(SIZES)]
         yield [text(number + offset) for offset in range(size)] if size else [long_text(number)]
         number += size or 24
+
+
+def _largest() -> Iterator[list[str]]:
+    """Requests that fill passes at maximum length."""
+    for turn in count():
+        yield [long_text(turn * LARGEST + number) for number in range(LARGEST)]
 
 
 def _bounds(rows: list[dict[str, Any]]) -> list[Bound]:

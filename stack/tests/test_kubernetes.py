@@ -161,6 +161,14 @@ def test_status_tells_why_not(cluster: Cluster, stack: KubernetesStack) -> None:
     assert (found["postgres"].running, found["postgres"].detail) == (False, "leaving")
 
 
+def test_an_end_is_seen_after_the_kubelet_has_started_it_again(cluster: Cluster, stack: KubernetesStack) -> None:
+    """The exit code of the try before stays until the pod is ready; a look is too slow to meet the moment itself."""
+    before = {"terminated": {"exitCode": 0}}
+    for ready, code in ((False, 0), (True, None)):
+        cluster.has(pod("worker-1", ready=ready, last=before, restarts=1), *(pod(f"{part}-1") for part in PARTS[:2]))
+        assert {each.part: each.exit_code for each in stack.status()}["worker"] == code
+
+
 @pytest.mark.parametrize("status", [{"observedGeneration": 0}, {"updatedReplicas": 0}])
 def test_old_pods_are_not_the_new_ones(cluster: Cluster, stack: KubernetesStack, status: dict[str, int]) -> None:
     """Right after a change the pods that are ready are those that will go."""
