@@ -79,10 +79,11 @@ def no_retry() -> None:
 
 
 def dead_stay_pooled() -> None:
-    """No error says that a connection is dead: the pool keeps it."""
-    from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+    """The pool hands out connections that were found dead, again and again."""
+    from sqlalchemy.pool import base
 
-    PGDialect_asyncpg.is_disconnect = lambda self, error, connection, cursor: False  # type: ignore[method-assign]
+    base.Pool._invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
+    base._ConnectionRecord.invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
 
 
 def cache_required() -> None:
@@ -91,6 +92,13 @@ def cache_required() -> None:
     from servicekit import opened
 
     dependencies._cache = opened("redis")
+
+
+def cache_errors_count() -> None:
+    """A call to Redis that fails is no miss, but an error of the request."""
+    from api import cache
+
+    cache.FAILURES = ()  # type: ignore[assignment]
 
 
 def no_disconnect() -> None:

@@ -197,7 +197,7 @@ STORES = (
         "A restart of Redis loses no request.",
         "Valkey stopped and started at once",
         probes=BOTH,
-        control=Control("treating Redis as optional", breaks="clients", patches={"api": "cache_required"}),
+        control=Control("taking its errors for misses", breaks="clients", patches={"api": "cache_errors_count"}),
     ),
 )
 

@@ -17,6 +17,7 @@ def lose(drill: Drill, part: Part, seconds: float, *, hang: bool) -> None:
         (stack.pause if hang else stack.stop)(part)
         drill.hold(seconds)
     drill.until_ready("api")
+    drill.hold(SEEN)
     drill.go(1)
     drill.finish()
 

@@ -90,11 +90,16 @@ class BrokenExecutor(Executor):
 
 @asynccontextmanager
 async def batching(
-    engine: Engine, *, budget: int = 2048, limit: int = 65_536, executor: Executor | None = None
+    engine: Engine,
+    *,
+    budget: int = 2048,
+    limit: int = 65_536,
+    executor: Executor | None = None,
+    speed: Speed | None = None,
 ) -> AsyncIterator[Batcher]:
     """A batcher that runs."""
     threads = executor or DaemonExecutor("inference")
-    speed = Speed(1000, 1)
+    speed = speed or Speed(1000, 1)
     batcher = Batcher(engine, threads, TokenQueue(limit, speed), speed, budget)
     running = asyncio.create_task(batcher.run())
     try:

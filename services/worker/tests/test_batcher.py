@@ -24,6 +24,7 @@ from services.worker.tests.stand_ins import (
 from worker.batcher import Batcher
 from worker.engines.base import Vectors
 from worker.engines.fake import FakeEngine
+from worker.speed import Speed
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -251,5 +252,20 @@ def test_what_is_computed_is_counted() -> None:
             await embed(batcher, ["one", "one two three"])
         after = [metric(f"worker_{name}_total") for name in ("tokens", "padding_tokens")]
         assert [now - then for now, then in zip(after, before, strict=True)] == [8, 2]
+
+    run(scenario())
+
+
+def test_small_batches_say_nothing_about_a_full_queue() -> None:
+    """Their fixed costs would make it look endless; a batch that is half full says how fast it empties."""
+    speed = Speed(1, 1000)
+
+    async def scenario() -> None:
+        async with batching(FakeEngine(), budget=100, speed=speed) as batcher:
+            for _ in range(10):
+                await embed(batcher, ["two words"])
+            assert speed.seconds_for(1) == 1000
+            await embed(batcher, ["word"] * 100)
+            assert speed.seconds_for(1) < 1000
 
     run(scenario())

@@ -68,17 +68,25 @@ class Batcher:
         """Serve the queue until cancelled. However it ends, no caller is left waiting."""
         try:
             while True:
-                for batch in passes(await self.queue.get(self._budget), self._engine.lengths, self._engine.rows):
-                    await self._embed(batch)
+                await self._serve(await self.queue.get(self._budget))
         finally:
             self._ended = True
             for job in self._unfinished:
                 job.fail(Unavailable("the model has stopped", retry_after=1))
 
-    async def _embed(self, batch: list[Item]) -> None:
+    async def _serve(self, items: list[Item]) -> None:
+        """Compute one batch. How long a full queue takes is learnt from full ones: small ones cost more a token."""
+        began = perf_counter()
+        batches = passes(items, self._engine.lengths, self._engine.rows)
+        tokens = sum([await self._embed(batch) for batch in batches])
+        if tokens >= self._budget // 2:
+            self._speed.add(tokens, perf_counter() - began)
+
+    async def _embed(self, batch: list[Item]) -> int:
+        """Compute one pass; returns its tokens."""
         batch = _wanted(batch)
         if not batch:
-            return
+            return 0
         # An executor that takes no work is not the fault of an input: it ends the loop.
         loop = asyncio.get_running_loop()
         computing = loop.run_in_executor(self._executor, self._compute, [item.ids for item in batch])
@@ -86,27 +94,26 @@ class Batcher:
         try:
             rows = await computing
         except Exception as error:  # noqa: BLE001 - an engine may raise anything
-            await self._separate(batch, error)
-            return
+            return await self._separate(batch, error)
         finally:
             seconds, self._pass_began = self.pass_seconds, None
         self._account(batch, seconds)
         for item, row in zip(batch, rows, strict=True):
             item.job.finish(item.index, row)
+        return sum(len(item.ids) for item in batch)
 
-    async def _separate(self, batch: list[Item], error: Exception) -> None:
+    async def _separate(self, batch: list[Item], error: Exception) -> int:
         """One bad input fails alone: without its batch, which is computed again text by text."""
         if len(batch) > 1:
             log.warning("a pass of %d texts failed: %r; trying them one by one", len(batch), error)
-            for item in batch:
-                await self._embed([item])
-            return
+            return sum([await self._embed([item]) for item in batch])
         [item] = batch
         log.error("a text of %d tokens can't be embedded", len(item.ids), exc_info=error)
         metrics.FAILED.inc()
         self.queue.drop(item.job, "failed")
         field = f"{item.job.parameter}.{item.index}"
         item.job.fail(ServiceError(f"{field} could not be embedded", param=field, code="inference_failed"))
+        return 0
 
     def _compute(self, inputs: list[TokenIds]) -> Vectors:
         rows = self._engine.embed(inputs)
@@ -117,7 +124,6 @@ class Batcher:
     def _account(self, batch: list[Item], seconds: float) -> None:
         sizes = [len(item.ids) for item in batch]
         tokens = sum(sizes)
-        self._speed.add(tokens, seconds)
         for job in {item.job for item in batch}:
             job.inference_seconds += seconds
         metrics.TOKENS.inc(tokens)

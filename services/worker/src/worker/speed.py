@@ -1,20 +1,18 @@
 """How fast the engine has been lately."""
 
-from worker.passes import PASS
-
-FORGET = 0.9  # what one pass leaves of the weight of those before it
+FORGET = 0.9  # what one batch leaves of the weight of those before it
 
 
 class Speed:
-    """Tokens per second over about the last ten passes, large ones counting more."""
+    """Tokens per second over about the last ten batches, large ones counting more."""
 
     def __init__(self, tokens: float, seconds: float) -> None:
         self._tokens = tokens
         self._seconds = seconds
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Count one pass, its fixed cost as tokens too: passes of one short text say little about a full queue."""
-        self._tokens = self._tokens * FORGET + tokens + PASS
+        """Count one batch."""
+        self._tokens = self._tokens * FORGET + tokens
         self._seconds = self._seconds * FORGET + seconds
 
     def seconds_for(self, tokens: int) -> float:
