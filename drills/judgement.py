@@ -67,7 +67,7 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
 def _clients(row: Row, seen: Evidence, result: Result) -> None:
     counted = list(seen.rows)
     if row.in_flight:
-        own = [each for each in counted if any(in_flight(each, began) for began, _ in seen.faults)]
+        own = [each for each in counted if any(in_flight(each, *window) for window in seen.faults)]
         result.measures["in flight at the fault"] = len(own)
         result.measures["of these lost"] = sum(not each.ok for each in own)
         known = {each.number for each in own}

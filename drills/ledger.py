@@ -64,6 +64,6 @@ def unexpected(rows: Iterable[Row], allowed: Iterable[str]) -> dict[str, int]:
     return {each: n for each, n in kinds.items() if each != OK and not any(fnmatch(each, p) for p in patterns)}
 
 
-def in_flight(row: Row, moment: float, slack: float = 0.05) -> bool:
-    """Whether the request was under way at a moment of monotonic time, give or take `slack` seconds."""
-    return row.sent - slack <= moment and (row.done is None or row.done + slack >= moment)
+def in_flight(row: Row, begin: float, end: float, slack: float = 0.05) -> bool:
+    """Whether the request was under way between two moments of monotonic time, give or take `slack` seconds."""
+    return row.sent - slack <= end and (row.done is None or row.done + slack >= begin)

@@ -14,6 +14,8 @@ GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200"
 # A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
 NETWORK = Probes(*["200 (none) (200) (503) (200) (none) (200)"] * 3)
 HICCUPS = "200 (none) (200) (none) (200)"
+# A probe can be under way in the process that is killed, as any request can.
+ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
 
 START = (
@@ -32,6 +34,7 @@ START = (
         "worker starts with a warm-up that never ends, STARTUP_TIMEOUT=1",
         probes=GIVES_UP,
         starts=("worker",),
+        restarts=None,
         exit_code=3,
         settings={"worker": {"STARTUP_TIMEOUT": "1"}},
         control=Control("STARTUP_TIMEOUT", breaks="it gives up", settings={"worker": {"STARTUP_TIMEOUT": "3600"}}),
@@ -42,6 +45,7 @@ START = (
         "worker starts with EMBEDDING_MODEL=/no/such/model",
         probes=GIVES_UP,
         starts=("worker",),
+        restarts=None,
         exit_code=3,
         engine="auto",
         settings={"worker": {"EMBEDDING_MODEL": "/no/such/model"}},
@@ -49,10 +53,11 @@ START = (
     ),
     Row(
         "model_corrupt",
-        "A model whose files are damaged ends the service with status 3 at once, and is named.",
-        "worker starts with a folder whose weights are a line of text",
+        "A damaged model ends the service with status 3 at once, and is named.",
+        "worker starts with a folder whose artifact's manifest is cut off, and whose weights are a line of text",
         probes=GIVES_UP,
         starts=("worker",),
+        restarts=None,
         exit_code=3,
         engine="auto",
         control=Control("giving up what can't heal", breaks="it gives up", patches={"worker": "nothing_is_fatal"}),
@@ -145,7 +150,7 @@ PROCESSES = (
         "api_process_killed",
         "One of three api processes killed: only its requests in flight are lost; nobody meets its replacement cold.",
         "SIGKILL to each of three api processes in turn, requests of 50 ms in flight",
-        probes={"api": STEADY},
+        probes={"api": ONE_LOST},
         restarts={"api": 3},
         in_flight=True,
         settings={"api": {"WEB_CONCURRENCY": "3"}},

@@ -46,9 +46,9 @@ class Row:
         probes: of which services, and what they answer.
         elsewhere: kinds of stack on which they answer otherwise.
         starts: services that the drill starts itself: before it, they run without its settings.
-        restarts: how many processes of a watched service are replaced; None: that is what the drill does.
+        restarts: how many processes of a watched service are replaced; None: that is what the drill does, or an engine.
         clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
-        in_flight: requests that were under way at the fault may fail in any way; they are counted apart.
+        in_flight: requests under way during the fault (an engine takes 0.2 s for a signal) may fail; counted apart.
         exit_code: of the service that ends.
         engine: `fake` where the claim isn't about the model.
         settings: of the services, above those of all drills (`drills.system.BASE`).

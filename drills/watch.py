@@ -63,6 +63,10 @@ class Watch:
         for thread in self._threads:
             thread.start()
 
+    def know(self) -> None:
+        """Count the processes seen so far as those that were there first: replicas that a drill has added."""
+        self.first_pids |= self.pids
+
     def stop(self) -> None:
         """Look no more."""
         self._stop.set()

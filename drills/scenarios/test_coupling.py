@@ -17,6 +17,7 @@ def test_coupling(drill: Drill) -> None:
         streams = [Stream(maker, balancer.url, weight, connections="fresh") for maker, weight in makers.items()]
         drill.load(*streams, rate=RATE)
         drill.go(0.2)
+        drill.watches["api"].know()
         with drill.fault(lambda: stack.start("postgres")):
             stack.stop("postgres")
             drill.hold(6)

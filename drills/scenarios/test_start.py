@@ -2,6 +2,7 @@
 
 import random
 import time
+from pathlib import Path
 from signal import SIGTERM
 
 from drills.drill import Drill
@@ -66,9 +67,9 @@ def test_model_missing(drill: Drill) -> None:
 
 def test_model_corrupt(drill: Drill) -> None:
     drill.stack.stop("worker")
-    folder = drill.stack.share("model.safetensors", "these are no weights\n")
-    drill.stack.share("config.json", '{"model_type": "bert"}\n')
-    ends(drill, folder, EMBEDDING_MODEL=folder)
+    drill.stack.share("model.safetensors", "these are no weights\n")
+    folder = drill.stack.share("manifest.json", '{"model": "all-Mini')
+    ends(drill, folder, EMBEDDING_MODEL=folder, ARTIFACTS=str(Path(folder).parent))
 
 
 def test_sigterm_while_warming(drill: Drill) -> None:

@@ -68,7 +68,7 @@ def test_what_the_row_allows_is_no_violation() -> None:
 def test_only_what_was_in_flight_may_be_lost() -> None:
     """A request under way at the fault is counted apart; one that began later is a violation."""
     row = replace(CLAIM, in_flight=True)
-    own, later = request(1, 100.9, took=0.2, **RESET), request(2, 101.5, **RESET)
+    own, later = request(1, 100.9, took=0.2, **RESET), request(2, 102.1, **RESET)
     assert verdict(row, [own]).measures == {"in flight at the fault": 1, "of these lost": 1}
     assert verdict(row, [own]).verdict == "held"
     assert verdict(row, [own, later]).violations == [("clients", "1 x reset")]

@@ -34,10 +34,11 @@ class Started:
     exec_time: float
     seen: Mapping[str, float]
     others: Others
+    beside: Sequence[int]
 
-    def others_share(self, stack: Stack, *own: int) -> float | None:
-        """Of this machine's CPU time, what went to others than the worker and the processes `own`; elsewhere, None."""
-        return self.others.share([*stack.pids("worker"), *own]) if stack.local else None
+    def others_share(self, stack: Stack) -> float | None:
+        """Of this machine's CPU time since exec, what went to others than it and those beside it; elsewhere, None."""
+        return self.others.share([*stack.pids("worker"), *self.beside]) if stack.local else None
 
     def phases(self, **more: float | None) -> dict[str, float | None]:
         """Seconds after exec."""
@@ -47,25 +48,28 @@ class Started:
 
 
 @contextmanager
-def started(stack: Stack, strategy: Strategy) -> Iterator[Started]:
+def started(stack: Stack, strategy: Strategy, *beside: int) -> Iterator[Started]:
     """Start the worker by a strategy, wait until it is ready, and stop it in the end.
+
+    `beside` are other processes that belong to the trial.
 
     Raises:
         StackError: it ended, or wasn't ready in time.
     """
     if strategy.cold_cache:
         drop_page_cache()
-    called, others = time.monotonic(), Others()
+    called = time.monotonic()
     stack.start("worker", wait=False, environment=strategy.environment)
     try:
         pids = stack.pids("worker") if stack.local else []
+        others = Others([*pids, *beside])  # what an engine does before exec, to make a container, is no disturbance
         exec_time = (created(pids[0]) if pids else None) or called
         with StartProbes(stack.own_url("worker")) as probes:
             what, interval = f"start by strategy {strategy.name}", LOOK if stack.local else LOOK_ELSEWHERE
             poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval)
         # What accepts first is not the worker where a port-forward leads to it.
         seen = {event: when for event, when in probes.seen.items() if stack.local or event != "accept"}
-        yield Started(exec_time, seen, others)
+        yield Started(exec_time, seen, others, beside)
     finally:
         stack.stop("worker")
 
@@ -90,12 +94,12 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
     """Start it while people come at random times; their rows go to a file."""
     with Background(users.plan(stack.url("worker"), seed=number), rows) as load:
         time.sleep(BEFORE)
-        with started(stack, strategy) as worker:
+        with started(stack, strategy, load.pid) as worker:
             poll_until(lambda: any(row.ok for row in load.rows()), START_SECONDS, "a first embedding", interval=0.1)
             first = min(row.done for row in load.rows() if row.ok and row.done)
             until = max(worker.exec_time + users.WINDOW, first + AFTER)
             time.sleep(max(0.0, until - time.monotonic()))
-            others = worker.others_share(stack, load.pid)
+            others = worker.others_share(stack)
             load.stop()
             with Asker(stack.own_url("worker")) as asker:
                 engine = asker.engine()

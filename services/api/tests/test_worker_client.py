@@ -81,6 +81,26 @@ async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, w
     assert len(answers) == 8
 
 
+async def test_a_failing_name_server_fails_no_call(worker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of a worker that answers is kept; it is looked up anew when a connection has failed."""
+    lookups = 0
+
+    async def fail(*_: object, **__: object) -> None:
+        nonlocal lookups
+        lookups += 1
+        raise OSError("no name server")
+
+    async with WorkerClient(worker.url.replace("127.0.0.1", "localhost")) as client:
+        await client.embed(["a"], budget=5)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+        await asyncio.gather(*(client.embed(["a"], budget=5) for _ in range(20)))
+        assert lookups == 0
+        worker.before = cut(1)
+        with pytest.raises(DependencyUnavailable):
+            await client.embed(["a"], budget=5)
+        assert lookups == 1
+
+
 async def test_nobody_listening_is_unavailable() -> None:
     """A refused connection is a typed 503."""
     async with WorkerClient("http://127.0.0.1:1") as client:

@@ -46,10 +46,12 @@ class WorkerClient:
 
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
-        pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE)
+        # The address is kept until a connection fails: a drill met an engine's name server that failed for 2 s.
+        pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ttl_dns_cache=None)
         self._pooled = ClientSession(base_url, connector=pooled, timeout=LIMITS)
         fresh = TCPConnector(limit=0, force_close=True)
         self._fresh = ClientSession(base_url, connector=fresh, timeout=LIMITS)
+        self._connectors = (pooled, fresh)
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,6 +105,8 @@ class WorkerClient:
             raise
         except (ClientConnectionError, ClientPayloadError, ConnectionError):
             WORKER_RETRIES.inc()
+            for each in self._connectors:
+                each.clear_dns_cache()
             # Not from the pool: after a restart of the worker every connection in there is dead.
             return await self._send(self._fresh, payload, ends)
 
