@@ -32,7 +32,7 @@ def test_slow_warmup(drill: Drill) -> None:
 
 def ends(drill: Drill, cause: str, **settings: str) -> None:
     """The worker, started with what can't succeed, ends by itself with the row's status and names the cause."""
-    known = len(drill.stack.logs("worker"))
+    known = drill.stack.logs("worker")
     with drill.fault():
         drill.start("worker", **settings)
         drill.watch()
@@ -43,9 +43,9 @@ def ends(drill: Drill, cause: str, **settings: str) -> None:
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
 
 
-def errors(drill: Drill, known: int) -> str:
-    """What the worker has logged as errors since then."""
-    lines = drill.stack.logs("worker")[known:].splitlines()
+def errors(drill: Drill, known: str) -> str:
+    """What the worker has logged as errors since then; the log of a new container begins anew."""
+    lines = drill.stack.logs("worker").removeprefix(known).splitlines()
     return "\n".join(line for line in lines if "ERROR" in line or '"error"' in line)
 
 
