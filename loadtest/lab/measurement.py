@@ -50,7 +50,7 @@ class Trial:
         engine: name, precision, threads as the worker tells them.
         valid: False when the load generator fell behind, or other processes used over a tenth of the CPUs; `reason`
             says which.
-        others: share of the machine's CPU time that other processes used meanwhile; None in a cluster.
+        others: share of the machine's CPU time since exec that other processes used; None in a cluster.
         users: of a `users` trial.
         shapes: of a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
         idle: of a `quiet` trial, perhaps: milliseconds of the first request of each shape after a pause.
