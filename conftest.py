@@ -1,6 +1,7 @@
 """Tests that need a tool of the host: run, left out with one line that says so, or where it is required an error."""
 
 import os
+import signal
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,7 +30,8 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Make the markers known, and SIGINT work, which a shell's background jobs, and all their children, ignore."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[LEFT_OUT] = []
     for marker, tool in TOOLS.items():
         config.addinivalue_line("markers", f"{marker}: needs {tool.needs}")
