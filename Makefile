@@ -41,7 +41,7 @@ test: artifact  ## Run every test
 	$(RUN) -m pytest
 
 drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
-	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -k "$(DRILLS)"
+	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$(DRILLS)"
 
 bench: artifact  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
