@@ -141,7 +141,7 @@ PROCESSES = (
         "worker_process_killed",
         "One of three worker processes killed: no request through the api is lost.",
         "SIGKILL to each of three worker processes in turn, calls of 50 ms in flight",
-        probes=BOTH,
+        probes={"worker": ONE_LOST, "api": STEADY},
         restarts={"worker": 3},
         settings={"worker": {"WEB_CONCURRENCY": "3"}},
         control=Control("the api's one retry", breaks="clients", patches={"api": "no_retry"}),
@@ -200,7 +200,7 @@ STORES = (
     Row(
         "redis_restarted",
         "A restart of Redis loses no request.",
-        "Valkey stopped and started at once",
+        "Valkey stopped, and started half a second later",
         probes=BOTH,
         control=Control("taking its errors for misses", breaks="clients", patches={"api": "cache_errors_count"}),
     ),
