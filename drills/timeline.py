@@ -30,7 +30,7 @@ def svg(result: Result) -> str:
     element = text.getvalue()[text.getvalue().index("<svg") :]
     # Ids must differ between the figures of a page.
     prefix = f"{result.name}-{bool(result.control):d}-{result.run}-"
-    return re.sub(r'(id="|#)([\w.-]+)(?=["\)])', rf"\g<1>{prefix}\g<2>", element)
+    return re.sub(r'(id="|href="#|url\(#)([\w.-]+)(?=["\)])', rf"\g<1>{prefix}\g<2>", element)
 
 
 def figure(result: Result) -> Figure:

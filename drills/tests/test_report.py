@@ -1,6 +1,7 @@
 """The report of made-up results."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +42,16 @@ def test_the_figures_are_well_formed(results: list[Result]) -> None:
     first, second = (ET.fromstring(svg(result)) for result in results)
     ids = [{each.get("id") for each in tree.iter()} - {None} for tree in (first, second)]
     assert ids[0].isdisjoint(ids[1])
+
+
+def test_the_figures_keep_their_colours(results: list[Result]) -> None:
+    """What is told apart from other figures is ids, and the references to them."""
+    drawn = svg(results[0])
+    colours = re.findall(r"(?:fill|stroke): #([^;\"]+)", drawn)
+    assert {"58a868", "c62828", "7b61c4"} <= set(colours)
+    assert all(re.fullmatch("[0-9a-f]{6}", colour) for colour in colours)
+    ids = set(re.findall(r'id="([^"]+)"', drawn))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', drawn)) <= ids
 
 
 def test_the_summary_has_everything(results: list[Result], tmp_path: Path) -> None:
