@@ -1,7 +1,9 @@
 """The client to the worker: one retry, the time budget passed on, and the worker's errors kept apart."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -81,24 +83,66 @@ async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, w
     assert len(answers) == 8
 
 
-async def test_a_failing_name_server_fails_no_call(worker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of a worker that answers is kept; it is looked up anew when a connection has failed."""
-    lookups = 0
+def fail_lookups(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Have every lookup of a name fail from now on; returns the names, as they come."""
+    names: list[object] = []
 
-    async def fail(*_: object, **__: object) -> None:
-        nonlocal lookups
-        lookups += 1
+    async def fail(name: object, *_: object, **__: object) -> None:
+        names.append(name)
         raise OSError("no name server")
 
-    async with WorkerClient(worker.url.replace("127.0.0.1", "localhost")) as client:
-        await client.embed(["a"], budget=5)
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
+    return names
+
+
+def by_name(worker: StandIn) -> WorkerClient:
+    """A client that has to look the worker up."""
+    return WorkerClient(worker.url.replace("127.0.0.1", "localhost"))
+
+
+async def test_a_failing_name_server_fails_no_call(worker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of a worker that answers is kept, for hours too; a failed connection has it looked up anew."""
+    async with by_name(worker) as client:
+        await client.refresh()
+        names = fail_lookups(monkeypatch)
+        monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + 10_000)
         await asyncio.gather(*(client.embed(["a"], budget=5) for _ in range(20)))
-        assert lookups == 0
+        assert not names
         worker.before = cut(1)
         with pytest.raises(DependencyUnavailable):
             await client.embed(["a"], budget=5)
-        assert lookups == 1
+        assert names == ["localhost"]
+
+
+async def test_a_worker_that_fails_a_check_is_looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have moved; while its checks fail no call is made that could find out."""
+    standin = StandIn()
+    async with AsyncExitStack() as serving:
+        await serving.enter_async_context(standin.running())
+        async with by_name(standin) as client:
+            await client.refresh()
+            names = fail_lookups(monkeypatch)
+            await serving.aclose()
+            for _ in range(2):  # the first finds that nobody listens any more
+                with pytest.raises(DependencyUnavailable):
+                    await client.refresh()
+            assert names == ["localhost"]
+
+
+async def test_a_check_that_was_given_up_has_the_worker_looked_up_anew(
+    worker: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sample's limit is shorter than a connection's."""
+    async with by_name(worker) as client:
+        await client.refresh()
+        names = fail_lookups(monkeypatch)
+        check = asyncio.create_task(client.refresh())
+        await asyncio.sleep(0)
+        check.cancel()
+        await asyncio.wait({check})
+        with pytest.raises(DependencyUnavailable):
+            await client.refresh()
+        assert names == ["localhost"]
 
 
 async def test_nobody_listening_is_unavailable() -> None:

@@ -46,7 +46,7 @@ class WorkerClient:
 
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
-        # The address is kept until a connection fails: a drill met an engine's name server that failed for 2 s.
+        # The address is kept while it serves: a drill met an engine's name server that failed for 2 s.
         pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ttl_dns_cache=None)
         self._pooled = ClientSession(base_url, connector=pooled, timeout=LIMITS)
         fresh = TCPConnector(limit=0, force_close=True)
@@ -65,6 +65,13 @@ class WorkerClient:
     async def refresh(self) -> None:
         """Learn the worker's model. Raises DependencyUnavailable when it does not answer as it should."""
         try:
+            self.identity = await self._describe()
+        except BaseException:  # also of a sample that was given up: the worker may have moved
+            self._forget_address()
+            raise
+
+    async def _describe(self) -> Identity:
+        try:
             async with self._pooled.get("/model") as response:
                 body = await response.read()
         except (ClientError, OSError) as error:
@@ -72,7 +79,7 @@ class WorkerClient:
         if response.status != 200:
             raise DependencyUnavailable("worker", f"it answered {response.status}")
         try:
-            self.identity = Identity.model_validate_json(body)
+            return Identity.model_validate_json(body)
         except ValidationError as error:
             raise DependencyUnavailable("worker", "it did not describe its model") from error
 
@@ -105,10 +112,13 @@ class WorkerClient:
             raise
         except (ClientConnectionError, ClientPayloadError, ConnectionError):
             WORKER_RETRIES.inc()
-            for each in self._connectors:
-                each.clear_dns_cache()
+            self._forget_address()
             # Not from the pool: after a restart of the worker every connection in there is dead.
             return await self._send(self._fresh, payload, ends)
+
+    def _forget_address(self) -> None:
+        for each in self._connectors:
+            each.clear_dns_cache()
 
     async def _send(self, session: ClientSession, payload: bytes, ends: float) -> tuple[ClientResponse, bytes]:
         left = max(0.001, ends - asyncio.get_running_loop().time())
