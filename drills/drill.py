@@ -19,7 +19,7 @@ from loadtest.openloop import Background, Constant, Plan, Stream
 from loadtest.openloop import Row as Request
 from stack import Part, Stack, StackError, poll_until
 
-RATE = 80.0  # requests/s: well below what two cores carry beside the generator and the probes
+RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, so that who is answered late is told apart from who is not
 SETTLE = 1.5  # seconds of load after the last step of a drill
 

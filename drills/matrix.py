@@ -12,8 +12,10 @@ ONE_A_PASS = {"MAX_BATCH_TOKENS": "1024"}
 PATIENT = {"GUNICORN_CMD_ARGS": "--timeout 600"}
 GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200")}
 # A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
-NETWORK = Probes(*["200 (none) (200) (503) (200) (none) (200)"] * 3)
 HICCUPS = "200 (none) (200) (none) (200)"
+# The front door asks every 0.5 s: so long, a replica that drains and its successor may answer by turns.
+IN_TURN = "200 (none) (200) (503) (200) (503) (200) (503) (200) (none) (200)"
+NETWORK = Probes(HICCUPS, HICCUPS, IN_TURN)
 # A probe can be under way in the process that is killed, as any request can.
 ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
@@ -69,6 +71,7 @@ START = (
         probes=GIVES_UP,
         starts=("worker",),
         exit_code=0,
+        settings={"worker": {"REQUEST_TIMEOUT": "1"}},  # gunicorn's grace follows from it, which the control waits for
         control=Control("leaving before it is warm", breaks="it leaves", patches={"worker": "no_leaving"}),
     ),
     Row(

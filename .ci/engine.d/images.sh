@@ -38,4 +38,4 @@ image() {
 image python:3.11-slim-bookworm bookworm python
 image pgvector/pgvector:pg17 trixie pgvector
 image valkey/valkey:8 trixie valkey
-image haproxy:3.0 trixie haproxy
+image haproxy:3.2 testing haproxy
