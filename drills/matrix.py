@@ -266,7 +266,7 @@ TRAFFIC = (
         "An outage of Postgres takes no api replica out of service: what needs no database loses nothing.",
         "Postgres stopped for 6 s, behind a balancer that uses ready replicas only; 3 apis",
         probes={"api": STEADY},
-        elsewhere={"compose": {"api": NETWORK}},
+        elsewhere={"compose": {"api": Probes(HICCUPS, HICCUPS, HICCUPS)}},
         clients=(UNAVAILABLE,),
         control=Control("decoupled readiness", breaks="embeddings are served", settings={"api": COUPLED}),
     ),
