@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from loadtest.bench.closed_loop import closed_loop
@@ -53,6 +54,11 @@ def capacity(port: int) -> Capacity:
     found = Capacity(load.texts_per_s, tokens / (CAPACITY_SECONDS + 1.0))
     print(f"capacity: {found.texts_per_s:.0f} texts/s, {found.tokens_per_s:,.0f} tokens/s", flush=True)
     return found
+
+
+def mean_of(*measured: Capacity) -> Capacity:
+    """Each figure's mean."""
+    return Capacity(mean(each.texts_per_s for each in measured), mean(each.tokens_per_s for each in measured))
 
 
 def keep(name: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from servicekit.errors import Overloaded
 from services.worker.tests.stand_ins import LIMIT, metric, soon
 from worker.jobs import Job
 from worker.speed import Speed
-from worker.token_queue import TokenQueue
+from worker.token_queue import CERTAIN, TokenQueue
 
 PATIENT = 1000.0  # seconds that a request has left
 
@@ -32,29 +32,51 @@ def job(*sizes: int) -> Job:
 
 
 def test_requests_take_turns() -> None:
-    """Half of a batch is the oldest request's; in the other half a small one that came later gets its turns."""
+    """Most of a batch is the oldest request's; in the rest a small one that came later gets its turns."""
 
     async def scenario() -> None:
-        waiting, large, small = queue(), job(*[5] * 10), job(5, 5)
+        waiting, large, small = queue(), job(*[5] * 20), job(5, 5)
         waiting.put(large)
         waiting.put(small)
-        assert [item.job for item in await waiting.get(20)] == [large, large, large, small]
-        assert [item.job for item in await waiting.get(20)] == [large, large, large, small]
+        assert [item.job for item in await waiting.get(40)] == [large] * 7 + [small]
+        assert [item.job for item in await waiting.get(40)] == [large] * 7 + [small]
 
     run(scenario())
 
 
 def test_requests_of_one_size_end_in_the_order_of_their_arrival() -> None:
-    """Who came first is not held back by everybody who came later: at half of the speed, all the same."""
+    """Who came first is not held back by everybody who came later: at `OLDEST` of the speed, all the same."""
 
     async def scenario() -> None:
-        waiting, first = queue(), job(*[5] * 8)
+        waiting, first = queue(), job(*[5] * 12)
         waiting.put(first)
         for _ in range(20):
-            waiting.put(job(*[5] * 8))
+            waiting.put(job(*[5] * 12))
         for _ in range(4):
             await waiting.get(20)
-        assert first.taken == 8
+        assert first.taken == 12
+
+    run(scenario())
+
+
+def test_what_is_accepted_ends_in_time() -> None:
+    """However many come, and however much of the speed that costs, a request that was let in ends within its 10 s."""
+
+    async def scenario() -> None:
+        speed, second = 100, 0
+        waiting = queue(limit=100_000, tokens_per_second=round(speed / CERTAIN))
+        came: dict[Job, int] = {}
+        ended: dict[Job, int] = {}
+        for second in range(60):
+            for _ in range(50):
+                with contextlib.suppress(Overloaded), waiting.reserve(60, 10):
+                    accepted = job(*[5] * 12)
+                    waiting.put(accepted)
+                    came[accepted] = second
+            items = await waiting.get(speed)
+            ended.update({item.job: second + 1 for item in items if item.index == 11})
+        late = [each for each in came if ended.get(each, second + 1) - came[each] > 10]
+        assert (len(ended) > 80, late) == (True, [])
 
     run(scenario())
 
@@ -99,15 +121,18 @@ def test_a_full_queue_refuses_and_says_when_to_return() -> None:
 
 
 def test_what_would_wait_too_long_is_refused() -> None:
-    """A queue with room in it still refuses whoever would spend the time that is left with waiting."""
+    """A queue with room in it still refuses whoever might not be through it, and a batch, in the time that is left."""
 
     async def scenario() -> None:
         waiting = queue(limit=100_000, tokens_per_second=100)
-        waiting.put(job(*[100] * 5))
-        with waiting.reserve(100, 5.1):
+        waiting.put(job(*[100] * 6))
+        with waiting.reserve(150, 12.6):
             pass
-        expected = pytest.raises(Overloaded, match=r"they take 5\.0 s of the 4\.9 s left")
-        with expected, waiting.reserve(1, 4.9):
+        expected = pytest.raises(Overloaded, match=r"it may take 12\.5 s of the 12\.4 s left")
+        with expected, waiting.reserve(150, 12.4):
+            pass
+        assert len(await waiting.get(300)) == 3
+        with expected, waiting.reserve(150, 12.4):
             pass
 
     run(scenario())
