@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from loadtest.bench.cases import Row
 from loadtest.bench.summary import complete
 
-WITHOUT_MODEL = ("api-hit", "bare-fastapi")  # a hundred times faster: a panel of their own
+WITHOUT_MODEL = ("api-hit", "bare-fastapi", "bare-redis")  # a hundred times faster: a panel of their own
 
 
 @dataclass(frozen=True)

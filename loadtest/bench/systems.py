@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from loadtest.bench import infinity
 from loadtest.bench.dialects import API, INFINITY, WORKER, Dialect
 from loadtest.bench.server import Server
 from loadtest.bench.stacked import StackedApi
-from stack import free_ports
+from stack import EmbeddedStack, free_ports
+from stack.interface import NOTHING
 from stack.site import REPOSITORY
 
 HERE = Path(__file__).parent
@@ -83,10 +84,19 @@ def _infinity(folder: Path) -> Server:
     return Server(argv, port, folder / "log", folder, infinity.ENVIRONMENT)
 
 
-def _bare(folder: Path) -> Server:
+def _bare(folder: Path, program: str = "main", environment: Mapping[str, str] = NOTHING) -> Server:
     port = free_ports()["api"]
-    argv = (*GUNICORN, "main:app", *UVICORN, "-b", f"127.0.0.1:{port}")
-    return Server(argv, port, folder / "log", HERE / "bare", {})
+    argv = (*GUNICORN, f"loadtest.bench.bare.{program}:app", *UVICORN, "-b", f"127.0.0.1:{port}")
+    return Server(argv, port, folder / "log", REPOSITORY, environment)
+
+
+@contextmanager
+def _bare_redis(folder: Path) -> Iterator[Running]:
+    with (
+        EmbeddedStack(folder / "stack", free_ports(), ("valkey",)) as stack,
+        _bare(folder, "with_redis", {"REDIS_URL": stack.url("valkey")}) as server,
+    ):
+        yield server
 
 
 def model_folder() -> Path:
@@ -103,6 +113,7 @@ OTHERS = (
     System("textbook", WORKER, _textbook),
     System("infinity", INFINITY, _infinity),
     System("bare-fastapi", API, _bare),
+    System("bare-redis", API, _bare_redis),
 )
 
 

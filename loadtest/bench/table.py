@@ -55,11 +55,13 @@ def _last_line(text: str) -> str:
 
 
 def goals(found: Sequence[Outcome]) -> str:
-    """Each goal with the median, the range over the rounds, and whether it is reached."""
-    lines = [f"{'':<52}{'median':>9}{'range':>17}{'goal':>10}"]
+    """Each goal with the median, the range over the rounds, the limit's median, and whether it is reached."""
+    lines = [f"{'':<52}{'median':>9}{'range':>17}{'limit':>9}{'goal':>10}"]
     for each in found:
         low, high = min(each.values), max(each.values)
         goal = f"{each.goal.sense} {each.goal.bound:g}"
-        mark = "reached" if each.reached else "MISSED"
-        lines.append(f"{each.goal.name:<52}{each.median:>9.4g}{f'{low:.3g} to {high:.3g}':>17}{goal:>10}  {mark}")
+        limit = f"{each.limit.median:.4g}" if each.limit else ""
+        mark = "reached" if each.reached else "MISSED" if each.within_reach else "MISSED, by the limit too"
+        span = f"{low:.3g} to {high:.3g}"
+        lines.append(f"{each.goal.name:<52}{each.median:>9.4g}{span:>17}{limit:>9}{goal:>10}  {mark}")
     return "\n".join(lines)

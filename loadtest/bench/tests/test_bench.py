@@ -13,11 +13,11 @@ from loadtest.bench.summary import FIGURES
 from stack.site import REPOSITORY
 from tests.harness import until
 
-SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "worker-nonsense")
+SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "bare-redis", "worker-nonsense")
 
 
 def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
-    """One round of three systems and one that can't be had: rows, summary, table and picture, and the reason."""
+    """One round of four systems and one that can't be had: rows, summary, table and picture, and the reason."""
     options = {"--rounds": "1", "--scale": "0.08", "--systems": ",".join(SYSTEMS), "--reports": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "loadtest.bench", *chain.from_iterable(options.items())],
@@ -31,7 +31,7 @@ def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
     assert "worker-nonsense: not measured: " in done.stdout
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["rounds"] == 1
-    assert list(summary["systems"]) == ["worker-fake", "limit-fake", "bare-fastapi"]
+    assert list(summary["systems"]) == ["worker-fake", "limit-fake", "bare-fastapi", "bare-redis"]
     for figures in summary["systems"].values():
         assert list(figures) == list(FIGURES)
         assert all(value > 0 for value in figures.values())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from loadtest.bench import table
 from loadtest.bench.cases import Row
 from loadtest.bench.goals import Goal
 from loadtest.bench.summary import FIGURES, outcomes, summary
@@ -63,3 +64,14 @@ def test_a_figure_may_lie_deeper() -> None:
     goal = Goal("first_to_steady.longest", "worker-auto", None, "", "≤", 1.5)
     assert goal.value({"worker-auto": {"first_to_steady": {"longest": 1.25}}}) == 1.25
     assert goal.value({"worker-auto": {}}) is None
+
+
+@pytest.mark.parametrize(("limit", "within_reach"), [(4.0, False), (6.0, True)])
+def test_a_goal_that_its_limit_misses_is_out_of_reach(limit: float, within_reach: bool) -> None:
+    """The limit is compared in the same rounds, and stands among the ratios."""
+    rows = [row(0, "api-hit", 3.0), row(0, "bare-fastapi", 10.0), row(0, "bare-redis", limit)]
+    [found] = outcomes(rows)
+    assert (found.reached, found.within_reach) == (False, within_reach)
+    ratios = summary(rows, 1)["ratios"]
+    assert ratios["bare-redis/bare-fastapi texts_per_s_c32"] == limit / 10
+    assert "MISSED, by the limit too" in table.goals([found]) or within_reach
