@@ -1,6 +1,6 @@
 """The in-process limit of an engine: the worker's own tokenizer and engine, the same texts, no HTTP, no event loop.
 
-The one file that imports a service from outside: the limit must be that of the very engine that the worker runs. A
+Imports a service from outside, as only `bare` does besides: it must be the limit of the very engine that is served. A
 program of its own, which `limits` starts with ENGINE set: orders on its command line, one line of JSON as output.
 """
 
