@@ -28,6 +28,9 @@ from loadtest.percentiles import percentile
 TIMES = 10.0
 BATCH = 32
 EMPTY_SECONDS = 10.0
+# The rest is what refusing takes on two cores, with the load generator on them: 8 to 25 % in five runs on two machines.
+# Work that is accepted and then expires takes far more: a worker that let it wait kept a third of its capacity.
+KEPT = 0.7
 
 
 def main() -> int:
@@ -80,7 +83,7 @@ def _bounds(sent: list[Sent], able: Capacity, probes: Probes) -> list[Bound]:
     span = max(each.at for each in sent)
     print(f"queue: at most {most:,.0f} tokens, {waiting:.2f} s of work")
     return [
-        Bound("accepted, texts/s (capacity x 0.8)", len(accepted) * BATCH / span, "≥", 0.8 * able.texts_per_s),
+        Bound(f"accepted, texts/s (capacity x {KEPT})", len(accepted) * BATCH / span, "≥", KEPT * able.texts_per_s),
         Bound("accepted, p99 s (2 x the queue's time bound)", _p99(accepted), "≤", 2 * waiting),
         Bound("share that left over 50 ms late", sum(each.lag > LATE for each in sent) / len(sent), "≤", 0.01),
         Bound("refused", len(refused), "≥", 1),
