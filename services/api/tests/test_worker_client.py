@@ -1,7 +1,6 @@
 """The client to the worker: one retry, the time budget passed on, and the worker's errors kept apart."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -101,17 +100,29 @@ def by_name(worker: StandIn) -> WorkerClient:
 
 
 async def test_a_failing_name_server_fails_no_call(worker: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of a worker that answers is kept, for hours too; a failed connection has it looked up anew."""
+    """The address of a worker that answers is kept; a failed connection has it looked up anew."""
     async with by_name(worker) as client:
         await client.refresh()
         names = fail_lookups(monkeypatch)
-        monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + 10_000)
         await asyncio.gather(*(client.embed(["a"], budget=5) for _ in range(20)))
         assert not names
         worker.before = cut(1)
         with pytest.raises(DependencyUnavailable):
             await client.embed(["a"], budget=5)
         assert names == ["localhost"]
+
+
+async def test_calls_outlive_that_others_forget_the_address(worker: StandIn) -> None:
+    """A killed worker process takes several calls along: one forgets the address while others have it looked up."""
+    for _ in range(10):
+        async with by_name(worker) as client:
+            calls = [asyncio.create_task(client.embed(["a"], budget=5)) for _ in range(20)]
+            while not all(call.done() for call in calls):
+                forgetting = asyncio.create_task(client.refresh())
+                await asyncio.sleep(0)
+                forgetting.cancel()
+                await asyncio.wait({forgetting})
+            assert all([await call for call in calls])
 
 
 async def test_a_worker_that_fails_a_check_is_looked_up_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from aiohttp import (
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from api.addresses import KeptAddresses
 from api.embedding import Item
 from api.identity import Identity
 from api.metrics import WORKER_RETRIES
@@ -47,11 +48,11 @@ class WorkerClient:
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
         # The address is kept while it serves: a drill met an engine's name server that failed for 2 s.
-        pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, ttl_dns_cache=None)
+        self._addresses = KeptAddresses()
+        pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, use_dns_cache=False, resolver=self._addresses)
         self._pooled = ClientSession(base_url, connector=pooled, timeout=LIMITS)
-        fresh = TCPConnector(limit=0, force_close=True)
+        fresh = TCPConnector(limit=0, force_close=True, use_dns_cache=False, resolver=self._addresses)
         self._fresh = ClientSession(base_url, connector=fresh, timeout=LIMITS)
-        self._connectors = (pooled, fresh)
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,13 +62,14 @@ class WorkerClient:
     ) -> None:
         await self._pooled.close()
         await self._fresh.close()
+        await self._addresses.close()
 
     async def refresh(self) -> None:
         """Learn the worker's model. Raises DependencyUnavailable when it does not answer as it should."""
         try:
             self.identity = await self._describe()
         except BaseException:  # also of a sample that was given up: the worker may have moved
-            self._forget_address()
+            self._addresses.forget()
             raise
 
     async def _describe(self) -> Identity:
@@ -112,13 +114,9 @@ class WorkerClient:
             raise
         except (ClientConnectionError, ClientPayloadError, ConnectionError):
             WORKER_RETRIES.inc()
-            self._forget_address()
+            self._addresses.forget()
             # Not from the pool: after a restart of the worker every connection in there is dead.
             return await self._send(self._fresh, payload, ends)
-
-    def _forget_address(self) -> None:
-        for each in self._connectors:
-            each.clear_dns_cache()
 
     async def _send(self, session: ClientSession, payload: bytes, ends: float) -> tuple[ClientResponse, bytes]:
         left = max(0.001, ends - asyncio.get_running_loop().time())
