@@ -92,6 +92,19 @@ async def test_a_failed_lookup_is_not_kept(server: NameServer, addresses: KeptAd
     assert await first(addresses) in HOSTS
 
 
+async def test_a_failure_and_forgetting_may_meet(
+    server: NameServer, addresses: KeptAddresses, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever forgets just after a look-up failed takes away nothing that the failure would miss."""
+    server.error = OSError("no name server")
+    waiting = asyncio.create_task(first(addresses))
+    while not waiting.done():
+        addresses.forget()
+        await asyncio.sleep(0)
+    assert str(waiting.exception()) == "no name server"
+    assert not caplog.records  # an exception in a callback would be logged
+
+
 async def test_a_caller_that_leaves_takes_no_lookup_along(server: NameServer, addresses: KeptAddresses) -> None:
     """Another one that waits for the same answer gets it."""
     server.gate.clear()

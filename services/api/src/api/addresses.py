@@ -49,7 +49,8 @@ class KeptAddresses(AbstractResolver):
             return deque(await self._resolver.resolve(*name))
 
         def end(lookup: LookUp) -> None:
-            if lookup.cancelled() or lookup.exception():
+            failed = lookup.cancelled() or lookup.exception()
+            if failed and self._lookups.get(name) is lookup:
                 del self._lookups[name]
 
         lookup = self._lookups[name] = asyncio.create_task(look_up())
