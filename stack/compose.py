@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
+from stack.descent import descendants
 from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
@@ -197,12 +198,13 @@ class ComposeStack(Stack):
         return self._log(part)
 
     def pids(self, part: Part) -> list[int]:
-        """As the engine's host numbers them; an init that is process 1 doesn't count."""
+        """As the engine's host numbers them; no init that is process 1, and no health check under way."""
         found: list[int] = []
         for each in self.project.containers(part):
             if each.pid:
-                listed = [int(line) for line in docker("top", each.id, "-eo", "pid").split()[1:]]
-                found += [pid for pid in listed if not (each.init and pid == each.pid)]
+                lines = docker("top", each.id, "-eo", "pid,ppid").splitlines()[1:]
+                parents = {int(pid): int(parent) for pid, parent in map(str.split, lines)}
+                found += descendants(each.pid, parents)[int(each.init) :]
         return found
 
     def status(self) -> list[PartStatus]:

@@ -5,6 +5,7 @@ The pods share one process namespace, whose process 1 is the pause container: so
 
 from signal import Signals
 
+from stack.descent import descendants
 from stack.site import DATABASE, USER
 
 # Of every process a line of /proc/N/stat, then the shell's own process id.
@@ -42,7 +43,4 @@ def processes(listed: str) -> list[int]:
     parents = {int(line.split(" ", 1)[0]): int(line.rpartition(")")[2].split()[1]) for line in lines}
     own = {PAUSE_CONTAINER, int(shell)}
     main = min((pid for pid, parent in parents.items() if parent == 0 and pid not in own), default=None)
-    found = [main] if main else []
-    for pid in found:  # grows meanwhile
-        found += sorted(child for child, parent in parents.items() if parent == pid and child not in own)
-    return found
+    return descendants(main, parents) if main else []

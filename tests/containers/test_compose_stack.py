@@ -63,6 +63,15 @@ def test_process_ids_are_those_of_the_host(stack: ComposeStack) -> None:
     assert "gunicorn" in " ".join(master.cmdline())
 
 
+def test_a_health_check_under_way_is_none_of_the_parts_processes(stack: ComposeStack) -> None:
+    """The engine starts one beside the part's own, as it does any `docker exec`."""
+    before = stack.pids("worker")
+    worker = stack.project.containers("worker")[0].id
+    docker("exec", "--detach", worker, "sleep", "15")
+    poll_until(lambda: "sleep" in docker("top", worker, "-eo", "pid,comm"), 5.0, "the check's own process")
+    assert stack.pids("worker") == before
+
+
 def test_a_parts_own_address_is_past_the_front_door(stack: ComposeStack) -> None:
     """It is another than the published one, and answers; a container that is stopped has none."""
     own = stack.own_url("worker")
