@@ -17,7 +17,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from uvicorn_worker import UvicornWorker
 
-from servicekit import process
+from servicekit import garbage, process
 from servicekit.board import Board, Entry
 from servicekit.phase import Phase
 from servicekit.process import METRICS_FOLDER
@@ -81,6 +81,7 @@ class Worker(UvicornWorker):
 
     def init_process(self) -> None:
         """Take the slot and run; whatever fails before the lifecycle can say so is said here."""
+        garbage.hold()
         process.join(process.Process(BOARD, self.slot, under_gunicorn=True))
         BOARD.write(self.slot, Entry(os.getpid(), Phase.STARTING))
         try:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from fastapi import FastAPI
 
-from servicekit import process
+from servicekit import garbage, process
 from servicekit.board import Entry
 from servicekit.faults import SWITCHES
 from servicekit.health import reason
@@ -114,6 +114,8 @@ class Lifecycle:
             if task.done():
                 await self._fail_start("start failed")
             task.add_done_callback(self._ended)
+        if self.process.under_gunicorn:  # elsewhere the process isn't ours
+            garbage.settle()
         self._enter(Phase.READY)
 
     async def _all_settled(self) -> None:

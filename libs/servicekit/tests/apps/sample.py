@@ -4,6 +4,7 @@ A dependency is up while its file exists. A model file that says `altered` is Fa
 """
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
@@ -94,6 +95,14 @@ def create_app() -> FastAPI:
     async def work(seconds: float = 0) -> dict[str, int]:
         await asyncio.sleep(seconds)
         return {"pid": os.getpid()}
+
+    @app.get("/collector")
+    async def collector(cycles: int = 0) -> dict[str, int]:
+        for _ in range(cycles):
+            cycle: list[object] = []
+            cycle.append(cycle)
+        collected = sum(generation["collected"] for generation in gc.get_stats())
+        return {"frozen": gc.get_freeze_count(), "threshold": gc.get_threshold()[0], "collected": collected}
 
     @app.get("/block")
     async def block(seconds: float) -> None:
