@@ -17,7 +17,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record."""
         line = {
-            "time": logging.Formatter("%(asctime)s", "%Y-%m-%dT%H:%M:%S%z").format(record),
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "pid": record.process,
@@ -31,6 +31,7 @@ class JsonFormatter(logging.Formatter):
 
 def logging_config(settings: ServiceSettings) -> dict[str, Any]:
     """For gunicorn's `logconfig_dict`: all loggers propagate to one handler on stderr."""
+    logging.logThreads = logging.logMultiprocessing = False  # no line has them, and each record would look them up
     through: dict[str, Any] = {"handlers": [], "propagate": True}
     return {
         "version": 1,
