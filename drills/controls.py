@@ -89,9 +89,16 @@ def dead_stay_pooled() -> None:
 def cache_required() -> None:
     """A request fails when Redis does."""
     from api import dependencies
-    from servicekit import opened
+    from servicekit.errors import DependencyUnavailable
 
-    dependencies._cache = opened("redis")
+    embedder_of = dependencies.embedder_of
+
+    def demanding(request: Any) -> Any:
+        if failure := request.app.state.lifecycle.failure("redis"):
+            raise DependencyUnavailable("redis", failure)
+        return embedder_of(request)
+
+    dependencies.embedder_of = demanding
 
 
 def cache_errors_count() -> None:

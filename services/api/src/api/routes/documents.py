@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request, Response
 
 from api.admission import admit
-from api.dependencies import EmbedderOfRequest, Postgres
+from api.dependencies import Postgres, embedder_of
 from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
 from api.store import documents
 from api.store.documents import NewDocument
@@ -29,13 +29,12 @@ async def store_documents(
     body: DocumentsIn,
     response: Response,
     postgres: Postgres,
-    embedder: EmbedderOfRequest,
 ) -> DocumentIds:
     """Embed and store documents; those with a known id are replaced. All or none."""
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
     admit(request, texts, _field)
-    embedded = await embedder.embed(texts, _field)
+    embedded = await embedder_of(request).embed(texts, _field)
     require_storable(embedded.identity)
     began = time.perf_counter()
     await documents.upsert(postgres, new, embedded.embeddings, embedded.identity.fingerprint)

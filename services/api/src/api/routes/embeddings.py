@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
-from api.dependencies import EmbedderOfRequest
+from api.dependencies import embedder_of
 from api.embedder import Embedded
 from api.embedding import Item
 from api.routes.models import served_model
@@ -21,8 +21,9 @@ router = APIRouter(tags=["embeddings"])
     response_class=Response,
     responses={200: {"model": EmbeddingList}, **error_responses(404, 429)},
 )
-async def create_embeddings(request: Request, body: EmbeddingRequest, embedder: EmbedderOfRequest) -> Response:
+async def create_embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Embed one text, texts, or token ids."""
+    embedder = embedder_of(request)
     model = served_model(embedder.identity, body.model)
     if body.dimensions not in (None, model.dimensions):
         raise BadRequest(

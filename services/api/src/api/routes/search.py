@@ -5,7 +5,7 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
-from api.dependencies import EmbedderOfRequest, Postgres
+from api.dependencies import Postgres, embedder_of
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
 from api.store.tables import require_storable
@@ -24,11 +24,10 @@ async def search_documents(
     body: SearchRequest,
     response: Response,
     postgres: Postgres,
-    embedder: EmbedderOfRequest,
 ) -> SearchResults:
     """As many as `limit` documents, best first, among those of the model that is served now."""
     admit(request, [body.query], _field)
-    embedded = await embedder.embed([body.query], _field)
+    embedded = await embedder_of(request).embed([body.query], _field)
     require_storable(embedded.identity)
     began = time.perf_counter()
     matches = await search(
