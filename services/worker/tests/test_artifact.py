@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 
 from servicekit import Fatal
 from worker import export
 from worker.artifact.choice import has_bf16
+from worker.artifact.compiled import machine
 from worker.artifact.engine import engine_of
 from worker.artifact.manifest import MANIFEST, Manifest
 from worker.artifact.verification import BARS, RefusedError, check, reference_texts
@@ -72,6 +74,41 @@ def test_its_vectors_are_the_models(
     assert (rows * expected).sum(axis=1).min() >= BARS[variant.precision]  # a later pass leaves these rows alone
 
 
+def test_a_compiled_graph_is_read_only_on_its_own_kind_of_machine(
+    artifacts: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, varied_texts: list[str]
+) -> None:
+    """Where the export ran nothing is compiled; elsewhere the graph is, and gives the same vectors."""
+    variant = next(each for each in manifest.variants if (each.engine, each.precision) == ("openvino", "fp32"))
+    compiled: list[str] = []
+    compile_model = openvino.Core.compile_model
+
+    def compile_and_note(core: openvino.Core, graph: str, *options: object) -> object:
+        compiled.append(graph)
+        return compile_model(core, graph, *options)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_and_note)
+    here = engine_of(artifacts / MODEL, manifest, variant, threads=2)
+    assert compiled == []
+    monkeypatch.setattr("worker.artifact.compiled.machine", lambda: "another")
+    elsewhere = engine_of(artifacts / MODEL, manifest, variant, threads=2)
+    assert compiled == [str(artifacts / MODEL / "model.xml")]
+    inputs = here.encode(varied_texts)
+    np.testing.assert_array_equal(here.embed(inputs), elsewhere.embed(inputs))
+
+
+def test_a_machine_is_its_instruction_sets(tmp_path: Path) -> None:
+    """Its clock and the number of its cores don't matter; a CPU of which nothing is told is like no other."""
+    told = ["model name : A", "flags : avx2 fma", "cpu MHz : 1", ""]
+    files = [tmp_path / name for name in ("one", "two", "more", "nothing")]
+    files[0].write_text("\n".join(told))
+    files[1].write_text("\n".join([*told, *told]).replace("MHz : 1", "MHz : 2"))
+    files[2].write_text("\n".join(told).replace("fma", "fma avx512f"))
+    files[3].write_text("")
+    one, two, more, nothing = (machine(file) for file in files)
+    assert one == two != more
+    assert nothing == machine(tmp_path / "missing") == ""
+
+
 def test_a_graph_that_is_not_the_model_is_refused(engine: SentenceTransformersEngine) -> None:
     """Below the bar of its precision nothing is exported, and the error names bar and cosine."""
     inputs = engine.encode(["one text", "another"])
@@ -100,7 +137,7 @@ def test_an_artifact_that_is_there_is_not_made_again(copy: Path, monkeypatch: py
     assert made == [MODEL]
 
 
-@pytest.mark.parametrize("file", ["model.xml", "model.bin", "tokenizer/tokenizer.json"])
+@pytest.mark.parametrize("file", ["model.xml", "model.bin", "model.fp32.compiled", "tokenizer/tokenizer.json"])
 @pytest.mark.parametrize("how", ["altered", "missing"])
 def test_files_that_are_not_the_manifests_stop_the_start(copy: Path, file: str, how: str) -> None:
     """A manifest that matches but files that don't is fatal, never a fall-back."""
@@ -110,7 +147,7 @@ def test_files_that_are_not_the_manifests_stop_the_start(copy: Path, file: str, 
     else:
         path.unlink()
     with pytest.raises(Fatal, match=rf"artifact .*{file} (was altered: expected sha256|can't be read: No such file)"):
-        load(WorkerSettings(artifacts=copy, engine="openvino"))
+        load(WorkerSettings(artifacts=copy, engine="openvino", precision="fp32"))
 
 
 def test_an_artifact_of_other_weights_is_none(copy: Path) -> None:

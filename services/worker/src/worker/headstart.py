@@ -1,6 +1,6 @@
 """A head start for the model: its load begins at the fork, while the event loop's thread imports the web framework.
 
-On 2 cores the two take 0.36 and 0.25 s, and the model's libraries hold the interpreter lock for little of it.
+On 2 cores the two take 0.4 and 0.35 s, and the model's libraries hold the interpreter lock for little of it.
 """
 
 from concurrent.futures import Future

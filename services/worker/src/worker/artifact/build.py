@@ -69,9 +69,11 @@ def _write(
     variants: list[Variant] = []
     if "openvino" in engines:
         write_openvino(onnx, folder / "model.xml")
+        from worker.artifact.compiled import write_compiled  # noqa: PLC0415 - who exports for ONNX Runtime needs none
+
         files = ("model.xml", "model.bin")
         variants += [
-            Variant(engine="openvino", precision=precision, files=files, cosine=0)
+            write_compiled(folder, Variant(engine="openvino", precision=precision, files=files, cosine=0))
             for precision in (("bf16", "fp32") if has_bf16() else ("fp32",))
         ]
     if int8:

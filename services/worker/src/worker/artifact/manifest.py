@@ -15,6 +15,15 @@ EngineName: TypeAlias = Literal["onnx", "openvino"]
 Precision: TypeAlias = Literal["fp32", "bf16", "int8"]
 
 
+class Compiled(BaseModel):
+    """The graph as its library compiled it, in `file`; `machine` is the one kind that it is for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    machine: str
+
+
 class Variant(BaseModel):
     """One engine at one precision, and how it compares with the reference.
 
@@ -26,6 +35,7 @@ class Variant(BaseModel):
     engine: EngineName
     precision: Precision
     files: tuple[str, ...] = Field(min_length=1)
+    compiled: Compiled | None = None
     cosine: float
 
 
@@ -63,7 +73,8 @@ class Manifest(BaseModel):
     def verify(self, folder: Path, variant: Variant) -> None:
         """Raise Fatal, with the file, when one that this variant needs is missing or altered."""
         tokenizer = (file for file in self.files if file.startswith(f"{TOKENIZER}/"))
-        for name in (*variant.files, *tokenizer):
+        compiled = (variant.compiled.file,) if variant.compiled else ()
+        for name in (*variant.files, *compiled, *tokenizer):
             try:
                 found = sha256(folder / name)
             except OSError as error:

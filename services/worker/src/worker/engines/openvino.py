@@ -17,8 +17,6 @@ from worker.engines.tokenizing import TokenizingEngine
 SHORT, STEP, LONG_STEP = 64, 8, 32
 ROWS = (1, 2, 4, 8, 12, 16, 24, 32)
 
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
-
 
 class OpenVinoEngine(TokenizingEngine):
     """Vectors of the exported graph, normalized by the graph itself."""
@@ -28,20 +26,14 @@ class OpenVinoEngine(TokenizingEngine):
 
     def __init__(self, folder: Path, manifest: Manifest, variant: Variant, threads: int) -> None:
         """Raises what OpenVINO raises for a graph that it can't run."""
-        import openvino  # noqa: PLC0415 - only who loads this engine pays for it
+        from worker.artifact.compiled import load_graph  # noqa: PLC0415 - only who loads this engine pays for it
 
         super().__init__(folder / TOKENIZER)
         self.lengths = lengths(self.max_tokens)
         self.precision = variant.precision
         self.dimensions = manifest.dimensions
         self._fill = manifest.pad_token
-        options = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": PRECISIONS[variant.precision],
-        }
-        compiled = openvino.Core().compile_model(str(folder / variant.files[0]), "CPU", options)
+        compiled = load_graph(folder, variant, threads)
         self._request = compiled.create_infer_request()
         self._vectors = compiled.output(0)
 
