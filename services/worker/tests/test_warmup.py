@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+import pytest
 from fastapi.testclient import TestClient
 
 from services.worker.tests.stand_ins import RecordingEngine, engine_resource, serving
@@ -52,6 +53,18 @@ def test_the_first_speed_is_of_a_pass_that_compiled_nothing() -> None:
     engine = Compiling()
     speed = warm_up(engine, 500)
     assert speed.seconds_for(sum(map(len, engine.passes[1]))) < compiling
+
+
+@pytest.mark.parametrize(("budget", "rows"), [(500, [8, 8]), (100, [5])])
+def test_two_passes_stand_for_a_batch_that_takes_more(budget: int, rows: list[int]) -> None:
+    """An engine of at most 8 rows runs a larger batch in passes of 8: two of them are enough, whatever the budget."""
+
+    class Limited(RecordingEngine):
+        rows = (8,)
+
+    engine = Limited()
+    warm_up(engine, budget)
+    assert [len(batch) for batch in engine.passes if len(batch) > 1] == rows
 
 
 def test_passes_can_be_switched_off() -> None:
