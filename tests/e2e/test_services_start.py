@@ -46,8 +46,7 @@ def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
     """How `/readyz` changed until all processes were ready, and a little longer."""
     with Watch(service.port, "/readyz") as watch:
         until(lambda: (service.log.count("-> ready") == processes, service.log[-1500:]), 90, "ready processes")
-        seen = watch.count
-        until(lambda: (watch.count > seen + 25, str(watch.count)), 10, "25 more looks")
+        watch.go_on(25)
     return watch.answers
 
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.harness.http import outcome
+from tests.harness.until import until
 
 PERIOD = 0.02  # seconds, as the issue asks for
 
@@ -40,6 +41,11 @@ class Watch:
         """The changes of statuses alone: without the time before the server listened, or after."""
         statuses = [change for change in self.changes if isinstance(change, int)]
         return [now for before, now in zip([None, *statuses], statuses, strict=False) if now != before]
+
+    def go_on(self, looks: int = 1) -> None:
+        """Return after more than so many further looks: by then, one that began after the call has been counted."""
+        seen = self.count
+        until(lambda: (self.count > seen + looks, str(self.count)), 10, f"{looks} more looks")
 
     def _run(self) -> None:
         while not self._stop.is_set():

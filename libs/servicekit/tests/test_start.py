@@ -50,8 +50,7 @@ def readiness_changes(service: Gunicorn) -> list[int | str]:
         processes = int(service.env.get("WEB_CONCURRENCY", "1"))
         ready = "-> ready"
         until(lambda: (service.log.count(ready) == processes, service.log[-1500:]), 30, "all processes ready")
-        seen = watch.count
-        until(lambda: (watch.count > seen + 20, str(watch.count)), 10, "20 more looks")
+        watch.go_on(20)
     return watch.answers
 
 
@@ -175,8 +174,7 @@ def test_min_ready_processes(world: World, start: Start, needed: int, changes: l
         os.kill(service.workers()[0], signal.SIGKILL)
         until(lambda: (service.log.count("-> ready") == 4, service.log[-1500:]), 20, "a replacement")
         service.wait_ready()
-        seen = watch.count
-        until(lambda: (watch.count > seen + 20, str(watch.count)), 10, "20 more looks")
+        watch.go_on(20)
     assert watch.answers == changes
 
 
@@ -188,8 +186,7 @@ def test_a_reload_shows_nobody_a_cold_process(world: World, start: Start) -> Non
     with Watch(service.port, "/readyz") as readiness, Watch(service.port, "/work") as work:
         service.process.send_signal(signal.SIGHUP)
         until(lambda: (not before & set(service.workers()), str(service.workers())), 20, "new processes")
-        seen = readiness.count
-        until(lambda: (readiness.count > seen + 20, str(readiness.count)), 10, "20 more looks")
+        readiness.go_on(20)
     report = service.get("/startupz").json()
     assert {each["pid"] for each in report["processes"]} == set(service.workers())
     assert (readiness.answers, work.answers) == ([200], [200])
