@@ -1,12 +1,14 @@
 """Rules 1 and 7 of DESIGN.md section 2: drain, closing, and leaving early."""
 
+import http.client
 import signal
 import time
 
 import psutil
 import pytest
 
-from tests.harness import Load, Watch, until
+from tests.harness import Gunicorn, Load, Watch, until
+from tests.harness.http import exchange, outcome
 from tests.harness.sample import Start, World
 
 REQUESTS = 5000
@@ -53,6 +55,40 @@ def test_the_control_keeps_pooled_clients(world: World, start: Start) -> None:
     service.terminate()
     service.wait_for("/readyz", 503, timeout=1)
     assert "connection" not in service.get("/work").headers
+
+
+def asked_after_the_listener_closed(service: Gunicorn) -> http.client.HTTPConnection:
+    """A connection that was accepted in time, when a new one is refused."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=5)
+    connection.connect()
+    assert service.get("/livez").status == 200  # a later connection was answered: this one is accepted
+    service.terminate()
+    until(lambda: (isinstance(last := outcome(service.port, "/livez"), str), str(last)), 10, "a closed listener")
+    return connection
+
+
+def test_a_connection_accepted_at_the_end_may_ask_once(world: World, start: Start) -> None:
+    """What was accepted just before the listener closed is answered, with `Connection: close`; the exit is 0."""
+    service = start(DRAIN_SECONDS=0.2).wait_ready()
+    answer = exchange(asked_after_the_listener_closed(service), "/work")
+    assert (answer.status, answer.headers.get("connection")) == (200, "close")
+    assert service.wait_exit() == 0
+
+
+def test_the_control_resets_it(world: World, start: Start) -> None:
+    """Control of rule 7: uvicorn alone closes each connection on which no request was parsed (field note 22)."""
+    service = start("no_first_request", DRAIN_SECONDS=0.2).wait_ready()
+    connection = asked_after_the_listener_closed(service)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        exchange(connection, "/work")
+
+
+def test_a_silent_connection_does_not_keep_the_process(world: World, start: Start) -> None:
+    """One that never asks is closed after its second, and the exit is 0."""
+    service = start(DRAIN_SECONDS=0.2).wait_ready()
+    connection = asked_after_the_listener_closed(service)
+    assert service.wait_exit() == 0
+    assert connection.sock.recv(1) == b""
 
 
 def test_requests_in_flight_end_before_resources_close(world: World, start: Start) -> None:

@@ -19,6 +19,7 @@ from uvicorn_worker import UvicornWorker
 
 from servicekit import garbage, process
 from servicekit.board import Board, Entry
+from servicekit.connection import Connection
 from servicekit.phase import Phase
 from servicekit.process import METRICS_FOLDER
 from servicekit.settings import ServiceSettings
@@ -64,7 +65,7 @@ class Worker(UvicornWorker):
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "auto",
-        "http": "auto",
+        "http": Connection,
         "lifespan": "on",
         "access_log": False,
     }

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import sample
 from fastapi import FastAPI
 
-from servicekit import Resource, access, gate, health, lifecycle, process, supervisor
+from servicekit import Resource, access, connection, gate, health, lifecycle, process, supervisor
 from servicekit.board import Board
 from servicekit.phase import Phase
 
@@ -111,6 +111,12 @@ def no_drain() -> FastAPI:
 def no_connection_close() -> FastAPI:
     """Rule 7: pooled clients are not told to leave."""
     access.CLOSE = (b"x-connection", b"close")
+    return sample.create_app()
+
+
+def no_first_request() -> FastAPI:
+    """Rule 7: uvicorn's own end of a connection that has not asked yet."""
+    del connection.Connection.shutdown
     return sample.create_app()
 
 
