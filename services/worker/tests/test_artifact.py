@@ -138,12 +138,14 @@ def test_an_artifact_that_is_there_is_not_made_again(copy: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("file", ["model.xml", "model.bin", "model.fp32.compiled", "tokenizer/tokenizer.json"])
-@pytest.mark.parametrize("how", ["altered", "missing"])
+@pytest.mark.parametrize("how", ["altered", "emptied", "missing"])
 def test_files_that_are_not_the_manifests_stop_the_start(copy: Path, file: str, how: str) -> None:
     """A manifest that matches but files that don't is fatal, never a fall-back."""
     path = copy / MODEL / file
     if how == "altered":
         path.write_bytes(path.read_bytes()[:-1] + b"?")
+    elif how == "emptied":
+        path.write_bytes(b"")
     else:
         path.unlink()
     with pytest.raises(Fatal, match=rf"artifact .*{file} (was altered: expected sha256|can't be read: No such file)"):

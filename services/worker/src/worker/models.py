@@ -3,6 +3,8 @@
 import hashlib
 import importlib.util
 import json
+import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +108,12 @@ def fingerprint(hashes: dict[str, str], engine: Engine) -> str:
 
 
 def sha256(file: Path) -> str:
-    """Hex digest of a file; 90 MB take 0.1 s."""
+    """Hex digest of a file; 90 MB take 0.1 s.
+
+    In one call: in chunks it waits for the interpreter lock before each (44 MB beside a busy thread: 1.8 s, not 0.05).
+    """
     with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        if not os.fstat(content.fileno()).st_size:
+            return hashlib.sha256().hexdigest()
+        with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return hashlib.sha256(mapped).hexdigest()
