@@ -14,7 +14,7 @@ BATCH = "a batch of typical texts"
 
 
 def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]:
-    """One text at maximum length and at each that the engine pads to, a batch at the token budget, one short text.
+    """One text at maximum length and at each other to which the engine pads, a batch at the token budget, one short.
 
     Where the engine takes fewer rows at once, two passes of as many stand for the batch: its passes have that shape,
     and only the first compiles. The short one comes last: right after a large pass the first small one takes twice as
@@ -25,7 +25,7 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
     most = min(len(batch), engine.rows[-1]) if engine.rows else len(batch)
     return {
         "one text at maximum length": [[long]],
-        "one text of each length": [[long[:length]] for length in engine.lengths],
+        "one text of each length": [[long[:length]] for length in engine.lengths if length < len(long)],
         BATCH: [batch[:most]] * (2 if most < len(batch) else 1),
         "one short text": [[short]],
     }
