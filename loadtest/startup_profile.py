@@ -21,13 +21,13 @@ STARTS = int(os.environ.get("STARTS", "7"))
 READY_SECONDS = 120.0
 SHOWN = 12  # packages
 
-# What the worker's log says, in the order in which it happens.
+# What the worker's log says.
 MARKS = {
     "gunicorn's master runs": r"Starting gunicorn",
     "process forked": r"Booting worker",
-    "model: libraries of the choice imported": r"model threads",
+    "model: load begun": r"model threads",
     "application imported, lifespan begun": r"starting -> warming",
-    "model: read, graph compiled": r"loaded \S+ \(",
+    "model: libraries imported, files read, graph compiled": r"loaded \S+ \(",
     "pass: one short text": r"warm-up pass, one short text",
     "pass: one text at maximum length": r"warm-up pass, one text at maximum",
     "pass: one text of each length": r"warm-up pass, one text of each",
@@ -46,11 +46,11 @@ def main() -> int:
         starts.append(_marks_of_one_start())
     print(f"Median of {STARTS} starts, settings of this shell ({_engine()}):\n\n   at s   + s")
     before = 0.0
-    for mark in (mark for mark in MARKS if all(mark in start for start in starts)):
-        at = statistics.median(start[mark] for start in starts)
+    medians = {mark: statistics.median(start[mark] for start in starts) for mark in set.intersection(*map(set, starts))}
+    for mark, at in sorted(medians.items(), key=lambda item: item[1]):
         print(f"{at:7.2f} {at - before:5.2f}  {mark}")
         before = at
-    print("\nThe model's lines and the application's run beside each other, in two threads.")
+    print("\nThe passes and the application's import run beside each other, in two threads.")
     print("\nImports of the application, by package, ms of their own:\n")
     for package, milliseconds in sorted(_imports("worker.app").items(), key=lambda item: -item[1])[:SHOWN]:
         print(f"{milliseconds:7.0f}  {package}")

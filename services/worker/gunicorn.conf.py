@@ -1,24 +1,16 @@
 """How the worker runs: `gunicorn -c services/worker/gunicorn.conf.py` from the repository root."""
 
 import math
-from typing import Any
 
 from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
 from servicekit.settings import load
-from worker import headstart
 from worker.settings import WorkerSettings
 
 settings = load(WorkerSettings)
 prepare(settings)
 
-
-def post_fork(server: Any, worker: Any) -> None:
-    """In the new process, before it imports the application."""
-    headstart.begin(settings)
-
-
-wsgi_app = "worker.app:create_app()"
+wsgi_app = "worker.headstart:create_app()"
 bind = settings.bind
 workers = settings.web_concurrency
 worker_class = "servicekit.gunicorn.Worker"

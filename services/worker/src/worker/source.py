@@ -10,14 +10,12 @@ from worker import headstart
 from worker.batcher import Batcher
 from worker.loading import Loader
 from worker.model import Model
+from worker.preparing import prepare
 from worker.schemas import ModelInfo
 from worker.settings import WorkerSettings
-from worker.speed import Speed
 from worker.token_queue import TokenQueue
-from worker.warmup import warm_up
 
 STALLED = 30.0  # seconds; a pass of 2,048 tokens takes 0.2 s on 2 cores
-UNMEASURED = 5_000  # tokens/s, until passes were timed
 
 
 class ModelSource:
@@ -61,16 +59,11 @@ class ModelSource:
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self) -> Model:
-        settings, loop = self._settings, asyncio.get_running_loop()
-        begun, self._begun = self._begun, None
-        loaded = await asyncio.wrap_future(begun or self._inference.submit(self._load_engine, settings))
-        engine = loaded.engine
-        speed = Speed(UNMEASURED, 1)
-        # A lazy load has a request waiting: it is the first pass itself.
-        if settings.warmup_passes and settings.warmup != "lazy":
-            speed = await loop.run_in_executor(self._inference, warm_up, engine, settings.max_batch_tokens)
-        queue = TokenQueue(settings.max_queue_tokens, speed)
-        batcher = Batcher(engine, self._inference, queue, speed, settings.max_batch_tokens)
+        settings, begun, self._begun = self._settings, self._begun, None
+        prepared = await asyncio.wrap_future(begun or self._inference.submit(prepare, settings, self._load_engine))
+        loaded, engine = prepared.loaded, prepared.loaded.engine
+        queue = TokenQueue(settings.max_queue_tokens, prepared.speed)
+        batcher = Batcher(engine, self._inference, queue, prepared.speed, settings.max_batch_tokens)
         self._app.state.lifecycle.spawn("batcher", batcher.run())
         info = ModelInfo(
             model=loaded.name,
