@@ -6,7 +6,9 @@ from typing import Any, TypeAlias
 
 import psutil
 
+from loadtest.bench.added import Asked, added_ms
 from loadtest.bench.closed_loop import Load, closed_loop, send
+from loadtest.bench.dialects import WORKER
 from loadtest.bench.metrics import counters
 from loadtest.bench.ready import first_embedding
 from loadtest.bench.shapes import first_requests
@@ -31,7 +33,8 @@ class Case:
 
 
 CASES = (Case("c1", 1, 1, 2.5), Case("c32", 32, 1, 4.0), Case("b32", 4, 32, 6.0))
-BLOCKS = len(CASES) + 1  # of a round; the last is for the first requests
+FIRST, TURNS = len(CASES), len(CASES) + 1  # the blocks of texts of a round after those of the cases
+BLOCKS = TURNS + 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Durations:
 def measure(system: System, running: Running, round_: int, durations: Durations) -> Row:
     """Everything about one start of one system. Raises what the parts raise: then there is no row."""
     ready = first_embedding(running.port, system.dialect, running.check) - running.started
-    first = first_requests(running.port, system.dialect, (round_ * BLOCKS + len(CASES)) * BLOCK)
+    first = first_requests(running.port, system.dialect, (round_ * BLOCKS + FIRST) * BLOCK)
     loads = {case.name: _load(system, running, case, round_ * BLOCKS + i, durations) for i, case in enumerate(CASES)}
     return {
         "ready_seconds": ready,
@@ -54,6 +57,7 @@ def measure(system: System, running: Running, round_: int, durations: Durations)
         "texts_per_s_c32": loads["c32"].texts_per_s,
         "texts_per_s_b32": loads["b32"].texts_per_s,
         **memory(running.pids()),
+        **_added(system, running, round_ * BLOCKS + TURNS, durations),
         "first_to_steady": {shape: each.ratio for shape, each in first.items()},
         "steady_ms": {shape: each.steady_ms for shape, each in first.items()},
         "client_cpu": {name: load.cpu for name, load in loads.items()},
@@ -76,6 +80,14 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
         after = counters(port, LOOKUPS)
         load.errors.update({f"cache {other}": int(after.get(other, 0) - before.get(other, 0))})
     return load
+
+
+def _added(system: System, running: Running, number: int, durations: Durations) -> Row:
+    """What the api's way to a worker adds to that worker's latency."""
+    if system.cache != "miss" or running.worker_port is None:
+        return {}
+    front, behind = Asked(running.port, system.dialect), Asked(running.worker_port, WORKER)
+    return {"added_ms_c1": added_ms(front, behind, batches(block(number), 1), durations.scale)}
 
 
 def memory(pids: list[int]) -> Row:

@@ -15,7 +15,7 @@ from statistics import median
 import psutil
 
 from loadtest.bench.burn import burning
-from loadtest.bench.cases import BLOCKS, CASES, MB, Case, Row
+from loadtest.bench.cases import BLOCKS, CASES, FIRST, MB, Case, Row
 from loadtest.bench.shapes import SHAPES, STEADY, by_shape, texts_of
 from loadtest.bench.texts import BLOCK, batches, block
 from servicekit.settings import load as load_settings
@@ -34,7 +34,7 @@ def main() -> None:
     _embed(engine, ["ready"])
     ready = time.perf_counter()  # the clock of all processes of a machine, here as in `limits`
     number = orders["round"] * BLOCKS
-    row = _first(engine, (number + len(CASES)) * BLOCK)
+    row = _first(engine, (number + FIRST) * BLOCK)
     for offset, case in enumerate(CASES):
         with burning(orders["client_cpu"].get(case.name, 0.0)):
             texts = block(number + offset)

@@ -22,6 +22,8 @@ class ServerEnded(Exception):
 class Server:
     """`with Server(...) as server:` starts at once and returns at once; `started` is in `time.perf_counter()`."""
 
+    worker_port: int | None = None  # nothing is behind it
+
     def __init__(self, argv: Sequence[str], port: int, log: Path, cwd: Path, environment: Mapping[str, str]) -> None:
         self.port = port
         self._argv = argv

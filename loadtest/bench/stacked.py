@@ -17,6 +17,7 @@ class StackedApi:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         ports = free_ports()
         self.port = ports["api"]
+        self.worker_port: int | None = ports["worker"]
         self._stack = EmbeddedStack(folder, ports, ("postgres", "valkey", "worker"), environment)
 
     def __enter__(self) -> Self:

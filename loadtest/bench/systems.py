@@ -29,6 +29,7 @@ class Running(Protocol):
 
     port: int
     started: float
+    worker_port: int | None  # of the worker behind it
 
     def check(self) -> None:
         """Raise ServerEnded when it has."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from loadtest.bench import added
 from loadtest.bench.closed_loop import Load, closed_loop, send
 from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import WORKER
@@ -26,13 +28,14 @@ class StandIn(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, vectors: list[list[float]], status: int, *args: object) -> None:
-        self.vectors, self.answered = vectors, status
+    def __init__(self, vectors: list[list[float]], status: int, delay: float, *args: object) -> None:
+        self.vectors, self.answered, self.delay = vectors, status, delay
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_POST(self) -> None:
         """Read the body, answer."""
         self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.delay)
         content = json.dumps({"embeddings": self.vectors}).encode()
         self.send_response(self.answered)
         self.send_header("Content-Length", str(len(content)))
@@ -44,9 +47,9 @@ class StandIn(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stand_in(vectors: list[list[float]], status: int = 200) -> Iterator[int]:
-    """Its port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StandIn, vectors, status)) as server:
+def stand_in(vectors: list[list[float]], status: int = 200, delay: float = 0.0) -> Iterator[int]:
+    """Its port. It answers after `delay` seconds."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StandIn, vectors, status, delay)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
@@ -95,6 +98,17 @@ def test_refusals_are_no_throughput() -> None:
             send(port, WORKER, [["a"]])
     assert load.texts == 0
     assert load.errors["503"] > 0
+
+
+def test_what_a_server_adds_is_its_latency_less_that_of_the_one_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front that takes longer adds, one that takes less long spares, and a wrong answer is no figure."""
+    monkeypatch.setattr(added, "TURNS", 2)
+    texts = batches(block(0), 1)
+    with stand_in([UNIT], delay=0.05) as slow, stand_in([UNIT]) as fast, stand_in([[2.0]]) as wrong:
+        asked, behind = added.Asked(slow, WORKER), added.Asked(fast, WORKER)
+        assert added.added_ms(asked, behind, texts, 0.5) > 0 > added.added_ms(behind, asked, texts, 0.5)
+        with pytest.raises(OSError, match=r"length 2\.000"):
+            added.added_ms(added.Asked(wrong, WORKER), behind, texts, 0.5)
 
 
 def test_a_server_that_hangs_up_is_an_error() -> None:
