@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stack.health import fetch
 from stack.polling import poll_until
-from stack.ports import free_ports
+from stack.port_claims import free_ports
 from stack.site import REPOSITORY
 
 STARTS = int(os.environ.get("STARTS", "7"))

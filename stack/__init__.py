@@ -12,7 +12,7 @@ from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Part, PartStatus, Stack
 from stack.kubernetes import KubernetesStack
 from stack.polling import poll_until
-from stack.ports import free_ports
+from stack.port_claims import free_ports
 
 __all__ = [
     "PARTS",

@@ -9,7 +9,8 @@ from signal import Signals
 from stack.errors import StackError
 from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.polling import poll_until
-from stack.ports import free_ports, require_free
+from stack.port_claims import free_ports
+from stack.ports import require_free
 from stack.postgres import Postgres
 from stack.program import Program
 from stack.readiness import wait_ready

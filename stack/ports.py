@@ -3,10 +3,9 @@
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
 
 from stack.errors import StackError
-from stack.interface import PARTS, Part
+from stack.interface import Part
 
 HOST = "127.0.0.1"
 DEFAULTS: Mapping[Part, int] = {"postgres": 15432, "valkey": 16379, "worker": 8001, "api": 8000}
@@ -35,15 +34,6 @@ def ports_from(environment: Mapping[str, str] = os.environ) -> dict[Part, int]:
     return ports
 
 
-def free_ports() -> dict[Part, int]:
-    """A port for each part that nobody listens on now: for a stack beside others."""
-    with ExitStack() as held:  # all at once, so that no two are the same
-        sockets = [held.enter_context(socket.socket()) for _ in PARTS]
-        for taken in sockets:
-            taken.bind((HOST, 0))
-        return {part: taken.getsockname()[1] for part, taken in zip(PARTS, sockets, strict=True)}
-
-
 def require_free(ports: Mapping[Part, int]) -> None:
     """Make sure that each of these parts could listen on its port.
 
@@ -53,13 +43,13 @@ def require_free(ports: Mapping[Part, int]) -> None:
     taken = [
         f"port {port} for {part} is taken: free it, or set {VARIABLES[part]} to another"
         for part, port in ports.items()
-        if not _is_free(port)
+        if not is_free(port)
     ]
     if taken:
         raise StackError("\n".join([*taken, "Nothing was started."]))
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         # As the servers do: connections of an earlier run that are still timing out don't count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,7 +10,8 @@ from stack.interface import Part
 from stack.kubectl import Kubectl
 from stack.pods import Pod
 from stack.polling import poll_until
-from stack.ports import HOST, free_ports, require_free
+from stack.port_claims import free_ports
+from stack.ports import HOST, require_free
 from stack.site import Site
 
 CONNECT_SECONDS = 0.5

@@ -1,10 +1,13 @@
 """Which port each part gets."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
 from stack import PARTS, StackError, free_ports
+from stack.port_claims import EPHEMERAL, _claim
 from stack.ports import DEFAULTS, HOST, ports_from, require_free
 
 
@@ -28,6 +31,28 @@ def test_free_ports_are_distinct_and_free() -> None:
     assert set(ports) == set(PARTS)
     assert len(set(ports.values())) == len(PARTS)
     require_free(ports)
+
+
+def test_no_port_is_one_that_the_kernel_gives_to_clients() -> None:
+    """Between the choice and the server's start, an outgoing connection can't take the port."""
+    low, high = map(int, EPHEMERAL.read_text().split()) if EPHEMERAL.exists() else (49152, 65535)
+    chosen = {port for _ in range(25) for port in free_ports().values()}
+    assert not chosen & set(range(low, high + 1))
+    assert not chosen & set(DEFAULTS.values())
+
+
+def test_a_chosen_port_is_of_one_process_alone() -> None:
+    """Nobody else gets it before its server listens; when the process has ended, others may."""
+    choose = "from stack import free_ports; print(*free_ports().values(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", choose], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = list(map(int, other.stdout.readline().split()))
+        assert len(theirs) == len(PARTS)
+        assert [port for port in theirs if _claim(port)] == []
+        other.communicate("\n")
+    assert [port for port in theirs if _claim(port)] != []
 
 
 def test_every_taken_port_is_named_with_its_part_and_variable() -> None:

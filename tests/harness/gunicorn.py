@@ -11,7 +11,7 @@ from typing import Self
 
 import psutil
 
-from stack.ports import free_ports
+from stack.port_claims import free_ports
 from tests.harness.http import Answer, get, outcome
 from tests.harness.until import until
 
