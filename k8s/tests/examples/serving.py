@@ -30,6 +30,7 @@ PROBES: dict[Rule, list[Example]] = {
         local(in_api("readinessProbe/periodSeconds", 10), "readiness notices after 20 s"),
         local(setting("DRAIN_SECONDS", "0"), "the drain is over after 0 s"),
     ],
+    probes.a_deleted_pod_stays_ready: [local(setting("DRAIN_READYZ", "503"), "DRAIN_READYZ is 503")],
     probes.numbers_are_the_budgets: [local(in_api("readinessProbe/timeoutSeconds", 1), "budgets.yaml says")],
 }
 

@@ -84,6 +84,14 @@ def readiness_is_faster_than_the_drain(manifest: Manifest) -> Iterator[str]:
                 yield f"{pod}: readiness notices after {notice:g} s, but the drain is over after {drain:g} s"
 
 
+def a_deleted_pod_stays_ready(manifest: Manifest) -> Iterator[str]:
+    """It is taken off the ready endpoints anyhow; unready besides, it serves nobody while it is the only one."""
+    for pod in manifest.services:
+        answer = server_of(pod.image, manifest.environment(pod)).settings.drain_readyz
+        if answer != "200":
+            yield f"{pod}: DRAIN_READYZ is {answer}: an only pod that is deleted would be lost before the next is ready"
+
+
 def numbers_are_the_budgets(manifest: Manifest) -> Iterator[str]:
     """No number without its reason in budgets.yaml."""
     for pod in manifest.services:
@@ -103,5 +111,6 @@ RULES = (
     readiness_looks_at_no_dependency,
     liveness_is_slower_than_gunicorn,
     readiness_is_faster_than_the_drain,
+    a_deleted_pod_stays_ready,
     numbers_are_the_budgets,
 )

@@ -85,9 +85,10 @@ def test_after_first_readiness_no_process_halts_the_master(world: World, start: 
     assert service.process.poll() is None
 
 
-def test_a_dead_background_task_fails_its_process(world: World, start: Start) -> None:
+@pytest.mark.parametrize("drain_readyz", ["503", "200"])
+def test_a_dead_background_task_fails_its_process(world: World, start: Start, drain_readyz: str) -> None:
     """The process says why, is unready while it drains, exits with 1 and is replaced; the master lives on."""
-    service = start(BACKGROUND=1).wait_ready()
+    service = start(BACKGROUND=1, DRAIN_READYZ=drain_readyz).wait_ready()
     before = service.workers()
     world.up("poison")
     service.wait_for("/readyz", 503)

@@ -49,6 +49,29 @@ def test_draining_answers_say_connection_close(world: World, start: Start) -> No
     assert service.wait_exit() == 0
 
 
+def test_readiness_may_stay_while_draining(world: World, start: Start) -> None:
+    """With DRAIN_READYZ=200, `/readyz` answers 200 until the listener closes; requests still get `Connection: close`."""
+    service = start(DRAIN_SECONDS=1, DRAIN_READYZ="200").wait_ready()
+    with Watch(service.port, "/readyz") as watch:
+        service.terminate()
+        service.wait_for_log("ready -> draining")
+        answer = service.get("/work")
+        assert (answer.status, answer.headers.get("connection")) == (200, "close")
+        assert service.wait_exit() == 0
+    assert [each for each in watch.answers if isinstance(each, int)] == [200]
+
+
+def test_a_process_that_was_never_ready_does_not_say_so_when_it_leaves(world: World, start: Start) -> None:
+    """With DRAIN_READYZ=200, SIGTERM during the warm-up makes nothing ready."""
+    world.model(30)
+    service = start(DRAIN_READYZ="200")
+    service.wait_for("/readyz", 503)
+    with Watch(service.port, "/readyz") as watch:
+        service.terminate()
+        assert service.wait_exit() == 0
+    assert 200 not in watch.answers
+
+
 def test_the_control_keeps_pooled_clients(world: World, start: Start) -> None:
     """Control of rule 7: without the header a pooled client is not told to leave."""
     service = start("no_connection_close", DRAIN_SECONDS=2).wait_ready()

@@ -31,7 +31,7 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     and the policy is `coupled`.
     """
     entries = lifecycle.process.board.entries()
-    ready = [entry for entry in entries if entry.phase is Phase.READY]
+    ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
     seen_by = ready or entries
     needed = min(lifecycle.settings.min_ready_processes, len(seen_by))
     found = [Check(LIFECYCLE, _lifecycle_failure(lifecycle, len(ready)), gates=True)]
@@ -48,6 +48,15 @@ def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
     return not any(
         check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude) for check in found
     )
+
+
+def _ready_phases(lifecycle: Lifecycle) -> Collection[Phase]:
+    """With `DRAIN_READYZ=200` a process that was asked to leave counts until its listener closes.
+
+    One that failed never does (it is FAILED, not DRAINING, while it drains), nor one that leaves before it was ready
+    (it is STOPPED at once).
+    """
+    return {Phase.READY, Phase.DRAINING} if lifecycle.settings.drain_readyz == "200" else {Phase.READY}
 
 
 def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:

@@ -29,6 +29,9 @@ class ServiceSettings(BaseSettings):
     )
     startup_timeout: float = Field(60, gt=0, description="limit of the whole start-up")
     drain_seconds: float = Field(5, ge=0, description="how long requests are served after SIGTERM")
+    drain_readyz: Literal["503", "200"] = Field(
+        "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
+    )
     request_timeout: float = Field(10, gt=0, description="limit of one request")
     shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
     health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
