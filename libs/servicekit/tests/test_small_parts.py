@@ -1,14 +1,12 @@
-"""The parts that need no process: executor, CPU limit, timings, log lines, pauses."""
+"""The parts that need no process: executor, timings, log lines, pauses."""
 
 import json
 import logging
 import threading
-from pathlib import Path
 
 import pytest
 
 from servicekit import backoff
-from servicekit.cpu import cpu_limit
 from servicekit.executor import DaemonExecutor
 from servicekit.logs import JsonFormatter
 from servicekit.timing import Timings
@@ -47,26 +45,6 @@ def test_a_shut_down_executor_drops_what_has_not_begun() -> None:
     assert waiting.cancelled()
     with pytest.raises(RuntimeError, match="shut down"):
         executor.submit(int)
-
-
-@pytest.mark.parametrize(
-    ("files", "limit"),
-    [
-        ({"cpu.max": "150000 100000"}, 1),
-        ({"cpu.max": "50000 100000"}, 1),
-        ({"cpu.max": "max 100000"}, None),
-        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-        ({}, None),
-    ],
-)
-def test_the_cpu_limit_is_the_cgroups_quota(tmp_path: Path, files: dict[str, str], limit: int | None) -> None:
-    """Whole CPUs of the quota, never less than one; without a quota those that the process may run on."""
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    no_quota = cpu_limit(tmp_path / "nothing")
-    assert cpu_limit(tmp_path) == (limit or no_quota)
 
 
 def test_timings_survive_the_header() -> None:
