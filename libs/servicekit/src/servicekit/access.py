@@ -1,4 +1,4 @@
-"""What every answer leaves behind: a log line, two metrics and, while draining, `Connection: close`."""
+"""What every answer leaves behind: its id, a log line, two metrics and, while draining, `Connection: close`."""
 
 import logging
 from collections.abc import Collection
@@ -6,6 +6,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from servicekit import request_id
 from servicekit.metrics import REQUESTS, SECONDS
 from servicekit.phase import Phase
 from servicekit.probes import is_probe
@@ -31,16 +32,18 @@ class Access:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
+        named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
         status = 500
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = message["headers"] = [*message.get("headers", ()), named]
                 lifecycle = scope["app"].state.lifecycle
                 if lifecycle and lifecycle.phase not in (Phase.WARMING, Phase.READY):
                     # Without it pooled clients lose requests when the listener closes (field note 31).
-                    message["headers"] = [*message.get("headers", ()), CLOSE]
+                    headers.append(CLOSE)
             await send(message)
 
         try:

@@ -1,18 +1,35 @@
-"""One log stream for gunicorn, uvicorn and the service: lines for people, or JSON for machines."""
+"""One log stream for gunicorn, uvicorn and the service: lines for people, or JSON for machines.
+
+A line that is written for a request has the request's id.
+"""
 
 import json
 import logging
 import traceback
 from typing import Any
 
+from servicekit import request_id
 from servicekit.settings import ServiceSettings
 
 # What every record has anyway; the rest came through `extra=`.
 _PLAIN = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
 
 
+class ConsoleFormatter(logging.Formatter):
+    """Time, level, process, the request's id if there is one, logger and message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s [%(process)d]%(request)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line for one record, and its traceback."""
+        name = request_id.current()
+        record.request = f" [{name}]" if name else ""
+        return super().format(record)
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, pid, message, and the `extra` fields."""
+    """One JSON object a line: time (ISO 8601, UTC), level, logger, pid, message, request_id, and the `extra` fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record."""
@@ -24,6 +41,8 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _PLAIN},
         }
+        if name := request_id.current():
+            line["request_id"] = name
         if record.exc_info:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
         return json.dumps(line, default=str)
@@ -38,7 +57,7 @@ def logging_config(settings: ServiceSettings) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "json": {"()": JsonFormatter},
-            "console": {"format": "%(asctime)s %(levelname)-7s [%(process)d] %(name)s: %(message)s"},
+            "console": {"()": ConsoleFormatter},
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": settings.log_format}},
         "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},

@@ -31,7 +31,7 @@ from api.identity import Identity
 from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
-from servicekit import deadline
+from servicekit import deadline, request_id
 from servicekit.errors import DeadlineExceeded, DependencyUnavailable
 from servicekit.health import reason
 
@@ -125,6 +125,8 @@ class WorkerClient:
             "Content-Type": "application/json",
             deadline.HEADER: f"{left:.3f}",
         }
+        if name := request_id.current():  # of a shared miss, the id of the request that came first
+            headers[request_id.HEADER] = name
         async with session.post("/embeddings/", data=payload, headers=headers) as response:
             return response, await response.read()
 
