@@ -8,9 +8,13 @@ from services.api.tests.conftest import MODEL
 from stack import EmbeddedStack, Part, poll_until
 
 
-def lines(stack: EmbeddedStack, part: Part, name: str) -> list[str]:
-    """The lines of a service's log that name the request."""
-    return [line for line in stack.logs(part).splitlines() if f"[{name}]" in line]
+def wait_for_line(stack: EmbeddedStack, part: Part, name: str, text: str) -> None:
+    """Until a line of a service's log names the request and holds `text`."""
+
+    def found() -> bool:
+        return any(f"[{name}]" in line and text in line for line in stack.logs(part).splitlines())
+
+    poll_until(found, 5, f"the line of the {part}")
 
 
 def test_the_worker_logs_the_id_of_the_api(stack: EmbeddedStack, http: httpx2.Client) -> None:
@@ -19,7 +23,5 @@ def test_the_worker_logs_the_id_of_the_api(stack: EmbeddedStack, http: httpx2.Cl
     body = {"input": f"named {name}", "model": MODEL}
     answer = http.post("/v1/embeddings", json=body, headers={"X-Request-ID": name})
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, name)
-    poll_until(lambda: any("POST /v1/embeddings 200" in line for line in lines(stack, "api", name)), 5, "api's line")
-    poll_until(
-        lambda: any("POST /embeddings/ 200" in line for line in lines(stack, "worker", name)), 5, "worker's line"
-    )
+    wait_for_line(stack, "api", name, "POST /v1/embeddings 200")
+    wait_for_line(stack, "worker", name, "POST /embeddings/ 200")

@@ -25,14 +25,14 @@ def current() -> str | None:
 def begin(scope: Scope) -> str:
     """Name the request: as its `X-Request-ID` says, or at random when there is none, or one of another form.
 
-    It is not reset at the end: a server runs each request in a task of its own, and may log after the application ended.
+    It is not reset at the end: a server runs each request in a task of its own, and may log after the application.
     """
     for name, value in scope["headers"]:
         if name == RAW_HEADER and _VALID.fullmatch(value):
-            chosen = value.decode("ascii")
+            chosen: str = value.decode("ascii")
             break
     else:
         # 0.3 µs, where uuid4 takes 3.4: it names a request and keeps no secret.
-        chosen = f"{random.getrandbits(128):032x}"  # noqa: S311
+        chosen = f"{random.getrandbits(128):032x}"
     _current.set(chosen)
     return chosen
