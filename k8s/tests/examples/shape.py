@@ -79,6 +79,12 @@ WIRING: dict[Rule, list[Example]] = {
     wiring.every_variable_is_a_setting: [
         local(setting("DRAIN_SECOND", "5"), "DRAIN_SECOND is no setting of warmstart-api"),
         local(setting("DRAIN_SECONDS", "soon"), "drain_seconds"),
+        local(setting("WORKER_URL_FILE", "/x"), "WORKER_URL_FILE: WORKER_URL is no secret"),
+        production(setting("API_KEYS_FILE", ""), "API_KEYS_FILE: it is empty"),
+    ],
+    wiring.secret_files_are_mounted: [
+        local(setting("API_KEYS_FILE", "/run/secrets/warmstart/api-key"), "/api-key, which no mounted Secret has"),
+        production(setting("API_KEYS_FILE", "/run/secrets/api-keys"), "/api-keys, which no mounted Secret has"),
     ],
     wiring.the_api_finds_the_worker: [
         local(setting("WORKER_URL", "http://worker:8080"), "WORKER_URL 'http://worker:8080' is no Service"),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from api.settings import ApiSettings
 from k8s.tests.rules.manifest import Manifest, Object, Pod, name
 from k8s.tests.rules.server import settings_of
 
@@ -135,9 +136,10 @@ def production_is_closed(manifest: Manifest) -> Iterator[str]:
     """In production callers need a key, faults stay off, and no throwaway password is around."""
     for pod in manifest.services:
         environment = manifest.environment(pod)
-        if settings_of(pod.image, {**environment, "FAULTS_ENABLED": "0"}).environment != "production":
+        settings = settings_of(pod.image, {**environment, "FAULTS_ENABLED": "0"})
+        if settings.environment != "production":
             continue
-        if pod.image == "warmstart-api" and "API_KEYS_FILE" not in environment:
+        if isinstance(settings, ApiSettings) and not settings.keys():
             yield f"{pod}: ENVIRONMENT=production without API_KEYS_FILE: /v1 would be open to everybody"
         if environment.get("FAULTS_ENABLED", "0") != "0":
             yield f"{pod}: FAULTS_ENABLED with ENVIRONMENT=production: the service refuses to start"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from gunicorn.config import Config
@@ -15,6 +17,7 @@ from api.settings import ApiSettings
 from servicekit import ServiceSettings
 from servicekit import gunicorn as kit
 from servicekit.process import METRICS_FOLDER
+from servicekit.secret_files import SUFFIX, is_secret
 from stack.site import REPOSITORY
 from worker.settings import WorkerSettings
 
@@ -33,16 +36,21 @@ class Server:
 
 @contextmanager
 def _environment(image: str, environment: Mapping[str, str]) -> Iterator[None]:
-    """The pod's in place of this process's, without the files of secrets."""
-    fields = {key.upper() for key in CLASSES[image].model_fields}
-    kept = {key: value for key, value in os.environ.items() if key not in fields}
-    own = {key: value for key, value in environment.items() if not key.endswith("_FILE") or key in fields}
-    with patch.dict(os.environ, {**kept, **own, METRICS_FOLDER: "unused"}, clear=True):
-        yield
+    """The pod's in place of this process's; the files of secrets are there and hold something that fits."""
+    fields = {key.upper(): field for key, field in CLASSES[image].model_fields.items()}
+    kept = {key: value for key, value in os.environ.items() if key.removesuffix(SUFFIX) not in fields}
+    with TemporaryDirectory() as folder:
+        files = {}
+        for name, field in fields.items():
+            if environment.get(name + SUFFIX) and is_secret(field):
+                files[name + SUFFIX] = str(Path(folder, name))
+                Path(folder, name).write_text(field.default.get_secret_value() if field.default else "some-key")
+        with patch.dict(os.environ, {**kept, **environment, **files, METRICS_FOLDER: "unused"}, clear=True):
+            yield
 
 
 def settings_of(image: str, environment: Mapping[str, str]) -> ServiceSettings:
-    """Settings of the service in an image. Raises pydantic.ValidationError for values that it would refuse."""
+    """Settings of the service in an image. Raises ValueError, ValidationError often, for what it would refuse."""
     with _environment(image, environment):
         return CLASSES[image]()
 

@@ -1,14 +1,17 @@
 """What names what, and that it is there."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from k8s.tests.rules.manifest import Manifest, Pod, matches, name
 from k8s.tests.rules.server import CLASSES, settings_of
+from servicekit.secret_files import SUFFIX, is_secret
 
 EXTERNAL_SECRETS = {"warmstart"}  # where an overlay leaves making it to the user
+EXTERNAL_KEYS = ("api-keys", "database-url", "redis-url")  # that it must have, says overlays/production
 FROM_THE_IMAGE = {"GUNICORN_CMD_ARGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}  # read by others than the settings
 
 
@@ -82,12 +85,33 @@ def every_variable_is_a_setting(manifest: Manifest) -> Iterator[str]:
         environment = manifest.environment(pod)
         fields = {key.upper() for key in CLASSES[pod.image].model_fields}
         for variable in environment.keys() - FROM_THE_IMAGE:
-            if not {variable, variable.removesuffix("_FILE")} & fields:
+            if not {variable, variable.removesuffix(SUFFIX)} & fields:
                 yield f"{pod}: {variable} is no setting of {pod.image}"
         try:
             settings_of(pod.image, environment)
         except ValidationError as error:
             yield from (f"{pod}: {each['loc']}: {each['msg']}" for each in error.errors(include_input=False))
+        except ValueError as error:
+            yield f"{pod}: {error}"
+
+
+def secret_files_are_mounted(manifest: Manifest) -> Iterator[str]:
+    """`NAME_FILE` names a key of a Secret that is mounted; a missing file ends the start."""
+    for pod in (each for each in manifest.pods if each.image in CLASSES):
+        environment = manifest.environment(pod)
+        for key, field in CLASSES[pod.image].model_fields.items():
+            path = environment.get(key.upper() + SUFFIX)
+            if path and is_secret(field) and Path(path).name not in _mounted(manifest, pod, Path(path).parent):
+                yield f"{pod}: {key.upper()}{SUFFIX} names {path}, which no mounted Secret has"
+
+
+def _mounted(manifest: Manifest, pod: Pod, folder: Path) -> Collection[str]:
+    """Keys of the Secret mounted at a folder; of one that the user makes, those that its users document."""
+    volumes = [each["name"] for each in pod.main.get("volumeMounts", []) if Path(each["mountPath"]) == folder]
+    for volume in (each for each in pod.spec.get("volumes", []) if each["name"] in volumes and "secret" in each):
+        secret = manifest.get("Secret", volume["secret"]["secretName"])
+        return {*secret.get("data", {}), *secret.get("stringData", {})} if secret else EXTERNAL_KEYS
+    return ()
 
 
 def the_api_finds_the_worker(manifest: Manifest) -> Iterator[str]:
@@ -130,6 +154,7 @@ RULES = (
     what_pods_name_is_there,
     volumes_are_mounted,
     every_variable_is_a_setting,
+    secret_files_are_mounted,
     the_api_finds_the_worker,
     the_migration_is_a_job_of_its_version,
     the_migration_names_nothing_that_changes,

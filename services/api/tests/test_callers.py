@@ -1,10 +1,19 @@
 """Who may call, and how much."""
 
+import http.client
+from pathlib import Path
+
 import pytest
 
 from services.api.tests.conftest import MODEL, Start
+from stack import EmbeddedStack
+from stack.interface import Part
+from tests.harness import Gunicorn
+from tests.harness.gunicorn import REPOSITORY
 
 KEYS = "first-key, second-key"
+CONF = REPOSITORY / "services" / "api" / "gunicorn.conf.py"
+ADDRESSES: dict[str, Part] = {"DATABASE_URL": "postgres", "REDIS_URL": "valkey", "WORKER_URL": "worker"}
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -36,6 +45,26 @@ def test_each_key_opens(start: Start, key: str) -> None:
     """Every one of the comma-separated keys is accepted."""
     client = start(api_keys=KEYS)
     assert client.get("/v1/models", headers=bearer(key)).status_code == 200
+
+
+def test_keys_from_a_file_close_an_api_in_production(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Under gunicorn, as the manifests start it: no key and a wrong one are 401, the file's key is 200."""
+    (tmp_path / "keys").write_text("first-key\nsecond-key\n")
+    addresses = {name: stack.url(part) for name, part in ADDRESSES.items()}
+    files = {"ENVIRONMENT": "production", "API_KEYS_FILE": tmp_path / "keys"}
+    with Gunicorn(CONF, tmp_path, DRAIN_SECONDS=0, **addresses, **files) as api:
+        api.wait_ready()
+        answers = [status(api.port, headers) for headers in ({}, bearer("wrong"), bearer("second-key"))]
+    assert answers == [401, 401, 200]
+
+
+def status(port: int, headers: dict[str, str]) -> int:
+    """Of a GET of the models."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/v1/models", headers=headers)
+    found = connection.getresponse().status
+    connection.close()
+    return found
 
 
 def test_probes_and_page_need_no_key(start: Start) -> None:

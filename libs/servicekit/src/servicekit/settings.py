@@ -1,19 +1,21 @@
 """Settings that every service has, read from the environment."""
 
-import os
 import sys
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from servicekit.process import START_FAILED
+from servicekit.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
 
 class ServiceSettings(BaseSettings):
-    """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names."""
+    """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names.
+
+    An empty variable is as good as none for a setting that can be none, and a bad setting for any other.
+    """
 
     # hide_input_in_errors: the input may be a secret.
     model_config = SettingsConfigDict(
@@ -54,6 +56,21 @@ class ServiceSettings(BaseSettings):
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
         return self
 
+    @model_validator(mode="after")
+    def _filled(self) -> Self:
+        """An empty variable says "none"; that is refused where something is needed.
+
+        In production an empty secret is refused, too: whatever should have filled it did not.
+        """
+        given = variables()
+        for name, field in type(self).model_fields.items():
+            needed = field.default not in (None, "") or (self.environment == "production" and is_secret(field))
+            if needed and name not in self.model_fields_set:
+                empty = [each for each in (name.upper(), name.upper() + SUFFIX) if given.get(each) == ""]
+                if empty:
+                    raise ValueError(f"{empty[0]}: it is empty; give it a value, or unset it")
+        return self
+
     @property
     def bind(self) -> str:
         """Address and port as gunicorn wants them."""
@@ -77,30 +94,6 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls)
 
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """The file's content without surrounding white space. Raises ValueError when it can't be read."""
-        variable = f"{field_name.upper()}_FILE"
-        path = os.environ.get(variable)
-        if not path or SecretStr not in (field.annotation, *get_args(field.annotation)):
-            return None, field_name, False
-        if os.environ.get(field_name.upper()):
-            raise ValueError(f"{variable}: {field_name.upper()} is set too; use one of them")
-        try:
-            return Path(path).read_text().strip(), field_name, False
-        except OSError as error:
-            raise ValueError(f"{variable}: {error.strerror}: {path}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{variable}: not text: {path}") from error
-
-    def __call__(self) -> dict[str, Any]:
-        """All secrets that come from files."""
-        read = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in read.items() if value is not None}
-
-
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -110,8 +103,8 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
-            name = ".".join(str(part) for part in problem["loc"]).upper() or "settings"
-            sys.stderr.write(f"bad setting {name}: {problem['msg']}\n")
+            where = [".".join(str(part) for part in problem["loc"]).upper()] if problem["loc"] else []
+            sys.stderr.write(f"bad setting {': '.join([*where, problem['msg'].removeprefix('Value error, ')])}\n")
     except ValueError as error:
         sys.stderr.write(f"bad setting {error}\n")
     raise SystemExit(START_FAILED)

@@ -1,0 +1,103 @@
+"""Secrets from files: `NAME_FILE` names the file that holds the secret `NAME`."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+SUFFIX = "_FILE"
+LARGEST = 2**20  # bytes of a file
+ALIKE = 0.8  # difflib's ratio from which a name counts as a misspelling: API_KEY of API_KEYS has 0.93
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`, in any case, as pydantic-settings does.
+
+    A variable that is meant to name such a file, but that no setting reads, is an error: its author believes
+    that the secret is set.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self._variables = variables()
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets that come from files. Raises ValueError, which names the variable."""
+        fields = self.settings_cls.model_fields
+        for variable in self._variables:
+            if reason := _unread(variable, fields):
+                raise ValueError(f"{variable}: {reason}")
+        read = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
+        return {name: value for name, value in read.items() if value is not None}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The file's content without surrounding white space. Raises ValueError when it can't be read."""
+        name = field_name.upper()
+        variable = name + SUFFIX
+        path = self._variables.get(variable)
+        if not path or not is_secret(field):
+            return None, field_name, False
+        if self._variables.get(name):
+            raise ValueError(f"{variable}: {name} is set too; use one of them")
+        text, is_complex = _content(variable, path), self.field_is_complex(field)
+        try:
+            return self.prepare_field_value(field_name, field, text, is_complex), field_name, is_complex
+        except ValueError:  # its text may hold the secret
+            raise ValueError(f"{variable}: not JSON: {path}") from None
+
+
+def variables() -> dict[str, str]:
+    """The environment, its names in upper case."""
+    return {name.upper(): value for name, value in os.environ.items()}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a setting holds a secret, however deep in unions, lists and annotations."""
+    return _holds_secret(field.annotation)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    annotation = getattr(annotation, "__value__", annotation)  # `type Name = …`
+    if isinstance(annotation, type) and issubclass(annotation, Secret | SecretStr | SecretBytes):
+        return True
+    return any(_holds_secret(each) for each in [getattr(annotation, "__origin__", None), *get_args(annotation)] if each)
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            text = file.read(LARGEST + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"{variable}: {error.strerror}: {path}") from error
+    except UnicodeDecodeError:  # its text may hold the secret
+        raise ValueError(f"{variable}: not text: {path}") from None
+    if len(text) > LARGEST:
+        raise ValueError(f"{variable}: more than {LARGEST} bytes: {path}")
+    if not all(each.isprintable() or each.isspace() for each in text):
+        raise ValueError(f"{variable}: not text: {path}")
+    if not text.strip():
+        raise ValueError(f"{variable}: empty: {path}")
+    return text.strip()
+
+
+def _unread(variable: str, fields: Mapping[str, FieldInfo]) -> str | None:
+    """Why the variable will not be read although it seems to be meant for these settings, or None.
+
+    Meant are `NAME_FILE` of a setting that is no secret, and what begins like a secret's name or is spelled nearly
+    like one. Other names are other programs': SSL_CERT_FILE, SOPS_AGE_KEY_FILE.
+    """
+    name = variable.removesuffix(SUFFIX)
+    if name == variable or variable.lower() in fields:
+        return None
+    if field := fields.get(name.lower()):
+        return None if is_secret(field) else f"{name} is no secret, and comes from no file"
+    secrets = [each.upper() for each, field in fields.items() if is_secret(field)]
+    begins_alike = [each for each in secrets if name.partition("_")[0] == each.partition("_")[0]]
+    if meant := difflib.get_close_matches(name, secrets, n=1, cutoff=ALIKE) or begins_alike:
+        return f"nothing reads it; did you mean {meant[0]}{SUFFIX}?"
+    return None
