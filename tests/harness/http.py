@@ -2,7 +2,9 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 
@@ -19,10 +21,16 @@ class Answer:
         return json.loads(self.body)
 
 
-def exchange(connection: http.client.HTTPConnection, path: str, method: str = "GET", payload: object = None) -> Answer:
-    """Send one request on an open connection and read the whole answer."""
+def exchange(
+    connection: http.client.HTTPConnection,
+    path: str,
+    method: str = "GET",
+    payload: object = None,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Answer:
+    """Send one request on an open connection, with `more` headers, and read the whole answer."""
     body = None if payload is None else json.dumps(payload)
-    headers = {} if payload is None else {"Content-Type": "application/json"}
+    headers = {**more} if payload is None else {"Content-Type": "application/json", **more}
     connection.request(method, path, body=body, headers=headers)
     response = connection.getresponse()
     found = {name.lower(): value for name, value in response.getheaders()}

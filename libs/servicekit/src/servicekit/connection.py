@@ -1,11 +1,11 @@
 """One HTTP connection: when the server stops, one that has not asked yet may still ask."""
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from servicekit.upgrade import Upgradable
 
 FIRST_REQUEST_SECONDS = 1.0  # far more than the packet after the handshake takes
 
 
-class Connection(HttpToolsProtocol):
+class Connection(Upgradable):
     """uvicorn's, without the reset of a connection that was accepted just before the end.
 
     uvicorn closes at once each on which no request was parsed (field note 22); one that is on its way is then lost.
