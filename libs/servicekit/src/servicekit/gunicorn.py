@@ -31,8 +31,9 @@ SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: 
 
 
 def prepare(settings: ServiceSettings) -> None:
-    """Make what must exist before the first fork: the folder of the metrics, the limit of requests in flight."""
+    """Make what must exist before the first fork: the folder of the metrics, the limits of requests and connections."""
     Worker.in_flight_limit = settings.request_timeout
+    Connection.max_age = settings.connection_max_age
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
         # Processes leave without it (`process.leave`), or by a signal: this runs in the master alone.

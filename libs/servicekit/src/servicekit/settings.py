@@ -35,6 +35,9 @@ class ServiceSettings(BaseSettings):
         "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
     )
     request_timeout: float = Field(10, gt=0, description="limit of one request")
+    connection_max_age: float = Field(
+        10, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
+    )
     shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
     health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
     health_timeout: float = Field(1, gt=0, description="limit of one health sample")

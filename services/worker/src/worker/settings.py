@@ -13,6 +13,10 @@ class WorkerSettings(ServiceSettings):
     """What `ServiceSettings` has, and the model."""
 
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
+    # Each api has few connections, one for each call at a time: it takes several turns to share them out evenly.
+    connection_max_age: float = Field(
+        3, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
+    )
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body")
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",

@@ -1,0 +1,88 @@
+"""Kept connections are of bounded age, so that busy clients find replicas that joined."""
+
+import http.client
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.harness import until
+from tests.harness.http import exchange
+from tests.harness.sample import Start, World
+
+CLIENTS = 8
+RECENT = 400  # answers
+SHARED = {"GUNICORN_CMD_ARGS": "--reuse-port"}
+
+
+class Answers:
+    """What keep-alive clients got: the processes that gave the last answers, and every failure."""
+
+    def __init__(self) -> None:
+        self.pids: deque[int] = deque(maxlen=RECENT)
+        self.connections = 0
+        self.failed: Counter[str] = Counter()
+
+    @property
+    def least(self) -> float:
+        """The smallest share of the last answers that any process has given."""
+        recent = Counter(self.pids.copy())
+        return min(recent.values()) / recent.total() if len(recent) > 1 else 0.0
+
+
+@contextmanager
+def busy_clients(port: int) -> Iterator[Answers]:
+    """Clients that ask again and again, each on one connection for as long as it may."""
+    answers, stop = Answers(), threading.Event()
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        while not stop.is_set():
+            answers.connections += connection.sock is None
+            try:
+                answer = exchange(connection, "/work?seconds=0.01")
+            except (OSError, http.client.HTTPException) as error:
+                answers.failed[repr(error)] += 1
+                connection.close()
+                continue
+            if answer.status == 200:  # the kernel does not wait for readiness, as a balancer would
+                answers.pids.append(answer.json()["pid"])
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_busy_clients_find_a_replica_that_joined(world: World, start: Start) -> None:
+    """Behind what shares out connections, as kube-proxy does (here the kernel), it gets its part of their calls."""
+    first = start(**SHARED, CONNECTION_MAX_AGE=0.5).wait_ready()
+    with busy_clients(first.port) as answers:
+        until(lambda: (len(answers.pids) == RECENT, str(answers.failed)), 20, "clients are served")
+        second = start(**SHARED, CONNECTION_MAX_AGE=0.5, PORT=first.port)
+        second.wait_for_log("-> ready")
+        until(lambda: (answers.least > 0.25, f"{answers.least:.2f}"), 15, "both serve them")
+    assert not answers.failed
+
+
+def test_a_young_connection_is_kept(world: World, start: Start) -> None:
+    """By default, a client's connection is used again."""
+    service = start().wait_ready()
+    with busy_clients(service.port) as answers:
+        until(lambda: (len(answers.pids) == RECENT, str(answers.failed)), 20, "clients are served")
+        assert answers.connections == CLIENTS
+
+
+@pytest.mark.parametrize("age", ["0", "-1", "inf"])
+def test_an_age_is_a_positive_number(world: World, start: Start, age: str) -> None:
+    """Nothing else is taken."""
+    service = start(CONNECTION_MAX_AGE=age)
+    assert service.wait_exit() == 3
+    assert "bad setting CONNECTION_MAX_AGE" in service.log
