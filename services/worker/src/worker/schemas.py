@@ -14,10 +14,9 @@ def _without_nul(text: str) -> str:
 
 
 def _exactly_one(schema: dict[str, Any]) -> None:
-    """Say in the schema what the validator below says: one of the lists, and not null."""
-    for name, field in schema["properties"].items():
-        schema["properties"][name] = {**field.pop("anyOf")[0], "description": field["description"]}
-    schema["oneOf"] = [{"required": [name]} for name in schema["properties"]]
+    """Say in the schema what the validator below says: one of the lists; null is as if absent."""
+    lists = {"type": "array"}
+    schema["oneOf"] = [{"required": [name], "properties": {name: lists}} for name in schema["properties"]]
 
 
 Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": "^[^\\u0000]+$"}), AfterValidator(_without_nul)]
@@ -44,7 +43,7 @@ class EmbeddingsRequest(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_list(self) -> Self:
-        if (self.texts is None) == (self.token_ids is None) or len(self.model_fields_set) != 1:
+        if (self.texts is None) == (self.token_ids is None):
             raise ValueError("give exactly one of texts and token_ids")
         return self
 

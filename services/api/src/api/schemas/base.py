@@ -1,17 +1,37 @@
-"""What all bodies share: strict types, no unknown keys, and text that Postgres and UTF-8 can hold."""
+"""What all bodies share: strict types, no unknown keys, null as if absent, and text that Postgres and UTF-8 can hold."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-MAX_ITEMS = 256  # texts, token lists or documents in one call; the worker's limit too
+MAX_ITEMS = 256  # documents in one call
+
+
+def _nullable(schema: dict[str, Any]) -> None:
+    """Say in the schema that an optional field may be null."""
+    required = schema.get("required", [])
+    for name, field in schema["properties"].items():
+        if name not in required and {"type": "null"} not in field.get("anyOf", []):
+            described = {key: field.pop(key) for key in ("default", "description", "title") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **described}
 
 
 class RequestBody(BaseModel):
-    """A body from a caller: unknown keys and values of another type are errors, not guesses."""
+    """A body from a caller: unknown keys and values of another type are errors, not guesses.
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    Null in an optional field is as if the field were absent: many clients write every field that they know.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_nullable)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in body.items() if value is not None or name not in optional}
 
 
 def storable(text: str) -> str:
