@@ -39,21 +39,22 @@ def client(stack: Stack) -> OpenAI:
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
 def test_vectors_and_usage_match_the_reference(client: OpenAI, reference: Any, encoding: Format) -> None:
-    """Strings, a list and token ids give the reference's vectors, as near as an export must be, and its counts."""
+    """A string and a list give the reference's vectors, as near as an export must be, and its counts."""
     expected = reference.encode(TEXTS, normalize_embeddings=True)
-    ids = [reference.tokenizer(text, truncation=True, max_length=256)["input_ids"] for text in TEXTS]
-    without_special = [each[1:-1] for each in ids]
-    given: Any
-    for given in (TEXTS, without_special):
-        answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=given, encoding_format=encoding)
-        vectors = np.array([vector(item.embedding) for item in answer.data])
-        assert [item.index for item in answer.data] == list(range(len(TEXTS)))
-        assert (vectors * expected).sum(axis=1).min() >= COSINE
-        assert answer.usage.prompt_tokens == answer.usage.total_tokens == sum(len(each) for each in ids)
-    for given, position in ((TEXTS[1], 1), (without_special[2], 2)):
-        answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=given, encoding_format=encoding)
-        assert np.array(vector(answer.data[0].embedding)) @ expected[position] >= COSINE
-        assert answer.usage.prompt_tokens == len(ids[position])
+    sizes = [len(ids) for ids in tokenized(reference)]
+    answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=TEXTS, encoding_format=encoding)
+    vectors = np.array([vector(item.embedding) for item in answer.data])
+    assert [item.index for item in answer.data] == list(range(len(TEXTS)))
+    assert (vectors * expected).sum(axis=1).min() >= COSINE
+    assert answer.usage.prompt_tokens == answer.usage.total_tokens == sum(sizes)
+    answer = client.embeddings.create(model="all-MiniLM-L6-v2", input=TEXTS[1], encoding_format=encoding)
+    assert np.array(vector(answer.data[0].embedding)) @ expected[1] >= COSINE
+    assert answer.usage.prompt_tokens == sizes[1]
+
+
+def tokenized(reference: Any) -> list[list[int]]:
+    """The ids of each text, special tokens included."""
+    return [reference.tokenizer(text, truncation=True, max_length=256)["input_ids"] for text in TEXTS]
 
 
 def vector(embedding: Any) -> Any:
@@ -94,6 +95,9 @@ def test_the_worker_answers_json_and_binary(worker: int, reference: Any) -> None
     rows = np.frombuffer(response.read(), dtype="<f4").reshape(-1, 384)
     connection.close()
     np.testing.assert_allclose(rows, body["embeddings"], atol=1e-6)
+    ids = [each[1:-1] for each in tokenized(reference)]
+    by_ids = get(worker, "/embeddings/", "POST", {"token_ids": ids}, timeout=30).json()
+    assert (np.array(by_ids["embeddings"]) * expected).sum(axis=1).min() >= COSINE
     assert answer.headers["x-model-fingerprint"] == response.headers["X-Model-Fingerprint"]
     assert {"tokenize", "queue", "inference"} <= {
         part.split(";")[0] for part in answer.headers["server-timing"].split(", ")

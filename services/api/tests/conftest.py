@@ -29,7 +29,8 @@ def anyio_backend() -> str:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     """Postgres, Valkey, the worker with its fake engine, and the api."""
     root: Path = tmp_path_factory.mktemp("stack")
-    with EmbeddedStack(root, free_ports(), environment={"ENGINE": "fake", "DRAIN_SECONDS": "0"}) as running:
+    environment = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "TOKEN_IDS": "1"}
+    with EmbeddedStack(root, free_ports(), environment=environment) as running:
         yield running
 
 

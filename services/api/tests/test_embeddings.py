@@ -4,12 +4,13 @@ import array
 import base64
 import threading
 from collections.abc import Iterator
+from typing import Literal
 
 import httpx2
 import openai
 import pytest
 
-from services.api.tests.conftest import MODEL
+from services.api.tests.conftest import MODEL, Start
 from stack import EmbeddedStack
 
 # Ids of "hello" and "world" in the vocabulary of BERT, without [CLS] and [SEP].
@@ -79,10 +80,36 @@ def test_an_unknown_model_is_a_404(client: openai.OpenAI) -> None:
         client.models.retrieve("text-embedding-3-small")
 
 
-def test_256_texts_in_one_call(client: openai.OpenAI) -> None:
-    """The limit itself is allowed."""
-    texts = [f"text number {number}" for number in range(256)]
-    assert len(client.embeddings.create(input=texts, model=MODEL).data) == 256
+@pytest.mark.parametrize("count", [256, 257, 1000, 2048])
+@pytest.mark.parametrize("encoding", ["base64", "float"])
+def test_large_calls(client: openai.OpenAI, count: int, encoding: Literal["base64", "float"]) -> None:
+    """Up to 2,048 texts in one call give as many vectors, each that of its own text; usage is their sum."""
+    texts = [f"{encoding} text {'x' * (number % 7)} {count} {number}" for number in range(count)]
+    answer = client.embeddings.create(input=texts, model=MODEL, encoding_format=encoding)
+    assert [each.index for each in answer.data] == list(range(count))
+    assert answer.usage.prompt_tokens == sum(len(text.split()) + 2 for text in texts)
+    for number in (0, 255, 256, 511, 512, 999, count - 1):
+        if number < count:
+            alone = client.embeddings.create(input=texts[number], model=MODEL, encoding_format=encoding)
+            assert alone.data[0].embedding == answer.data[number].embedding
+
+
+def test_the_limit_is_a_setting(start: Start) -> None:
+    """MAX_INPUTS=3 takes three texts, and names the limit to whoever sends four."""
+    api = start(max_inputs=3)
+    assert api.post("/v1/embeddings", json={"input": ["a", "b", "c"], "model": MODEL}).status_code == 200
+    refused = api.post("/v1/embeddings", json={"input": ["a", "b", "c", "a"], "model": MODEL})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
+    assert "at most 3 items, not 4" in refused.json()["error"]["message"]
+
+
+def test_a_bad_input_of_a_large_call_is_named(http: httpx2.Client) -> None:
+    """What the worker refuses in the sixth of eight calls has the number that the caller knows."""
+    ids = [[number % 30_000, number // 30_000] for number in range(2048)]
+    ids[1500] = [7, 2_000_000]
+    error = http.post("/v1/embeddings", json={"input": ids, "model": MODEL}).json()["error"]
+    assert error["param"] == "input.1500.1"
+    assert "input.1500.1 is 2000000" in error["message"]
 
 
 def test_every_answer_carries_the_stages(http: httpx2.Client) -> None:

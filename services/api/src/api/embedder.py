@@ -11,12 +11,13 @@ from api.cache import Cache, cache_key
 from api.embedding import Embedding, Item
 from api.identity import Identity
 from api.metrics import SHARED_MISSES
+from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
 from servicekit import deadline
 from servicekit.disconnect import unless_disconnected
-from servicekit.errors import DeadlineExceeded, DependencyUnavailable
+from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from servicekit.timing import Timings
 
 STAGES = ("cache", "tokenize", "queue", "inference")
@@ -58,8 +59,8 @@ Flights: TypeAlias = SingleFlight[bytes, Computed]
 
 
 def new_flights() -> Flights:
-    """The single flight of one process. A refused input or a spent budget is the leader's own matter."""
-    return SingleFlight(private=(RefusedKeyError, DeadlineExceeded))
+    """The single flight of one process. A refused input, a spent budget or too large a call is its leader's own matter."""
+    return SingleFlight(private=(RefusedKeyError, DeadlineExceeded, Overloaded, PayloadTooLarge))
 
 
 class Embedder:
@@ -147,4 +148,8 @@ class Embedder:
                 self._cache.put(fresh)
             return {key: Computed(each, answer.fingerprint, answer.timings) for key, each in fresh.items()}
 
-        return await self._flights.run(missing, work)
+        async def ask(keys: list[bytes]) -> dict[bytes, Computed]:
+            return await self._flights.run(keys, work)
+
+        answers = await together(ask, portions(missing))
+        return {key: each for answer in answers for key, each in answer.items()}

@@ -23,6 +23,9 @@ class Lookups:
 
     async def get(self, keys: Sequence[bytes]) -> Values:
         """The values in the order of the keys, None for what is not there. Raises what the call raises."""
+        if len(keys) > KEYS:
+            parts = [keys[start : start + KEYS] for start in range(0, len(keys), KEYS)]
+            return [value for values in await asyncio.gather(*map(self.get, parts)) for value in values]
         found: asyncio.Future[Values] = asyncio.get_running_loop().create_future()
         self._waiting.append((keys, found))
         if len(self._calls) < CALLS:

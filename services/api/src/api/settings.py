@@ -81,6 +81,11 @@ class ApiSettings(ServiceSettings):
         description="texts a caller may send, as `600/minute`, counted in each process; empty: no limit",
     )
     max_text_characters: int = Field(20_000, ge=1, description="longest text, in characters")
+    max_inputs: int = Field(2048, ge=1, description="most texts of one `/v1/embeddings` call")
+    token_ids: bool = Field(
+        False,
+        description="whether `/v1/embeddings` takes token ids; they must be of the served model's vocabulary",
+    )
     migrate_timeout: float = Field(30, gt=0, description="how long `python -m api.migrate` waits for Postgres")
 
     def keys(self) -> list[str]:

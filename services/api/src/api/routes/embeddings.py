@@ -1,5 +1,6 @@
 """`POST /v1/embeddings`, as OpenAI's clients call it."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -11,9 +12,20 @@ from api.embedder import Embedded
 from api.embedding import Item
 from api.routes.models import served_model
 from api.schemas.embeddings import EmbeddingList, EmbeddingRequest
+from api.settings import ApiSettings
 from servicekit.errors import BadRequest, error_responses
 
 router = APIRouter(tags=["embeddings"])
+
+PIECE = 64  # vectors, written in 1 ms
+
+# The ids that clients make by themselves are of OpenAI's vocabulary: here they would be other words, and the vector
+# of "hello world" so read has a cosine of 0.17 to its own.
+TEXTS_ONLY = (
+    "input must be a string or a list of strings, not token ids: those of another model's vocabulary would be read as "
+    "other words. LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False. Ids of this model's own "
+    "vocabulary are taken where the server runs with TOKEN_IDS=1"
+)
 
 
 @router.post(
@@ -32,6 +44,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
             code="unsupported",
         )
     items, single = _items(body.input)
+    _check(items, request.app.state.settings)
 
     def field(index: int) -> str:
         return "input" if single else f"input.{index}"
@@ -39,7 +52,20 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
     admit(request, items, field)
     embedded = await embedder.embed(items, field)
     headers = {"Server-Timing": embedded.timings.header()}
-    return Response(_encode(embedded, base64=body.encoding_format == "base64"), 200, headers, "application/json")
+    content = await _encode(embedded, base64=body.encoding_format == "base64")
+    return Response(content, 200, headers, "application/json")
+
+
+def _check(items: list[Item], settings: ApiSettings) -> None:
+    """Raise BadRequest for token ids that nobody asked for, or for more inputs than one call may have."""
+    if not (settings.token_ids or isinstance(items[0], str)):
+        raise BadRequest(TEXTS_ONLY, param="input", code="token_ids_not_accepted")
+    if len(items) > settings.max_inputs:
+        raise BadRequest(
+            f"input must have at most {settings.max_inputs} items, not {len(items)}",
+            param="input",
+            code="too_many_inputs",
+        )
 
 
 def _items(value: Any) -> tuple[list[Item], bool]:
@@ -51,16 +77,22 @@ def _items(value: Any) -> tuple[list[Item], bool]:
     return [each if isinstance(each, str) else tuple(each) for each in value], False
 
 
-def _encode(embedded: Embedded, *, base64: bool) -> bytes:
+async def _encode(embedded: Embedded, *, base64: bool) -> bytes:
     """The answer's JSON.
 
     Floats are written by orjson as float64: 11 µs and 8.0 KB a vector. Nine digits, enough for a float32,
     would be 5.2 KB but take 55 µs of the event loop without numpy, and numpy is 73 MB of image. Who minds the
-    size asks for base64 (2 KB), as OpenAI's client does by default.
+    size asks for base64 (2 KB), as OpenAI's client does by default. Between pieces others have their turn.
     """
-    data = [
-        {"object": "embedding", "index": index, "embedding": each.base64() if base64 else each.floats()}
-        for index, each in enumerate(embedded.embeddings)
-    ]
+    pieces: list[bytes] = []
+    for first in range(0, len(embedded.embeddings), PIECE):
+        if first:
+            await asyncio.sleep(0)
+        data = [
+            {"object": "embedding", "index": index, "embedding": each.base64() if base64 else each.floats()}
+            for index, each in enumerate(embedded.embeddings[first : first + PIECE], first)
+        ]
+        pieces.append(orjson.dumps(data)[1:-1])
     usage = {"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens}
-    return orjson.dumps({"object": "list", "data": data, "model": embedded.identity.model, "usage": usage})
+    written = orjson.Fragment(b"[" + b",".join(pieces) + b"]")
+    return orjson.dumps({"object": "list", "data": written, "model": embedded.identity.model, "usage": usage})

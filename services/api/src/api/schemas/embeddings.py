@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, PlainValidator, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from api.schemas.base import MAX_ITEMS, RequestBody, Text
+from api.schemas.base import RequestBody, Text
 
 TokenList = Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]], Field(min_length=1, max_length=8192)]
-TextList = Annotated[list[Text], Field(min_length=1, max_length=MAX_ITEMS)]
-TokenLists = Annotated[list[TokenList], Field(min_length=1, max_length=MAX_ITEMS)]
+TextList = Annotated[list[Text], Field(min_length=1)]
+TokenLists = Annotated[list[TokenList], Field(min_length=1)]
 Inputs: TypeAlias = Text | TextList | TokenList | TokenLists
 
 _SHAPES: dict[type, TypeAdapter[Any]] = {
@@ -35,7 +35,13 @@ def _one_shape(value: object) -> object:
 
 
 class EmbeddingRequest(RequestBody):
-    """What to embed: one text, texts, or token ids without special tokens (they are added here)."""
+    """What to embed: one text, or up to `MAX_INPUTS` texts.
+
+    With `TOKEN_IDS=1` also ids of the model's own vocabulary, without special tokens (they are added here). Unknown
+    fields are ignored: clients send those of other servers (`input_type`, `drop_params`, `truncate_prompt_tokens`).
+    """
+
+    model_config = ConfigDict(extra="ignore")
 
     input: Annotated[Inputs, PlainValidator(_one_shape, json_schema_input_type=Inputs)]
     model: str

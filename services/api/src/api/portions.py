@@ -1,0 +1,48 @@
+"""A large request goes to the worker in portions, several at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+import orjson
+
+from api.embedding import Item
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+INPUTS = 256  # of one call to the worker
+BYTES = 8 * 2**20 - 1024  # of its body; the worker's MAX_BODY_BYTES is 8 MiB
+AT_ONCE = 8  # calls: 2,048 inputs wait in the worker's queue together, which takes all of them or none
+
+
+def portions(items: Mapping[K, Item]) -> list[list[K]]:
+    """The keys, in order, in portions that the worker takes in one call; an item too large for it is left alone."""
+    divided: list[list[K]] = []
+    room = 0
+    for key, item in items.items():
+        size = len(orjson.dumps(item)) + 1
+        if not divided or size > room or len(divided[-1]) == INPUTS:
+            divided.append([])
+            room = BYTES
+        divided[-1].append(key)
+        room -= size
+    return divided
+
+
+async def together(ask: Callable[[list[K]], Awaitable[V]], divided: Sequence[list[K]]) -> list[V]:
+    """What `ask` answers to each portion, in order. The first error ends the other calls, and is raised."""
+    if len(divided) == 1:
+        return [await ask(divided[0])]
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def call(portion: list[K]) -> V:
+        async with free:
+            return await ask(portion)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(call(portion)) for portion in divided]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [each.result() for each in calls]
