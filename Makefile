@@ -7,6 +7,10 @@ PYTHON ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 RUN := .venv/bin/python
+# Meant for other programs: Python would find other modules, or none at all.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDATA_NAME
+# conda and tcsh export HOST, the name of the machine: what isn't said on make's command line must be a URL.
+LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
@@ -61,10 +65,10 @@ startup-profile: artifact  ## What the start of a worker consists of
 loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest
 	@OPEN_RATE=$${OPEN_RATE:-10} $(RUN) -m locust -f loadtest/locustfile.py,loadtest/stages.py --headless --only-summary \
-		--stop-timeout 15 --html reports/loadtest/index.html $(if $(HOST),--host "$(HOST)")
+		--stop-timeout 15 --html reports/loadtest/index.html $(LOAD_HOST)
 
 loadtest-ui: install  ## The same by hand, at http://127.0.0.1:8089
-	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(if $(HOST),--host "$(HOST)")
+	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(LOAD_HOST)
 
 coldstart: artifact  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
 	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)

@@ -9,6 +9,7 @@ import pytest
 
 from k8s.tests import rendering
 from stack import docker
+from stack.environment import inherited
 
 
 class Tool(NamedTuple):
@@ -33,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known, and SIGINT work, which a shell's background jobs, and all their children, ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[LEFT_OUT] = []
+    for name in {"HOST", "PORT"} | set(os.environ) - set(inherited()):  # of this shell, meant for other programs
+        os.environ.pop(name, None)
     for marker, tool in TOOLS.items():
         config.addinivalue_line("markers", f"{marker}: needs {tool.needs}")
 

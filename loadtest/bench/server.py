@@ -1,6 +1,5 @@
 """A server in a session of its own, started at a known time and ended with everything that it started."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,6 +9,9 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+
+from stack.environment import above
+from stack.ports import HOST
 
 STOP_SECONDS = 10.0
 TAIL = 1500  # characters of a log that say why
@@ -29,7 +31,7 @@ class Server:
         self._argv = argv
         self._log = log
         self._cwd = cwd
-        self._environment = {**os.environ, "HF_HUB_OFFLINE": "1", **environment}
+        self._environment = above({"HOST": HOST, "HF_HUB_OFFLINE": "1", **environment})
 
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:

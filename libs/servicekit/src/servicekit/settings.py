@@ -2,13 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from servicekit.process import START_FAILED
 from servicekit.secret_files import SUFFIX, SecretFiles, is_secret, variables
+
+
+def _lower(value: Any) -> Any:
+    """`LOG_LEVEL=INFO` is how most programs spell it."""
+    return value.lower() if isinstance(value, str) else value
 
 
 class ServiceSettings(BaseSettings):
@@ -46,7 +51,9 @@ class ServiceSettings(BaseSettings):
     )
     max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="least level that is logged"
+    )
     log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
     faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
     faults_file: Path | None = Field(None, description="the switches, as JSON (`servicekit.faults.Faults`)")
