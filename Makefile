@@ -15,7 +15,7 @@ INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
 .PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	bench overload abandonment soak lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
+	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ abandonment: artifact  ## 500 clients that leave while they wait
 
 soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
 	$(RUN) -m loadtest.bench.soak
+
+fuzz: artifact  ## Odd bytes and slow connections, to both services; MESSAGES=100000 for more
+	$(RUN) -m loadtest.fuzz --messages $(or $(MESSAGES),20000)
 
 startup-profile: artifact  ## What the start of a worker consists of
 	@$(RUN) -m loadtest.startup_profile
