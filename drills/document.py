@@ -20,19 +20,22 @@ def document() -> str:
 
 def table() -> str:
     """One row a drill."""
-    head = "| claim | fault | probes: live, startup, ready | restarts | clients see | control: without | engine |\n"
-    return head + "|---" * 7 + "|\n" + "".join(_line(row) for row in ROWS)
+    head = (
+        "| claim | fault | probes: live, startup, ready | restarts | clients see | it has bitten when seen "
+        "| on a cluster | control: without | engine |\n"
+    )
+    return head + "|---" * 9 + "|\n" + "".join(_line(row) for row in ROWS)
 
 
 def _line(row: Row) -> str:
     cells = (
         f"**{row.name}** {row.claim}",
         row.fault,
-        "<br>".join(
-            [*_probes(row.probes), *(f"on {kind}: {'; '.join(_probes(on))}" for kind, on in row.elsewhere.items())]
-        ),
+        "<br>".join([*_probes(row.probes), *_elsewhere(row)]),
         _restarts(row),
         _clients(row),
+        ", ".join(f"*{each}*" for each in row.bites),
+        _cluster(row),
         _control(row.control),
         row.engine,
     )
@@ -41,6 +44,19 @@ def _line(row: Row) -> str:
 
 def _probes(expected: Mapping[Part, Probes]) -> list[str]:
     return [f"{part}: {each.live}, {each.startup}, {each.ready}" for part, each in expected.items()]
+
+
+def _elsewhere(row: Row) -> list[str]:
+    found = {kind: row.on(kind).probes for kind, differences in row.elsewhere.items() if "probes" in differences}
+    return [f"on {kind}: {'; '.join(_probes(probes))}" for kind, probes in found.items()]
+
+
+def _cluster(row: Row) -> str:
+    """What Kubernetes makes of it, or why it can't be run there."""
+    if why := row.not_on.get("kubernetes"):
+        return f"not run: {why}"
+    there = row.on("kubernetes")
+    return row.cluster if there.fault == row.fault else f"{there.fault}; {row.cluster}"
 
 
 def _restarts(row: Row) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
@@ -28,7 +29,7 @@ class Drill:
     """What a scenario works with. Entered, the system is steady and watched; left, it is healed and judged."""
 
     def __init__(self, row: Row, system: System, options: Options, folder: Path, run: int, *, controlled: bool) -> None:
-        self.row = row
+        self.row = row = row.on(system.kind)
         self.system = system
         self.controlled = controlled
         self.requests = int(options.requests * (CONTROL_SHARE if controlled else 1))
@@ -42,6 +43,7 @@ class Drill:
         self._loads: list[Background] = []
         self._unwinding = ExitStack()
         self._faults: list[tuple[float, float]] = []
+        self._proofs: set[str] = set()
 
     @property
     def stack(self) -> Stack:
@@ -64,8 +66,13 @@ class Drill:
     def watch(self) -> None:
         """Begin to ask the probes; of a service that the drill starts itself, when it was started."""
         for part in self.row.probes:
-            self.watches[part] = Watch(self.stack.probe_url(part))
+            self.watches[part] = Watch(partial(self.stack.probe_url, part))
             self.watches[part].start()
+
+    def unwatch(self) -> None:
+        """Ask no more: what comes next is the platform's, which may start again what has ended."""
+        for watch in self.watches.values():
+            watch.stop()
 
     def start(self, part: Part, **more: str) -> None:
         """Start a service with the drill's settings, and more, and don't wait."""
@@ -172,6 +179,11 @@ class Drill:
         if not holds:
             self.result.violations.append((fact, str(detail)))
 
+    def prove(self, sign: str, holds: object) -> None:
+        """Note that a sign of the fault was seen, if it was; a sign of `Row.bites` that never is fails the drill."""
+        if holds:
+            self._proofs.add(sign)
+
     def require(self, fact: str, holds: object, detail: object) -> None:
         """Raise Violation unless a fact holds: without it, the rest of the drill makes no sense."""
         if not holds:
@@ -195,8 +207,7 @@ class Drill:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        for watch in self.watches.values():
-            watch.stop()
+        self.unwatch()
         try:
             self._unwinding.close()
         finally:
@@ -209,7 +220,8 @@ class Drill:
             self.system.prove_steady()
         except StackError as unsteady:
             self.expect("it is steady again", holds=False, detail=unsteady)
-        judge(self.row, Evidence(self.begin, self._faults, self.watches, self.rows(), self._verdict()), self.result)
+        seen = Evidence(self.begin, self._faults, self.watches, self.rows(), self._verdict(), self._proofs)
+        judge(self.row, seen, self.result)
         return True
 
     def _verdict(self) -> str:

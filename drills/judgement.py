@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from drills.expected import matches
@@ -25,6 +25,7 @@ class Evidence:
     watches: dict[Part, Watch]
     rows: Sequence[Request]
     generator: str
+    proofs: Collection[str] = ()
 
 
 def judge(row: Row, seen: Evidence, result: Result) -> None:
@@ -32,6 +33,8 @@ def judge(row: Row, seen: Evidence, result: Result) -> None:
     _probes(row, seen, result)
     if seen.rows:
         _clients(row, seen, result)
+    if missing := set(row.bites) - _signs(seen, result):
+        result.violations.append(("the fault bites", f"nothing was seen of: {', '.join(sorted(missing))}"))
     result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
     result.seconds = round(time.monotonic() - seen.begin, 2)
     result.verdict = _verdict(result)
@@ -48,7 +51,7 @@ def _verdict(result: Result) -> str:
 
 def _probes(row: Row, seen: Evidence, result: Result) -> None:
     for part, watch in seen.watches.items():
-        expected = row.probes_on(result.stack)[part]
+        expected = row.probes[part]
         for path, steps in zip(PATHS, (expected.live, expected.startup, expected.ready), strict=True):
             found = watch.tracks[path].values
             if not matches(steps, found):
@@ -62,6 +65,17 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
         if row.restarts is not None and result.restarts[part] != row.restarts.get(part, 0):
             detail = f"{result.restarts[part]} processes instead of {row.restarts.get(part, 0)} were replaced"
             result.violations.append((f"{part} restarts", detail))
+
+
+def _signs(seen: Evidence, result: Result) -> set[str]:
+    """What the fault left behind, as `Row.bites` names it: a drill that passes without has tried nothing."""
+    found = set(seen.proofs)
+    if any(not each.ok for each in seen.rows):
+        found.add("clients")
+    for part, watch in seen.watches.items():
+        found |= {f"{part} {path}" for path, track in watch.tracks.items() if set(track.values) - {"200"}}
+        found |= {f"{part} restarts"} if result.restarts[part] else set()
+    return found
 
 
 def _clients(row: Row, seen: Evidence, result: Result) -> None:

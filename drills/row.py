@@ -1,8 +1,8 @@
 """What one drill claims: the fault, what the probes and the clients see of it, and the control that must fail."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypedDict
 
 from stack import Part
 
@@ -35,6 +35,16 @@ class Control:
     patches: Mapping[Part, str] = field(default_factory=dict)
 
 
+class Differences(TypedDict, total=False):
+    """What a row says otherwise on one kind of stack; see `Row`."""
+
+    fault: str
+    probes: Mapping[Part, Probes]
+    bites: tuple[str, ...]
+    restarts: Mapping[Part, int] | None
+    clients: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Row:
     """One row of the matrix.
@@ -44,7 +54,11 @@ class Row:
         claim: one sentence.
         fault: what is done, in a few words.
         probes: of which services, and what they answer.
-        elsewhere: kinds of stack on which they answer otherwise.
+        bites: what must be seen of the fault, or the drill has proven nothing: `clients` (a request failed), a probe
+            that answered anything but 200 (`api /readyz`), a replaced process (`api restarts`), or what the scenario
+            proves itself (`Drill.prove`).
+        cluster: what Kubernetes makes of it: a Service without endpoints, a kubelet that restarts, a new pod.
+        elsewhere: what differs on a kind of stack.
         starts: services that the drill starts itself: before it, they run without its settings.
         restarts: how many processes of a watched service are replaced; None: that is what the drill does, or an engine.
         clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
@@ -60,7 +74,9 @@ class Row:
     claim: str
     fault: str
     probes: Mapping[Part, Probes]
-    elsewhere: Mapping[str, Mapping[Part, Probes]] = field(default_factory=dict)
+    bites: tuple[str, ...]
+    cluster: str
+    elsewhere: Mapping[str, Differences] = field(default_factory=dict)
     starts: tuple[Part, ...] = ()
     restarts: Mapping[Part, int] | None = field(default_factory=dict)
     clients: tuple[str, ...] = ()
@@ -71,6 +87,6 @@ class Row:
     control: Control | None = None
     not_on: Mapping[str, str] = field(default_factory=dict)
 
-    def probes_on(self, kind: str) -> Mapping[Part, Probes]:
-        """What is expected on a kind of stack."""
-        return self.elsewhere.get(kind, self.probes)
+    def on(self, kind: str) -> "Row":
+        """The row as it is on a kind of stack."""
+        return replace(self, **self.elsewhere.get(kind, Differences()))

@@ -4,15 +4,18 @@ import http.client
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from drills.expected import NONE
+from stack import StackError
 
 PERIOD = 0.1  # seconds
 TIMEOUT = 1.0  # seconds; the default of a Kubernetes probe
+LOOK_AGAIN = 1.0  # seconds between two questions where a service that doesn't answer has gone
 PATHS = ("/livez", "/startupz", "/readyz")
 
 
@@ -46,11 +49,16 @@ class Track:
 
 
 class Watch:
-    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all that were seen."""
+    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all that were seen.
 
-    def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._host, self._port = str(address.hostname), address.port
+    Args:
+        locate: the address to ask. When nothing answers, it is called again: a pod that was replaced has another one.
+    """
+
+    def __init__(self, locate: Callable[[], str]) -> None:
+        self._locate = locate
+        self._url = locate()
+        self._lost = threading.Event()
         self.tracks = {path: Track() for path in PATHS}
         self.phase = Track()
         self.first_pids: set[int] = set()
@@ -62,6 +70,7 @@ class Watch:
         """Begin to look."""
         for thread in self._threads:
             thread.start()
+        threading.Thread(target=self._follow, daemon=True).start()
 
     def know(self) -> None:
         """Count the processes seen so far as those that were there first: replicas that a drill has added."""
@@ -86,14 +95,23 @@ class Watch:
                 self._note_processes(began, body)
             self._stop.wait(max(0.0, PERIOD - took))
 
+    def _follow(self) -> None:
+        while not self._stop.wait(LOOK_AGAIN):
+            if self._lost.is_set():
+                with suppress(StackError):  # it is nowhere yet
+                    self._url = self._locate()
+                self._lost.clear()
+
     def _ask(self, path: str) -> tuple[int, bytes]:
         """Status and body; 0 when there was no answer in time."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT)
+        address = urlsplit(self._url)
+        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read()
         except (OSError, http.client.HTTPException):
+            self._lost.set()
             return 0, b""
         finally:
             connection.close()

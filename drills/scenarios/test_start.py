@@ -20,7 +20,7 @@ def test_slow_warmup(drill: Drill) -> None:
         drill.start("worker")
         drill.watch()
         drill.until("it is alive", lambda: drill.watches["worker"].tracks["/livez"].now == "200", 20)
-        drill.load(Stream("worker_typical", stack.url("worker")))
+        drill.load(Stream("worker_typical", stack.probe_url("worker")))
         drill.hold(3)
     drill.until_ready("worker")
     drill.go(0.5)
@@ -38,6 +38,7 @@ def ends(drill: Drill, cause: str, **settings: str) -> None:
         drill.watch()
         took = drill.until("it gives up", lambda: cause in errors(drill, known), GIVEN)
         drill.until("it gives up", lambda: exit_code(drill, "worker") is not None, 60)
+        drill.unwatch()
     code = exit_code(drill, "worker")
     drill.measure(seconds_until_it_said_why=took, exit_code=str(code))
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
@@ -83,6 +84,7 @@ def test_sigterm_while_warming(drill: Drill) -> None:
         stack.signal("worker", SIGTERM)
         drill.until("it leaves", lambda: exit_code(drill, "worker") is not None, PROMPT + 3)
         took = time.monotonic() - began
+        drill.unwatch()
     code = exit_code(drill, "worker")
     drill.measure(seconds_to_exit=took, exit_code=str(code))
     drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # looking costs up to a second
@@ -100,11 +102,11 @@ def test_start_in_any_order(drill: Drill) -> None:
         drill.start("api")
         drill.watch()
         drill.until("it waits", lambda: drill.watches["api"].tracks["/livez"].now == "200", 20)
-        drill.load("api_fresh")
+        drill.load(Stream("api_fresh", stack.probe_url("api")))
         for part in order:
             drill.hold(0.5)
-            waits = drill.watches["api"].tracks["/livez"].now == "200"
-            drill.require("it waits", waits, f"gone before {part} was started")
+            alive, code = drill.watches["api"].tracks["/livez"].now == "200", exit_code(drill, "api")
+            drill.require("it waits", alive and code is None, f"gone before {part} was started, exit code {code}")
             drill.system.start_again(part)
         drill.until_ready("api", "it waits")
     drill.go(0.5)

@@ -1,7 +1,10 @@
 """Postgres and Redis lost: stopped, hung, restarted."""
 
 import http.client
+import socket
+import struct
 import time
+from urllib.parse import urlsplit
 
 from drills.drill import Drill
 from drills.ledger import kind
@@ -9,6 +12,7 @@ from stack import Part
 
 SEEN = 1.5  # seconds until a health sample of every second has seen that it is back, if the last was answered
 HEALTHY = 5.0  # seconds; a sample that hangs is given up after its limit
+ANSWER = 0.5  # seconds; a store that works answers at once
 RESOURCES: dict[Part, str] = {"postgres": "postgres", "valkey": "redis"}
 
 
@@ -20,10 +24,11 @@ def lose(drill: Drill, part: Part, seconds: float, *, hang: bool) -> float:
     """
     drill.load("api_repeated", "api_fresh", *(["search"] if part == "postgres" else []))
     drill.go(0.3)
-    stack = drill.stack
+    stack, url = drill.stack, drill.stack.url(part)
     undo = stack.resume if hang else stack.start
     with drill.fault(lambda: undo(part)):
         (stack.pause if hang else stack.stop)(part)
+        drill.prove("it is lost", not answers(url))
         drill.hold(seconds)
     drill.until_ready("api")
     drill.hold(SEEN)
@@ -32,6 +37,18 @@ def lose(drill: Drill, part: Part, seconds: float, *, hang: bool) -> float:
     drill.go(1)
     drill.finish()
     return healthy
+
+
+def answers(url: str) -> bool:
+    """Whether a store says anything to its protocol's first message: Postgres' request for TLS, Redis' PING."""
+    address = urlsplit(url)
+    hello = struct.pack("!ii", 8, 80877103) if address.scheme.startswith("postgres") else b"PING\r\n"
+    try:
+        with socket.create_connection((str(address.hostname), address.port or 0), timeout=ANSWER) as connection:
+            connection.sendall(hello)
+            return bool(connection.recv(1))
+    except OSError:
+        return False
 
 
 def seen_healthy(drill: Drill, part: Part) -> bool:

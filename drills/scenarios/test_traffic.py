@@ -1,8 +1,11 @@
 """Restarts under load, overload, and clients that behave badly."""
 
+import http.client
+import json
 import socket
 import time
 from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 from drills.drill import Drill
 from drills.ledger import kind
@@ -26,9 +29,24 @@ def roll(drill: Drill, part: Part) -> None:
         drill.load(Stream(MAKER, url), Stream(MAKER, url, connections="fresh", name="fresh_connections"))
         drill.go(0.1)
         with drill.fault():
+            began = time.monotonic()
             drill.stack.roll(part)
+        drill.prove("it is replaced", age(drill.stack.probe_url(part)) < time.monotonic() - began)
         drill.go(1)
         drill.finish()
+
+
+def age(url: str) -> float:
+    """Seconds since the process that answers for a service began; infinite if none does."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=2)
+    try:
+        connection.request("GET", "/startupz")
+        return float(json.loads(connection.getresponse().read())["elapsed_seconds"])
+    except (OSError, http.client.HTTPException):
+        return float("inf")
+    finally:
+        connection.close()
 
 
 def test_rolling_restart_api(drill: Drill) -> None:
@@ -69,6 +87,7 @@ def test_clients_leave(drill: Drill) -> None:
             leavers = drill.load(Stream("drills.requests:heavy", url), rate=150, timeout=0.1)
             drill.go(0.5)
             leavers.stop()
+        drill.prove("clients leave", any(not row.ok for row in leavers.rows()))
         drill.go(0.7)
         drill.finish()
     begin, end = drill.fault_times
@@ -88,6 +107,7 @@ def test_slow_clients(drill: Drill) -> None:
         clients = [held.enter_context(socket.create_connection(address, timeout=10)) for _ in range(SLOW_CLIENTS)]
         for client in clients:
             client.sendall(HALF)
+        drill.prove("half a request waits", not any(_first_line(client, 0.001) for client in clients))
         ends = time.monotonic() + GIVEN
         answers = [_first_line(client, ends - time.monotonic()) for client in clients]
     sent_away = sum(b"504" in answer for answer in answers)

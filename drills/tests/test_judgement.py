@@ -1,5 +1,6 @@
 """The verdict on made-up evidence."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from loadtest.openloop import Row as Request
 
 RESET: dict[str, Any] = {"status": None, "error": "reset"}
 REFUSED: dict[str, Any] = {"status": 503, "code": "overloaded"}
-CLAIM = Row("killed", "Nothing is lost.", "SIGKILL", probes={"api": STEADY})
+CLAIM = Row("killed", "Nothing is lost.", "SIGKILL", probes={"api": STEADY}, bites=(), cluster="the same")
 CONTROL = Control("the retry", breaks="clients")
 
 
@@ -25,7 +26,7 @@ def request(number: int, at: float = 0.0, took: float = 0.01, **fields: Any) -> 
 
 def watched(**answers: list[str]) -> Watch:
     """A watch that has seen these answers of the probes, all 200 by default, and one process."""
-    watch = Watch("http://127.0.0.1:1")
+    watch = Watch(lambda: "http://127.0.0.1:1")
     for path, track in watch.tracks.items():
         for at, answer in enumerate(answers.get(path.strip("/"), ["200"])):
             track.note(100.0 + at, answer)
@@ -34,13 +35,20 @@ def watched(**answers: list[str]) -> Watch:
     return watch
 
 
-def verdict(row: Row, requests: list[Request], watch: Watch | None = None, *, controlled: bool = False) -> Result:
+def verdict(
+    row: Row,
+    requests: list[Request],
+    watch: Watch | None = None,
+    *,
+    controlled: bool = False,
+    proofs: Collection[str] = (),
+) -> Result:
     """What `judge` makes of it; the fault was from 101 to 102."""
     control = row.control if controlled else None
     result = Result(row.name, row.claim, row.fault, "embedded", "fake", 1)
     if control:
         result.control, result.breaks = control.without, control.breaks
-    judge(row, Evidence(100.0, [(101.0, 102.0)], {"api": watch or watched()}, requests, ""), result)
+    judge(row, Evidence(100.0, [(101.0, 102.0)], {"api": watch or watched()}, requests, "", proofs), result)
     return result
 
 
@@ -90,6 +98,27 @@ def test_a_restart_that_nobody_expects() -> None:
     watch = watched()
     watch.pids = {1, 2}
     assert verdict(CLAIM, [], watch).violations == [("api restarts", "1 processes instead of 0 were replaced")]
+
+
+@pytest.mark.parametrize(
+    ("sign", "requests", "answers", "pids", "proofs"),
+    [
+        ("clients", [request(1, **REFUSED)], {}, {1}, set()),
+        ("api /livez", [request(1)], {"livez": ["200", "none", "200"]}, {1}, set()),
+        ("api restarts", [request(1)], {}, {1, 2}, set()),
+        ("it is lost", [request(1)], {}, {1}, {"it is lost"}),
+    ],
+)
+def test_a_fault_that_does_not_bite_breaks_the_claim(
+    sign: str, requests: list[Request], answers: dict[str, list[str]], pids: set[int], proofs: set[str]
+) -> None:
+    """Each sign that the row names must be seen; that nothing failed proves nothing when nothing was done."""
+    anything = Probes(*["any"] * 3)
+    row = replace(CLAIM, bites=(sign,), probes={"api": anything}, clients=("*",), restarts=None)
+    bitten = watched(**answers)
+    bitten.pids = pids
+    assert verdict(row, requests, bitten, proofs=proofs).verdict == "held"
+    assert verdict(row, [request(1)]).violations == [("the fault bites", f"nothing was seen of: {sign}")]
 
 
 def test_a_control_must_fail_for_its_reason() -> None:

@@ -1,6 +1,7 @@
 """The matrix, the scenarios and the document say the same."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from drills import controls
 from drills.document import FILE, document
 from drills.matrix import ROWS
 from drills.row import Row
+from drills.watch import PATHS
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
+PROOFS = {sign for file in SCENARIOS.glob("*.py") for sign in re.findall(r"\.prove\(\s*\"([^\"]+)", file.read_text())}
 
 
 def test_the_document_is_made_from_the_matrix() -> None:
@@ -30,6 +33,17 @@ def test_a_claim_is_one_sentence(row: Row) -> None:
     """It is the drill's title."""
     assert row.claim.endswith(".")
     assert ". " not in row.claim
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("kind", ["embedded", "compose", "kubernetes"])
+def test_a_row_names_signs_that_can_be_seen(row: Row, kind: str) -> None:
+    """Failed requests, a probe, a replaced process of a watched service, or what its scenario proves."""
+    there = row.on(kind)
+    seen = {"clients", *PROOFS}
+    seen |= {f"{part} {sign}" for part in there.probes for sign in (*PATHS, "restarts")}
+    assert there.bites
+    assert set(there.bites) <= seen
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.control], ids=lambda row: row.name)
