@@ -6,7 +6,8 @@ loaded. The stack gives the file to the services (`Stack.share`), so that it can
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from servicekit import gunicorn, process
@@ -106,6 +107,21 @@ def cache_errors_count() -> None:
     from api import cache
 
     cache.FAILURES = ()  # type: ignore[assignment]
+
+
+def endless_queue() -> None:
+    """The worker refuses nobody: what comes waits, however long it may take."""
+    from worker.token_queue import TokenQueue
+
+    @contextmanager
+    def reserve(self: TokenQueue, tokens: int, *_: object) -> Iterator[None]:
+        self._count(tokens)
+        try:
+            yield
+        finally:
+            self._count(-tokens)
+
+    TokenQueue.reserve = reserve  # type: ignore[method-assign,assignment]
 
 
 def no_disconnect() -> None:

@@ -293,7 +293,7 @@ TRAFFIC = (
         clients=("503 overloaded",),
         settings={"worker": ONE_A_PASS},
         control=Control(
-            "the bound of the queue", breaks="clients", settings={"worker": {"MAX_QUEUE_TOKENS": "1000000000"}}
+            "the bounds of the queue, in tokens and in time", breaks="clients", patches={"worker": "endless_queue"}
         ),
     ),
     Row(
