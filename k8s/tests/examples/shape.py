@@ -99,6 +99,16 @@ WIRING: dict[Rule, list[Example]] = {
         local(put("Job", "migrate-0.1.0", "spec/ttlSecondsAfterFinished", 60), "the next apply would make it anew"),
         local(drop("Job", "migrate-0.1.0"), "there must be one migration Job, not 0"),
     ],
+    wiring.all_migrations_are_the_apis: [
+        local(
+            put("Deployment", "postgres", "spec/template/spec/containers/1/image", "warmstart-api:0.2.0"),
+            "schema migrates with warmstart-api:0.2.0, the api is warmstart-api:0.1.0",
+        ),
+    ],
+    wiring.stores_that_forget_make_their_schema: [
+        local(drop("Deployment", "postgres", "spec/template/spec/containers/1"), "loses its schema with its pod"),
+        local(drop("Deployment", "postgres", "spec/template/spec/containers/1/readinessProbe"), "loses its schema"),
+    ],
     wiring.the_migration_names_nothing_that_changes: [
         local(
             put(

@@ -147,6 +147,24 @@ def the_migration_names_nothing_that_changes(manifest: Manifest) -> Iterator[str
                 yield f"{pod}: names {kind}/{called}, whose name changes with its content"
 
 
+def all_migrations_are_the_apis(manifest: Manifest) -> Iterator[str]:
+    """One of another release would make a schema that the api refuses."""
+    images = {pod.main["image"] for pod in manifest.services if pod.image == "warmstart-api"}
+    for pod in manifest.pods:
+        for container in pod.containers:
+            if "api.migrate" in " ".join(container.get("command", [])) and {container["image"]} != images:
+                yield f"{pod}: {container['name']} migrates with {container['image']}, the api is {', '.join(images)}"
+
+
+def stores_that_forget_make_their_schema(manifest: Manifest) -> Iterator[str]:
+    """A new pod of Postgres is empty, and the Job doesn't run again: the pod is not ready before it has migrated."""
+    for pod in (each for each in manifest.pods if each.image == "pgvector"):
+        forgets = any("emptyDir" in volume for volume in pod.spec["volumes"] if volume["name"] == "data")
+        migrates = [each for each in pod.containers if "api.migrate" in " ".join(each.get("command", []))]
+        if forgets and not any("readinessProbe" in each for each in migrates):
+            yield f"{pod}: loses its schema with its pod, and no container makes it before the pod is ready"
+
+
 RULES = (
     deployments_find_their_pods,
     services_find_pods_and_ports,
@@ -158,4 +176,6 @@ RULES = (
     the_api_finds_the_worker,
     the_migration_is_a_job_of_its_version,
     the_migration_names_nothing_that_changes,
+    all_migrations_are_the_apis,
+    stores_that_forget_make_their_schema,
 )
