@@ -12,8 +12,18 @@ from stack.site import DATABASE, USER
 LIST = 'for each in /proc/[0-9]*/stat; do read -r line < "$each" && echo "$line"; done 2> /dev/null; echo "$$"'
 PAUSE_CONTAINER = 1
 # In the pod of Postgres, over its socket.
-DUMP = ("pg_dump", "--username", USER, DATABASE)
-RESTORE = ("psql", "--username", USER, "--dbname", DATABASE, "--quiet", "--set", "ON_ERROR_STOP=1")
+DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)  # the new one has a schema already
+RESTORE = (
+    "psql",
+    "--username",
+    USER,
+    "--dbname",
+    DATABASE,
+    "--quiet",
+    "--single-transaction",
+    "--set",
+    "ON_ERROR_STOP=1",
+)
 
 
 def to_all(sig: Signals) -> tuple[str, ...]:

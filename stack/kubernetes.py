@@ -4,7 +4,8 @@ import base64
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, Signals
 
@@ -30,6 +31,7 @@ MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
 SHARED = "/run/warmstart"  # see k8s/components/faults-enabled
 ENVIRONMENT = "warmstart/environment"  # an annotation: the variables that the last start added
+HELD = "warmstart/held"  # a label of no pod
 OURS = {"app.kubernetes.io/part-of": "warmstart"}
 
 
@@ -37,7 +39,7 @@ class KubernetesStack(Stack):
     """Deployments in the namespace `warmstart`. A part with several replicas is all of them.
 
     Postgres keeps its data in its pod. `stop` saves it here before, and `start` puts it back; what ends the pod
-    otherwise ends the data, and `down` does.
+    otherwise ends the data, and `down` does. A new pod makes the schema by itself.
 
     Args:
         root: folder of what kubectl is given, and of port-forwards.
@@ -121,19 +123,29 @@ class KubernetesStack(Stack):
             "metadata": {"annotations": {ENVIRONMENT: ",".join(environment)}},
             "spec": {"replicas": 1, "template": template},
         }
-        self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
-        if wait or part == "postgres":
-            self._wait([part])
-        if part == "postgres":
-            self._fill()
+        with self._filled() if part == "postgres" and self._saved.exists() else nullcontext():
+            self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
+            if wait or part == "postgres":
+                self._wait([part])
 
-    def _fill(self) -> None:
-        """Give a new Postgres what the last one had, or else a schema."""
-        if not self._saved.exists():
-            self.migrate()
-            return
-        self._exec(self._running("postgres")[0], *inside.RESTORE, text=self._saved.read_text())
-        self._saved.unlink()
+    @contextmanager
+    def _filled(self) -> Iterator[None]:
+        """Give the Postgres that is started meanwhile what the last one had, before anybody reaches it.
+
+        Its pod makes a schema by itself: ready, it would show an empty database to who comes before the data is back.
+        Until then its Service selects a label that no pod has.
+        """
+        self._select("postgres", {HELD: "yes"})
+        try:
+            yield
+            self._exec(self._running("postgres")[0], *inside.RESTORE, text=self._saved.read_text())
+            self._saved.unlink()
+        finally:
+            self._select("postgres", {HELD: None})
+
+    def _select(self, service: str, labels: Mapping[str, str | None]) -> None:
+        """Change which pods a Service leads to; None takes a label out again."""
+        self.kubectl.run("patch", "service", service, "--patch", json.dumps({"spec": {"selector": labels}}))
 
     @property
     def _saved(self) -> Path:
@@ -204,12 +216,9 @@ class KubernetesStack(Stack):
         ready = [pod for pod in found if pod.ready and not pod.leaving]
         return ready if len(ready) == len(found) == replicas else []
 
-    def cut(self, part: Part) -> None:
-        """See `Stack.cut`: without the policy that lets somebody in, nobody is."""
-        self.kubectl.run("delete", "networkpolicy", part)
-
     def mend(self, part: Part) -> None:
-        self._apply([self.manifests.get("NetworkPolicy", part)])
+        """See `Stack.mend`. `cut` stops it: established connections outlive a network policy that forbids them."""
+        self.start(part, environment=self.environment(part))
 
     def share(self, name: str, text: str) -> str:
         """See `Stack.share`: running pods get the file at once, later ones when they start."""
@@ -221,7 +230,10 @@ class KubernetesStack(Stack):
         return SHARED
 
     def probe_url(self, part: Part) -> str:
-        """See `Stack.probe_url`: a Service leads to ready pods only, so it is the first pod's, once it has one."""
+        """See `Stack.probe_url`: a Service leads to ready pods only, so it is a pod's, once there is one.
+
+        A ready one if there is any. It is another one after each start, and after a `roll`.
+        """
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
         found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
         host, own = self.reach.pod(found[0], port)
@@ -231,7 +243,7 @@ class KubernetesStack(Stack):
         return self.probe_url(part)
 
     def _placed(self, part: Part) -> list[Pod]:
-        return [pod for pod in self.pods(part) if pod.ip and not pod.leaving]
+        return sorted((pod for pod in self.pods(part) if pod.ip and not pod.leaving), key=lambda pod: not pod.ready)
 
     def url(self, part: Part) -> str:
         host, port = self.reach.service(part)

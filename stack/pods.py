@@ -9,7 +9,7 @@ PART_LABEL = "app.kubernetes.io/name"
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod of a part.
+    """One pod of a part: what it says of the container of that name. `ready` is the whole pod.
 
     `exit_code` is that of its last main process, None while one runs or if none ever did; `before` that of the one
     before this one, if the container was started again; `waiting` says why none runs.
@@ -31,7 +31,8 @@ class Pod:
     def of(cls, found: Mapping[str, Any]) -> Self:
         """From one item of `kubectl get pods --output json`."""
         metadata, status = found["metadata"], found["status"]
-        container = _first(status, "containerStatuses")
+        part = metadata["labels"].get(PART_LABEL, "")
+        container = _named(status.get("containerStatuses", []), part)
         state, last = container.get("state", {}), container.get("lastState", {})
         conditions = {each["type"]: each for each in status.get("conditions", [])}
         scheduled = conditions.get("PodScheduled", {})
@@ -39,7 +40,7 @@ class Pod:
         ended = state.get("terminated") or last.get("terminated") or {}
         return cls(
             name=metadata["name"],
-            part=metadata["labels"].get(PART_LABEL, ""),
+            part=part,
             ip=status.get("podIP", ""),
             leaving="deletionTimestamp" in metadata,
             running=running,
@@ -47,7 +48,7 @@ class Pod:
             restarts=container.get("restartCount", 0),
             exit_code=None if running else ended.get("exitCode"),
             before=last.get("terminated", {}).get("exitCode"),
-            waiting=_waiting(status, state),
+            waiting=_waiting(status.get("initContainerStatuses", []), state),
             unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
         )
 
@@ -67,13 +68,12 @@ class Pod:
         return f"{what}{code}{restarts}{': ' if why else ''}{why}"
 
 
-def _first(status: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found: list[Mapping[str, Any]] = status.get(key) or [{}]
-    return found[0]
+def _named(containers: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next((each for each in containers if each["name"] == name), {})
 
 
-def _waiting(status: Mapping[str, Any], state: Mapping[str, Any]) -> str:
-    for each in (_first(status, "initContainerStatuses").get("state", {}), state):
+def _waiting(initial: Iterable[Mapping[str, Any]], state: Mapping[str, Any]) -> str:
+    for each in (*(one.get("state", {}) for one in initial), state):
         if reason := each.get("waiting", {}).get("reason"):
             return str(reason)
     return str(state.get("terminated", {}).get("reason", ""))

@@ -100,11 +100,12 @@ def pod(
 ) -> dict[str, Any]:
     """As the API server describes it; by default one that runs."""
     scheduling = {"type": "PodScheduled", "status": "False" if scheduled else "True", "message": scheduled}
-    container = {"restartCount": restarts, "state": state or {"running": {}}, "lastState": last or {}}
+    part = name.partition("-")[0]
+    container = {"name": part, "restartCount": restarts, "state": state or {"running": {}}, "lastState": last or {}}
     return {
         "metadata": {
             "name": name,
-            "labels": {PART_LABEL: name.partition("-")[0]},
+            "labels": {PART_LABEL: part},
             **({"deletionTimestamp": "2026-11-26T06:00:00Z"} if leaving else {}),
         },
         "status": {

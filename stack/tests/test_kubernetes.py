@@ -206,17 +206,15 @@ def test_what_runs_is_not_started(cluster: Cluster, stack: KubernetesStack) -> N
     assert not any(call.startswith("patch") for call in cluster.calls)
 
 
-def test_a_started_postgres_has_a_schema(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Without saved data the migration runs again, as a new Job of the same name."""
+def test_a_started_postgres_makes_its_schema_itself(cluster: Cluster, stack: KubernetesStack) -> None:
+    """Without saved data nothing is done but wait until its pod is ready, which its own migration decides."""
     cluster.answers("*get deployment postgres*", deployment("postgres", 0))
     stack.start("postgres")
-    expected = ["delete job/migrate-0.1.0 --ignore-not-found", "apply --filename -", "wait job/migrate-0.1.0"]
-    found = [call for call in cluster.calls if call.startswith(("delete", "apply", "wait"))]
-    assert [call.partition(" --for")[0] for call in found] == expected
+    assert not [call for call in cluster.calls if call.startswith(("delete", "apply", "wait", "patch service"))]
 
 
 def test_data_outlives_a_stop(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Saved before the pod of Postgres goes, put back into the next one, once."""
+    """Saved before the pod of Postgres goes, put back into the next one, once, before its Service leads there."""
     cluster.answers("*exec postgres-1 -- pg_dump *", "CREATE TABLE documents;\n")
     gone = [{"type": kind, "object": pod("postgres-1", leaving=True)} for kind in ("ADDED", "DELETED")]
     cluster.answers("*get pods * --watch *", "\n".join(map(json.dumps, gone)) + "\n")
@@ -224,9 +222,27 @@ def test_data_outlives_a_stop(cluster: Cluster, stack: KubernetesStack) -> None:
     cluster.answers("*get deployment postgres*", deployment("postgres", 0))
     stack.start("postgres")
     assert cluster.given == "CREATE TABLE documents;\n"
-    assert any("exec --stdin postgres-1 -- psql" in call for call in cluster.calls)
-    assert not any(call.startswith("wait") for call in cluster.calls)
+    steps = [call for call in cluster.calls if call.startswith(("patch", "exec --stdin"))]
+    held, started, restored, released = (call.partition(" -- ")[0] for call in steps)
+    assert (held, released) == tuple(
+        f'patch service postgres --patch {{"spec": {{"selector": {{"warmstart/held": {value}}}}}}}'
+        for value in ('"yes"', "null")
+    )
+    assert started.startswith("patch deployment postgres")
+    assert restored == "exec --stdin postgres-1"
     assert not list(stack.site.data.iterdir())
+
+
+def test_a_restore_that_fails_keeps_the_data_and_frees_the_service(cluster: Cluster, stack: KubernetesStack) -> None:
+    """The next start can try again; clients are not locked out meanwhile."""
+    saved = stack.site.data / "postgres.sql"
+    saved.write_text("CREATE TABLE documents;\n")
+    cluster.answers("*get deployment postgres*", deployment("postgres", 0))
+    cluster.does("*exec --stdin*", "echo 'no such role' >&2; exit 1")
+    with pytest.raises(StackError, match="no such role"):
+        stack.start("postgres")
+    assert saved.exists()
+    assert cluster.calls[-1].endswith('{"spec": {"selector": {"warmstart/held": null}}}')
 
 
 def test_stop_returns_the_exit_code(cluster: Cluster, stack: KubernetesStack) -> None:
@@ -281,12 +297,41 @@ def test_files_reach_running_pods_and_later_ones(cluster: Cluster, stack: Kubern
     assert any(call == f"exec --stdin api-1 -- sh -c {written}" for call in cluster.calls)
 
 
-def test_cut_and_mend_a_part(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Without its policy everything is denied; the same policy mends it."""
+def test_a_part_that_is_cut_off_is_stopped(cluster: Cluster, stack: KubernetesStack) -> None:
+    """A network policy would leave established connections alone; it starts again with the settings that it had."""
+    gone = [{"type": kind, "object": pod("worker-1", leaving=True)} for kind in ("ADDED", "DELETED")]
+    cluster.answers("*get pods * --watch *", "\n".join(map(json.dumps, gone)) + "\n")
     stack.cut("worker")
-    assert "delete networkpolicy worker" in cluster.calls
+    assert "scale deployment/worker --replicas 0" in cluster.calls
+    found = deployment("worker", 0, **{"warmstart/environment": "ENGINE"})
+    container = {"name": "worker", "env": [{"name": "ENGINE", "value": "fake"}]}
+    found["spec"]["template"] = {"spec": {"containers": [container]}}
+    cluster.answers("*get deployment worker*", found)
     stack.mend("worker")
-    assert [each["kind"] for each in json.loads(cluster.given)["items"]] == ["NetworkPolicy"]
+    [patch] = [json.loads(call.partition("--patch ")[2]) for call in cluster.calls if call.startswith("patch")]
+    assert patch["spec"]["template"]["spec"]["containers"] == [container]
+    assert not any("networkpolicy" in call for call in cluster.calls)
+
+
+def test_the_probes_are_those_of_the_pod_that_serves(cluster: Cluster, stack: KubernetesStack) -> None:
+    """During a rolling restart of the ready one; afterwards of the new one."""
+    cluster.answers("*get service *", {"spec": {"clusterIP": "127.0.0.1", "ports": [{"port": 1}]}})
+    old, new, warming = pod("api-1"), pod("api-2"), pod("api-2", ready=False)
+    old["status"]["podIP"], new["status"]["podIP"], warming["status"]["podIP"] = "127.0.0.1", "127.0.0.2", "127.0.0.2"
+    leaving = {**old, "metadata": {**old["metadata"], "deletionTimestamp": "2026-11-26T06:00:00Z"}}
+    stack.reach._inside = True
+    for pods, expected in (([old], 1), ([warming, old], 1), ([old, new], 1), ([leaving, new], 2), ([new], 2)):
+        cluster.has(*pods)
+        assert stack.probe_url("api") == f"http://127.0.0.{expected}:1"
+
+
+def test_a_pod_is_described_by_its_own_container(cluster: Cluster, stack: KubernetesStack) -> None:
+    """Not by one beside it, which the API server lists first."""
+    found = pod("postgres-1", ready=False, restarts=2)
+    found["status"]["containerStatuses"].insert(0, {"name": "a-sidecar", "restartCount": 0, "state": {"waiting": {}}})
+    cluster.has(found)
+    [seen] = stack.pods("postgres")
+    assert (seen.running, seen.restarts) == (True, 2)
 
 
 def test_roll_is_a_rolling_restart(cluster: Cluster, stack: KubernetesStack) -> None:
