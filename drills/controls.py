@@ -5,6 +5,7 @@ loaded. The stack gives the file to the services (`Stack.share`), so that it can
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -73,10 +74,12 @@ def no_retry() -> None:
     """The api sends a request to the worker once."""
     from api.worker_client import WorkerClient
 
-    async def post(self: WorkerClient, payload: bytes, ends: float) -> Any:
-        return await self._send(self._pooled, payload, ends)
+    async def once(
+        self: WorkerClient, method: str, path: str, payload: bytes | None = None, ends: float = math.inf
+    ) -> Any:
+        return await self._send(self._pooled, method, path, payload, ends)
 
-    WorkerClient._post = post  # type: ignore[method-assign]
+    WorkerClient._ask = once  # type: ignore[method-assign]
 
 
 def dead_stay_pooled() -> None:

@@ -1,6 +1,7 @@
-"""Names are looked up once, kept, and looked up again when somebody says so."""
+"""Names are looked up again while they serve, or when somebody says so; nobody waits who has an address to try."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,18 +9,21 @@ import pytest
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import DefaultResolver
 
+from api import addresses as module
 from api.addresses import KeptAddresses
+from services.api.tests.helpers.requests import until
 
 pytestmark = pytest.mark.anyio
 
-HOSTS = ("10.0.0.1", "10.0.0.2")
+HOSTS = ["10.0.0.1", "10.0.0.2"]
 
 
 class NameServer:
-    """Answers with `HOSTS` while its gate is open, or with `error`."""
+    """Answers with `hosts` while its gate is open, or with `error`."""
 
     def __init__(self) -> None:
         self.asked = 0
+        self.hosts = HOSTS
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: OSError | None = None
@@ -30,7 +34,9 @@ class NameServer:
         await self.gate.wait()
         if self.error:
             raise self.error
-        return [ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0) for each in HOSTS]
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0) for each in self.hosts
+        ]
 
 
 @pytest.fixture
@@ -115,3 +121,60 @@ async def test_a_caller_that_leaves_takes_no_lookup_along(server: NameServer, ad
     await asyncio.wait({leaving})
     server.gate.set()
     assert await staying in HOSTS
+
+
+async def seen(addresses: KeptAddresses) -> set[str]:
+    """The addresses that connections would try first now."""
+    return {await first(addresses) for _ in range(10)}
+
+
+@pytest.mark.parametrize("hosts", [["10.0.0.1"], ["10.0.0.1", "10.0.0.2", "10.0.0.3"], ["10.9.9.9"]])
+async def test_replicas_come_and_go_while_a_name_serves(
+    server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch, hosts: list[str]
+) -> None:
+    """When addresses have reached their age they are looked up, once, beside the connections that use them."""
+    monkeypatch.setattr(module, "FRESH", 0.05)
+    await first(addresses)
+    server.hosts, asked = hosts, server.asked
+    await until(lambda: asyncio.get_running_loop().time() > next(iter(addresses._known.values())).fresh_until)
+    server.gate.clear()
+    assert await seen(addresses) == set(HOSTS)
+    await until(lambda: server.asked == asked + 1)
+    assert await seen(addresses) == set(HOSTS)
+    assert server.asked == asked + 1
+    server.gate.set()
+    await until(lambda: addresses.number == len(hosts) and not addresses._looking)
+    assert await seen(addresses) == set(hosts)
+
+
+@pytest.mark.parametrize("fault", ["refused", "silent"])
+async def test_old_addresses_are_kept_while_the_name_server_fails(
+    server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Whether their age or a failed call has them looked up; who has addresses to try waits for PATIENCE at most."""
+    monkeypatch.setattr(module, "FRESH", 0.0)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    await first(addresses)
+    server.error = OSError("no name server")
+    if fault == "silent":
+        server.gate.clear()
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            assert await seen(addresses) == set(HOSTS)
+            addresses.forget()
+
+
+async def test_who_cannot_serve_comes_last_for_a_while(
+    server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others get the connections in equal parts; where there is no other, it is tried all the same."""
+    monkeypatch.setattr(module, "AVOIDED", 0.2)
+    server.hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    await first(addresses)
+    addresses.avoid("10.0.0.2")
+    assert Counter([await first(addresses) for _ in range(10)]) == {"10.0.0.1": 5, "10.0.0.3": 5}
+    for host in server.hosts:
+        addresses.avoid(host)
+    assert [each["host"] for each in await addresses.resolve("worker")] == server.hosts
+    await until(lambda: max(addresses._avoided.values()) < asyncio.get_running_loop().time())
+    assert await seen(addresses) == set(server.hosts)

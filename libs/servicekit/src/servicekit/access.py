@@ -41,8 +41,9 @@ class Access:
                 status = message["status"]
                 headers = message["headers"] = [*message.get("headers", ()), named]
                 lifecycle = scope["app"].state.lifecycle
-                if lifecycle and lifecycle.phase not in (Phase.WARMING, Phase.READY):
-                    # Without it pooled clients lose requests when the listener closes (field note 31).
+                if lifecycle and lifecycle.phase is not Phase.READY:
+                    # Without it pooled clients lose requests when the listener closes (field note 31), and stay with a
+                    # replica that starts, although others serve.
                     headers.append(CLOSE)
             await send(message)
 

@@ -1,4 +1,4 @@
-"""The one client to the worker: shared connections, one retry, the remaining time budget passed on.
+"""The one client to the worker: shared connections, another try at another replica, the time budget passed on.
 
 aiohttp because of a measurement against a tiny route with an answer of this shape (2 cores, uvloop, median of
 7 alternating rounds of 800 calls): at 1 / 16 / 50 / 100 calls at a time it made 4,725 / 12,932 / 13,220 /
@@ -7,10 +7,11 @@ at 0.44 / 0.46 / 0.52 / 0.69 ms.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import orjson
 from aiohttp import (
@@ -22,6 +23,7 @@ from aiohttp import (
     ClientTimeout,
     TCPConnector,
 )
+from aiohttp.connector import Connection
 from fastapi import FastAPI
 from pydantic import ValidationError
 
@@ -32,12 +34,24 @@ from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
 from servicekit import deadline, request_id
-from servicekit.errors import DeadlineExceeded, DependencyUnavailable
+from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from servicekit.health import reason
 
 KEEPALIVE = 30.0  # seconds an idle connection is kept; the worker keeps it for 75, and equal values race
 CONNECT_TIMEOUT = 2.0  # seconds
 LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+
+
+class Reply(ClientResponse):
+    """A response that knows which address gave it: by the end of a short one its connection is back in the pool."""
+
+    address = ""
+
+    async def start(self, connection: Connection) -> ClientResponse:
+        """Called by aiohttp when the request was sent."""
+        if connection.transport:
+            self.address = connection.transport.get_extra_info("peername")[0]
+        return await super().start(connection)
 
 
 class WorkerClient:
@@ -47,12 +61,13 @@ class WorkerClient:
 
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
-        # The address is kept while it serves: a drill met an engine's name server that failed for 2 s.
         self._addresses = KeptAddresses()
-        pooled = TCPConnector(limit=0, keepalive_timeout=KEEPALIVE, use_dns_cache=False, resolver=self._addresses)
-        self._pooled = ClientSession(base_url, connector=pooled, timeout=LIMITS)
-        fresh = TCPConnector(limit=0, force_close=True, use_dns_cache=False, resolver=self._addresses)
-        self._fresh = ClientSession(base_url, connector=fresh, timeout=LIMITS)
+        self._pooled = self._session(base_url, keepalive_timeout=KEEPALIVE)
+        self._fresh = self._session(base_url, force_close=True)
+
+    def _session(self, base_url: str, **options: Any) -> ClientSession:
+        connector = TCPConnector(limit=0, use_dns_cache=False, resolver=self._addresses, **options)
+        return ClientSession(base_url, connector=connector, timeout=LIMITS, response_class=Reply)
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,8 +89,7 @@ class WorkerClient:
 
     async def _describe(self) -> Identity:
         try:
-            async with self._pooled.get("/model") as response:
-                body = await response.read()
+            response, body = await self._ask("GET", "/model")
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
         if response.status != 200:
@@ -95,7 +109,7 @@ class WorkerClient:
         ends = asyncio.get_running_loop().time() + budget
         try:
             async with asyncio.timeout_at(ends):
-                response, body = await self._post(orjson.dumps({kind: items}), ends)
+                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends)
         except TimeoutError as error:
             if asyncio.get_running_loop().time() < ends:
                 raise DependencyUnavailable("worker", reason(error)) from error
@@ -106,29 +120,45 @@ class WorkerClient:
             raise refusal(response, body)
         return read_answer(response, body, len(items))
 
-    async def _post(self, payload: bytes, ends: float) -> tuple[ClientResponse, bytes]:
-        """Send it; once more if the connection failed: embedding changes nothing, so it may be done twice."""
-        try:
-            return await self._send(self._pooled, payload, ends)
-        except TimeoutError:
-            raise
-        except (ClientConnectionError, ClientPayloadError, ConnectionError):
-            WORKER_RETRIES.inc()
-            self._addresses.forget()
-            # Not from the pool: after a restart of the worker every connection in there is dead.
-            return await self._send(self._fresh, payload, ends)
+    async def _ask(
+        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf
+    ) -> tuple[Reply, bytes]:
+        """Send it; once more, or once more for each address, if the connection fails or the replica can't serve.
 
-    async def _send(self, session: ClientSession, payload: bytes, ends: float) -> tuple[ClientResponse, bytes]:
-        left = max(0.001, ends - asyncio.get_running_loop().time())
-        headers = {
-            "Accept": "application/octet-stream",
-            "Content-Type": "application/json",
-            deadline.HEADER: f"{left:.3f}",
-        }
+        The worker changes nothing when it embeds, so it may do it twice. After the first try no connection comes from
+        the pool: after a restart of the worker every one in there is dead.
+        """
+        tries = 0
+        while True:
+            session, tries = self._fresh if tries else self._pooled, tries + 1
+            try:
+                reply, body = await self._send(session, method, path, payload, ends)
+                if tries > self._addresses.number or not _cannot_serve(reply, body):
+                    return reply, body
+                self._addresses.avoid(reply.address)
+            except TimeoutError:
+                raise
+            except (ClientConnectionError, ClientPayloadError, ConnectionError):
+                if tries > self._addresses.number:
+                    raise
+                self._addresses.forget()
+            WORKER_RETRIES.inc()
+
+    async def _send(
+        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float
+    ) -> tuple[Reply, bytes]:
+        headers = {"Accept": "application/octet-stream", "Content-Type": "application/json"} if payload else {}
+        if ends < math.inf:
+            headers[deadline.HEADER] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
         if name := request_id.current():  # of a shared miss, the id of the request that came first
             headers[request_id.HEADER] = name
-        async with session.post("/embeddings/", data=payload, headers=headers) as response:
-            return response, await response.read()
+        async with session.request(method, path, data=payload, headers=headers) as reply:
+            return cast("Reply", reply), await reply.read()
+
+
+def _cannot_serve(reply: Reply, body: bytes) -> bool:
+    """Whether another replica may answer otherwise: one that starts, or has lost its model, says 503 to everything."""
+    return reply.status == 503 and not isinstance(refusal(reply, body), Overloaded)
 
 
 @asynccontextmanager

@@ -15,10 +15,14 @@ ERROR = {"message": "", "type": "", "param": None, "code": ""}
 
 
 class StandIn:
-    """Answers every text with its length; `before` runs first and may answer, wait, or cut the connection."""
+    """Answers every text with its length; `before` runs first and may answer, wait, or cut the connection.
+
+    With `keeps` False, every answer says `Connection: close`, as one does on a connection that has reached its age.
+    """
 
     def __init__(self) -> None:
         self.fingerprint = "fp-1"
+        self.keeps = True
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
         self.cancelled = 0
@@ -46,7 +50,10 @@ class StandIn:
             "X-Text-Tokens": ",".join(str(len(item)) for item in items),
             "Server-Timing": "tokenize;dur=1.0, queue;dur=2.0, inference;dur=3.0",
         }
-        return web.Response(body=rows, headers=headers)
+        answer = web.Response(body=rows, headers=headers)
+        if not self.keeps:
+            answer.force_close()
+        return answer
 
     async def model(self, _: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
@@ -60,15 +67,15 @@ class StandIn:
         return web.json_response({**identity, "fingerprint": self.fingerprint})
 
     @asynccontextmanager
-    async def running(self, port: int = 0) -> AsyncIterator["StandIn"]:
-        """Serve on 127.0.0.1, on a free port unless one is given."""
+    async def running(self, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator["StandIn"]:
+        """Serve on this machine, on a free port unless one is given."""
         app = web.Application()
         app.router.add_post("/embeddings/", self.embeddings)
         app.router.add_get("/model", self.model)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, host, port).start()
+        self.url = f"http://{host}:{runner.addresses[0][1]}"
         try:
             yield self
         finally:

@@ -1,0 +1,124 @@
+"""Workers that come and go behind one name, under calls: each that is ready gets its share, and no call is lost."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import DefaultResolver
+
+from api import addresses
+from api.worker_client import WorkerClient
+from services.api.tests.helpers.requests import until
+from services.api.tests.helpers.standin import StandIn, refuse
+from stack import free_ports
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = 8
+RECENT = 300  # calls
+COLD = refuse(503, code="not_ready", message="the service is warming")
+
+
+class Replicas:
+    """Stand-ins on 127.0.0.2, 127.0.0.3, …: all on one port, and known to the name server as `worker`."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self.port = free_ports()["worker"]
+        self.hosts: list[str] = []
+        self.standins: list[StandIn] = []
+        self.served: deque[str] = deque(maxlen=RECENT)
+        self._stack = stack
+        self._running: list[AsyncExitStack] = []
+
+    async def add(self, *, cold: bool = False) -> StandIn:
+        """One more, listed from now on."""
+        host, standin = f"127.0.0.{len(self.standins) + 2}", StandIn()
+        standin.fingerprint = host
+        standin.keeps = False
+        standin.before = COLD if cold else None
+        self._running.append(await self._stack.enter_async_context(AsyncExitStack()))
+        await self._running[-1].enter_async_context(standin.running(self.port, host))
+        self.standins.append(standin)
+        self.hosts.append(host)
+        return standin
+
+    async def stop(self, number: int) -> None:
+        """It listens no more, and is listed all the same."""
+        await self._running[number].aclose()
+
+    def shared(self, among: int) -> bool:
+        """Whether each of so many has given at least half of its share of the last answers."""
+        recent = Counter(self.served)
+        return len(recent) == among and min(recent.values()) > RECENT / among / 2
+
+
+@pytest.fixture
+async def replicas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replicas]:
+    """None yet."""
+    monkeypatch.setattr(addresses, "FRESH", 0.1)
+    monkeypatch.setattr(addresses, "AVOIDED", 0.1)
+    async with AsyncExitStack() as stack:
+        made = Replicas(stack)
+
+        async def resolve(_: Any, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+            return [
+                ResolveResult(hostname=host, host=ip, port=port, family=family, proto=0, flags=0) for ip in made.hosts
+            ]
+
+        monkeypatch.setattr(DefaultResolver, "resolve", resolve)
+        yield made
+
+
+@asynccontextmanager
+async def called(replicas: Replicas) -> AsyncIterator[WorkerClient]:
+    """Callers that call again and again; any error ends the test."""
+    async with WorkerClient(f"http://worker:{replicas.port}") as client, asyncio.TaskGroup() as group:
+
+        async def call() -> None:
+            while True:
+                replicas.served.append((await client.embed(["a"], budget=5)).fingerprint)
+
+        callers = [group.create_task(call()) for _ in range(CALLERS)]
+        yield client
+        for each in callers:
+            each.cancel()
+
+
+async def test_each_ready_replica_gets_its_share(replicas: Replicas) -> None:
+    """Those that join, when they are ready; while they start, and name servers list them already, no call fails."""
+    await replicas.add()
+    async with called(replicas) as client:
+        await until(lambda: replicas.shared(1))
+        cold = [await replicas.add(cold=True) for _ in range(2)]
+        await until(lambda: all(each.calls for each in cold))
+        await client.refresh()
+        for each in cold:
+            each.before = None
+        await until(lambda: replicas.shared(3))
+
+
+async def test_replicas_that_leave_take_no_call_along(replicas: Replicas) -> None:
+    """Whether the name server knows it or not: who listens no more is not waited for."""
+    for _ in range(3):
+        await replicas.add()
+    async with called(replicas):
+        await until(lambda: replicas.shared(3))
+        for number in range(2):
+            await replicas.stop(number)
+        await until(lambda: replicas.shared(1))
+        replicas.hosts = replicas.hosts[2:]
+        calls = len(replicas.standins[2].calls)
+        await until(lambda: len(replicas.standins[2].calls) > calls + RECENT)
+
+
+async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replicas) -> None:
+    """It says 503 to everything: the others are asked. What is only overloaded is not asked again elsewhere."""
+    broken, _ = await replicas.add(), await replicas.add()
+    broken.before = refuse(503, code="dependency_unavailable", message="model is unavailable")
+    async with called(replicas):
+        await until(lambda: replicas.shared(1) and broken.calls)
+        assert set(replicas.served) == {"127.0.0.3"}
