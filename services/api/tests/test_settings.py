@@ -16,7 +16,12 @@ from servicekit.settings import load
         ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
         ("API_KEYS", " , ", "must hold keys"),
         ("API_KEYS", "schlüssel-S3cret", "must hold keys of ASCII"),
-        ("QUOTA", "many", "couldn't parse"),
+        ("QUOTA", "many", "600/minute"),
+        ("QUOTA", "600", "600/minute"),
+        ("QUOTA", "0/minute", "at least one"),
+        ("QUOTA", "-5/minute", "600/minute"),
+        ("QUOTA", "5/fortnight", "600/minute"),
+        ("QUOTA", "600/minute;10000/day", "one limit"),
     ],
 )
 def test_a_bad_setting_is_named_without_its_value(

@@ -4,20 +4,38 @@ from collections.abc import Callable, Sequence
 
 from fastapi import Request
 
+from api.auth import caller_of
+from api.cache import Cache
 from api.embedding import Item
 from api.quota import Quota
 from api.settings import ApiSettings
-from servicekit.errors import BadRequest
+from servicekit.errors import BadRequest, QuotaExceeded
 
 
-def admit(request: Request, items: Sequence[Item], field: Callable[[int], str]) -> None:
-    """Raise BadRequest for a text over the limit, naming its `field`, or QuotaExceeded for the caller."""
+async def admit(request: Request, items: Sequence[Item], field: Callable[[int], str]) -> None:
+    """Raise BadRequest for a text over the limit, naming its `field`, or QuotaExceeded for the caller.
+
+    What is admitted is spent, also when the answer is an error then; what is refused spends nothing.
+    """
     settings: ApiSettings = request.app.state.settings
-    quota: Quota = request.app.state.quota
     limit = settings.max_text_characters
     for index, item in enumerate(items):
         if isinstance(item, str) and len(item) > limit:
             where = field(index)
             message = f"{where} has {len(item)} characters; the limit is {limit}"
             raise BadRequest(message, param=where, code="text_too_long")
-    quota.spend(request.state.caller, len(items))
+    quota: Quota | None = request.app.state.quota
+    if quota:
+        await _spend(request, quota, len(items))
+
+
+async def _spend(request: Request, quota: Quota, texts: int) -> None:
+    state = request.app.state
+    cache: Cache | None = None if state.lifecycle.failure("redis") else state.redis
+    standing = await quota.spend(caller_of(request.scope), texts, cache.client if cache else None)
+    request.state.rate_limit = standing.headers()  # for RateLimitHeaders
+    if not standing.fits:
+        raise QuotaExceeded(
+            f"{texts} more texts would be over your quota of {standing.limit}: {standing.remaining} are left",
+            retry_after=standing.reset,
+        )

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 
 from api import __version__
-from api.auth import Identify, Keys, bearer
+from api.auth import Authenticate, Keys, bearer
 from api.embedder import new_flights
 from api.quota import Quota
+from api.rate_limit import RateLimitHeaders
 from api.resources import RESOURCES
 from api.routes import documents, embeddings, models, page, search
 from api.settings import ApiSettings
@@ -29,14 +30,17 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
             yield
 
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)
-    app.state.quota = Quota(settings.quota)
+    app.state.quota = Quota(settings.quota, settings.cache_timeout) if settings.quota else None
     app.state.flights = new_flights()
     keys = Keys(settings.keys())
-    app.add_middleware(Identify, keys=keys)
+    if keys:
+        app.add_middleware(Authenticate, keys=keys)
     # The OpenAPI document asks for a key only where one is needed.
     guards = [Depends(bearer)] if keys else []
     for routes in (embeddings, models, documents, search):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
     install(app, settings)  # last: routes are tried in this order, and its middleware comes first
+    if settings.quota:
+        app.add_middleware(RateLimitHeaders)  # outside of the time limit, whose 504 it is for too
     return app

@@ -48,7 +48,7 @@ class Cache:
     """Reads on the answer path within `timeout` seconds; writes behind it, from a bounded queue."""
 
     def __init__(self, client: Redis, *, ttl: float, timeout: float) -> None:
-        self._client = client
+        self.client = client  # others keep something in the same Redis
         self._lookups = Lookups(client.mget)
         self._ttl_ms = round(ttl * 1000)
         self._timeout = timeout
@@ -56,7 +56,7 @@ class Cache:
 
     async def ping(self) -> None:
         """Raise when Redis does not answer."""
-        await self._client.ping()
+        await self.client.ping()
 
     async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
         """What is known of `keys`; nothing when Redis fails."""
@@ -85,7 +85,7 @@ class Cache:
         while True:
             embeddings = await self._writes.get()
             try:
-                async with self._client.pipeline(transaction=False) as pipeline:
+                async with self.client.pipeline(transaction=False) as pipeline:
                     for key, embedding in embeddings.items():
                         # In a pipeline nothing is awaited here; the annotation covers the other case too.
                         _ = pipeline.set(key, pack(embedding), px=self._ttl_ms)

@@ -1,28 +1,100 @@
 """How many texts one caller may send."""
 
+import asyncio
+import logging
+import math
 import time
+from dataclasses import dataclass
 
-from limits import parse
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
+from limits import RateLimitItem, parse
+from redis.asyncio import Redis
 
-from servicekit.errors import BadRequest, QuotaExceeded
+from api.cache import FAILURES
+from api.metrics import QUOTA_CALLS
+from api.quota_counts import OwnCounts, SharedCounts
+from api.quota_window import Window
+from servicekit.errors import BadRequest
+from servicekit.health import reason
+
+log = logging.getLogger("api.quota")
+
+PAUSE = 1.0  # seconds without a look at a Redis that failed, so that not every request waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a call fits, what its caller has left, and in how many seconds more (enough for this call) comes back."""
+
+    limit: RateLimitItem
+    fits: bool
+    remaining: int
+    reset: float
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """As draft-ietf-httpapi-ratelimit-headers-10 has them; the unit is texts, not requests."""
+        policy = f'"texts";q={self.limit.amount};w={self.limit.get_expiry()};qu="texts"'
+        standing = f'"texts";r={self.remaining};t={math.ceil(self.reset)}'
+        return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", standing.encode())]
 
 
 class Quota:
-    """A limit like `600/minute` (grammar of the `limits` package), counted in this process alone."""
+    """A limit like `600/minute` (grammar of the `limits` package) for each caller.
 
-    def __init__(self, text: str) -> None:
-        self._limit = parse(text) if text else None
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+    All processes count together in Redis. While it is away each counts by itself, from zero; a request waits for it
+    at most `timeout` seconds, and none fails because of it.
+    """
 
-    def spend(self, caller: str, texts: int) -> None:
-        """Count `texts` of `caller`. Raises QuotaExceeded, with the seconds until its window moves on."""
-        if self._limit is None or self._limiter.hit(self._limit, caller, cost=texts):
-            return
-        if texts > self._limit.amount:
-            raise BadRequest(f"{texts} texts in one call are more than your quota of {self._limit} ever allows")
-        reset = self._limiter.get_window_stats(self._limit, caller).reset_time
-        raise QuotaExceeded(
-            f"{texts} more texts would be over your quota of {self._limit}", retry_after=reset - time.time()
-        )
+    def __init__(self, text: str, timeout: float) -> None:
+        self._limit = parse(text)
+        self._timeout = timeout
+        self._own = OwnCounts(self._limit)
+        self._shared: SharedCounts | None = None
+        self._away = False
+        self._look_again = 0.0
+
+    async def spend(self, caller: str, texts: int, redis: Redis | None) -> Standing:
+        """Count `texts` of `caller` if they fit, and nothing otherwise.
+
+        Raises BadRequest for a call that would not fit however long it waits.
+        """
+        limit = self._limit
+        if texts > limit.amount:
+            raise BadRequest(
+                f"{texts} texts in one call are more than your quota of {limit} ever allows; "
+                f"send at most {limit.amount} in one call",
+                code="over_quota",
+            )
+        fits, window = await self._count(caller, texts, redis)
+        remaining = max(0, limit.amount - window.spent)
+        reset = window.ends if fits else max(1.0, window.wait(limit.amount - texts))
+        return Standing(limit, fits, remaining, reset)
+
+    async def _count(self, caller: str, texts: int, redis: Redis | None) -> tuple[bool, Window]:
+        if redis and time.monotonic() >= self._look_again:
+            if self._shared is None or self._shared.client is not redis:
+                self._shared = SharedCounts(self._limit, redis)
+            try:
+                async with asyncio.timeout(self._timeout):
+                    fits, window = await self._shared.hit(caller, texts)
+            except FAILURES as error:
+                self._look_again = time.monotonic() + PAUSE
+                self._lose(reason(error))
+            else:
+                self._find()
+                QUOTA_CALLS.labels("redis", "passed" if fits else "refused").inc()
+                return fits, window
+        elif redis is None:
+            self._lose("it is not open")
+        fits, window = self._own.hit(caller, texts)
+        QUOTA_CALLS.labels("process", "passed" if fits else "refused").inc()
+        return fits, window
+
+    def _lose(self, why: str) -> None:
+        if not self._away:
+            log.warning("redis is away (%s): each process counts the quota by itself", why)
+        self._away = True
+
+    def _find(self) -> None:
+        if self._away:
+            log.warning("redis is back: all processes count the quota together")
+        self._away = False

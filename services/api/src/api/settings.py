@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from limits import parse
+from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr
 from redis.asyncio.connection import parse_url
 from sqlalchemy import make_url
@@ -45,8 +45,12 @@ def _some_keys(secret: SecretStr) -> SecretStr:
 
 
 def _quota(text: str) -> str:
-    if text:
-        parse(text)
+    try:
+        limits = parse_many(text) if text else []
+    except ValueError:
+        limits = []
+    if text and (len(limits) != 1 or not limits[0].amount):
+        raise ValueError("must be one limit of at least one text, such as 600/minute, 10000 per day, 50 per 10 seconds")
     return text
 
 
@@ -78,7 +82,7 @@ class ApiSettings(ServiceSettings):
     )
     quota: Annotated[str, AfterValidator(_quota)] = Field(
         "",
-        description="texts a caller may send, as `600/minute`, counted in each process; empty: no limit",
+        description="texts a caller may send, as `600/minute`, counted by all processes together; none: no limit",
     )
     max_text_characters: int = Field(20_000, ge=1, description="longest text, in characters")
     max_inputs: int = Field(2048, ge=1, description="most texts of one `/v1/embeddings` call")

@@ -33,7 +33,7 @@ async def store_documents(
     """Embed and store documents; those with a known id are replaced. All or none."""
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
-    admit(request, texts, _field)
+    await admit(request, texts, _field)
     embedded = await embedder_of(request).embed(texts, _field)
     require_storable(embedded.identity)
     began = time.perf_counter()

@@ -49,7 +49,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
     def field(index: int) -> str:
         return "input" if single else f"input.{index}"
 
-    admit(request, items, field)
+    await admit(request, items, field)
     embedded = await embedder.embed(items, field)
     headers = {"Server-Timing": embedded.timings.header()}
     content = await _encode(embedded, base64=body.encoding_format == "base64")

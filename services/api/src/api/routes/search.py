@@ -26,7 +26,7 @@ async def search_documents(
     postgres: Postgres,
 ) -> SearchResults:
     """As many as `limit` documents, best first, among those of the model that is served now."""
-    admit(request, [body.query], _field)
+    await admit(request, [body.query], _field)
     embedded = await embedder_of(request).embed([body.query], _field)
     require_storable(embedded.identity)
     began = time.perf_counter()
