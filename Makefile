@@ -35,7 +35,7 @@ $(INSTALLED): requirements/install.sh requirements/dev.lock requirements/torch.t
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
 
-down:  ## Stop them; documents stay
+down:  ## Stop them; documents stay (in a cluster they go, see k8s-down)
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
@@ -93,7 +93,7 @@ k8s-validate: install  ## Render every Kubernetes overlay and check it: schemas,
 k8s-up: install  ## Apply k8s/ to the cluster that KUBE_CONTEXT names; returns when both services are ready
 	@STACK=kubernetes $(RUN) -m stack up
 
-k8s-down: install  ## Delete the namespace warmstart of that cluster
+k8s-down: install  ## Delete the namespace warmstart of that cluster, and the documents with it
 	@STACK=kubernetes $(RUN) -m stack down
 
 k8s-drills: install  ## The drills, in that cluster; its namespace warmstart is replaced and deleted
@@ -102,11 +102,11 @@ k8s-drills: install  ## The drills, in that cluster; its namespace warmstart is 
 kind: install  ## A cluster of kind's with the images in it, and the system up
 	@k8s/kind.sh
 
-clean:  ## Remove .venv and caches; DATA=1 also removes all documents and secrets
+clean:  ## Remove .venv and caches; DATA=1 also the secrets, and the documents of the stack that make up chose last
 	@if [ -x $(RUN) ]; then \
 		$(RUN) -m stack status > /dev/null 2>&1; code=$$?; \
 		if [ $$code -eq 0 ] || [ $$code -eq 4 ]; then \
-			echo "The stack is running: make down first." >&2; exit 1; \
+			echo "The stack is running: stop it first (make down)." >&2; exit 1; \
 		fi; \
 	fi
 	$(if $(DATA),@if [ -x $(RUN) ]; then $(RUN) -m stack discard; fi)

@@ -81,7 +81,8 @@ def _start(root: Path, kind: Kind, why: str) -> Stack:
     before = _recorded(root)
     log.info("%-9s %s (%s)", "stack", kind, why)
     if before and before != kind:
-        log.warning("%-9s documents of the %s stack stay there: STACK=%s make up goes back to them", "", before, before)
+        left = CLASSES[before].left.format(kind=before)
+        log.warning("%-9s %s: STACK=%s make up goes back", "", left, before)
     stack = CLASSES[kind](root)
     (root / RECORD).write_text(f"{kind}\n")
     stack.up()

@@ -27,7 +27,7 @@ Ready:
 Next:
   curl {api}/v1/embeddings -H 'content-type: application/json' \\
        -d '{{"model": "all-MiniLM-L6-v2", "input": "Hello"}}'
-  make down     stops it; documents stay"""
+  {ending}"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     add("up", _up, "start what doesn't run, and wait until all is ready")
-    add("down", _down, "stop everything; documents stay")
+    add("down", _down, "stop everything; documents stay, but for those in a cluster, which go with its namespace")
     add("discard", _discard, "stop everything and delete all documents")
     add("status", _status, "what runs (exit code 0: all is ready, 3: nothing runs, 4: something in between)")
     add("urls", _urls, "addresses, with user names and passwords")
@@ -105,7 +105,7 @@ def signal_name(text: str) -> signal.Signals:
 
 
 def _up(stack: Stack, _options: argparse.Namespace) -> int:
-    print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker")))
+    print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker"), ending=stack.ending))
     return 0
 
 

@@ -45,6 +45,8 @@ class Stack(ABC):
 
     parts: tuple[Part, ...]  # those that `up` starts
     local = True  # whether `pids` are those of this machine
+    ending = "make down     stops it; documents stay"  # what `up` says of `down`
+    left = "documents of the {kind} stack, if it has any, stay there"  # what `up` of another kind says of this one
 
     @abstractmethod
     def up(self) -> None:

@@ -49,6 +49,8 @@ class KubernetesStack(Stack):
     """
 
     local = False
+    ending = f"make k8s-down deletes the namespace {NAMESPACE}, and the documents with it"
+    left = "what runs in the cluster goes on"
 
     def __init__(
         self,
@@ -107,6 +109,7 @@ class KubernetesStack(Stack):
             self.reach.close()
             self._saved.unlink(missing_ok=True)
             self.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout=GONE_SECONDS)
+            log.info("%-9s namespace %s is gone, and all documents with it", "cluster", NAMESPACE)
 
     def discard(self) -> None:
         self.down()

@@ -83,6 +83,7 @@ def test_a_failed_build_is_said_and_the_embedded_stack_started(fallen_back: tupl
     root, said = fallen_back
     assert "pull access denied for python" in said
     assert said.index("compose (a Docker engine answers)") < said.index("embedded (the images of the compose stack")
+    assert "documents of the compose stack, if it has any, stay there: STACK=compose make up goes back" in said
     assert (root / RECORD).read_text() == "embedded\n"
     assert all(status.ready for status in EmbeddedStack(root).status())
 
@@ -131,6 +132,19 @@ def test_forced_compose_fails_loudly(
     with pytest.raises(StackError, match=error):
         bring_up(tmp_path)
     assert not any(EmbeddedStack(tmp_path).pids(part) for part in PARTS)
+
+
+def test_what_runs_in_a_cluster_is_not_called_documents(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether there are any is not asked; where they are, `down` deletes them."""
+    stand_in(NO_BUILD)
+    monkeypatch.setenv("STACK", "compose")
+    (tmp_path / RECORD).write_text("kubernetes\n")
+    with pytest.raises(StackError, match="pull access denied"):
+        bring_up(tmp_path)
+    assert "what runs in the cluster goes on: STACK=kubernetes make up goes back" in caplog.text
+    assert "documents" not in caplog.text
 
 
 def test_forced_embedded_asks_no_engine_to_build(

@@ -1,12 +1,14 @@
 """The kubernetes stack against a stand-in of kubectl: what it asks, what it refuses, how it understands the answers."""
 
 import json
+import socket
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from stack import PARTS, StackError
+from stack import PARTS, StackError, free_ports
+from stack.cli import main
 from stack.kubernetes import KubernetesStack
 from stack.tests.cluster import Cluster, deployment, pod, warning
 
@@ -126,6 +128,27 @@ def test_down_deletes_the_namespace(cluster: Cluster, stack: KubernetesStack) ->
     """And nothing outside of it."""
     stack.down()
     assert [call for call in cluster.calls if "delete" in call] == ["delete namespace warmstart --ignore-not-found"]
+
+
+def test_up_and_down_say_what_becomes_of_documents(
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`down` deletes them with the namespace: `up` says so beforehand, `down` afterwards."""
+    monkeypatch.setenv("STACK", "kubernetes")
+    caplog.set_level("INFO")
+    port = free_ports()["api"]
+    with socket.create_server(("127.0.0.1", port)):
+        cluster.answers("*get service *", {"spec": {"clusterIP": "127.0.0.1", "ports": [{"port": port}]}})
+        assert main(["--root", str(tmp_path), "up"]) == 0
+    said = capsys.readouterr().out
+    assert "make k8s-down deletes the namespace warmstart, and the documents with it" in said
+    assert "documents stay" not in said
+    assert main(["--root", str(tmp_path), "down"]) == 0
+    assert "namespace warmstart is gone, and all documents with it" in caplog.text
 
 
 def test_status_of_ready_parts(cluster: Cluster, stack: KubernetesStack) -> None:
