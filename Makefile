@@ -14,7 +14,7 @@ LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(H
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install artifact images up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -37,6 +37,9 @@ up: install  ## Start everything (in containers, if an engine answers); returns 
 
 down:  ## Stop them; documents stay (in a cluster they go, see k8s-down)
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
+
+images: install  ## Build the images of both services (done by up when needed)
+	@$(RUN) -m stack images
 
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export

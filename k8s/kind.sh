@@ -12,8 +12,7 @@ for command in docker kind kubectl; do
 done
 
 kind get clusters | grep -qx "$cluster" || kind create cluster --name "$cluster"
-# The passwords are compose's business; building needs none.
-POSTGRES_PASSWORD=unused REDIS_PASSWORD=unused docker compose build api worker
+.venv/bin/python -m stack images
 for image in "${stores[@]}"; do
     docker image inspect "$image" >/dev/null 2>&1 || docker pull "$image"
 done

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import get_args
 
 from stack.choice import bring_up, current
+from stack.compose import ComposeStack
 from stack.errors import StackError
 from stack.interface import PARTS, Part, Stack
 from stack.project import SERVICES
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add("down", _down, "stop everything; documents stay, but for those in a cluster, which go with its namespace")
     add("discard", _discard, "stop everything and delete all documents")
     add("status", _status, "what runs (exit code 0: all is ready, 3: nothing runs, 4: something in between)")
+    add("images", _images, "build the images of the services, as up does with compose")
     add("urls", _urls, "addresses, with user names and passwords")
     for name, command, text in (
         ("start", _start, "start one part, and wait until it is ready"),
@@ -106,6 +108,11 @@ def signal_name(text: str) -> signal.Signals:
 
 def _up(stack: Stack, _options: argparse.Namespace) -> int:
     print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker"), ending=stack.ending))
+    return 0
+
+
+def _images(_stack: Stack, options: argparse.Namespace) -> int:
+    ComposeStack(options.root).project.make_images(SERVICES)
     return 0
 
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from stack import wheels
 from stack.docker import Container, containers, docker
 from stack.errors import ImagesError, StackError
 from stack.interface import NOTHING, Part
@@ -20,8 +21,6 @@ log = logging.getLogger(__name__)
 NAME = "warmstart"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
-# An image with the CPU wheel of torch, for hosts that reach no index that has it (.ci/engine makes one).
-WHEELS = "warmstart-wheels"
 SHARED = "/run/warmstart"  # where the services see the folder that they share with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
@@ -70,8 +69,8 @@ class Project:
     def make_images(self, services: Iterable[str]) -> None:
         """Build and pull what `services` need, a line for each step that took a second. Raises ImagesError."""
         chosen = tuple(services)
-        if "WHEELS_IMAGE" not in os.environ and _exists(WHEELS):
-            self._environment["WHEELS_IMAGE"] = WHEELS
+        if "worker" in chosen and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
+            self._environment["WHEELS_IMAGE"] = found
         # Always for the same project: compose writes its name into the image, which else would differ each time.
         command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)
         log.info("%-9s building, log in %s", "images", self._log)
@@ -108,13 +107,6 @@ def project_name(root: Path) -> str:
     if root == DEFAULT_ROOT:
         return os.environ.get("COMPOSE_PROJECT_NAME") or NAME
     return f"{NAME}-{hashlib.sha256(bytes(root)).hexdigest()[:12]}"
-
-
-def _exists(image: str) -> bool:
-    try:
-        return bool(docker("image", "inspect", image))
-    except StackError:
-        return False
 
 
 def _lines(command: tuple[str, ...], environment: Mapping[str, str]) -> Iterable[str]:
