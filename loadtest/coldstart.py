@@ -26,7 +26,7 @@ IDLE = 15.0  # seconds, with --full
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, 1 when a start failed or it was interrupted, 2 when any trial was invalid."""
+    """Returns the exit code: 0, 1 when a start failed or it was interrupted, 2 when figures are of disturbed starts."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, interrupt)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"coldstart: interrupted; what was measured is in {options.folder}", file=sys.stderr)
         return 1
-    return 2 if any(not trial.valid for trial in measurement.trials) else 0
+    return 2 if any(map(measurement.disturbed, measurement.strategies)) else 0
 
 
 def _parser() -> argparse.ArgumentParser:

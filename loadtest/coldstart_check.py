@@ -13,6 +13,7 @@ from statistics import median
 
 from loadtest.coldstart import interrupt
 from loadtest.lab import gate
+from loadtest.lab.disturbance import MARK, banner
 from loadtest.lab.measurement import Measurement
 from loadtest.lab.run import Lab
 from loadtest.lab.session import recorded_stack
@@ -25,7 +26,7 @@ FOLDER = REPOSITORY / "reports" / "coldstart-check"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 when all is well, else 1."""
+    """Returns the exit code: 0 when all is well, 1 when it isn't, 2 when the machine was too busy to tell."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     signal.signal(signal.SIGTERM, interrupt)
@@ -60,16 +61,19 @@ def _measure(options: argparse.Namespace) -> Measurement:
 
 def judge(measurement: Measurement, strategy: str, budget: float) -> int:
     """Print what was found; returns the exit code."""
-    trials = measurement.of(strategy)
+    trials, busy = measurement.of(strategy), banner(measurement, [strategy])
+    mark = MARK if busy else ""
     for shape, values in gate.ratios(trials).items():
         spread = f"{min(values):.2f} to {max(values):.2f}"
-        print(f"first request / steady p50, {shape:13} {median(values):.2f} ({spread}, {len(values)} starts)")
-    problems = gate.cold(trials) + gate.over_budget(measurement.starts(strategy), budget)
+        print(f"first request / steady p50, {shape:13} {median(values):.2f}{mark} ({spread}, {len(values)} starts)")
+    problems = ([] if busy else gate.cold(trials)) + gate.over_budget(measurement.starts(strategy), budget)
     for problem in problems:
         print(f"FAILED: {problem}", file=sys.stderr)
-    if not problems:
+    if busy:
+        print(f"UNDECIDED whether readiness means warm. {busy}", file=sys.stderr)
+    elif not problems:
         print(f"Readiness means warm, and the start budget of {budget:g} s is enough.")
-    return 1 if problems else 0
+    return 1 if problems else 2 if busy else 0
 
 
 if __name__ == "__main__":

@@ -48,9 +48,11 @@ class Trial:
         kind: `users` under open-loop arrivals; `quiet` without, followed by one request at a time of each shape.
         start: seconds from the process's creation to each of `PHASES`; None for what didn't happen.
         engine: name, precision, threads as the worker tells them.
-        valid: False when the load generator fell behind, or other processes used over a tenth of the CPUs; `reason`
-            says which.
-        others: share of the machine's CPU time since exec that other processes used; None in a cluster.
+        valid: False when it was disturbed: the load generator fell behind, or others used over a tenth of the CPUs;
+            `reason` says which.
+        others: share of the machine's CPU time since exec that others used; None in a cluster.
+        stolen: the part of it that went to the host of this virtual machine, not to programs of this machine.
+        busiest: of a disturbed trial: shares of the machine's CPU time by the name of the program.
         users: of a `users` trial.
         shapes: of a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
         idle: of a `quiet` trial, perhaps: milliseconds of the first request of each shape after a pause.
@@ -64,6 +66,8 @@ class Trial:
     valid: bool = True
     reason: str = ""
     others: float | None = 0.0
+    stolen: float = 0.0
+    busiest: Mapping[str, float] = field(default_factory=dict)
     users: Users | None = None
     shapes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     idle: Mapping[str, float] = field(default_factory=dict)
@@ -106,8 +110,14 @@ class Measurement:
         return replace(self, trials=(*self.trials, trial))
 
     def of(self, strategy: str, kind: Kind | None = None) -> list[Trial]:
-        """The valid trials of a strategy."""
-        return [each for each in self.starts(strategy) if each.valid and kind in (None, each.kind)]
+        """The trials that a strategy's figures come from: of each kind those that nothing disturbed, else all."""
+        trials = [each for each in self.starts(strategy) if kind in (None, each.kind)]
+        quiet = {each.kind for each in trials if each.valid}
+        return [each for each in trials if each.valid or each.kind not in quiet]
+
+    def disturbed(self, strategy: str) -> bool:
+        """Whether any of its figures comes from disturbed trials, since there are no others of their kind."""
+        return any(not each.valid for each in self.of(strategy))
 
     def starts(self, strategy: str) -> list[Trial]:
         """All of them. A start that was disturbed can't be compared, but a start budget must allow for it."""

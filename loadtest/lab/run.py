@@ -7,8 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from loadtest.lab import disturbance
 from loadtest.lab.machine import describe
 from loadtest.lab.measurement import Kind, Measurement, Trial
+from loadtest.lab.others import Programs
 from loadtest.lab.rolling import rolling_restart
 from loadtest.lab.session import borrowed_worker
 from loadtest.lab.strategies import Strategy
@@ -73,12 +75,18 @@ class Lab:
         measurement = self._begin(strategies)
         began = time.monotonic()
         for number, (strategy, kind) in enumerate(plan, start=1):
+            programs = Programs()
             trial = self._trial(strategy, kind, len(measurement.trials) + 1)
+            if not trial.valid and self._stack.local:
+                trial = replace(trial, busiest=programs.busiest(self._pids()))
             measurement = measurement.plus(trial)
             measurement.save(self.folder / SUMMARY)
             left = (time.monotonic() - began) / number * (len(plan) - number)
             print(f"{number:3}/{len(plan)}  {line(trial)}  ({left / 60:.0f} min left)", flush=True)
         return measurement
+
+    def _pids(self) -> list[int]:
+        return [pid for part in self._stack.parts for pid in self._stack.pids(part)]
 
     def roll(self, strategy: Strategy) -> None:
         """Add a rolling restart to the summary. Says so where it can't be done."""
@@ -96,14 +104,16 @@ class Lab:
         print(f"rolling restart of one of two processes: {found}")
 
     def report(self) -> None:
-        """Make the page and the picture of what is on disk, if any of it is valid."""
+        """Make the page and the picture of what is on disk, if there is anything."""
         path = self.folder / SUMMARY
         measurement = Measurement.load(path) if path.exists() else None
-        if measurement and any(trial.valid for trial in measurement.trials):
+        if measurement and measurement.trials:
             write(measurement, self.folder)
+            if busy := disturbance.banner(measurement, list(measurement.strategies)):
+                print(f"DISTURBED. {busy}", flush=True)
             print(f"Report: {self.folder / 'index.html'}", flush=True)
         else:
-            print("No valid trial: no report.", flush=True)
+            print("No start was measured: no report.", flush=True)
 
     def _begin(self, strategies: Sequence[Strategy]) -> Measurement:
         """What the folder holds, if more is to be added to it, or nothing."""
@@ -132,4 +142,4 @@ def line(trial: Trial) -> str:
     )
     met = trial.users
     people = f"; of {met.arrived} users {sum(met.failed.values())} failed, {met.waited} waited" if met else ""
-    return f"{trial.strategy:18} {trial.kind:5}  {times}{people}{'' if trial.valid else f'; INVALID: {trial.reason}'}"
+    return f"{trial.strategy:18} {trial.kind:5}  {times}{people}{'' if trial.valid else f'; DISTURBED: {trial.reason}'}"

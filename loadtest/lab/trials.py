@@ -8,10 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from loadtest.lab import users
+from loadtest.lab import disturbance, users
 from loadtest.lab.birth import created
 from loadtest.lab.measurement import PHASES, Trial
-from loadtest.lab.others import LIMIT, Others
+from loadtest.lab.others import Others
 from loadtest.lab.page_cache import drop_page_cache
 from loadtest.lab.probes import StartProbes
 from loadtest.lab.shapes import Asker
@@ -39,6 +39,10 @@ class Started:
     def others_share(self, stack: Stack) -> float | None:
         """Of this machine's CPU time since exec, what went to others than it and those beside it; elsewhere, None."""
         return self.others.share([*stack.pids("worker"), *self.beside]) if stack.local else None
+
+    def stolen(self, stack: Stack) -> float:
+        """The part of it that went to the host of this virtual machine."""
+        return self.others.stolen() if stack.local else 0.0
 
     def phases(self, **more: float | None) -> dict[str, float | None]:
         """Seconds after exec."""
@@ -85,11 +89,6 @@ def _ended(stack: Stack, pids: Sequence[int]) -> bool:
     return False
 
 
-def disturbed(others: float | None) -> str:
-    """Why a trial with so much other work doesn't count, or nothing."""
-    return f"other processes used {others:.0%} of the CPUs" if others and others > LIMIT else ""
-
-
 def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Trial:
     """Start it while people come at random times; their rows go to a file."""
     with Background(users.plan(stack.url("worker"), seed=number), rows) as load:
@@ -99,12 +98,12 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
             first = min(row.done for row in load.rows() if row.ok and row.done)
             until = max(worker.exec_time + users.WINDOW, first + AFTER)
             time.sleep(max(0.0, until - time.monotonic()))
-            others = worker.others_share(stack)
+            others, stolen = worker.others_share(stack), worker.stolen(stack)
             load.stop()
             with Asker(stack.own_url("worker")) as asker:
                 engine = asker.engine()
     run = load.run
-    reason = run.verdict.reason or disturbed(others)
+    reason = disturbance.reason(others, stolen) or run.verdict.reason
     return Trial(
         number,
         strategy.name,
@@ -114,6 +113,7 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
         valid=not reason,
         reason=reason,
         others=others,
+        stolen=stolen,
         users=users.experience(run.rows, worker.exec_time),
     )
 
@@ -125,8 +125,8 @@ def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, 
         time.sleep(idle)
         after = asker.each_shape(1) if idle else {}
         engine = asker.engine()
-        others = worker.others_share(stack)
-    reason = disturbed(others)
+        others, stolen = worker.others_share(stack), worker.stolen(stack)
+    reason = disturbance.reason(others, stolen)
     return Trial(
         number,
         strategy.name,
@@ -136,6 +136,7 @@ def quiet_trial(stack: Stack, strategy: Strategy, number: int, idle: float = 0, 
         valid=not reason,
         reason=reason,
         others=others,
+        stolen=stolen,
         shapes=shapes,
         idle={shape: times[0] for shape, times in after.items()},
     )

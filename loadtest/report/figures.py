@@ -18,7 +18,7 @@ MAIN = ("lazy", "blocking", "warm", "artifact")
 
 
 def strategies(measurement: Measurement) -> list[str]:
-    """Those with valid trials, the main ones first."""
+    """Those with trials, the main ones first."""
     named = [*MAIN, *(name for name in measurement.strategies if name not in MAIN)]
     return [name for name in named if measurement.of(name)]
 
@@ -42,7 +42,8 @@ def headline(measurement: Measurement, names: Sequence[str]) -> str:
     """What the picture says, in numbers."""
     firsts = {name: median(found) for name in names if (found := seconds(measurement.of(name), "first_embedding"))}
     said = ", ".join(f"{name} {value:.1f} s" for name, value in firsts.items())
-    return f"From exec to the first embedding: {said}"
+    busy = "\nDISTURBED: this machine was busy (see the report)" if any(map(measurement.disturbed, names)) else ""
+    return f"From exec to the first embedding: {said}{busy}"
 
 
 def single(draw: Draw, measurement: Measurement, title: str) -> Figure:

@@ -9,9 +9,10 @@ from string import Template
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from loadtest.lab.disturbance import banner
 from loadtest.lab.measurement import Measurement, Trial
 from loadtest.report import tables
-from loadtest.report.figures import all_figures, overview
+from loadtest.report.figures import all_figures, overview, strategies
 from loadtest.report.style import styled
 
 PICTURE = "coldstart.png"
@@ -40,7 +41,7 @@ def page(measurement: Measurement, picture: bytes, more: dict[str, bytes]) -> st
     """The whole text."""
     invalid = [trial for trial in measurement.trials if not trial.valid]
     return Template(TEMPLATE.read_text()).substitute(
-        warnings="\n".join(map(_warning, invalid)),
+        warnings="\n".join([*_banner(measurement), *(_warning(measurement, trial) for trial in invalid)]),
         overview=_image(picture),
         comparison=tables.html(tables.comparison(measurement)),
         settings=tables.html(tables.settings(measurement)),
@@ -52,8 +53,14 @@ def page(measurement: Measurement, picture: bytes, more: dict[str, bytes]) -> st
     )
 
 
-def _warning(trial: Trial) -> str:
-    return f'<p class="bad">Trial {trial.number} ({trial.strategy}) is left out: {escape(trial.reason)}.</p>'
+def _banner(measurement: Measurement) -> list[str]:
+    said = banner(measurement, strategies(measurement))
+    return [f'<p class="bad"><strong>Disturbed.</strong> {escape(said)}</p>'] if said else []
+
+
+def _warning(measurement: Measurement, trial: Trial) -> str:
+    became = "was disturbed" if trial in measurement.of(trial.strategy) else "is left out"
+    return f'<p class="bad">Trial {trial.number} ({trial.strategy}) {became}: {escape(trial.reason)}.</p>'
 
 
 def _image(data: bytes) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
+from loadtest.lab.disturbance import MARK
 from loadtest.lab.gate import ratios
 from loadtest.lab.measurement import Measurement, seconds
 from loadtest.lab.users import PATIENCE
@@ -34,7 +35,7 @@ def comparison(measurement: Measurement) -> Table:
 
 def _row(measurement: Measurement, name: str) -> list[str]:
     trials, met = measurement.of(name), people(measurement, name)
-    cells = [name, str(len(trials))]
+    cells = [_marked(measurement, name), str(len(trials))]
     cells += [_range(seconds(trials, phase)) for phase in ("readyz", "first_embedding", "steady")]
     shares = [
         f"{100 * count / met.arrived:.0f} %" if met.arrived else NOTHING
@@ -42,6 +43,10 @@ def _row(measurement: Measurement, name: str) -> list[str]:
     ]
     worst = max(ratios(trials).values(), key=median, default=[])
     return [*cells, *shares, met.quote() if met.latencies else NOTHING, _range(worst)]
+
+
+def _marked(measurement: Measurement, name: str) -> str:
+    return f"{name} {MARK}" if measurement.disturbed(name) else name
 
 
 def brief(measurement: Measurement) -> Table:
@@ -56,7 +61,7 @@ def failures(measurement: Measurement) -> Table:
     for name in strategies(measurement):
         met = people(measurement, name)
         kinds = ", ".join(f"{count} x {kind}" for kind, count in met.failures.most_common())
-        rows.append([name, str(met.arrived), kinds or "nobody did"])
+        rows.append([_marked(measurement, name), str(met.arrived), kinds or "nobody did"])
     return [["strategy", "users", "how they failed"], *rows]
 
 
@@ -67,7 +72,7 @@ def warmth(measurement: Measurement) -> Table:
         trials = measurement.of(name, "quiet")
         for shape, values in ratios(trials).items():
             idle = [trial.idle[shape] / median(trial.shapes[shape]) for trial in trials if shape in trial.idle]
-            rows.append([name, shape, _range(values), _range(idle)])
+            rows.append([_marked(measurement, name), shape, _range(values), _range(idle)])
     return [["strategy", "shape", "first request / steady p50", "after a pause / steady p50"], *rows]
 
 
