@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -31,10 +32,16 @@ async def open_nothing(_: FastAPI) -> AsyncIterator[None]:
     yield None
 
 
+@asynccontextmanager
+async def open_no_database(_: FastAPI) -> AsyncIterator[SimpleNamespace]:
+    """For routes that refuse before they use it."""
+    yield SimpleNamespace(engine=None)
+
+
 SWAPPED = [
     Resource("worker", open_standin),
     Resource("redis", open_nothing),
-    Resource("postgres", open_nothing),
+    Resource("postgres", open_no_database),
 ]
 
 
@@ -65,14 +72,6 @@ def test_the_page_is_one_file(start: Start) -> None:
     boxes = re.findall(r'<(?:input|textarea) id="(\w+)"', page.text)
     assert boxes
     assert sorted(boxes) == sorted(re.findall(r'<label for="(\w+)"', page.text))
-
-
-@pytest.mark.parametrize("url", ["postgresql://u:pa55word@h/d", "postgresql+asyncpg://u:pa55word@h:port/d", "pa55word"])
-def test_a_bad_database_url_is_refused_and_not_shown(url: str) -> None:
-    """The error says what an address must look like, and keeps the password to itself."""
-    with pytest.raises(ValidationError, match=r"must be postgresql\+asyncpg://") as caught:
-        ApiSettings(database_url=url)
-    assert "pa55word" not in str(caught.value)
 
 
 def test_a_bad_quota_is_refused_at_start() -> None:

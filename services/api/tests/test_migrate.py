@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from api.migrate import LOCK, configuration
-from api.postgres import open_engine, ping_engine
+from api.postgres import check_postgres, open_postgres
 from api.revision import HEAD_REVISION
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack
@@ -61,8 +61,8 @@ async def test_several_at_once_all_succeed(empty_database: str, settings: Settin
     assert (later.returncode, output.strip()) == (0, f"migrate: the schema is at revision {HEAD_REVISION}")
     app = FastAPI()
     app.state.settings = settings(database_url=empty_database)
-    async with open_engine(app) as engine:
-        await ping_engine(engine)
+    async with open_postgres(app) as database:
+        await check_postgres(database)
 
 
 @pytest.mark.anyio
@@ -96,7 +96,7 @@ async def test_another_schema_is_not_opened(empty_database: str, settings: Setti
         await engine.dispose()
     expected = f"database is at revision {revision or 'none'}, expected {HEAD_REVISION}: run the migrate step"
     with pytest.raises(RuntimeError, match=expected):
-        async with open_engine(app):
+        async with open_postgres(app):
             pass
 
 

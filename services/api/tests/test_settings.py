@@ -11,7 +11,7 @@ from servicekit.settings import load
     [
         ("REDIS_URL", "redis://:S3cret/abc@127.0.0.1:1/0", "must be redis://:password@host:port/db"),
         ("REDIS_URL", "nonsense", "must be redis://:password@host:port/db"),
-        ("DATABASE_URL", "postgresql://u:S3cret@h/d", "must be postgresql+asyncpg://"),
+        ("DATABASE_URL", "mysql://u:S3cret@h/d", "must be postgresql+asyncpg://"),
         ("WORKER_URL", "ftp://worker", "must be http://host:port"),
         ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
         ("API_KEYS", " , ", "must hold keys"),

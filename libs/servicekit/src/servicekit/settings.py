@@ -91,6 +91,14 @@ class ServiceSettings(BaseSettings):
         """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
         return self.drain_seconds + self.request_timeout + self.shutdown_timeout
 
+    def read_again(self, name: str) -> str | None:
+        """The secret `name` as its file has it now; None when it comes from no file, or the file can't be read."""
+        try:
+            text = SecretFiles(type(self)).get_field_value(type(self).model_fields[name], name)[0]
+        except ValueError:
+            return None
+        return text if isinstance(text, str) else None
+
     @classmethod
     def settings_customise_sources(
         cls,

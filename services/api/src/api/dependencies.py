@@ -6,8 +6,11 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.embedder import Embedder
+from api.postgres import Database
+from api.postgres_errors import hopeless
 from api.worker_client import WorkerClient
 from servicekit import opened
+from servicekit.errors import DependencyUnavailable
 
 
 def embedder_of(request: Request) -> Embedder:
@@ -18,5 +21,14 @@ def embedder_of(request: Request) -> Embedder:
     return Embedder(request, state.worker, cache, state.flights, worker_failure=state.lifecycle.failure("worker"))
 
 
-Postgres = Annotated[AsyncEngine, Depends(opened("postgres"))]
+async def _engine(request: Request) -> AsyncEngine:
+    """The pool, or a typed 503 while Postgres is known not to answer."""
+    failure = request.app.state.lifecycle.failure("postgres")
+    if hopeless(failure):
+        raise DependencyUnavailable("postgres", failure)
+    database: Database = request.app.state.postgres
+    return database.engine
+
+
+Postgres = Annotated[AsyncEngine, Depends(_engine)]
 Worker = Annotated[WorkerClient, Depends(opened("worker"))]

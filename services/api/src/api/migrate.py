@@ -11,10 +11,11 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from api.postgres import CONNECT_TIMEOUT
+from api.postgres import create_engine
+from api.postgres_connection import Connector
 from api.revision import HEAD_REVISION
 from api.settings import ApiSettings
 from servicekit.health import reason
@@ -55,8 +56,7 @@ async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
 
 async def migrate(settings: ApiSettings) -> None:
     """Upgrade in one transaction under an advisory lock. Raises OSError, SQLAlchemyError or CommandError."""
-    url = settings.database_url.get_secret_value()
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CONNECT_TIMEOUT})
+    engine = create_engine(Connector(settings), poolclass=NullPool)
     connection = await _connect(engine, settings.migrate_timeout)
     async with aclosing(connection), connection.begin():
         # Held until the transaction ends, so that whoever comes second finds the work done.

@@ -1,96 +1,105 @@
 """Opens Postgres: an engine that answered at the schema this code is written for."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import asyncpg
 from fastapi import FastAPI
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from api.revision import HEAD_REVISION
+from api.postgres_connection import Connector
+from api.postgres_errors import end_stale_connections, unavailable_as_503
+from api.postgres_health import PostgresHealth
 from api.settings import ApiSettings
-from servicekit.errors import DependencyUnavailable
-from servicekit.health import reason
 
-CONNECT_TIMEOUT = 2.0  # seconds; asyncpg's own 60 could eat the whole start-up budget
 COMMAND_TIMEOUT = 5.0  # seconds, well below a request's budget
 POOL_TIMEOUT = 2.0  # seconds to wait for a free connection
 
-UNREACHABLE = (OSError, PoolTimeoutError, OperationalError, InterfaceError)  # OSError includes TimeoutError
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exception, transaction rollback
-# (deadlock), insufficient resources, operator intervention (starting up, shutting down)
-UNAVAILABLE_CLASSES = {"08", "40", "53", "57"}
-UNDEFINED_TABLE = "42P01"
+T = TypeVar("T")
 
 
-def create_engine(settings: ApiSettings) -> AsyncEngine:
-    """The pool, with short limits everywhere; it connects on first use."""
-    return create_async_engine(
-        settings.database_url.get_secret_value(),
+@dataclass(frozen=True)
+class Database:
+    """The pool that serves requests, and the health sample beside it."""
+
+    engine: AsyncEngine
+    health: PostgresHealth
+
+
+def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
+    """An engine whose connections `connector` makes, and whose errors quote no parameters: they are users' texts."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)  # at debug it logs every row
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        connect_args={"async_creator_fn": connector, **connector.address.dialect},
+        hide_parameters=True,
+        **options,
+    )
+    end_stale_connections(engine)
+    return engine
+
+
+@asynccontextmanager
+async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
+    """Yield the database. Raises RuntimeError when the schema is not at `HEAD_REVISION`, or a driver error."""
+    settings: ApiSettings = app.state.settings
+    connector = Connector(settings, command_timeout=COMMAND_TIMEOUT)
+    engine = create_engine(
+        connector,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_TIMEOUT, "command_timeout": COMMAND_TIMEOUT},
     )
-
-
-@asynccontextmanager
-async def open_engine(app: FastAPI) -> AsyncIterator[AsyncEngine]:
-    """Yield the engine. Raises RuntimeError when the schema is not at `HEAD_REVISION`, or a driver error."""
-    engine = create_engine(app.state.settings)
+    health = PostgresHealth(connector)
     try:
-        revision = await _revision(engine)
-        if revision != HEAD_REVISION:
-            raise RuntimeError(
-                f"database is at revision {revision or 'none'}, expected {HEAD_REVISION}: "
-                "run the migrate step (python -m api.migrate)"
-            )
-        yield engine
+        await health.check()
+        await transact(engine, _nothing)
+        yield Database(engine, health)
     finally:
+        health.close()
         await engine.dispose()
 
 
-async def ping_engine(engine: AsyncEngine) -> None:
-    """Raise when Postgres does not answer.
+async def _nothing(connection: AsyncConnection) -> None:
+    await connection.execute(text("SELECT 1"))
 
-    On a connection of its own: a busy pool is no outage, and a hung one can't be given back in time.
+
+async def check_postgres(database: Database) -> None:
+    """Raise when Postgres can't do what routes need."""
+    await database.health.check()
+
+
+async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do `work` in a transaction: all or nothing.
+
+    Once more on a new connection when the first one was lost, or led to a server that can't do it: nothing was
+    committed then. Whether a lost COMMIT was done nobody knows, so that it is not repeated.
+
+    Raises DependencyUnavailable when Postgres can't serve it, StatementError when it refuses the statement.
     """
-    _, options = engine.dialect.create_connect_args(engine.url)
-    connection = await asyncpg.connect(**options, timeout=CONNECT_TIMEOUT, command_timeout=CONNECT_TIMEOUT)
-    try:
-        await connection.execute("SELECT 1")
-    finally:
-        connection.terminate()
+    with unavailable_as_503():
+        try:
+            return await _transact(engine, work)
+        except _LostError:
+            return await _transact(engine, work, last=True)
 
 
-async def _revision(engine: AsyncEngine) -> str | None:
+class _LostError(Exception):
+    """The connection is of no use, and nothing was committed."""
+
+
+async def _transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, last: bool = False) -> T:
     async with engine.connect() as connection:
         try:
-            revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-        except ProgrammingError as error:
-            if sqlstate(error) != UNDEFINED_TABLE:
+            done = await work(connection)
+        except DBAPIError as error:
+            if last or not error.connection_invalidated:
                 raise
-            return None
-        return str(revision) if revision else None
-
-
-def sqlstate(error: DBAPIError) -> str:
-    """The five characters of the server's error code; empty for an error of the driver."""
-    return getattr(error.orig, "sqlstate", None) or ""
-
-
-@contextmanager
-def unavailable_as_503() -> Iterator[None]:
-    """Turn "Postgres can't serve this now" into a typed 503; errors of the statement itself pass."""
-    try:
-        yield
-    except UNREACHABLE as error:
-        raise DependencyUnavailable("postgres", reason(error)) from error
-    except DBAPIError as error:
-        if not error.connection_invalidated and sqlstate(error)[:2] not in UNAVAILABLE_CLASSES:
-            raise
-        raise DependencyUnavailable("postgres", reason(error)) from error
+            raise _LostError from error
+        await connection.commit()
+        return done

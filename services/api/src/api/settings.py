@@ -6,19 +6,13 @@ from urllib.parse import urlsplit
 from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr
 from redis.asyncio.connection import parse_url
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from api.database_url import parse as parse_database_url
 from servicekit import ServiceSettings
 
 
-def _asyncpg_url(secret: SecretStr) -> SecretStr:
-    try:
-        driver = make_url(secret.get_secret_value()).drivername
-    except (ArgumentError, ValueError):
-        driver = "no URL"
-    if driver != "postgresql+asyncpg":
-        raise ValueError(f"must be postgresql+asyncpg://user:password@host:port/database, not {driver}")
+def _database_url(secret: SecretStr) -> SecretStr:
+    parse_database_url(secret.get_secret_value())
     return secret
 
 
@@ -58,7 +52,7 @@ class ApiSettings(ServiceSettings):
     """Durations are seconds. The defaults reach the parts of the embedded stack, which adds the passwords."""
 
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
-    database_url: Annotated[SecretStr, AfterValidator(_asyncpg_url)] = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = Field(
         SecretStr("postgresql+asyncpg://warmstart@127.0.0.1:15432/warmstart"),
         description="Postgres with pgvector, `postgresql+asyncpg://user:password@host:port/database`",
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
-from api.postgres import unavailable_as_503
+from api.postgres import transact
 from api.store.tables import documents
 
 
@@ -51,23 +51,29 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], embeddings: Se
     ]
     # In one order for all callers: two calls with the same ids in other orders would deadlock.
     rows.sort(key=itemgetter("id"))
-    with unavailable_as_503():
-        async with engine.begin() as connection:
-            await connection.execute(_UPSERT, rows)
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(_UPSERT, rows)
+
+    await transact(engine, work)
 
 
 async def get(engine: AsyncEngine, document_id: str) -> Document | None:
     """The document, or None. Raises DependencyUnavailable when Postgres can't be reached."""
-    with unavailable_as_503():
-        async with engine.connect() as connection:
-            found = await connection.execute(select(*_COLUMNS).where(documents.c.id == document_id))
-            row = found.mappings().one_or_none()
-    return Document(**row) if row else None
+
+    async def work(connection: AsyncConnection) -> Document | None:
+        found = await connection.execute(select(*_COLUMNS).where(documents.c.id == document_id))
+        row = found.mappings().one_or_none()
+        return Document(**row) if row else None
+
+    return await transact(engine, work)
 
 
 async def remove(engine: AsyncEngine, document_id: str) -> bool:
     """Whether there was such a document. Raises DependencyUnavailable when Postgres can't be reached."""
-    with unavailable_as_503():
-        async with engine.begin() as connection:
-            removed = await connection.execute(delete(documents).where(documents.c.id == document_id))
-    return removed.rowcount > 0
+
+    async def work(connection: AsyncConnection) -> bool:
+        removed = await connection.execute(delete(documents).where(documents.c.id == document_id))
+        return removed.rowcount > 0
+
+    return await transact(engine, work)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
 from api.metrics import EXACT_SEARCHES
-from api.postgres import unavailable_as_503
+from api.postgres import transact
 from api.store.tables import documents
 
 EF_SEARCH = 200  # candidates of one index scan, twice the largest limit; pgvector has 40
@@ -34,11 +34,12 @@ async def search(
     Raises DependencyUnavailable when Postgres can't be reached.
     """
     statement = _nearest(query, model, limit, equals)
-    with unavailable_as_503():
-        async with engine.begin() as connection:
-            rows = await _through_index(connection, statement)
-            if len(rows) < limit:
-                rows = await _exact(connection, statement)
+
+    async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+        rows = await _through_index(connection, statement)
+        return rows if len(rows) >= limit else await _exact(connection, statement)
+
+    rows = await transact(engine, work)
     return [Match(row.id, row.text, row.metadata, 1 - row.distance) for row in rows]
 
 

@@ -1,0 +1,48 @@
+"""How every connection to Postgres is made: for the pool, the health sample and the migration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+from api.database_url import DatabaseAddress, parse
+from api.settings import ApiSettings
+
+CONNECT_TIMEOUT = 2.0  # seconds; asyncpg's own 60 could eat the whole start-up budget
+FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class Connector:
+    """Connects to `DATABASE_URL`; when that fails, looks whether its file names another address or password by now.
+
+    Args:
+        settings: with the address, or the file that holds it.
+        limits: keywords of `asyncpg.connect` that the URL may override.
+    """
+
+    def __init__(self, settings: ApiSettings, **limits: Any) -> None:
+        self._settings = settings
+        self._limits: Mapping[str, Any] = {"timeout": CONNECT_TIMEOUT, **limits}
+        self._url = settings.database_url.get_secret_value()
+        self.address = parse(self._url)
+
+    async def __call__(self) -> asyncpg.Connection:
+        """A new connection. Raises OSError, PostgresError or InterfaceError."""
+        try:
+            return await self._connect(self.address)
+        except FAILURES:
+            url = self._settings.read_again("database_url")
+            if url is None or url == self._url:
+                raise
+            try:
+                changed = parse(url)
+            except ValueError:  # half written, or a mistake: what is known stays
+                changed = None
+            if changed is None:
+                raise
+        connection = await self._connect(changed)
+        self._url, self.address = url, changed
+        return connection
+
+    async def _connect(self, address: DatabaseAddress) -> asyncpg.Connection:
+        return await asyncpg.connect(**{**self._limits, **address.driver})

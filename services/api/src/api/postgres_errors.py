@@ -1,0 +1,100 @@
+"""What an error of Postgres means: for the connection, for a second try, for the answer.
+
+The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from servicekit.errors import DependencyUnavailable
+from servicekit.health import reason
+
+READ_ONLY = "25006"
+UNDEFINED_TABLE = "42P01"
+# The server answers, but on this connection it can't do the work: a primary that became a replica, a transaction
+# that a pooler left behind, a statement prepared on another server connection, a plan from before a migration.
+CONNECTION_IS_STALE = {READ_ONLY, "25P02", "26000", "42P05", "0A000"}
+
+# Connection, unsupported (a stale plan), transaction state, statement name, authorization, database, schema,
+# rollback (deadlock), resources, limits, state (a lock), operator (shutting down), system, configuration, internal
+UNAVAILABLE_CLASSES = {"08", "0A", "25", "26", "28", "3D", "3F", "40", "53", "54", "55", "57", "58", "F0", "XX"}
+# The schema is not what this code is written for: permission, column, function, object (a type), table
+SCHEMA_STATES = {"42501", "42703", "42883", "42704", UNDEFINED_TABLE}
+READS_ONLY, WRONG_SCHEMA = "read-only", "database is at revision"
+
+
+class StatementError(Exception):
+    """Postgres refused a statement. Its own words are left out: they may quote a user's text."""
+
+
+def hopeless(failure: str | None) -> bool:
+    """Whether a health sample's reason says that asking Postgres is of no use.
+
+    When it answers but is read-only, or its schema is not ours, a statement finds out by itself what is possible:
+    reading goes on, and so does all from the moment that the fault is mended.
+    """
+    return failure is not None and READS_ONLY not in failure and WRONG_SCHEMA not in failure
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """The five characters of the server's error code; empty for an error of the driver."""
+    # SQLAlchemy keeps it from one of its own errors, that of a stale plan.
+    candidates = (error.orig, error.orig.__cause__ if error.orig else None)
+    return next((state for each in candidates if (state := getattr(each, "sqlstate", None))), "")
+
+
+def end_stale_connections(engine: AsyncEngine) -> None:
+    """Let an error that another connection may not have end this one, and all that are as old: they lead there too."""
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        if isinstance(error, DBAPIError) and sqlstate(error) in CONNECTION_IS_STALE:
+            context.is_disconnect = True
+
+
+@contextmanager
+def unavailable_as_503() -> Iterator[None]:
+    """Turn "Postgres can't serve this now" into a typed 503, anything else into a StatementError."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not _is_unavailable(error):
+            state = sqlstate(error) or "none"
+            raise StatementError(f"{_kind(error)}, SQLSTATE {state}, in {error.statement}") from None
+        raise DependencyUnavailable("postgres", explain(error)) from None
+    except (OSError, PoolTimeoutError) as error:  # OSError includes TimeoutError
+        raise DependencyUnavailable("postgres", reason(error)) from None
+
+
+def explain(error: DBAPIError) -> str:
+    """One line for people: the server's or the driver's own words without SQLAlchemy's around them."""
+    said, state = reason(error.orig or error), sqlstate(error)
+    if state == READ_ONLY:
+        return f"{READS_ONLY}: {said}"
+    if state in SCHEMA_STATES:
+        return f"{said}: does it need the migrate step (python -m api.migrate)?"
+    return said
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    # asyncpg's DataError is an InterfaceError too, but about an argument, which it quotes.
+    unreachable = isinstance(error, OperationalError | InterfaceError) and _kind(error) != "DataError"
+    state = sqlstate(error)
+    return (
+        unreachable
+        or error.connection_invalidated
+        or state[:2] in UNAVAILABLE_CLASSES
+        or state in SCHEMA_STATES | CONNECTION_IS_STALE
+    )
+
+
+def _kind(error: DBAPIError) -> str:
+    cause = error.orig.__cause__ if error.orig else None
+    return type(cause or error.orig or error).__name__

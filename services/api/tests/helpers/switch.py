@@ -1,0 +1,50 @@
+"""A name that can move: a TCP port that leads to one server, and for new connections to another when told so."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+HOST = "127.0.0.1"
+
+
+@dataclass
+class Switch:
+    """`target` is where new connections lead; those that are open stay where they are."""
+
+    target: int
+    port: int = 0
+
+
+@contextmanager
+def switch(target: int) -> Iterator[Switch]:
+    """Serve in a thread, on a port of the kernel's choice that is held until the end."""
+    found, loop = Switch(target), asyncio.new_event_loop()
+    server = loop.run_until_complete(asyncio.start_server(lambda *ends: _serve(found, *ends), HOST, 0))
+    found.port = server.sockets[0].getsockname()[1]
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield found
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    server.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+async def _serve(found: Switch, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        there, back = await asyncio.open_connection(HOST, found.target)
+        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()

@@ -1,0 +1,54 @@
+"""A password that is rotated in its file: who opens a connection reads the file again; nobody sends a signal."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from services.api.tests.conftest import Settings
+from services.api.tests.helpers.databases import sql
+from stack import EmbeddedStack, poll_until
+
+
+@pytest.fixture
+def role(stack: EmbeddedStack) -> Iterator[str]:
+    """A role that nobody else uses."""
+    name = f"role_{uuid4().hex}"
+    sql(stack.url("postgres"), f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD 'first'")
+    yield name
+    sql(stack.url("postgres"), f"DROP ROLE {name}")
+
+
+def address(url: str, user: str, password: str) -> str:
+    """The same with another user."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def store(client: TestClient) -> int:
+    """The status of storing a document."""
+    return client.post("/v1/documents", json={"documents": [{"id": "rotated", "text": "rotated"}]}).status_code
+
+
+def test_the_password_of_postgres(
+    stack: EmbeddedStack, settings: Settings, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open connections go on; new ones use what the file says by then; a half-written file changes nothing."""
+    url, file = stack.url("postgres"), tmp_path / "database-url"
+    file.write_text(address(url, role, "first"))
+    monkeypatch.setenv("DATABASE_URL_FILE", str(file))
+    given = settings(database_url=file.read_text())
+    with TestClient(create_app(given)) as client:
+        sql(url, f"ALTER ROLE {role} PASSWORD 'second'")
+        assert store(client) == 200
+        sql(url, f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'")
+        poll_until(lambda: store(client) == 503, 5, "a refused connection")
+        file.write_text("postgresql+asyn")
+        assert store(client) == 503
+        file.write_text(address(url, role, "second"))
+        poll_until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+        assert store(client) == 200
