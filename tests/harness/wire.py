@@ -16,18 +16,30 @@ from servicekit.connection import Connection
 TURNS = 5  # of the loop between two pieces, so that each arrives by itself
 
 
-async def converse(app: ASGIApp, pieces: Iterable[bytes], timeout: float = 10) -> bytes:
-    """What the server sends until it closes. Raises TimeoutError when it doesn't within `timeout` seconds."""
-    loop = asyncio.get_running_loop()
+async def connect(
+    app: ASGIApp, kind: type[Connection] = Connection
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, Connection]:
+    """The client's two ends, and the server's connection."""
     ours, theirs = socket.socketpair()
     config = Config(app, lifespan="off", access_log=False, log_config=None)
     config.load()
-    await loop.connect_accepted_socket(lambda: Connection(config, ServerState(), {}), theirs)
+    made = kind(config, ServerState(), {})
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: made, theirs)
     reader, writer = await asyncio.open_connection(sock=ours)
+    writer.transport.set_write_buffer_limits(0)
+    return reader, writer, made
+
+
+async def converse(
+    app: ASGIApp, pieces: Iterable[bytes], kind: type[Connection] = Connection, timeout: float = 10
+) -> bytes:
+    """What the server sends until it closes, read when all is sent. Raises TimeoutError if it doesn't close in time."""
+    reader, writer, _ = await connect(app, kind)
     try:
         async with asyncio.timeout(timeout):
             for piece in pieces:
                 writer.write(piece)
+                await writer.drain()
                 for _ in range(TURNS):
                     await asyncio.sleep(0)
             return await reader.read()

@@ -5,12 +5,12 @@ import math
 import random
 from typing import ClassVar
 
-from servicekit.upgrade import Upgradable
+from servicekit.bounded import Bounded
 
 FIRST_REQUEST_SECONDS = 1.0  # far more than the packet after the handshake takes
 
 
-class Connection(Upgradable):
+class Connection(Bounded):
     """uvicorn's, without the reset of a connection that was accepted just before the end.
 
     uvicorn closes at once each on which no request was parsed (field note 22); one that is on its way is then lost.

@@ -70,12 +70,29 @@ class NotFound(ServiceError):
     status, type, code = 404, "invalid_request_error", "not_found"
 
 
+class RequestTimeout(ServiceError):
+    status, type, code = 408, "timeout_error", "request_timeout"
+
+
 class PayloadTooLarge(ServiceError):
     status, type, code = 413, "invalid_request_error", "body_too_large"
 
 
+class UriTooLong(ServiceError):
+    status, type, code = 414, "invalid_request_error", "uri_too_long"
+
+
 class QuotaExceeded(ServiceError):
     status, type, code = 429, "rate_limit_error", "quota_exceeded"
+
+
+class HeadersTooLarge(ServiceError):
+    """`limit` is in bytes."""
+
+    status, type, code = 431, "invalid_request_error", "headers_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the request's headers are larger than the limit of {limit} bytes")
 
 
 class ClientGone(ServiceError):

@@ -32,7 +32,8 @@ SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: 
 
 def prepare(settings: ServiceSettings) -> None:
     """Make what must exist before the first fork: the folder of the metrics, the limits of requests and connections."""
-    Worker.in_flight_limit = settings.request_timeout
+    Worker.in_flight_limit = Connection.close_timeout = settings.request_timeout
+    Connection.header_timeout, Connection.max_header_bytes = settings.header_timeout, settings.max_header_bytes
     Connection.max_age = settings.connection_max_age
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)

@@ -49,6 +49,14 @@ class ServiceSettings(BaseSettings):
     readiness_policy: Literal["decoupled", "coupled"] = Field(
         "decoupled", description="whether a failing check of a required resource makes /readyz 503"
     )
+    header_timeout: float = Field(
+        10,
+        gt=0,
+        description="limit of a connection's silence before its first request, and of receiving a request's head",
+    )
+    max_header_bytes: int = Field(
+        32 * 2**10, ge=1024, description="largest head of a request: its first line and headers"
+    )
     max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(

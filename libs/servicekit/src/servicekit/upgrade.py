@@ -21,22 +21,16 @@ class Upgradable(HttpToolsProtocol):
     A declined request is read again by a new parser, which gets the same head without the offer and then the body.
     """
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what came, in one piece or in many."""
-        self._unset_keepalive_if_required()
-        try:
-            self._parse(memoryview(data))
-        except httptools.HttpParserError:
-            self.send_400_response("Invalid HTTP request received.")
-
-    def _parse(self, data: memoryview) -> None:
+    def parse(self, data: bytes) -> None:
+        """Parse what came, in one piece or in many. Raises HttpParserError for what is no HTTP/1.1."""
+        rest = memoryview(data)
         while True:
             try:
-                self.parser.feed_data(data)
+                self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as offer:
                 if not self._should_upgrade():
                     self._decline()
-                    data = data[offer.args[0] :]
+                    rest = rest[offer.args[0] :]
                     continue
                 self.handle_websocket_upgrade()
             return
