@@ -28,7 +28,7 @@ def start(world: World) -> Iterator[Start]:
 
         def begin(control: str | None = None, **env: object) -> Gunicorn:
             app = f"controls:{control}()" if control else "sample:create_app()"
-            short = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "HEALTH_TIMEOUT": 0.3}
+            short = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "HEALTH_TIMEOUT": 0.3, "CONNECTION_MAX_AGE": 3600}
             settings = {"WORLD": world.folder, "APP": app, **short, **env}
             return running.enter_context(Gunicorn(CONF, world.folder, **settings))
 
