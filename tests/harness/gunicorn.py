@@ -17,6 +17,8 @@ from tests.harness.until import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+SCRIPT = str(Path(sys.executable).with_name("gunicorn"))  # `python -m gunicorn` can't be started again by SIGUSR2
+
 
 class Gunicorn:
     """`with Gunicorn(conf, folder, NAME="value") as service:` starts at once and returns at once."""
@@ -31,7 +33,7 @@ class Gunicorn:
         self.started = time.monotonic()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", str(self._conf)],
+                [SCRIPT, "-c", str(self._conf)],
                 cwd=REPOSITORY,
                 env={**os.environ, **self.env},
                 stdout=log,

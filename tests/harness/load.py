@@ -29,9 +29,13 @@ class Ledger:
 class Load:
     """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close` (DESIGN.md 2.7)."""
 
-    def __init__(self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4) -> None:
+    def __init__(
+        self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4, stays: bool = False
+    ) -> None:
+        """`stays`: a told client goes on with a fresh connection, as behind a balancer; nothing counts as told."""
         self.ledger = Ledger()
         self._port, self._path, self._payload = port, path, payload
+        self._stays = stays
         self._told = threading.Event()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -90,11 +94,15 @@ class Load:
         with self._lock:
             ledger[result] += 1
         if answer and answer.headers.get("connection") == "close":
-            self._told.set()
+            self._tell()
         return answer is not None and answer.headers.get("connection") != "close"
 
     def _look(self) -> None:
         while not self._stop.wait(READINESS_PERIOD):
             if outcome(self._port, "/readyz") == 503:
-                self._told.set()
+                self._tell()
                 return
+
+    def _tell(self) -> None:
+        if not self._stays:
+            self._told.set()

@@ -5,6 +5,7 @@ checksum lets readers recognise a slot that is being written.
 """
 
 import json
+import math
 import mmap
 import multiprocessing
 import struct
@@ -18,16 +19,24 @@ SPARE_SLOTS = 64
 REASON_CHARACTERS = 300
 
 _PAYLOAD = struct.Struct("<II")  # length, crc32
-_POD = struct.Struct("<?H")  # first readiness reached, processes that it needs
+_NUMBER = struct.Struct("<H")
+# The pod's own numbers, each at an offset of its own: two processes may write two of them at the same time.
+_FIRST_READY, _EXPECTED, _STOPPING, _WANTED = 0, 2, 4, 6
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One process: its phase, and the reason of each resource that is not open and healthy."""
+    """One process: its phase, why each resource is not open and healthy, and since when it wants to leave."""
 
     pid: int
     phase: Phase
     failures: dict[str, str] = field(default_factory=dict)
+    leaving_since: float = math.inf  # by the system's monotonic clock; it serves until others are ready in its place
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it waits for a successor, or goes."""
+        return self.leaving_since < math.inf
 
 
 class Board:
@@ -38,26 +47,51 @@ class Board:
         self._memory = mmap.mmap(-1, (slots + 1) * SLOT_BYTES)
         self._failure = multiprocessing.get_context("fork").Lock()
         self.expect(1)
+        self.want(1)
 
     @property
     def first_ready(self) -> bool:
         """Whether the pod has once been ready; never unset."""
-        return bool(_POD.unpack_from(self._memory)[0])
+        return bool(self._number(_FIRST_READY))
 
     @property
     def expected(self) -> int:
         """How many processes first readiness needs."""
-        return int(_POD.unpack_from(self._memory)[1])
+        return self._number(_EXPECTED)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the whole pod stops, so that no process is replaced."""
+        return bool(self._number(_STOPPING))
+
+    @property
+    def wanted(self) -> int:
+        """How many processes the master keeps."""
+        return self._number(_WANTED)
 
     def expect(self, processes: int) -> None:
         """Set how many processes first readiness needs."""
-        _POD.pack_into(self._memory, 0, self.first_ready, processes)
+        self._set(_EXPECTED, processes)
 
     def note_readiness(self) -> None:
         """Record first readiness if every expected process is ready now."""
         ready = sum(entry.phase is Phase.READY for entry in self.entries())
         if ready >= self.expected:
-            _POD.pack_into(self._memory, 0, True, self.expected)
+            self._set(_FIRST_READY, 1)
+
+    def want(self, processes: int) -> None:
+        """Set how many processes the master keeps."""
+        self._set(_WANTED, processes)
+
+    def stop(self) -> None:
+        """Record that the whole pod stops; never unset."""
+        self._set(_STOPPING, 1)
+
+    def _number(self, offset: int) -> int:
+        return int(_NUMBER.unpack_from(self._memory, offset)[0])
+
+    def _set(self, offset: int, number: int) -> None:
+        _NUMBER.pack_into(self._memory, offset, number)
 
     def claim_failure(self) -> bool:
         """True for the first caller in the pod: only one process reports why the start failed."""
@@ -93,7 +127,7 @@ class Board:
             payload = self._memory[start + _PAYLOAD.size : start + _PAYLOAD.size + length]
             if zlib.crc32(payload) == checksum:
                 fields = json.loads(payload)
-                return Entry(fields["pid"], Phase(fields["phase"]), fields["failures"])
+                return Entry(fields["pid"], Phase(fields["phase"]), fields["failures"], fields["leaving_since"])
 
     def entries(self) -> list[Entry]:
         """All taken slots."""

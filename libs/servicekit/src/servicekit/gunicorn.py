@@ -10,14 +10,17 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import time
 from typing import Any, ClassVar
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
+from uvicorn.server import Server, ServerState
 from uvicorn_worker import UvicornWorker
 
-from servicekit import garbage, process
+from servicekit import garbage, master, process
 from servicekit.board import Board, Entry
 from servicekit.connection import Connection
 from servicekit.phase import Phase
@@ -27,7 +30,11 @@ from servicekit.settings import ServiceSettings
 log = logging.getLogger("servicekit.gunicorn")
 
 BOARD = Board()
+RECYCLE_POLL = 0.1  # seconds, as often as uvicorn looks
+RESPAWN_PAUSE = 1.0  # seconds
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it private
+
+_own_variables: set[str] = set()
 
 
 def prepare(settings: ServiceSettings) -> None:
@@ -37,14 +44,22 @@ def prepare(settings: ServiceSettings) -> None:
     Connection.max_age = settings.connection_max_age
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
-        # Processes leave without it (`process.leave`), or by a signal: this runs in the master alone.
-        atexit.register(shutil.rmtree, os.environ[METRICS_FOLDER], ignore_errors=True)
+        _own_variables.add(METRICS_FOLDER)
+        atexit.register(_remove, os.environ[METRICS_FOLDER], os.getpid())
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Forked processes have their parent's `atexit` functions, too: this one is the master's alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pre_fork(server: Arbiter, worker: "Worker") -> None:
     """Give the coming process its slot."""
+    master.instruct(server, BOARD, _own_variables)
     if not BOARD.first_ready:
         BOARD.expect(server.num_workers)
+    BOARD.want(server.num_workers)
     worker.slot = BOARD.claim_slot()
 
 
@@ -58,7 +73,8 @@ def child_exit(server: Arbiter, worker: "Worker") -> None:
     entry = BOARD.read(worker.slot)
     BOARD.clear(worker.slot)
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
-    if entry and entry.phase is Phase.FAILED and not BOARD.first_ready and server.LISTENERS:
+    failed = entry and (entry.phase is Phase.FAILED or not entry.pid)  # without: it never came to write its own
+    if failed and not BOARD.first_ready and server.LISTENERS:
         raise HaltServer("the service could not start", process.START_FAILED)
 
 
@@ -77,13 +93,18 @@ class Worker(UvicornWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = self.in_flight_limit
+        self.config.limit_max_requests = None  # uvicorn's way is no drain (`_recycle`)
         for name in ("uvicorn.error", "uvicorn.access"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [], True
             logger.setLevel(max(logger.level, logging.WARNING))
 
     def init_process(self) -> None:
-        """Take the slot and run; whatever fails before the lifecycle can say so is said here."""
+        """Take the slot, run, and leave; whatever fails before the lifecycle can say so is said here.
+
+        Leaving here, and not in gunicorn, skips all that this process has from its parent to do at its end:
+        `atexit` functions, `weakref.finalize` and with it every temporary folder of the master.
+        """
         garbage.hold()
         process.join(process.Process(BOARD, self.slot, under_gunicorn=True))
         BOARD.write(self.slot, Entry(os.getpid(), Phase.STARTING))
@@ -94,12 +115,34 @@ class Worker(UvicornWorker):
         except SystemExit as exit_:
             if exit_.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR):
                 self._fail(exit_)
-            raise
+            process.leave(exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None))
+        process.leave(0)
 
     async def _serve(self) -> None:
-        beating = asyncio.create_task(self._beat())
-        await super()._serve()
-        beating.cancel()
+        """uvicorn-worker's, with what goes on beside it."""
+        self.config.app = self.wsgi
+        server = Server(self.config)
+        self._install_sigquit_handler()
+        beside = [asyncio.create_task(self._beat()), asyncio.create_task(self._recycle(server.server_state))]
+        await server.serve(sockets=self.sockets)
+        for each in beside:
+            each.cancel()
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+    async def _recycle(self, state: ServerState) -> None:
+        """After gunicorn's `max_requests`, with its jitter, be replaced as at SIGHUP.
+
+        Not before the pod is ready for the first time: probes are requests, too.
+        """
+        while state.total_requests < self.max_requests or not self._serves():  # noqa: ASYNC110 - a number can't wake us
+            await asyncio.sleep(RECYCLE_POLL)
+        log.info("%d requests served: it is time for a successor", state.total_requests)
+        signal.raise_signal(signal.SIGTERM)
+
+    def _serves(self) -> bool:
+        entry = BOARD.read(self.slot)
+        return BOARD.first_ready and entry is not None and entry.phase is Phase.READY
 
     async def _beat(self) -> None:
         """Tell the master that the loop turns, also while starting and stopping (uvicorn does so only between)."""
@@ -107,6 +150,7 @@ class Worker(UvicornWorker):
             self.notify()
             await asyncio.sleep(min(1.0, self.timeout / 2))
         log.error("the master is gone: leaving")
+        BOARD.stop()
         signal.raise_signal(signal.SIGTERM)
 
     def _install_sigquit_handler(self) -> None:
@@ -114,7 +158,10 @@ class Worker(UvicornWorker):
         asyncio.get_running_loop().add_signal_handler(signal.SIGQUIT, signal.raise_signal, signal.SIGTERM)
 
     def _fail(self, error: BaseException) -> None:
+        """Say why, and leave. Once the pod was ready the master starts the next one at once: not in a tight loop."""
         if BOARD.first_ready or BOARD.claim_failure():
             log.error("the application could not be loaded: %r", error, exc_info=error)
         BOARD.write(self.slot, Entry(os.getpid(), Phase.FAILED))
+        if BOARD.first_ready:
+            time.sleep(RESPAWN_PAUSE)
         process.leave(process.PROCESS_FAILED_START)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Coroutine, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from fastapi import FastAPI
 
-from servicekit import garbage, process
+from servicekit import backoff, garbage, process
 from servicekit.board import Entry
 from servicekit.faults import SWITCHES
 from servicekit.health import reason
@@ -51,6 +52,7 @@ class Lifecycle:
         self._opened: list[Supervisor] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._leaving: asyncio.Task[None] | None = None
+        self._leaving_since = math.inf
         self.supervisors = {each.name: Supervisor(each, app, settings, self._changed) for each in resources}
         app.state.lifecycle = self
         app.state.ready = False
@@ -161,12 +163,19 @@ class Lifecycle:
             self._leaving = asyncio.create_task(self._abort())
 
     async def _hand_over(self) -> None:
-        """Drain, but at SIGHUP, when a successor is warming, not before it is ready.
+        """Drain, but serve on until others are ready in this process's place, unless the whole pod stops.
 
-        When the whole pod stops, a warming sibling leaves at once, and this one drains.
+        So it is for one that has served its number of requests, at SIGHUP, and when somebody kills one by hand. The
+        master is asked again and again: a successor may die before it is ready.
         """
-        ends = self.elapsed_seconds + self.settings.startup_timeout
-        while self.process.sibling_starts() and self.elapsed_seconds < ends:  # noqa: ASYNC110 - memory can't wake us
+        self._leaving_since = time.monotonic()
+        self._publish()
+        asked, ask_after = 0, 0.0
+        while not self.process.is_replaced(self._leaving_since):
+            if self.elapsed_seconds >= ask_after:
+                self.process.ask_for_successor()
+                asked += 1
+                ask_after = self.elapsed_seconds + backoff.pause(asked)
             await asyncio.sleep(SIBLING_POLL)
         await self._drain(Phase.DRAINING)
 
@@ -207,4 +216,4 @@ class Lifecycle:
 
     def _publish(self) -> None:
         failures = {name: each.failure for name, each in self.supervisors.items() if each.failure}
-        self.process.publish(Entry(os.getpid(), self.phase, failures))
+        self.process.publish(Entry(os.getpid(), self.phase, failures, self._leaving_since))

@@ -17,8 +17,3 @@ class Phase(StrEnum):
     def serving(self) -> bool:
         """Whether a process in this phase still answers requests."""
         return self in (Phase.READY, Phase.DRAINING)
-
-    @property
-    def starting(self) -> bool:
-        """Whether a process in this phase is on its way to readiness."""
-        return self in (Phase.STARTING, Phase.WARMING)

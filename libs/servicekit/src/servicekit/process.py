@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -13,6 +14,8 @@ START_FAILED = 3  # of the container
 PROCESS_FAILED_START = 70  # of one process: gunicorn's master crashes when several of its children exit with 3
 BACKGROUND_TASK_DIED = 1
 
+# What a process sends to gunicorn's master, which has no use of its own for it; ignored by whoever knows nothing of it.
+NEEDS_SUCCESSOR = signal.SIGURG
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
 
 
@@ -26,11 +29,17 @@ class Process:
 
     def sibling_serves(self) -> bool:
         """Whether another process of the pod can answer requests now."""
-        return any(phase.serving for phase in self._siblings())
+        return any(each.phase.serving for each in self._siblings())
 
-    def sibling_starts(self) -> bool:
-        """Whether another process of the pod is on its way to readiness."""
-        return any(phase.starting for phase in self._siblings())
+    def is_replaced(self, leaving_since: float) -> bool:
+        """Whether the pod needs this process no longer: enough others are ready and stay longer, or all of it stops."""
+        longer = [each for each in self._siblings() if each.leaving_since > leaving_since]
+        ready = sum(each.phase is Phase.READY for each in longer)
+        return not self.under_gunicorn or self.board.stopping or ready >= self.board.wanted
+
+    def ask_for_successor(self) -> None:
+        """Have gunicorn's master start a process more, if it takes one to replace this one."""
+        os.kill(os.getppid(), NEEDS_SUCCESSOR)
 
     def publish(self, entry: Entry) -> None:
         """Write this process's entry, and the pod's first readiness when it is reached."""
@@ -38,9 +47,9 @@ class Process:
         if not self.board.first_ready:
             self.board.note_readiness()
 
-    def _siblings(self) -> list[Phase]:
+    def _siblings(self) -> list[Entry]:
         pid = os.getpid()
-        return [entry.phase for entry in self.board.entries() if entry.pid != pid]
+        return [entry for entry in self.board.entries() if entry.pid != pid]
 
 
 _under_gunicorn: Process | None = None

@@ -108,6 +108,12 @@ def no_drain() -> FastAPI:
     return sample.create_app()
 
 
+def no_successor() -> FastAPI:
+    """Rule 7: a process that has served its number of requests leaves before another is ready in its place."""
+    process.Process.is_replaced = lambda self, leaving_since: True  # type: ignore[method-assign]
+    return sample.create_app()
+
+
 def no_connection_close() -> FastAPI:
     """Rule 7: pooled clients are not told to leave."""
     access.CLOSE = (b"x-connection", b"close")

@@ -2,13 +2,26 @@
 
 import math
 import os
+import tempfile
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
 from servicekit.settings import ServiceSettings, load
 
-settings = load(ServiceSettings)
+
+class SampleSettings(ServiceSettings):
+    """With a secret, which may be missing for a moment."""
+
+    token: SecretStr | None = None
+
+
+# Something that its owner deletes at its end, and that each forked process inherits.
+scratch = tempfile.TemporaryDirectory(prefix="of-the-master-", dir=os.environ["WORLD"])
+
+settings = load(SampleSettings)
 prepare(settings)
 
 wsgi_app = os.environ.get("APP", "sample:create_app()")

@@ -6,6 +6,7 @@ A dependency is up while its file exists. A model file that says `altered` is Fa
 import asyncio
 import gc
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -103,6 +104,11 @@ def create_app() -> FastAPI:
             cycle.append(cycle)
         collected = sum(generation["collected"] for generation in gc.get_stats())
         return {"frozen": gc.get_freeze_count(), "threshold": gc.get_threshold()[0], "collected": collected}
+
+    @app.get("/end")
+    async def end(status: int, at_once: bool = False) -> None:
+        # After the answer.
+        asyncio.get_running_loop().call_later(0.1, lambda: os._exit(status) if at_once else sys.exit(status))
 
     @app.get("/block")
     async def block(seconds: float) -> None:
