@@ -8,7 +8,7 @@ from redis import Redis
 
 from api.cache import Cache, cache_key, pack, unpack
 from api.embedding import Embedding, Item
-from api.redis_cache import connect
+from api.redis_connection import connect
 from services.api.tests.conftest import MODEL, Start
 from stack import EmbeddedStack, poll_until
 

@@ -7,11 +7,12 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from redis import Redis
 
 from api.app import create_app
-from services.api.tests.conftest import Settings
+from services.api.tests.conftest import MODEL, Settings
 from services.api.tests.helpers.databases import sql
-from stack import EmbeddedStack, poll_until
+from stack import EmbeddedStack, free_ports, poll_until
 
 
 @pytest.fixture
@@ -52,3 +53,28 @@ def test_the_password_of_postgres(
         file.write_text(address(url, role, "second"))
         poll_until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
         assert store(client) == 200
+
+
+def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open connections go on; new ones use what the file says by then; no request fails meanwhile."""
+    file = tmp_path / "redis-url"
+    with EmbeddedStack(tmp_path / "stack", free_ports(), ("valkey",)) as valkey:
+        file.write_text(valkey.url("valkey"))
+        monkeypatch.setenv("REDIS_URL_FILE", str(file))
+        with (
+            TestClient(create_app(settings(redis_url=file.read_text()))) as client,
+            Redis.from_url(valkey.url("valkey")) as redis,
+        ):
+            redis.config_set("requirepass", "se/co@nd")
+            assert "[+]redis ok" in client.get("/readyz?verbose").text
+            redis.client_kill_filter(skipme=True, _type="normal")
+            poll_until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 5, "a refused connection")
+            assert embed(client) == 200
+            file.write_text(address(valkey.url("valkey"), "", "se%2Fco%40nd"))
+            poll_until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+            assert embed(client) == 200
+
+
+def embed(client: TestClient) -> int:
+    """The status of embedding a new text."""
+    return client.post("/v1/embeddings", json={"input": uuid4().hex, "model": MODEL}).status_code

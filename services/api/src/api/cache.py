@@ -9,6 +9,7 @@ import hashlib
 import logging
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -16,6 +17,9 @@ from redis.exceptions import RedisError
 from api.embedding import FLOAT_BYTES, Embedding, Item
 from api.lookups import Lookups
 from api.metrics import CACHE_LOOKUPS, CACHE_WRITES
+from api.redis_connection import CONNECTION_IS_STALE, replace_connections
+from api.redis_health import words
+from api.told import Told
 
 log = logging.getLogger("api.cache")
 
@@ -54,10 +58,6 @@ class Cache:
         self._timeout = timeout
         self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
 
-    async def ping(self) -> None:
-        """Raise when Redis does not answer."""
-        await self.client.ping()
-
     async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
         """What is known of `keys`; nothing when Redis fails."""
         try:
@@ -82,15 +82,27 @@ class Cache:
 
     async def write(self) -> None:
         """Write what was put, for ever."""
+        told = Told(log)
         while True:
             embeddings = await self._writes.get()
             try:
-                async with self.client.pipeline(transaction=False) as pipeline:
-                    for key, embedding in embeddings.items():
-                        # In a pipeline nothing is awaited here; the annotation covers the other case too.
-                        _ = pipeline.set(key, pack(embedding), px=self._ttl_ms)
-                    await pipeline.execute()
-                CACHE_WRITES.labels("ok").inc(len(embeddings))
+                await self._write(embeddings)
             except FAILURES as error:
                 CACHE_WRITES.labels("error").inc(len(embeddings))
-                log.info("%d embeddings were not cached: %s", len(embeddings), error)
+                told.again(f"embeddings are not cached: {words(error)}")
+                if isinstance(error, CONNECTION_IS_STALE):
+                    with suppress(*FAILURES):
+                        await replace_connections(self.client)
+            else:
+                CACHE_WRITES.labels("ok").inc(len(embeddings))
+                told.well()
+
+    async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for key, embedding in embeddings.items():
+                # In a pipeline nothing is awaited here; the annotation covers the other case too.
+                _ = pipeline.set(key, pack(embedding), px=self._ttl_ms)
+            answers = await pipeline.execute(raise_on_error=False)  # raised ones quote the command, and the vector
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.degraded import READS_ONLY
 from servicekit.errors import DependencyUnavailable
 from servicekit.health import reason
 
@@ -26,20 +27,10 @@ CONNECTION_IS_STALE = {READ_ONLY, "25P02", "26000", "42P05", "0A000"}
 UNAVAILABLE_CLASSES = {"08", "0A", "25", "26", "28", "3D", "3F", "40", "53", "54", "55", "57", "58", "F0", "XX"}
 # The schema is not what this code is written for: permission, column, function, object (a type), table
 SCHEMA_STATES = {"42501", "42703", "42883", "42704", UNDEFINED_TABLE}
-READS_ONLY, WRONG_SCHEMA = "read-only", "database is at revision"
 
 
 class StatementError(Exception):
     """Postgres refused a statement. Its own words are left out: they may quote a user's text."""
-
-
-def hopeless(failure: str | None) -> bool:
-    """Whether a health sample's reason says that asking Postgres is of no use.
-
-    When it answers but is read-only, or its schema is not ours, a statement finds out by itself what is possible:
-    reading goes on, and so does all from the moment that the fault is mended.
-    """
-    return failure is not None and READS_ONLY not in failure and WRONG_SCHEMA not in failure
 
 
 def sqlstate(error: DBAPIError) -> str:

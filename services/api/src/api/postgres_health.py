@@ -4,8 +4,8 @@ from contextlib import suppress
 
 import asyncpg
 
+from api.degraded import READS_ONLY, WRONG_SCHEMA
 from api.postgres_connection import FAILURES, Connector
-from api.postgres_errors import READS_ONLY, WRONG_SCHEMA
 from api.revision import HEAD_REVISION
 
 SAMPLE_TIMEOUT = 2.0  # seconds; a sample that is abandoned must end by itself

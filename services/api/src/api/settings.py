@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr
-from redis.asyncio.connection import parse_url
 
 from api.database_url import parse as parse_database_url
+from api.redis_url import parse as parse_redis_url
 from servicekit import ServiceSettings
 
 
@@ -17,10 +17,7 @@ def _database_url(secret: SecretStr) -> SecretStr:
 
 
 def _redis_url(secret: SecretStr) -> SecretStr:
-    try:
-        parse_url(secret.get_secret_value())
-    except ValueError:  # its text may hold the password
-        raise ValueError("must be redis://:password@host:port/db") from None
+    parse_redis_url(secret.get_secret_value())
     return secret
 
 

@@ -1,0 +1,27 @@
+"""The health sample of Redis: a value is written. A replica, a full one, one that refuses us: all answer PING."""
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from api.degraded import READS_ONLY
+from api.redis_connection import CONNECTION_IS_STALE, replace_connections
+from servicekit.health import reason
+
+KEY = b"warmstart:health"
+SECONDS = 60
+
+
+async def check(client: Redis) -> None:
+    """Raise RuntimeError, which says "read-only", while values are read but not taken; else what redis-py raises."""
+    try:
+        await client.set(KEY, b"1", ex=SECONDS)
+    except (*CONNECTION_IS_STALE, ResponseError) as error:
+        if isinstance(error, CONNECTION_IS_STALE):
+            await replace_connections(client)
+        await client.get(KEY)
+        raise RuntimeError(f"{READS_ONLY}: {words(error)}") from None
+
+
+def words(error: Exception) -> str:
+    """Why Redis refused, in one line, without the arguments that it quotes of a command unknown to it."""
+    return reason(error).partition(", with args")[0]
