@@ -18,7 +18,7 @@ VERSIONS = ("1.36", "1.37")
 BROKEN = {
     "control-no-drain": {"readiness_is_faster_than_the_drain"},
     "control-startup-budget-too-small": {"startup_probe_outlasts_the_slowest_start", "numbers_are_the_budgets"},
-    "control-readiness-coupled": {"readiness_looks_at_no_dependency"},
+    "control-readiness-coupled": {"readiness_looks_at_nothing_shared"},
 }
 
 

@@ -20,7 +20,7 @@ PROBES: dict[Rule, list[Example]] = {
     probes.liveness_looks_at_no_dependency: [
         local(in_api("livenessProbe/httpGet/path", "/readyz/postgres"), "liveness asks /readyz/postgres"),
     ],
-    probes.readiness_looks_at_no_dependency: [
+    probes.readiness_looks_at_nothing_shared: [
         local(setting("READINESS_POLICY", "coupled"), "READINESS_POLICY is coupled"),
     ],
     probes.liveness_is_slower_than_gunicorn: [

@@ -58,11 +58,11 @@ def liveness_looks_at_no_dependency(manifest: Manifest) -> Iterator[str]:
             yield f"{pod}: liveness asks {path}, which looks at more than this process's event loop"
 
 
-def readiness_looks_at_no_dependency(manifest: Manifest) -> Iterator[str]:
-    """One database that hiccups would take all replicas out of the Service at once."""
+def readiness_looks_at_nothing_shared(manifest: Manifest) -> Iterator[str]:
+    """One database that hiccups would take all replicas out of the Service at once. A model is lost to one alone."""
     for pod in manifest.services:
         if manifest.environment(pod).get("READINESS_POLICY", "decoupled") != "decoupled":
-            yield f"{pod}: READINESS_POLICY is coupled: a failing dependency makes every replica unready"
+            yield f"{pod}: READINESS_POLICY is coupled: a failing dependency makes all replicas unready that share it"
 
 
 def liveness_is_slower_than_gunicorn(manifest: Manifest) -> Iterator[str]:
@@ -108,7 +108,7 @@ RULES = (
     startup_timeout_is_the_budgets,
     liveness_is_not_readiness,
     liveness_looks_at_no_dependency,
-    readiness_looks_at_no_dependency,
+    readiness_looks_at_nothing_shared,
     liveness_is_slower_than_gunicorn,
     readiness_is_faster_than_the_drain,
     a_deleted_pod_stays_ready,

@@ -151,3 +151,19 @@ def test_a_stuck_call_ends_with_its_switch(tmp_path: Path, caplog: pytest.LogCap
         (tmp_path / "faults").unlink()
         assert stuck.result(10) == "made"
     assert caplog.text == ""
+
+
+def test_calls_of_a_thread_fail_while_the_switch_says_so(tmp_path: Path) -> None:
+    """Those of the thread that is named, and no others; nothing is made of them."""
+    (tmp_path / "faults").write_text('{"failing_calls": ["inference"]}')
+    made: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "before_call", executor.before_call)
+        Switches().over((), tmp_path / "faults")
+        thread = DaemonExecutor("inference")
+        with pytest.raises(RuntimeError, match="a fault switch"):
+            thread.submit(made.append, "failing").result(10)
+        DaemonExecutor("tokenizing").submit(made.append, "other").result(10)
+        (tmp_path / "faults").unlink()
+        thread.submit(made.append, "healed").result(10)
+    assert made == ["other", "healed"]

@@ -1,11 +1,14 @@
 """The health sampler: whatever a check does, the next sample is a fresh one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
+from fastapi import FastAPI
 
-from servicekit.health import HealthSampler
+from servicekit import Lifecycle, Resource, ServiceSettings
+from servicekit.health import HealthSampler, Verdict
 
 LIMIT = 0.05  # seconds
 
@@ -70,3 +73,50 @@ def test_a_sample_ends_when_the_resource_closes() -> None:
         return await asyncio.wait_for(HealthSampler(hang, "value", 3600).sample(closing), 10)
 
     assert asyncio.run(scenario()) is not None
+
+
+BAD, GOOD = "no answer within 1 s", None
+
+
+@pytest.mark.parametrize(
+    ("samples", "unhealthy"),
+    [
+        ([GOOD, BAD, GOOD], [False, False, False]),
+        ([BAD, GOOD, BAD, GOOD, BAD], [False] * 5),
+        ([BAD, BAD, BAD, GOOD], [False, True, True, False]),
+        ([BAD, BAD, GOOD, BAD, BAD], [False, True, False, False, True]),
+    ],
+)
+def test_one_bad_sample_says_little(samples: list[str | None], unhealthy: list[bool]) -> None:
+    """Two in a row make a resource unhealthy, as patient as a readiness probe; one good one makes it healthy."""
+    verdict = Verdict()
+    assert [bool(verdict.add(each)) for each in samples] == unhealthy
+
+
+def test_a_slow_sample_refuses_no_request() -> None:
+    """A dependency that serves stays usable through one sample beyond its limit, and not through the second."""
+    seen: list[str | None] = []
+
+    async def scenario() -> None:
+        app = FastAPI()
+        settings = ServiceSettings(health_interval=0.01, health_timeout=LIMIT)
+        hangs = iter([False, True, False, True, True, False])
+        done = asyncio.Event()
+
+        async def check(value: object) -> None:
+            seen.append(lifecycle.failure("database"))
+            if (hanging := next(hangs, None)) is None:
+                done.set()
+            if hanging:
+                await hang(value)
+
+        @asynccontextmanager
+        async def open_(_: FastAPI) -> AsyncIterator[str]:
+            yield "database"
+
+        async with Lifecycle(app, [Resource("database", open_, check=check)], settings) as lifecycle:
+            await asyncio.wait_for(done.wait(), 10)
+
+    asyncio.run(scenario())
+    bad = "degraded: no answer within 0.05 s"
+    assert seen[:7] == [None, None, None, None, None, bad, None]

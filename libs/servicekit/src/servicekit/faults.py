@@ -32,6 +32,7 @@ class Faults(BaseModel):
     failing_warmup: bool = Field(False, description="every attempt to start fails, and is retried")
     blocked_loop: bool = Field(False, description="the event loop stands still")
     slow_calls: dict[str, float] = Field({}, description="by name of a thread: how much longer each of its calls takes")
+    failing_calls: frozenset[str] = Field(frozenset(), description="names of threads whose calls fail")
     failing_checks: frozenset[str] = Field(frozenset(), description="resources whose health check fails")
     unready: bool = Field(False, description="/readyz is 503")
     leaked_mb: int = Field(0, ge=0, le=8192, description="memory that is held for nothing")
@@ -67,10 +68,12 @@ class Switches:
         return self.now
 
     def hold_call(self, thread: str) -> None:
-        """Wait in a thread for as long as its calls are to take longer."""
+        """Wait in a thread for as long as its calls are to take longer. Raises RuntimeError if they are to fail."""
         began = time.monotonic()
         while self._file and (left := began + self.read().slow_calls.get(thread, 0) - time.monotonic()) > 0:
             time.sleep(min(LOOK, left))
+        if self._file and thread in self.read().failing_calls:
+            raise RuntimeError("a fault switch makes it fail")
 
     @asynccontextmanager
     async def _open(self, app: FastAPI) -> AsyncIterator[None]:

@@ -1,11 +1,14 @@
 """Health of one opened resource, sampled in the background and cached."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from servicekit.errors import DependencyUnavailable
+from servicekit.errors import DependencyUnavailable, ServiceError
+
+PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
 
 
 class HealthSampler:
@@ -39,10 +42,35 @@ class HealthSampler:
         return None
 
 
+class Verdict:
+    """What samples say together: unhealthy after `PATIENCE` failures in a row, healthy after one success."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._failing_since = 0.0
+
+    def add(self, why: str | None) -> str | None:
+        """Count one sample; returns why the resource is unhealthy now, or None."""
+        if why is None:
+            self._failures = 0
+            return None
+        if self._failures == 0:
+            self._failing_since = time.monotonic()
+        self._failures += 1
+        return why if self._failures >= PATIENCE else None
+
+    @property
+    def failing_seconds(self) -> float:
+        """Since the first of the failures in a row."""
+        return time.monotonic() - self._failing_since if self._failures else 0.0
+
+
 def reason(error: BaseException) -> str:
     """One line for people: the error's first line, or its type when it has no text."""
     if isinstance(error, DependencyUnavailable):
         return error.reason
+    if isinstance(error, ServiceError):  # whose text begins with a status, as of an answer
+        return error.message
     text = str(error).strip().splitlines()
     if not text:
         return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

@@ -27,8 +27,8 @@ class Check:
 def checks(lifecycle: Lifecycle) -> list[Check]:
     """Every check of the pod, `lifecycle` first.
 
-    A dependency is healthy while as many ready processes as the pod needs see it so. It gates when it is required
-    and the policy is `coupled`.
+    A resource is healthy while as many ready processes as the pod needs see it so. It gates when only this pod can lose
+    it, or when it is required and the policy is `coupled`.
     """
     entries = lifecycle.process.board.entries()
     ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
@@ -38,7 +38,8 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     for name, supervisor in lifecycle.supervisors.items():
         reasons = [entry.failures[name] for entry in seen_by if name in entry.failures]
         failure = reasons[0] if len(seen_by) - len(reasons) < needed else None
-        gates = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
+        shared = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
+        gates = supervisor.resource.gates or shared
         found.append(Check(name, failure, gates))
     return found
 

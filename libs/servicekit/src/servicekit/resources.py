@@ -28,6 +28,9 @@ class Resource:
 
     `open(app)` makes one attempt and yields the value that then sits on `app.state.<name>`; it must have proven
     the resource by then. `check(value)` raises when the resource is unhealthy; it is sampled in the background.
+    `gates`: only this process can lose it, as its model: while its check fails, the process is unready whatever the
+    policy says, and when that lasts for `HEAL_TIMEOUT`, the process fails and is replaced. What several replicas share,
+    as a database, must not gate: all would be unready at once, and replacing them would mend nothing.
     `describe(value)` says in a word what was opened, for `/startupz`. A required resource is retried until
     `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later. `after`
     names resources that are settled first. `timeout` limits one attempt, in seconds.
@@ -36,6 +39,7 @@ class Resource:
     name: str
     open: Callable[[FastAPI], AbstractAsyncContextManager[Any]]
     check: Callable[[Any], Awaitable[None]] | None = None
+    gates: bool = False
     describe: Callable[[Any], str] | None = None
     required: bool = True
     after: tuple[str, ...] = ()
@@ -46,10 +50,12 @@ RESERVED = frozenset({"lifecycle", "ready", "settings"})
 
 
 def validate(resources: Sequence[Resource]) -> None:
-    """Raise ValueError for a reserved or repeated name, an unknown name in `after`, or a cycle."""
+    """Raise ValueError for a reserved or repeated name, an unknown one in `after`, a cycle, or a gate without check."""
     names = [resource.name for resource in resources]
     if len(set(names)) < len(names) or RESERVED.intersection(names):
         raise ValueError(f"resource names must be unique and none of {sorted(RESERVED)}: {names}")
+    if unchecked := [resource.name for resource in resources if resource.gates and not resource.check]:
+        raise ValueError(f"resources gate readiness, but have no check: {unchecked}")
     unknown = {name for resource in resources for name in resource.after} - set(names)
     if unknown:
         raise ValueError(f"resources come after unknown ones: {sorted(unknown)}")

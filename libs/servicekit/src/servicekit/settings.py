@@ -46,8 +46,11 @@ class ServiceSettings(BaseSettings):
     shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
     health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
     health_timeout: float = Field(1, gt=0, description="limit of one health sample")
+    heal_timeout: float = Field(
+        30, gt=0, description="how long what only this process can lose may be unhealthy, until the process is replaced"
+    )
     readiness_policy: Literal["decoupled", "coupled"] = Field(
-        "decoupled", description="whether a failing check of a required resource makes /readyz 503"
+        "decoupled", description="whether a failing check of what replicas share makes /readyz 503, if it is required"
     )
     header_timeout: float = Field(
         10,

@@ -13,13 +13,17 @@ from fastapi import FastAPI
 
 from servicekit import backoff
 from servicekit.fatal import Fatal
-from servicekit.health import HealthSampler, reason
+from servicekit.health import HealthSampler, Verdict, reason
 from servicekit.resources import Resource, ResourceState
 from servicekit.settings import ServiceSettings
 
 log = logging.getLogger("servicekit.resources")
 
 CUT_GRACE = 0.1  # seconds in which a cancelled closer may end
+
+
+class NotHealed(Exception):
+    """What only this process can lose stayed unhealthy: another process is to take over."""
 
 
 class Supervisor:
@@ -139,12 +143,16 @@ class Supervisor:
         if self.resource.check is None:
             await closing
             return
-        sampler = HealthSampler(self.resource.check, value, self._settings.health_timeout)
+        sampler, verdict = HealthSampler(self.resource.check, value, self._settings.health_timeout), Verdict()
         while not closing.done():
             await asyncio.wait({closing}, timeout=self._settings.health_interval)
-            why = await sampler.sample(closing)
-            if not closing.done():
-                self._set(ResourceState.DEGRADED if why else ResourceState.READY, why)
+            why = verdict.add(await sampler.sample(closing))
+            if closing.done():
+                return
+            if why and self.resource.gates and verdict.failing_seconds > self._settings.heal_timeout:
+                self._set(ResourceState.FAILED, why)
+                raise NotHealed(f"{self.resource.name} did not heal within {self._settings.heal_timeout:g} s: {why}")
+            self._set(ResourceState.DEGRADED if why else ResourceState.READY, why)
 
     def _set(self, state: ResourceState, error: str | None = None) -> None:
         if (state, error) == (self.state, self.error):

@@ -1,6 +1,7 @@
 """A service whose dependencies are files: `database`, `cache` and `model` in the folder $WORLD.
 
 A dependency is up while its file exists. A model file that says `altered` is Fatal, a number is its load time.
+The model is broken while there is a file `model-broken`; of one process, `model-broken-` and its pid.
 """
 
 import asyncio
@@ -64,10 +65,16 @@ async def open_model(app: FastAPI) -> AsyncIterator[DaemonExecutor]:
     note("close model")
 
 
+async def model_works(executor: DaemonExecutor) -> None:
+    """The model's check."""
+    if any((WORLD / name).exists() for name in ("model-broken", f"model-broken-{os.getpid()}")):
+        raise RuntimeError("no pass succeeds")
+
+
 RESOURCES: tuple[Resource, ...] = (
     dependency("database", required=True),
     dependency("cache", required=False),
-    Resource("model", open_model, after=("database",), timeout=30),
+    Resource("model", open_model, check=model_works, gates=True, after=("database",), timeout=30),
 )
 
 
