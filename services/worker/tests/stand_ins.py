@@ -96,11 +96,12 @@ async def batching(
     limit: int = 65_536,
     executor: Executor | None = None,
     speed: Speed | None = None,
+    stuck_after: float = LIMIT,
 ) -> AsyncIterator[Batcher]:
     """A batcher that runs."""
     threads = executor or DaemonExecutor("inference")
     speed = speed or Speed(1000, 1)
-    batcher = Batcher(engine, threads, TokenQueue(limit, speed), speed, budget)
+    batcher = Batcher(engine, threads, TokenQueue(limit, speed), speed, budget, limit=stuck_after)
     running = asyncio.create_task(batcher.run())
     try:
         yield batcher

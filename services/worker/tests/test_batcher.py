@@ -238,7 +238,7 @@ def test_an_executor_that_takes_no_work_ends_the_loop() -> None:
             with pytest.raises(Unavailable):
                 await embed(batcher, ["a"])
             with pytest.raises(Unavailable):
-                batcher.check_alive()
+                batcher.check()
 
     run(scenario())
 

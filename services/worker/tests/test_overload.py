@@ -9,14 +9,12 @@ from fastapi.testclient import TestClient
 
 from services.worker.tests.stand_ins import (
     GatedEngine,
-    RecordingEngine,
     engine_resource,
     listening,
     metric,
     serving,
     until_now,
 )
-from worker import source
 from worker.app import create_app
 from worker.engines.fake import FakeEngine
 from worker.settings import WorkerSettings
@@ -111,27 +109,3 @@ def test_work_of_a_client_that_left_is_not_computed() -> None:
         engine.gate.set()
         assert first.result().status_code == 200
     assert engine.embedded == FakeEngine().encode(["first"])
-
-
-def test_a_pass_that_never_ends_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wedged engine fails the model's check: callers get a fast 503 instead of a place in the queue."""
-    monkeypatch.setattr(source, "STALLED", 0.0)
-    engine = GatedEngine()
-    with serving(engine, health_interval=0.05) as client, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(client.post, "/embeddings/", json={"texts": ["first"]})
-        until_now(lambda: client.get("/readyz/model").status_code == 503, "the check fails")
-        assert "a forward pass has been running" in client.get("/readyz/model").text
-        refused = client.post("/embeddings/", json={"texts": ["second"]})
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
-        engine.gate.set()
-        assert first.result().status_code == 200
-        until_now(lambda: client.get("/readyz/model").status_code == 200, "the check recovers")
-
-
-def test_an_idle_model_is_healthy_whatever_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test above: without a pass running the check holds."""
-    monkeypatch.setattr(source, "STALLED", 0.0)
-    engine = RecordingEngine()
-    with serving(engine, health_interval=0.05) as client:
-        assert client.post("/embeddings/", json={"texts": ["first"]}).status_code == 200
-        until_now(lambda: client.get("/readyz/model").status_code == 200, "the check holds")

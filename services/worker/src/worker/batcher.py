@@ -5,12 +5,11 @@ import logging
 from concurrent.futures import Executor
 from time import perf_counter
 
-import numpy as np
-
 from servicekit.errors import ServiceError, Unavailable
 from worker import metrics
 from worker.engines.base import Engine, TokenIds, Vectors
 from worker.engines.padding import next_of
+from worker.health import EngineHealth, embed
 from worker.jobs import Item, Job
 from worker.passes import passes
 from worker.speed import Speed
@@ -20,26 +19,26 @@ log = logging.getLogger("worker.batcher")
 
 
 class Batcher:
-    """Feeds one engine, on its own thread, from one queue. `budget` is the tokens of a batch."""
+    """Feeds one engine, on its own thread, from one queue.
 
-    def __init__(self, engine: Engine, executor: Executor, queue: TokenQueue, speed: Speed, budget: int) -> None:
+    `budget` is the tokens of a batch, `limit` the seconds after which a forward pass is stuck.
+    """
+
+    def __init__(
+        self, engine: Engine, executor: Executor, queue: TokenQueue, speed: Speed, budget: int, *, limit: float
+    ) -> None:
         self.queue = queue
+        self._health = EngineHealth(engine, executor, limit)
         self._engine = engine
         self._executor = executor
         self._speed = speed
         self._budget = budget
         self._unfinished: set[Job] = set()
         self._ended = False
-        self._pass_began: float | None = None
-
-    @property
-    def pass_seconds(self) -> float:
-        """How long the forward pass now running has taken; 0 while the engine is idle."""
-        return 0.0 if self._pass_began is None else perf_counter() - self._pass_began
 
     def submit(self, inputs: list[TokenIds], parameter: str, deadline: float) -> Job:
-        """Queue the texts of one request. Raises Unavailable when nothing serves the queue any more."""
-        self.check_alive()
+        """Queue the texts of one request. Raises Unavailable when nothing serves the queue, or the engine is stuck."""
+        self._check_alive()
         job = Job(inputs, parameter, deadline, self._engine.dimensions)
         self._unfinished.add(job)
         self.queue.put(job)
@@ -59,10 +58,26 @@ class Batcher:
         finally:
             self._unfinished.discard(job)
 
-    def check_alive(self) -> None:
-        """Raise Unavailable when `run` has ended."""
+    def check(self) -> None:
+        """Raise Unavailable when the queue is not served, or the engine is stuck or broken. Never waits.
+
+        Who waits for a stuck engine is told.
+        """
+        if stuck := self._health.stuck:
+            self._fail(Unavailable(stuck, retry_after=1), "stuck")
+        self._check_alive()
+        self._health.check()
+
+    def _check_alive(self) -> None:
         if self._ended:
             raise Unavailable("the model has stopped; another process takes over", retry_after=1)
+        if stuck := self._health.stuck:
+            raise Unavailable(stuck, retry_after=1)
+
+    def _fail(self, error: Unavailable, why: str) -> None:
+        for job in self._unfinished:
+            self.queue.drop(job, why)
+            job.fail(error)
 
     async def run(self) -> None:
         """Serve the queue until cancelled. However it ends, no caller is left waiting."""
@@ -71,8 +86,7 @@ class Batcher:
                 await self._serve(await self.queue.get(self._budget))
         finally:
             self._ended = True
-            for job in self._unfinished:
-                job.fail(Unavailable("the model has stopped", retry_after=1))
+            self._fail(Unavailable("the model has stopped", retry_after=1), "stopped")
 
     async def _serve(self, items: list[Item]) -> None:
         """Compute one batch. How long a full queue takes is learnt from full ones: small ones cost more a token."""
@@ -88,15 +102,15 @@ class Batcher:
         if not batch:
             return 0
         # An executor that takes no work is not the fault of an input: it ends the loop.
-        loop = asyncio.get_running_loop()
-        computing = loop.run_in_executor(self._executor, self._compute, [item.ids for item in batch])
-        self._pass_began = perf_counter()
+        loop, ids = asyncio.get_running_loop(), [item.ids for item in batch]
+        computing = loop.run_in_executor(self._executor, embed, self._engine, ids)
+        began = perf_counter()
         try:
-            rows = await computing
+            with self._health.watching():
+                rows = await computing
         except Exception as error:  # noqa: BLE001 - an engine may raise anything
             return await self._separate(batch, error)
-        finally:
-            seconds, self._pass_began = self.pass_seconds, None
+        seconds = perf_counter() - began
         self._account(batch, seconds)
         for item, row in zip(batch, rows, strict=True):
             item.job.finish(item.index, row)
@@ -114,12 +128,6 @@ class Batcher:
         field = f"{item.job.parameter}.{item.index}"
         item.job.fail(ServiceError(f"{field} could not be embedded", param=field, code="inference_failed"))
         return 0
-
-    def _compute(self, inputs: list[TokenIds]) -> Vectors:
-        rows = self._engine.embed(inputs)
-        if rows.shape != (len(inputs), self._engine.dimensions) or not np.isfinite(rows).all():
-            raise ValueError(f"the engine gave no finite vector for each text: {rows.shape}")
-        return rows
 
     def _account(self, batch: list[Item], seconds: float) -> None:
         sizes = [len(item.ids) for item in batch]

@@ -29,8 +29,14 @@ def model_resource(load: Loader = load) -> Resource:
         finally:
             source.close()
 
-    # Hardly a limit: a load can't be interrupted, so that STARTUP_TIMEOUT ends the process instead.
-    return Resource("model", open_model, check=ModelSource.check, describe=ModelSource.describe, timeout=600)
+    return Resource(
+        "model",
+        open_model,
+        check=ModelSource.check,
+        gates=True,
+        describe=ModelSource.describe,
+        timeout=600,  # hardly a limit: a load can't be interrupted, so that STARTUP_TIMEOUT ends the process instead
+    )
 
 
 RESOURCES = (model_resource(),)

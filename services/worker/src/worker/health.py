@@ -1,0 +1,91 @@
+"""Whether an engine can embed: judged by what its forward passes gave."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from time import perf_counter
+
+import numpy as np
+
+from servicekit.errors import Unavailable
+from servicekit.health import reason
+from worker.engines.base import Engine, TokenIds, Vectors
+
+log = logging.getLogger("worker.health")
+
+KNOWN_TEXT = "Every engine can embed this."
+
+
+def embed(engine: Engine, inputs: Sequence[TokenIds]) -> Vectors:
+    """One forward pass. Raises ValueError unless it gave a finite vector for each input, or what the engine raises."""
+    rows = engine.embed(inputs)
+    if rows.shape != (len(inputs), engine.dimensions) or not np.isfinite(rows).all():
+        raise ValueError(f"the engine gave no finite vector for each text: {rows.shape}")
+    return rows
+
+
+class EngineHealth:
+    """Of one engine, whose passes run on `executor`. Used on the event loop only.
+
+    A pass that fails makes the engine suspect: the fault may be the text's. A pass of a known text then tells, and is
+    tried again until one succeeds; until then the engine is broken. A pass that runs for longer than `limit` seconds is
+    stuck. A thread can't be cancelled: when it ends by itself, all is well again.
+    """
+
+    def __init__(self, engine: Engine, executor: Executor, limit: float) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._limit = limit
+        self._suspect = False
+        self._broken: str | None = None
+        self._pass_began: float | None = None
+        self._trying: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Around one pass of texts that somebody sent. Exceptions go on."""
+        self._pass_began = perf_counter()
+        try:
+            yield
+        except Exception:
+            self._suspect = True
+            raise
+        else:
+            self._succeeded()
+        finally:
+            self._pass_began = None
+
+    @property
+    def stuck(self) -> str | None:
+        """How long the pass that is running has been, if that is too long."""
+        seconds = 0.0 if self._pass_began is None else perf_counter() - self._pass_began
+        return f"a forward pass has been running for {seconds:.0f} s" if seconds > self._limit else None
+
+    def check(self) -> None:
+        """Raise Unavailable when the engine is stuck or broken. It begins a pass of a known text, but never waits."""
+        if self.stuck:
+            raise Unavailable(self.stuck, retry_after=1)
+        if self._suspect and (self._trying is None or self._trying.done()):
+            self._trying = asyncio.create_task(self._try(), name="pass of a known text")
+        if self._broken:
+            raise Unavailable(f"forward passes fail: {self._broken}", retry_after=1)
+
+    async def _try(self) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._known_pass)
+        except Exception as error:
+            if not self._broken:
+                log.error("a pass of a known text failed, too: the engine is broken", exc_info=error)
+            self._broken = reason(error)
+        else:
+            self._succeeded()
+
+    def _known_pass(self) -> None:
+        embed(self._engine, self._engine.encode([KNOWN_TEXT]))
+
+    def _succeeded(self) -> None:
+        if self._broken:
+            log.warning("a forward pass succeeded: the engine works again")
+        self._suspect, self._broken = False, None
