@@ -50,7 +50,7 @@ def test_draining_answers_say_connection_close(world: World, start: Start) -> No
 
 
 def test_readiness_may_stay_while_draining(world: World, start: Start) -> None:
-    """With DRAIN_READYZ=200, `/readyz` answers 200 until the listener closes; requests still get `Connection: close`."""
+    """With DRAIN_READYZ=200, `/readyz` is 200 until the listener closes; requests still get `Connection: close`."""
     service = start(DRAIN_SECONDS=1, DRAIN_READYZ="200").wait_ready()
     with Watch(service.port, "/readyz") as watch:
         service.terminate()
