@@ -38,8 +38,23 @@ def test_without_a_key_there_is_nothing(start: Start, headers: dict[str, str]) -
     ]
     assert [each.status_code for each in answers] == [401] * 4
     assert answers[0].json()["error"]["code"] == "invalid_api_key"
+    challenge = 'Bearer error="invalid_token"' if headers else "Bearer"  # RFC 6750, section 3.1
+    assert {each.headers["www-authenticate"] for each in answers} == {challenge}
     garbled = client.post("/v1/embeddings", content=b"{", headers={**headers, "Content-Type": "application/json"})
     assert garbled.status_code == 401
+
+
+def test_a_page_is_told_of_a_refusal(start: Start) -> None:
+    """A browser's preflight needs no key, and the page may read why its call was refused; by default no page may."""
+    page = {"Origin": "https://page.example"}
+    asked = {**page, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    client = start(api_keys=KEYS, cors_origins="https://page.example http://localhost:3000")
+    assert client.options("/v1/embeddings", headers=asked).status_code == 200
+    refused = client.post("/v1/embeddings", json={}, headers=page)
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, page["Origin"])
+    anybody = start(cors_origins="*").get("/v1/models", headers=page)
+    assert anybody.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in start().get("/v1/models", headers=page).headers
 
 
 @pytest.mark.parametrize("key", ["first-key", "second-key"])

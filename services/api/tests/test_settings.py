@@ -16,6 +16,8 @@ from servicekit.settings import load
         ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
         ("API_KEYS", " , ", "must hold keys"),
         ("API_KEYS", "schlüssel-S3cret", "must hold keys of ASCII"),
+        ("CORS_ORIGINS", "page.example", "origins as https://example.org"),
+        ("CORS_ORIGINS", "https://a.example, https://b.example/", "origins as https://example.org"),
         ("QUOTA", "many", "600/minute"),
         ("QUOTA", "600", "600/minute"),
         ("QUOTA", "0/minute", "at least one"),

@@ -41,9 +41,9 @@ class Access:
                 status = message["status"]
                 headers = message["headers"] = [*message.get("headers", ()), named]
                 lifecycle = scope["app"].state.lifecycle
-                if lifecycle and lifecycle.phase is not Phase.READY:
-                    # Without it pooled clients lose requests when the listener closes (field note 31), and stay with a
-                    # replica that starts, although others serve.
+                if status == 500 or (lifecycle and lifecycle.phase is not Phase.READY):
+                    # uvicorn cuts the connection after an unexpected error. Else it is for pooled clients, which lose
+                    # requests when the listener closes (field note 31), or stay with a replica that starts.
                     headers.append(CLOSE)
             await send(message)
 

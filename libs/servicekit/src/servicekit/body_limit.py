@@ -1,15 +1,15 @@
-"""A limit on the size of a request body, declared or sent in pieces.
+"""What a request's body may be: so large, declared or sent in pieces, and not compressed.
 
 Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't name the limit.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servicekit.errors import PayloadTooLarge, respond
+from servicekit.errors import PayloadTooLarge, UnsupportedEncoding, respond
 
 
 class BodyLimit:
-    """Answers 413 when the body is larger than `limit` bytes, before reading more of it."""
+    """Answers 413 when the body is larger than `limit` bytes, before reading more of it, and 415 when it is encoded."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -20,7 +20,12 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"identity", b""):
+            await respond(UnsupportedEncoding(encoding.decode("ascii", "replace")))(scope, receive, send)
+            return
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._limit:
             await respond(self._error())(scope, receive, send)
             return

@@ -5,6 +5,7 @@ Every error answer is `{"error": {"message", "type", "param", "code"}}` (the sha
 
 import json
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -50,8 +51,9 @@ class ServiceError(HTTPException):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(self.status, message)
+        super().__init__(self.status, message, headers)
         self.message = message
         self.param = param
         self.code = code or self.code
@@ -76,6 +78,16 @@ class RequestTimeout(ServiceError):
 
 class PayloadTooLarge(ServiceError):
     status, type, code = 413, "invalid_request_error", "body_too_large"
+
+
+class UnsupportedEncoding(ServiceError):
+    """`encoding` is the request's Content-Encoding. The answer says what is accepted (RFC 9110, section 15.5.16)."""
+
+    status, type, code = 415, "invalid_request_error", "unsupported_content_encoding"
+
+    def __init__(self, encoding: str) -> None:
+        message = f"Content-Encoding: {encoding[:40]} is not supported; send the body as it is"
+        super().__init__(message, headers={"Accept-Encoding": "identity"})
 
 
 class UriTooLong(ServiceError):
@@ -137,7 +149,9 @@ def respond(error: HTTPException) -> Response:
     """The answer for a typed error, or for one that the router raises (404, 405)."""
     if isinstance(error, ServiceError):
         body = ErrorBody(message=error.message, type=error.type, param=error.param, code=error.code)
-        return envelope(error.status, body, error.retry_after)
+        response = envelope(error.status, body, error.retry_after)
+        response.headers.update(error.headers or {})
+        return response
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
     code = HTTPStatus(error.status_code).name.lower()
     response = envelope(error.status_code, ErrorBody(message=str(error.detail), type=kind, param=None, code=code))

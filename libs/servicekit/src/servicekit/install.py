@@ -1,34 +1,57 @@
 """Everything an application gets from servicekit besides its lifespan."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp
 
 from servicekit import metrics, probes
 from servicekit.access import Access
 from servicekit.body_limit import BodyLimit
+from servicekit.cors import Cors
 from servicekit.deadline import Deadline
 from servicekit.errors import ERROR_CONTENT, ErrorEnvelope, install_errors
 from servicekit.gate import Gate
+from servicekit.head import HeadAsGet
+from servicekit.operations import Operations
 from servicekit.settings import ServiceSettings
 
 
-def install(app: FastAPI, settings: ServiceSettings, *, quiet: Collection[str] = ()) -> None:
-    """Add probes, metrics, gate, drain headers, limits and error answers to `app`; `quiet` paths are polled."""
+def install(
+    app: FastAPI,
+    settings: ServiceSettings,
+    *,
+    quiet: Collection[str] = (),
+    cors_origins: Sequence[str] = (),
+    around: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+) -> None:
+    """Add probes, metrics, gate, drain headers, limits and error answers to `app`; `quiet` paths are polled.
+
+    They are outside of whatever `app.add_middleware` adds, before or after. `around` is outside of the time limit too.
+    """
     app.state.settings = settings
     app.state.lifecycle = None
     app.state.ready = False
     install_errors(app)
-    # Starlette puts the one added last outermost.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(Deadline, limit=settings.request_timeout)
-    app.add_middleware(Gate)
-    app.add_middleware(Access, quiet=frozenset({"/metrics", *quiet}))
-    app.include_router(probes.router)
+    app.include_router(probes.router)  # for the OpenAPI document
     app.include_router(metrics.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    build = app.build_middleware_stack
+
+    def surrounded() -> ASGIApp:
+        # Starlette's own stack begins with what answers an unexpected error: that answer must pass through ours.
+        stack: ASGIApp = BodyLimit(build(), settings.max_body_bytes)
+        stack = Deadline(stack, settings.request_timeout)
+        for layer in around:
+            stack = layer(stack)
+        stack = HeadAsGet(Operations(Gate(stack), app))
+        if cors_origins:
+            stack = Cors(stack, cors_origins)
+        return Access(stack, frozenset({"/metrics", *quiet}))
+
+    app.build_middleware_stack = surrounded  # type: ignore[method-assign]
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -40,7 +40,6 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     for routes in (embeddings, models, documents, search):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
-    install(app, settings)  # last: routes are tried in this order, and its middleware comes first
-    if settings.quota:
-        app.add_middleware(RateLimitHeaders)  # outside of the time limit, whose 504 it is for too
+    around = [RateLimitHeaders] if settings.quota else []
+    install(app, settings, cors_origins=settings.cors(), around=around)
     return app

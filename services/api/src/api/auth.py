@@ -49,8 +49,7 @@ class Authenticate:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             caller = self._owner(scope)
             if caller is None:
-                error = Unauthorized("a valid API key is needed: Authorization: Bearer <key>")
-                await respond(error)(scope, receive, send)
+                await respond(_refusal(scope))(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
@@ -58,6 +57,13 @@ class Authenticate:
     def _owner(self, scope: Scope) -> str | None:
         kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         return self._keys.owner(key) if kind.lower() == "bearer" else None
+
+
+def _refusal(scope: Scope) -> Unauthorized:
+    # RFC 6750, section 3: the challenge names an error only when there were credentials.
+    challenge = 'Bearer error="invalid_token"' if "authorization" in Headers(scope=scope) else "Bearer"
+    message = "a valid API key is needed: Authorization: Bearer <key>"
+    return Unauthorized(message, headers={"WWW-Authenticate": challenge})
 
 
 def caller_of(scope: Scope) -> str:

@@ -29,10 +29,22 @@ def _http_url(text: str) -> str:
 
 
 def _some_keys(secret: SecretStr) -> SecretStr:
-    keys = secret.get_secret_value().replace(",", " ").split()
+    keys = _words(secret.get_secret_value())
     if not keys or not all(key.isascii() for key in keys):
         raise ValueError("must hold keys of ASCII characters, separated by commas or white space")
     return secret
+
+
+def _origins(text: str) -> str:
+    for origin in _words(text):
+        parts = urlsplit(origin)
+        if origin != "*" and (not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}"):
+            raise ValueError("must be origins as https://example.org, separated by commas or white space, or *")
+    return text
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _quota(text: str) -> str:
@@ -75,6 +87,10 @@ class ApiSettings(ServiceSettings):
         "",
         description="texts a caller may send, as `600/minute`, counted by all processes together; none: no limit",
     )
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "",
+        description="origins whose pages may call from a browser, separated by commas, or `*`; none: no other origin",
+    )
     max_text_characters: int = Field(20_000, ge=1, description="longest text, in characters")
     max_inputs: int = Field(2048, ge=1, description="most texts of one `/v1/embeddings` call")
     token_ids: bool = Field(
@@ -86,4 +102,8 @@ class ApiSettings(ServiceSettings):
     def keys(self) -> list[str]:
         """The API keys; none means no authentication."""
         text = self.api_keys.get_secret_value() if self.api_keys else ""
-        return text.replace(",", " ").split()
+        return _words(text)
+
+    def cors(self) -> list[str]:
+        """The allowed origins."""
+        return _words(self.cors_origins)
