@@ -17,7 +17,7 @@ from stack.kubectl import Kubectl
 from stack.manifests import NAMESPACE, SERVICES, Manifests, Object
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.polling import poll_until
-from stack.reach import Reach
+from stack.reach import Reach, authority
 from stack.readiness import wait_ready
 from stack.site import DEFAULT_ROOT, Site
 
@@ -212,7 +212,7 @@ class KubernetesStack(Stack):
         )
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
         addresses = [self.reach.pod(pod, port) for pod in found]
-        return [f"http://{host}:{each}" for host, each in addresses]
+        return [f"http://{authority(*each)}" for each in addresses]
 
     def _all_ready(self, part: Part, replicas: int) -> list[Pod]:
         found = self.pods(part)
@@ -239,8 +239,7 @@ class KubernetesStack(Stack):
         """
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
         found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
-        host, own = self.reach.pod(found[0], port)
-        return f"http://{host}:{own}"
+        return f"http://{authority(*self.reach.pod(found[0], port))}"
 
     def own_url(self, part: Part) -> str:
         return self.probe_url(part)
@@ -249,12 +248,12 @@ class KubernetesStack(Stack):
         return sorted((pod for pod in self.pods(part) if pod.ip and not pod.leaving), key=lambda pod: not pod.ready)
 
     def url(self, part: Part) -> str:
-        host, port = self.reach.service(part)
+        there = authority(*self.reach.service(part))
         if part in SERVICES:
-            return f"http://{host}:{port}"
+            return f"http://{there}"
         key, known = ("database-url", "postgres:5432") if part == "postgres" else ("redis-url", "valkey:6379")
         secret = base64.b64decode(self.kubectl.json("get", "secret", "warmstart")["data"][key]).decode()
-        return secret.replace(known, f"{host}:{port}")
+        return secret.replace(known, there)
 
     def logs(self, part: Part) -> str:
         """See `Stack.logs`; of pods that are there, and of a restarted one what the last container said."""

@@ -79,6 +79,11 @@ class Reach:
         return Daemon(f"forward-{name}", self._site.run, self._site.logs / f"forward-{name}.log")
 
 
+def authority(host: str, port: int) -> str:
+    """As a URL has them: in a cluster of IPv6, addresses want brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _answers(host: str, port: int) -> str:
     """`accepts`, `refuses` (somebody is there), or nothing."""
     try:

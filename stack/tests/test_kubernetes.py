@@ -1,9 +1,11 @@
 """The kubernetes stack against a stand-in of kubectl: what it asks, what it refuses, how it understands the answers."""
 
+import base64
 import json
 import socket
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -346,6 +348,19 @@ def test_the_probes_are_those_of_the_pod_that_serves(cluster: Cluster, stack: Ku
     for pods, expected in (([old], 1), ([warming, old], 1), ([old, new], 1), ([leaving, new], 2), ([new], 2)):
         cluster.has(*pods)
         assert stack.probe_url("api") == f"http://127.0.0.{expected}:1"
+
+
+def test_addresses_of_ipv6_have_brackets(cluster: Cluster, stack: KubernetesStack) -> None:
+    """Those of pods, of services and of stores."""
+    found = pod("api-1")
+    found["status"]["podIP"] = "fd00::7"
+    cluster.has(found)
+    cluster.answers("*get service *", {"spec": {"clusterIP": "fd00::1", "ports": [{"port": 1}]}})
+    encoded = base64.b64encode(b"postgresql+asyncpg://warmstart:word@postgres:5432/warmstart").decode()
+    cluster.answers("*get secret *", {"data": {"database-url": encoded}})
+    stack.reach._inside = True
+    urls = (stack.probe_url("api"), *stack.scale("api", 1), stack.url("api"), stack.url("postgres"))
+    assert [urlsplit(url).hostname for url in urls] == ["fd00::7", "fd00::7", "fd00::1", "fd00::1"]
 
 
 def test_a_pod_is_described_by_its_own_container(cluster: Cluster, stack: KubernetesStack) -> None:

@@ -48,7 +48,24 @@ def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "bad setting PASSWORD: Field required" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("host", "bind"), [("0.0.0.0", "0.0.0.0:8000"), ("::1", "[::1]:8000")])
-def test_an_ipv6_address_is_bracketed(host: str, bind: str) -> None:
-    """gunicorn wants brackets around an IPv6 address."""
+@pytest.mark.parametrize(
+    ("host", "bind"),
+    [
+        ("0.0.0.0", ["0.0.0.0:8000"]),
+        ("::1", ["[::1]:8000"]),
+        ("127.0.0.1,::1", ["127.0.0.1:8000", "[::1]:8000"]),
+        ("127.0.0.1,2001:db8::1", ["127.0.0.1:8000"]),  # an address for documentation: no machine has it
+        ("2001:db8::1", ["[2001:db8::1]:8000"]),
+    ],
+)
+def test_a_service_listens_on_the_addresses_that_there_are(host: str, bind: list[str]) -> None:
+    """gunicorn wants brackets around an IPv6 address; one that the machine lacks is left out beside others only."""
     assert ServiceSettings(host=host).bind == bind
+
+
+@pytest.mark.parametrize("host", [",", "::,", "127.0.0.1 ::1", "[::1]"])
+def test_a_host_is_a_list_of_addresses(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Separated by commas, without brackets."""
+    monkeypatch.setenv("HOST", host)
+    with pytest.raises(SystemExit):
+        load(ServiceSettings)

@@ -1,5 +1,6 @@
 """Rules 2 to 4 of DESIGN.md section 2: warming, the gate, required and optional resources."""
 
+import http.client
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import signal
 import pytest
 
 from tests.harness import Gunicorn, Watch, outcome, until
+from tests.harness.http import exchange
 from tests.harness.sample import Start, World
 
 
@@ -190,3 +192,15 @@ def test_a_reload_shows_nobody_a_cold_process(world: World, start: Start) -> Non
     report = service.get("/startupz").json()
     assert {each["pid"] for each in report["processes"]} == set(service.workers())
     assert (readiness.answers, work.answers) == ([200], [200])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0,::", "127.0.0.1,::1", "::"])
+def test_both_families_are_served(world: World, start: Start, host: str) -> None:
+    """Probes and requests, over IPv4 and IPv6 on one port, also after a reload."""
+    service = start(HOST=host).wait_ready()
+    service.process.send_signal(signal.SIGHUP)
+    service.wait_for_log("Handling signal: hup")
+    until(lambda: (service.log.count("-> ready") == 2, service.log[-1500:]), 20, "a new process")
+    for address in ("127.0.0.1", "::1"):
+        connection = http.client.HTTPConnection(address, service.port, timeout=5)
+        assert [exchange(connection, path).status for path in ("/readyz", "/work")] == [200, 200]

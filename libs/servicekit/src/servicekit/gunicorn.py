@@ -10,11 +10,13 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 from typing import Any, ClassVar
 
+from gunicorn import sock
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from uvicorn.server import Server, ServerState
@@ -35,6 +37,23 @@ RESPAWN_PAUSE = 1.0  # seconds
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes it private
 
 _own_variables: set[str] = set()
+
+
+class IPv6Socket(sock.TCP6Socket):
+    """One that leaves IPv4 to the socket beside it, if there is one; gunicorn has no setting for it.
+
+    By Linux' default `::` takes IPv4 too: `0.0.0.0` could not be bound as well, and by `::` alone clients would be
+    called `::ffff:192.0.2.1`, which no list of trusted addresses expects.
+    """
+
+    def bind(self, sock: socket.socket) -> None:
+        """Bind it, for IPv6 only if it isn't alone."""
+        if len(self.conf.address) > 1:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().bind(sock)
+
+
+sock.TCP6Socket = IPv6Socket  # type: ignore[misc]
 
 
 def prepare(settings: ServiceSettings) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from servicekit.listening import binds
 from servicekit.process import START_FAILED
 from servicekit.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
@@ -27,7 +28,11 @@ class ServiceSettings(BaseSettings):
         extra="ignore", hide_input_in_errors=True, allow_inf_nan=False, env_ignore_empty=True
     )
 
-    host: str = Field("127.0.0.1", pattern=r"^[\w.:-]+$", description="address to listen on")
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[\w.:-]+(,[\w.:-]+)*$",
+        description="where to listen; of several addresses, as `0.0.0.0,::`, IPv6 ones that are not there are left out",
+    )
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
     min_ready_processes: int = Field(1, ge=1, description="ready processes that keep the pod ready, once it was")
@@ -93,9 +98,9 @@ class ServiceSettings(BaseSettings):
         return self
 
     @property
-    def bind(self) -> str:
-        """Address and port as gunicorn wants them."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+    def bind(self) -> list[str]:
+        """Addresses and port as gunicorn wants them."""
+        return binds(self.host, self.port)
 
     @property
     def stop_budget(self) -> float:

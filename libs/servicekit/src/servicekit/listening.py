@@ -1,0 +1,26 @@
+"""Where a service listens: several addresses, of both IP families where the machine has both."""
+
+import errno
+import socket
+
+ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # the kernel lacks the family, or the address
+
+
+def binds(host: str, port: int) -> list[str]:
+    """Addresses as gunicorn wants them, of a `host` such as `0.0.0.0,::`.
+
+    Of several, an IPv6 address that this machine doesn't have is left out: one image serves clusters of either family,
+    and hosts whose kernel has no IPv6.
+    """
+    hosts = host.split(",")
+    usable = [each for each in hosts if ":" not in each or _is_here(each)] or hosts
+    return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in usable]
+
+
+def _is_here(host: str) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((host, 0))
+    except OSError as error:
+        return error.errno not in ABSENT
+    return True
