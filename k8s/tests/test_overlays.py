@@ -19,6 +19,8 @@ BROKEN = {
     "control-no-drain": {"readiness_is_faster_than_the_drain"},
     "control-startup-budget-too-small": {"startup_probe_outlasts_the_slowest_start", "numbers_are_the_budgets"},
     "control-readiness-coupled": {"readiness_looks_at_nothing_shared"},
+    "openshift": {"user_and_group_are_fixed"},  # that is OpenShift's to do
+    "openshift-production": {"user_and_group_are_fixed"},
 }
 
 
@@ -53,6 +55,18 @@ def test_another_release_is_another_migration(tmp_path: Path) -> None:
     assert {pod.main["image"].rpartition(":")[2] for pod in found.pods} == {"0.2.0"}
     assert found.get("Job", "migrate-0.2.0")
     assert [complaint for rule in RULES for complaint in rule(found)] == []
+
+
+@pytest.mark.parametrize("name", ["openshift", "openshift-production"])
+def test_openshift_chooses_the_users(name: str) -> None:
+    """Its SCC restricted-v2 refuses pods that name a user or a group for files; all the rest is as it was."""
+    plain = render(K8S / "overlays" / ("production" if name.endswith("production") else "local"))
+    for pod in plain.pods:
+        for key in ("runAsUser", "runAsGroup", "fsGroup"):
+            pod.spec["securityContext"].pop(key, None)
+    assert render(COMBINATIONS / name) == plain
+    named = {key for pod in plain.pods for each in (pod.spec, *pod.containers) for key in each["securityContext"]}
+    assert not named & {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions"}
 
 
 def test_the_slow_start_would_be_tolerated() -> None:

@@ -46,9 +46,9 @@ def logs(container: str) -> str:
     return docker("logs", container, merge=True)
 
 
-def ask(container: str, port: int, path: str) -> tuple[bool, str]:
+def ask(container: str, port: int, path: str, host: str = "127.0.0.1") -> tuple[bool, str]:
     """Whether a GET gives 200, and what was answered; asked from inside, since a container may have no network."""
-    code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}{path}', timeout=2).status)"
+    code = f"import urllib.request as u; print(u.urlopen('http://{host}:{port}{path}', timeout=2).status)"
     try:
         answer = docker("exec", container, "python", "-c", code).strip()
     except StackError as error:

@@ -1,16 +1,18 @@
 """The local overlay with the real images: what its manifests allow is enough; a stop and a freeze reach its pods."""
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pytest
 
-from k8s.tests.rendering import K8S, render
+from k8s.tests.rendering import COMBINATIONS, K8S, render
 from k8s.tests.rules.manifest import Pod
 from stack import StackError, inside
 from stack.docker import docker
 from tests.containers.helpers import ask, inspect, logs, wait_exit
-from tests.containers.pods import Node
+from tests.containers.pods import ANY_USER, Node
 from tests.harness import until
 
 pytestmark = pytest.mark.kubectl
@@ -55,14 +57,39 @@ def test_they_work_together(containers: dict[str, str]) -> None:
     assert {name: inspect(each)["RestartCount"] for name, each in containers.items()} == dict.fromkeys(containers, 0)
 
 
+def test_a_new_postgres_makes_its_schema(containers: dict[str, str]) -> None:
+    """Its own migration needs no password and no Job, and ends with what the pod's readiness asks for."""
+    postgres = next(pod for pod in render(K8S).pods if pod.name == "postgres")
+    [schema] = postgres.spec["containers"][1:]
+    beside = inspect(containers["postgres"])["Name"].removesuffix(postgres.name) + schema["name"]
+    docker("exec", beside, *schema["readinessProbe"]["exec"]["command"])
+    assert "the schema is at revision" in logs(beside)
+
+
+def test_the_stores_run_as_any_user(images: None, tmp_path: Path) -> None:
+    """As OpenShift starts them: without a user of the image's, in group 0."""
+    tmp_path.chmod(0o755)
+    manifest = render(COMBINATIONS / "openshift")
+    with Node.of(manifest, tmp_path, "openshift") as node:
+        stores = {node.start(pod): pod for pod in manifest.pods if pod.name in ("postgres", "valkey")}
+        for container, pod in stores.items():
+            until(lambda c=container, p=pod: _probe(c, p), 60, f"{pod.name} ready")  # type: ignore[misc]
+            assert docker("exec", container, "id", "--user").strip() == ANY_USER.partition(":")[0]
+
+
 def test_valkey_knows_its_password(containers: dict[str, str]) -> None:
     """Its probe needs none; whoever wants to read does."""
     assert "NOAUTH" in docker("exec", containers["valkey"], "valkey-cli", "get", "key")
 
 
 def test_the_data_of_postgres_can_be_saved(containers: dict[str, str]) -> None:
-    """The stack takes it out of the pod before that goes; the schema's revision is in it."""
-    assert "alembic_version" in docker("exec", containers["postgres"], *inside.DUMP)
+    """The stack takes it out of the pod before that goes; it can be put back over the schema that a new pod has."""
+    dump = docker("exec", containers["postgres"], *inside.DUMP)
+    assert "alembic_version" in dump
+    restore = ("docker", "exec", "--interactive", containers["postgres"], *inside.RESTORE)
+    done = subprocess.run(restore, input=dump, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert docker("exec", containers["postgres"], *inside.DUMP).count("\n") == dump.count("\n")
 
 
 @pytest.mark.parametrize("name", list(PORTS))

@@ -90,11 +90,15 @@ class Manifest:
 
     def environment(self, pod: Pod) -> dict[str, str]:
         """What the main container gets, values from secrets left out."""
+        return self.environment_of(pod.main)
+
+    def environment_of(self, container: Object) -> dict[str, str]:
+        """What a container gets, values from secrets left out."""
         found: dict[str, str] = {}
-        for source in pod.main.get("envFrom", []):
+        for source in container.get("envFrom", []):
             config = self.get("ConfigMap", source.get("configMapRef", {}).get("name", ""))
             found |= (config or {}).get("data", {})
-        return found | {each["name"]: each["value"] for each in pod.main.get("env", []) if "value" in each}
+        return found | {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
 
     def scaler(self, pod: Pod) -> Object | None:
         """The autoscaler of a workload."""
