@@ -53,7 +53,7 @@ def test_another_release_is_another_migration(tmp_path: Path) -> None:
     file.write_text(text.replace("newName: ", "newName: registry.example.com/team/"))
     found = render(file.parent)
     assert {pod.main["image"].rpartition(":")[2] for pod in found.pods} == {"0.2.0"}
-    assert found.get("Job", "migrate-0.2.0")
+    assert found.get("Job", "migrate-0-2-0")
     assert [complaint for rule in RULES for complaint in rule(found)] == []
 
 

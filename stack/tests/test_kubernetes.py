@@ -34,7 +34,7 @@ RENDERED = """\
 ---
 {kind: NetworkPolicy, metadata: {name: worker}}
 ---
-{kind: Job, metadata: {name: migrate-0.1.0}}
+{kind: Job, metadata: {name: migrate-0-1-0}}
 """
 
 
@@ -107,7 +107,7 @@ def test_up_of_one_part(cluster: Cluster, tmp_path: Path) -> None:
     KubernetesStack(tmp_path, parts=["worker"]).up()
     kinds = [(each["kind"], each["metadata"]["name"]) for each in json.loads(cluster.given)["items"]]
     assert ("Deployment", "worker") in kinds
-    assert not {("Deployment", "api"), ("HorizontalPodAutoscaler", "api"), ("Job", "migrate-0.1.0")} & set(kinds)
+    assert not {("Deployment", "api"), ("HorizontalPodAutoscaler", "api"), ("Job", "migrate-0-1-0")} & set(kinds)
 
 
 def test_up_starts_what_was_stopped(cluster: Cluster, tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ NETWORK: dict[Rule, list[Example]] = {
         production(put("NetworkPolicy", "to-external-stores", "spec/egress", [{}]), "on ports of any number"),
         local(added(open_policy("api", 5432)), "Deployment/api: may call the world"),
     ],
+    network.ports_name_their_protocol: [
+        local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1/protocol"), "a port of egress has no protocol"),
+        local(put("NetworkPolicy", "api", "spec/ingress/0/ports/0", {"port": 8000}), "a port of ingress has no"),
+    ],
     network.clients_and_prometheus_come_in: [
         local(put("NetworkPolicy", "api", "spec/ingress", []), "nobody can reach the front door"),
         local(drop("NetworkPolicy", "worker", "spec/ingress/0/from/1"), "not to monitoring alone"),

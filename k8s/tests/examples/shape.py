@@ -92,12 +92,12 @@ WIRING: dict[Rule, list[Example]] = {
     ],
     wiring.the_migration_is_a_job_of_its_version: [
         local(
-            put("Job", "migrate-0.1.0", "spec/template/spec/containers/0/image", "warmstart-api:0.2.0"),
-            "must be called migrate-0.2.0, after its image",
+            put("Job", "migrate-0-1-0", "spec/template/spec/containers/0/image", "warmstart-api:0.2.0"),
+            "must be called migrate-0-2-0, after its image",
         ),
         local(in_api("image", "warmstart-api:0.2.0"), "runs warmstart-api:0.1.0, the api is warmstart-api:0.2.0"),
-        local(put("Job", "migrate-0.1.0", "spec/ttlSecondsAfterFinished", 60), "the next apply would make it anew"),
-        local(drop("Job", "migrate-0.1.0"), "there must be one migration Job, not 0"),
+        local(put("Job", "migrate-0-1-0", "spec/ttlSecondsAfterFinished", 60), "the next apply would make it anew"),
+        local(drop("Job", "migrate-0-1-0"), "there must be one migration Job, not 0"),
     ],
     wiring.all_migrations_are_the_apis: [
         local(
@@ -109,11 +109,14 @@ WIRING: dict[Rule, list[Example]] = {
         local(drop("Deployment", "postgres", "spec/template/spec/containers/1"), "loses its schema with its pod"),
         local(drop("Deployment", "postgres", "spec/template/spec/containers/1/readinessProbe"), "loses its schema"),
     ],
+    wiring.pods_can_be_called_after_their_owners: [
+        local(put("Job", "migrate-0-1-0", "metadata/name", "migrate-0.1.0"), "its name is no DNS label"),
+    ],
     wiring.the_migration_names_nothing_that_changes: [
         local(
             put(
                 "Job",
-                "migrate-0.1.0",
+                "migrate-0-1-0",
                 "spec/template/spec/containers/0/envFrom",
                 FROM_CONFIG,
             ),

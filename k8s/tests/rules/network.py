@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from k8s.tests.rules.manifest import Manifest, Object, Pod, matches
+from k8s.tests.rules.manifest import Manifest, Object, Pod, matches, name
 
 DNS = ("kube-system", 53)
 MONITORING = "monitoring"
@@ -120,10 +120,20 @@ def _namespaces(peers: list[Object]) -> set[str]:
     return {each.get("kubernetes.io/metadata.name", "any") for each in labels}
 
 
+def ports_name_their_protocol(manifest: Manifest) -> Iterator[str]:
+    """The API server adds TCP; kubectl replaces the whole list then, in each apply, and calls the policy configured."""
+    for each in manifest.of("NetworkPolicy"):
+        for direction in ("ingress", "egress"):
+            for rule in each["spec"].get(direction) or []:
+                if not all("protocol" in port for port in rule.get("ports", [])):
+                    yield f"{name(each)}: a port of {direction} has no protocol"
+
+
 RULES = (
     everything_is_denied_first,
     pods_reach_what_they_need_and_no_more,
     names_can_be_resolved,
     only_to_external_stores_out_of_the_cluster,
     clients_and_prometheus_come_in,
+    ports_name_their_protocol,
 )

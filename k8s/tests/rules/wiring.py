@@ -1,5 +1,6 @@
 """What names what, and that it is there."""
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from servicekit.secret_files import SUFFIX, is_secret
 
 EXTERNAL_SECRETS = {"warmstart"}  # where an overlay leaves making it to the user
 EXTERNAL_KEYS = ("api-keys", "database-url", "redis-url")  # that it must have, says overlays/production
+LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 FROM_THE_IMAGE = {"GUNICORN_CMD_ARGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}  # read by others than the settings
 
 
@@ -131,12 +133,19 @@ def the_migration_is_a_job_of_its_version(manifest: Manifest) -> Iterator[str]:
         yield f"there must be one migration Job, not {len(jobs)}"
     for pod in jobs:
         tag = pod.main["image"].rsplit("/", 1)[-1].partition(":")[2]
-        if pod.owner["metadata"]["name"] != f"migrate-{tag}":
-            yield f"{pod}: must be called migrate-{tag}, after its image"
+        if pod.owner["metadata"]["name"] != f"migrate-{tag.replace('.', '-')}":
+            yield f"{pod}: must be called migrate-{tag.replace('.', '-')}, after its image"
         if {pod.main["image"]} != images:
             yield f"{pod}: runs {pod.main['image']}, the api is {', '.join(images)}"
         if pod.owner["spec"].get("ttlSecondsAfterFinished") is not None:
             yield f"{pod}: once its time is over, the next apply would make it anew"
+
+
+def pods_can_be_called_after_their_owners(manifest: Manifest) -> Iterator[str]:
+    """A host name is a DNS label: with a dot in a Job's name the API server warns, and cuts the pods' host names."""
+    for pod in manifest.pods:
+        if not LABEL.fullmatch(pod.owner["metadata"]["name"]):
+            yield f"{pod}: its name is no DNS label"
 
 
 def the_migration_names_nothing_that_changes(manifest: Manifest) -> Iterator[str]:
@@ -175,6 +184,7 @@ RULES = (
     secret_files_are_mounted,
     the_api_finds_the_worker,
     the_migration_is_a_job_of_its_version,
+    pods_can_be_called_after_their_owners,
     the_migration_names_nothing_that_changes,
     all_migrations_are_the_apis,
     stores_that_forget_make_their_schema,
