@@ -1,7 +1,8 @@
 """The process board: shared memory in which every process of a pod writes how it is.
 
-The memory is anonymous and made before the fork, so nothing outlives the pod. Each slot has one writer; a
-checksum lets readers recognise a slot that is being written.
+The memory is anonymous and made before the fork, so nothing outlives the pod. Each slot has one writer and two halves:
+an entry is written beside the last one and then becomes the slot's by one byte, so that a process that is killed
+while it writes leaves its last entry. A checksum tells readers that they were overtaken, or that a slot is damaged.
 """
 
 import json
@@ -14,11 +15,15 @@ from dataclasses import asdict, dataclass, field
 
 from servicekit.phase import Phase
 
-SLOT_BYTES = 8192
 SPARE_SLOTS = 64
-REASON_CHARACTERS = 300
+HALF_BYTES = 4096
+SLOT_BYTES = 2 * HALF_BYTES
+REASON_BYTES = (300, 100, 30, 0)  # of each, as UTF-8: the first with which all fit
+READ_ATTEMPTS = 10  # a reader is overtaken when its process's neighbour writes twice meanwhile; then it is damage
 
-_PAYLOAD = struct.Struct("<II")  # length, crc32
+_HEADER = struct.Struct("<II")  # length, crc32
+_FREE, _HALVES = 0, (1, 2)  # the first byte of a slot: which of its halves is the entry, or that it is free
+_LARGEST = HALF_BYTES - 1 - _HEADER.size
 _NUMBER = struct.Struct("<H")
 # The pod's own numbers, each at an offset of its own: two processes may write two of them at the same time.
 _FIRST_READY, _EXPECTED, _STOPPING, _WANTED = 0, 2, 4, 6
@@ -100,36 +105,63 @@ class Board:
     def claim_slot(self) -> int:
         """Take a free slot (gunicorn's master does, before each fork). Raises RuntimeError when none is left."""
         for slot in range(1, self._slots + 1):
-            if self.read(slot) is None:
+            if self._memory[slot * SLOT_BYTES] == _FREE:
                 self.write(slot, Entry(0, Phase.STARTING))
                 return slot
         raise RuntimeError(f"the process board has {self._slots} slots and all are taken")
 
     def write(self, slot: int, entry: Entry) -> None:
-        """Replace the slot's entry; long reasons are cut."""
-        failures = {name: reason[:REASON_CHARACTERS] for name, reason in entry.failures.items()}
-        payload = json.dumps({**asdict(entry), "failures": failures}).encode()
+        """Replace the slot's entry; reasons are cut so that it fits."""
+        payload = _encode(entry)
         start = slot * SLOT_BYTES
-        header = _PAYLOAD.pack(len(payload), zlib.crc32(payload))
-        self._memory[start : start + len(header) + len(payload)] = header + payload
+        half = _HALVES[self._memory[start] == _HALVES[0]]  # the other one
+        begin = _beginning(start, half)
+        written = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        self._memory[begin : begin + len(written)] = written
+        self._memory[start : start + 1] = bytes([half])
 
     def clear(self, slot: int) -> None:
         """Free the slot of a process that is gone."""
-        _PAYLOAD.pack_into(self._memory, slot * SLOT_BYTES, 0, 0)
+        self._memory[slot * SLOT_BYTES : slot * SLOT_BYTES + 1] = bytes([_FREE])
 
     def read(self, slot: int) -> Entry | None:
-        """The slot's entry, or None when it is free."""
+        """The slot's entry, or None when it is free, or damaged so that nothing can be known."""
         start = slot * SLOT_BYTES
-        while True:
-            length, checksum = _PAYLOAD.unpack_from(self._memory, start)
-            if length == 0:
+        for _ in range(READ_ATTEMPTS):
+            half = self._memory[start]
+            if half not in _HALVES:
                 return None
-            payload = self._memory[start + _PAYLOAD.size : start + _PAYLOAD.size + length]
-            if zlib.crc32(payload) == checksum:
+            begin = _beginning(start, half)
+            length, checksum = _HEADER.unpack(self._memory[begin : begin + _HEADER.size])
+            begin += _HEADER.size
+            payload = self._memory[begin : begin + min(length, _LARGEST)]
+            if payload and zlib.crc32(payload) == checksum:
                 fields = json.loads(payload)
-                return Entry(fields["pid"], Phase(fields["phase"]), fields["failures"], fields["leaving_since"])
+                return Entry(**{**fields, "phase": Phase(fields["phase"])})
+        return None
 
     def entries(self) -> list[Entry]:
-        """All taken slots."""
+        """All that can be read."""
         found = (self.read(slot) for slot in range(1, self._slots + 1))
         return [entry for entry in found if entry is not None]
+
+
+def _beginning(start: int, half: int) -> int:
+    """Where a half of the slot at `start` begins, past the byte that names the half."""
+    return start + (half - 1) * HALF_BYTES + 1
+
+
+def _encode(entry: Entry) -> bytes:
+    """At most `_LARGEST` bytes: the reasons get shorter, and when the names alone are too many, some are left out."""
+    names = list(entry.failures)
+    size = iter(REASON_BYTES)
+    limit = next(size)
+    while True:
+        cut = {name: entry.failures[name].encode(errors="replace")[:limit].decode(errors="ignore") for name in names}
+        payload = json.dumps({**asdict(entry), "failures": cut}, ensure_ascii=False).encode(errors="replace")
+        if len(payload) <= _LARGEST:
+            return payload
+        if limit:
+            limit = next(size)
+        else:
+            names.pop()
