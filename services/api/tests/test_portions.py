@@ -10,7 +10,7 @@ from aiohttp import web
 from api.embedder import Embedder, new_flights
 from api.portions import AT_ONCE, BYTES, INPUTS, portions, together
 from api.worker_client import WorkerClient
-from servicekit.errors import BadRequest, ClientGone, DependencyUnavailable
+from servicekit.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
 from services.api.tests.helpers.requests import request, until
 from services.api.tests.helpers.standin import StandIn, hold, refuse
 
@@ -47,7 +47,7 @@ def field(index: int) -> str:
 @pytest.mark.parametrize("character", ["a", '"', "\x01", "é", "\U0001f600"])
 def test_a_portion_fits_the_worker(character: str) -> None:
     """However the texts are written as JSON, a body has at most 256 of them and stays below 8 MiB."""
-    texts = {number: character * 20_000 for number in range(600)}
+    texts = dict.fromkeys(range(600), character * 20_000)
     divided = portions(texts)
     assert [key for portion in divided for key in portion] == list(texts)
     bodies = [orjson.dumps({"texts": [texts[key] for key in portion]}) for portion in divided]
@@ -74,6 +74,35 @@ async def test_all_calls_share_one_budget(worker: StandIn, client: WorkerClient)
     await embedder(client).embed(TEXTS, field)
     assert len(worker.budgets) == 4
     assert all(9 < budget <= 10 for budget in worker.budgets)
+
+
+async def test_each_portion_states_the_size_of_the_call(worker: StandIn, client: WorkerClient) -> None:
+    """The worker learns from each call that it is part of one of so many tokens, and can refuse it as a whole."""
+    await embedder(client).embed(TEXTS, field)
+    whole = sum(min(len(text) // 4 + 2, 256) for text in TEXTS)
+    assert worker.call_tokens == [whole] * 4
+
+
+async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn, client: WorkerClient) -> None:
+    """The worker's 413 names the list; a small request that shares a text with the large one is served."""
+    flights, go = new_flights(), asyncio.Event()
+
+    async def refuse_large(request: web.Request, items: list[str]) -> web.StreamResponse | None:
+        await go.wait()
+        if int(request.headers["X-Call-Tokens"]) < 1000:
+            return None
+        return await refuse(413, code="too_many_tokens", message="about 600 tokens would fit")(request, items)
+
+    worker.before = refuse_large
+    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, field))
+    await until(lambda: len(worker.calls) == 4)
+    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], field))
+    await until(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
+    go.set()
+    with pytest.raises(PayloadTooLarge, match="about 600 tokens would fit") as caught:
+        await large
+    assert (caught.value.param, caught.value.code) == ("input", "too_many_tokens")
+    assert (await small).tokens == 301
 
 
 async def test_a_bad_text_is_named_and_ends_the_other_calls(worker: StandIn, client: WorkerClient) -> None:

@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from servicekit import Resource
 from servicekit.executor import DaemonExecutor
+from worker.admission import Admission
 from worker.app import create_app
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors
@@ -101,7 +102,8 @@ async def batching(
     """A batcher that runs."""
     threads = executor or DaemonExecutor("inference")
     speed = speed or Speed(1000, 1)
-    batcher = Batcher(engine, threads, TokenQueue(limit, speed), speed, budget, limit=stuck_after)
+    queue = TokenQueue(Admission(speed, limit, budget, LIMIT))
+    batcher = Batcher(engine, threads, queue, speed, budget, limit=stuck_after)
     running = asyncio.create_task(batcher.run())
     try:
         yield batcher

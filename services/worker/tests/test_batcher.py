@@ -258,14 +258,27 @@ def test_what_is_computed_is_counted() -> None:
 
 def test_small_batches_say_nothing_about_a_full_queue() -> None:
     """Their fixed costs would make it look endless; a batch that is half full says how fast it empties."""
-    speed = Speed(1, 1000)
+    speed = Speed(10**9, 1)
 
     async def scenario() -> None:
         async with batching(FakeEngine(), budget=100, speed=speed) as batcher:
             for _ in range(10):
                 await embed(batcher, ["two words"])
-            assert speed.seconds_for(1) == 1000
+            assert speed.seconds_for(10**9) == 1
             await embed(batcher, ["word"] * 100)
-            assert speed.seconds_for(1) < 1000
+            assert speed.seconds_for(10**9) > 1
+
+    run(scenario())
+
+
+def test_a_speed_that_was_underrated_is_corrected_by_any_batch() -> None:
+    """After a pause of the machine nothing but small requests may be accepted: they are enough to find out."""
+    speed = Speed(1, 1000)
+
+    async def scenario() -> None:
+        async with batching(FakeEngine(), speed=speed) as batcher:
+            for _ in range(50):
+                await embed(batcher, ["two words"])
+            assert speed.seconds_for(1) < 10
 
     run(scenario())

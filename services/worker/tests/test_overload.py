@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from services.worker.tests.stand_ins import (
     GatedEngine,
+    RecordingEngine,
     engine_resource,
     listening,
     metric,
@@ -68,6 +69,28 @@ def test_a_full_queue_refuses_before_tokenizing(busy: Busy) -> None:
     busy.engine.gate.set()
     assert [busy.first.result().status_code, waiting.result().status_code] == [200, 200]
     assert metric("worker_queue_tokens") == 0
+
+
+def test_a_call_that_can_not_end_in_time_is_refused_at_once() -> None:
+    """256 texts of 256 tokens are more than an idle worker does in a second: 413 with what fits, nothing tokenized."""
+    engine = RecordingEngine()
+    with serving(engine, request_timeout=1) as client:  # it counts on 5,000 tokens/s until it has measured
+        answer = client.post("/embeddings/", json={"texts": ["x" * 1024] * 256})
+        part = client.post("/embeddings/", json={"texts": ["part"]}, headers={"X-Call-Tokens": "65536"})
+        fitting = client.post("/embeddings/", json={"texts": ["x" * 1024] * 11})
+    for refused in (answer, part):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, "too_many_tokens")
+    assert "about 3000 tokens, 11 texts of this size, would fit" in answer.json()["error"]["message"]
+    assert fitting.status_code == 200
+    assert len(engine.embedded) == 11
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1e9", "many", "9" * 50, "²"])
+def test_a_senseless_size_of_a_call_is_ignored(value: str) -> None:
+    """The header is a hint of the api; what can't be read is as if absent."""
+    with serving(RecordingEngine()) as client:
+        answer = client.post("/embeddings/", json={"texts": ["a"]}, headers=[(b"X-Call-Tokens", value.encode())])
+    assert answer.status_code == 200
 
 
 def test_work_whose_time_is_spent_is_not_computed(busy: Busy) -> None:

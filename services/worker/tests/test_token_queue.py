@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from servicekit.errors import Overloaded
+from servicekit.errors import Overloaded, PayloadTooLarge
 from services.worker.tests.stand_ins import LIMIT, metric, soon
+from worker.admission import CERTAIN, OLDEST, Admission, Demand
 from worker.jobs import Job
 from worker.speed import Speed
-from worker.token_queue import CERTAIN, TokenQueue
+from worker.token_queue import TokenQueue
 
 PATIENT = 1000.0  # seconds that a request has left
 
@@ -21,9 +22,17 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, LIMIT))
 
 
-def queue(limit: int = 1000, tokens_per_second: int = 100) -> TokenQueue:
+BATCH = 50  # tokens
+
+
+def queue(limit: int = 1000, tokens_per_second: int = 100, longest: float = PATIENT) -> TokenQueue:
     """An empty queue."""
-    return TokenQueue(limit, Speed(tokens_per_second, 1))
+    return TokenQueue(Admission(Speed(tokens_per_second, 1), limit, BATCH, longest))
+
+
+def ask(tokens: int, call: int = 0) -> Demand:
+    """A request of ten texts."""
+    return Demand(10, tokens, call)
 
 
 def job(*sizes: int) -> Job:
@@ -69,7 +78,7 @@ def test_what_is_accepted_ends_in_time() -> None:
         ended: dict[Job, int] = {}
         for second in range(60):
             for _ in range(50):
-                with contextlib.suppress(Overloaded), waiting.reserve(60, 10):
+                with contextlib.suppress(Overloaded), waiting.reserve(ask(60), 10):
                     accepted = job(*[5] * 12)
                     waiting.put(accepted)
                     came[accepted] = second
@@ -112,8 +121,8 @@ def test_a_full_queue_refuses_and_says_when_to_return() -> None:
     async def scenario() -> None:
         waiting = queue(limit=1000, tokens_per_second=100)
         waiting.put(job(*[100] * 9))
-        with waiting.reserve(100, PATIENT):
-            with pytest.raises(Overloaded) as refused, waiting.reserve(1, PATIENT):
+        with waiting.reserve(ask(100), PATIENT):
+            with pytest.raises(Overloaded) as refused, waiting.reserve(ask(1), PATIENT):
                 pass
             assert refused.value.retry_after == pytest.approx(10)
 
@@ -126,13 +135,13 @@ def test_what_would_wait_too_long_is_refused() -> None:
     async def scenario() -> None:
         waiting = queue(limit=100_000, tokens_per_second=100)
         waiting.put(job(*[100] * 6))
-        with waiting.reserve(150, 12.6):
+        with waiting.reserve(ask(150), 12.6):
             pass
         expected = pytest.raises(Overloaded, match=r"it may take 12\.5 s of the 12\.4 s left")
-        with expected, waiting.reserve(150, 12.4):
+        with expected, waiting.reserve(ask(150), 12.4):
             pass
         assert len(await waiting.get(300)) == 3
-        with expected, waiting.reserve(150, 12.4):
+        with expected, waiting.reserve(ask(150), 12.4):
             pass
 
     run(scenario())
@@ -143,7 +152,7 @@ def test_room_is_given_back() -> None:
 
     async def scenario() -> None:
         waiting = queue()
-        with contextlib.suppress(ValueError), waiting.reserve(600, PATIENT):
+        with contextlib.suppress(ValueError), waiting.reserve(ask(600), PATIENT):
             assert waiting.waiting_tokens == 600
             raise ValueError("the text can't be tokenized")
         assert waiting.waiting_tokens == 0
@@ -151,11 +160,56 @@ def test_room_is_given_back() -> None:
     run(scenario())
 
 
-def test_an_empty_queue_takes_a_request_larger_than_itself() -> None:
-    """No valid request is refused for ever."""
+def test_an_idle_worker_refuses_what_it_can_not_end_in_time() -> None:
+    """Nothing waits, and yet a request that may take longer than is left is refused, with what would fit."""
 
     async def scenario() -> None:
-        with queue(limit=10).reserve(5000, 0.001):
+        fits = int(10 * 100 * OLDEST * CERTAIN)
+        with queue(longest=20).reserve(ask(fits - 1), 10):
+            pass
+        message = rf"it may take 10\.2 s of the 10\.0 s left; about {fits} tokens, 9 texts of this size, would fit now"
+        with pytest.raises(Overloaded, match=message), queue(longest=20).reserve(ask(fits + 10), 10):
+            pass
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("tokens", "call"), [(700, 0), (700, 700), (100, 700)])
+def test_what_would_never_end_in_time_is_too_large(tokens: int, call: int) -> None:
+    """Waiting would not help: 413, with what would fit, for a request and for one that is part of so large a call."""
+
+    async def scenario() -> None:
+        refused = metric("worker_refused_total")
+        texts = 600 * 10 // tokens
+        message = (
+            rf"about 700 tokens .*: it may take 11\.7 s of .* 10\.0 s; about 600 tokens, {texts} texts of this size"
+        )
+        with pytest.raises(PayloadTooLarge, match=message) as error, queue(longest=10).reserve(ask(tokens, call), 10):
+            pass
+        assert error.value.code == "too_many_tokens"
+        assert metric("worker_refused_total") - refused == 1
+
+    run(scenario())
+
+
+def test_more_than_the_queue_holds_is_too_large() -> None:
+    """The limit of the queue is named."""
+
+    async def scenario() -> None:
+        with pytest.raises(PayloadTooLarge, match="the limit is 1000"), queue().reserve(ask(1001), PATIENT):
+            pass
+
+    run(scenario())
+
+
+def test_an_idle_worker_takes_one_batch_whatever_it_measured() -> None:
+    """A speed or a limit that is far too small refuses not everything for ever: by a batch it is measured anew."""
+
+    async def scenario() -> None:
+        waiting = queue(limit=10, tokens_per_second=1, longest=1)
+        with waiting.reserve(ask(BATCH), 0.001), pytest.raises(Overloaded), waiting.reserve(ask(1), 1):
+            pass
+        with pytest.raises(PayloadTooLarge), waiting.reserve(ask(BATCH + 1), 1):
             pass
 
     run(scenario())

@@ -15,11 +15,12 @@ from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
-from servicekit import deadline
+from servicekit import call_tokens, deadline
 from servicekit.disconnect import unless_disconnected
 from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from servicekit.timing import Timings
 
+SPECIAL = 2  # tokens that BERT's kind of model puts around a text
 STAGES = ("cache", "tokenize", "queue", "inference")
 
 
@@ -59,7 +60,10 @@ Flights: TypeAlias = SingleFlight[bytes, Computed]
 
 
 def new_flights() -> Flights:
-    """The single flight of one process. A refused input, a spent budget or too large a call is its leader's own matter."""
+    """The single flight of one process.
+
+    A refused input, a spent budget or a call too large for the worker is the leader's own matter.
+    """
     return SingleFlight(private=(RefusedKeyError, DeadlineExceeded, Overloaded, PayloadTooLarge))
 
 
@@ -91,7 +95,7 @@ class Embedder:
     async def embed(self, items: Sequence[Item], field: Callable[[int], str]) -> Embedded:
         """Embed all items, equal ones once. `field` names the request's field of an item for error messages.
 
-        Raises BadRequest, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
+        Raises BadRequest, PayloadTooLarge, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
         """
         for _ in range(2):
             if embedded := await self._embed_as(self.identity, items, field):
@@ -116,6 +120,9 @@ class Embedder:
             except RefusedKeyError as error:
                 where = field(keys.index(error.key)) if error.key else None
                 raise error.refused.as_bad_request(where) from error
+            except PayloadTooLarge as error:
+                whole = field(0).partition(".")[0]
+                raise PayloadTooLarge(error.message, param=whole, code=error.code) from error
             if any(each.fingerprint != identity.fingerprint for each in computed.values()):
                 return None
             for key, each in computed.items():
@@ -136,11 +143,13 @@ class Embedder:
 
     async def _compute(self, missing: Mapping[bytes, Item], identity: Identity) -> dict[bytes, Computed]:
         SHARED_MISSES.inc(sum(key in self._flights for key in missing))
+        # By each portion the worker judges the whole call.
+        call = call_tokens.estimate(missing.values(), special=SPECIAL, longest=identity.max_tokens)
 
         async def work(keys: list[bytes]) -> dict[bytes, Computed]:
             budget = deadline.remaining(self._request)
             try:
-                answer = await self._worker.embed([missing[key] for key in keys], budget)
+                answer = await self._worker.embed([missing[key] for key in keys], budget, call)
             except RefusedInputError as refused:
                 raise RefusedKeyError(None if refused.index is None else keys[refused.index], refused) from refused
             fresh = dict(zip(keys, answer.embeddings, strict=True))

@@ -78,7 +78,7 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError | RefusedInpu
         case 400:
             return RefusedInputError(error)
         case 413:
-            return PayloadTooLarge(error.message)
+            return PayloadTooLarge(error.message, code=error.code or None)
         case 503 if error.code == Overloaded.code:
             return Overloaded(error.message, retry_after=_seconds(response))
         case 504:

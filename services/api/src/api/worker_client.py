@@ -33,7 +33,7 @@ from api.identity import Identity
 from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
-from servicekit import deadline, request_id
+from servicekit import call_tokens, deadline, request_id
 from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from servicekit.health import reason
 
@@ -99,17 +99,17 @@ class WorkerClient:
         except ValidationError as error:
             raise DependencyUnavailable("worker", "it did not describe its model") from error
 
-    async def embed(self, items: Sequence[Item], budget: float) -> Answer:
-        """Embed texts, or token ids, within `budget` seconds.
+    async def embed(self, items: Sequence[Item], budget: float, call: int = 0) -> Answer:
+        """Embed texts, or token ids, within `budget` seconds, as part of a call of so many tokens.
 
-        Raises RefusedInputError for an input the worker refuses, Overloaded, DeadlineExceeded, or
+        Raises RefusedInputError for an input the worker refuses, PayloadTooLarge, Overloaded, DeadlineExceeded, or
         DependencyUnavailable.
         """
         kind = "texts" if isinstance(items[0], str) else "token_ids"
         ends = asyncio.get_running_loop().time() + budget
         try:
             async with asyncio.timeout_at(ends):
-                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends)
+                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends, call)
         except TimeoutError as error:
             if asyncio.get_running_loop().time() < ends:
                 raise DependencyUnavailable("worker", reason(error)) from error
@@ -121,7 +121,7 @@ class WorkerClient:
         return read_answer(response, body, len(items))
 
     async def _ask(
-        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf
+        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, call: int = 0
     ) -> tuple[Reply, bytes]:
         """Send it; once more, or once more for each address, if the connection fails or the replica can't serve.
 
@@ -132,7 +132,7 @@ class WorkerClient:
         while True:
             session, tries = self._fresh if tries else self._pooled, tries + 1
             try:
-                reply, body = await self._send(session, method, path, payload, ends)
+                reply, body = await self._send(session, method, path, payload, ends, call=call)
                 if tries > self._addresses.number or not _cannot_serve(reply, body):
                     return reply, body
                 self._addresses.avoid(reply.address)
@@ -145,11 +145,13 @@ class WorkerClient:
             WORKER_RETRIES.inc()
 
     async def _send(
-        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float
+        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float, *, call: int
     ) -> tuple[Reply, bytes]:
         headers = {"Accept": "application/octet-stream", "Content-Type": "application/json"} if payload else {}
         if ends < math.inf:
             headers[deadline.HEADER] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
+        if call:
+            headers[call_tokens.HEADER] = str(call)
         if name := request_id.current():  # of a shared miss, the id of the request that came first
             headers[request_id.HEADER] = name
         async with session.request(method, path, data=payload, headers=headers) as reply:

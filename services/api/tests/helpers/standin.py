@@ -25,6 +25,7 @@ class StandIn:
         self.keeps = True
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
+        self.call_tokens: list[int] = []
         self.cancelled = 0
         self.connections: set[asyncio.Transport | None] = set()
         self.before: Misbehaviour | None = None
@@ -37,6 +38,7 @@ class StandIn:
         self.calls.append(items)
         self.connections.add(request.transport)
         self.budgets.append(float(request.headers["X-Request-Timeout"]))
+        self.call_tokens.append(int(request.headers.get("X-Call-Tokens", 0)))
         try:
             if self.before and (answer := await self.before(request, items)):
                 return answer

@@ -89,12 +89,17 @@ class Batcher:
             self._fail(Unavailable("the model has stopped", retry_after=1), "stopped")
 
     async def _serve(self, items: list[Item]) -> None:
-        """Compute one batch. How long a full queue takes is learnt from full ones: small ones cost more a token."""
+        """Compute one batch.
+
+        How long a full queue takes is learnt from full ones: small ones cost more a token, so that one which took less
+        than it should have says as well that the speed was underrated (after a pause of the machine, say).
+        """
         began = perf_counter()
         batches = passes(items, self._engine.lengths, self._engine.rows)
         tokens = sum([await self._embed(batch) for batch in batches])
-        if tokens >= self._budget // 2:
-            self._speed.add(tokens, perf_counter() - began)
+        seconds = perf_counter() - began
+        if tokens and (tokens >= self._budget // 2 or seconds < self._speed.seconds_for(tokens)):
+            self._speed.add(tokens, seconds)
 
     async def _embed(self, batch: list[Item]) -> int:
         """Compute one pass; returns its tokens."""

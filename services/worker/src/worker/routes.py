@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from servicekit import call_tokens
 from servicekit.deadline import remaining
 from servicekit.disconnect import unless_disconnected
 from servicekit.errors import error_responses
@@ -18,14 +19,15 @@ router = APIRouter()
 @router.post(
     "/embeddings/",
     response_model=EmbeddingsResponse,
-    responses={200: DOCUMENTED, **error_responses(500, 503)},
+    responses={200: DOCUMENTED, **error_responses(413, 500, 503)},
 )
 async def embeddings(request: Request, body: EmbeddingsRequest, model: LoadedModel) -> Response:
     """One unit vector for each text."""
     settings = request.app.state.settings
     check_limits(body, settings.max_text_characters, model.engine.vocabulary_size)
     deadline = asyncio.get_running_loop().time() + remaining(request)
-    embedded = await unless_disconnected(request, model.embed(body, deadline))
+    call = call_tokens.stated(request.headers.get(call_tokens.HEADER))
+    embedded = await unless_disconnected(request, model.embed(body, deadline, call))
     return answer(embedded, model.info, request.headers.get("accept", ""))
 
 

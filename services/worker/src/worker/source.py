@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from servicekit.executor import DaemonExecutor
 from worker import headstart
+from worker.admission import Admission
 from worker.batcher import Batcher
 from worker.loading import Loader
 from worker.model import Model
@@ -56,10 +57,10 @@ class ModelSource:
         settings, begun, self._begun = self._settings, self._begun, None
         prepared = await asyncio.wrap_future(begun or self._inference.submit(prepare, settings, self._load_engine))
         loaded, engine = prepared.loaded, prepared.loaded.engine
-        queue = TokenQueue(settings.max_queue_tokens, prepared.speed)
+        queued, batch, longest = settings.max_queue_tokens, settings.max_batch_tokens, settings.request_timeout
+        queue = TokenQueue(Admission(prepared.speed, queued, batch, longest))
         # When a pass has taken as long as a request may, nobody waits for it any more. One of 2,048 tokens takes 0.2 s.
-        limit = settings.request_timeout
-        batcher = Batcher(engine, self._inference, queue, prepared.speed, settings.max_batch_tokens, limit=limit)
+        batcher = Batcher(engine, self._inference, queue, prepared.speed, batch, limit=longest)
         self._app.state.lifecycle.spawn("batcher", batcher.run())
         info = ModelInfo(
             model=loaded.name,

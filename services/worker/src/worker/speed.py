@@ -15,6 +15,10 @@ class Speed:
         self._tokens = self._tokens * FORGET + tokens
         self._seconds = self._seconds * FORGET + seconds
 
+    def tokens_in(self, seconds: float) -> float:
+        """How many tokens fit into so many seconds."""
+        return seconds * self._tokens / self._seconds
+
     def seconds_for(self, tokens: int) -> float:
         """How long so many tokens take."""
         return tokens * self._seconds / self._tokens

@@ -5,47 +5,35 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from servicekit.errors import DeadlineExceeded, Overloaded
+from servicekit.errors import DeadlineExceeded
 from worker import metrics
+from worker.admission import OLDEST, Admission, Demand
 from worker.jobs import Item, Job
-from worker.speed import Speed
-
-OLDEST = 0.75  # share of a batch that is for who has waited longest
-CERTAIN = 0.8  # share of the measured speed that is left while ten times the capacity is being refused
 
 
 class TokenQueue:
-    """Used on the event loop only. `limit` is in tokens; `speed` tells a refused caller when to return."""
+    """Used on the event loop only. `admission` judges who may join it."""
 
-    def __init__(self, limit: int, speed: Speed) -> None:
+    def __init__(self, admission: Admission) -> None:
         self.waiting_tokens = 0
         self._batch_tokens = 0  # of the batch that is being computed
-        self._limit = limit
-        self._speed = speed
+        self._admission = admission
         self._oldest: deque[Job] = deque()  # in the order of their arrival
         self._turns: deque[Job] = deque()  # the one whose turn is next comes first
         self._arrived = asyncio.Event()
 
     @contextmanager
-    def reserve(self, tokens: int, seconds: float) -> Iterator[None]:
+    def reserve(self, demand: Demand, seconds: float) -> Iterator[None]:
         """Hold room for a request that is being tokenized and has so many `seconds` left.
 
-        Raises Overloaded when there is no room, or when the request might expire in the queue: it is refused while its
-        caller can still go elsewhere. At the latest it ends as if `OLDEST` of the `CERTAIN` speed were all there is. An
-        empty queue takes any request: one that is larger than the limit would otherwise never be served.
+        Raises what `Admission.check` raises: who might expire in the queue is refused while it can still go elsewhere.
         """
-        full = self.waiting_tokens + tokens > self._limit
-        latest = self._speed.seconds_for(self._batch_tokens + self.waiting_tokens + tokens) / (OLDEST * CERTAIN)
-        if self.waiting_tokens and (full or latest > seconds):
-            metrics.REFUSED.inc()
-            bound = f"the limit is {self._limit}" if full else f"it may take {latest:.1f} s of the {seconds:.1f} s left"
-            wait = self._speed.seconds_for(self.waiting_tokens)
-            raise Overloaded(f"{self.waiting_tokens} tokens wait already; {bound}", retry_after=wait)
-        self._count(tokens)
+        self._admission.check(demand, seconds, waiting=self.waiting_tokens, running=self._batch_tokens)
+        self._count(demand.tokens)
         try:
             yield
         finally:
-            self._count(-tokens)
+            self._count(-demand.tokens)
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""

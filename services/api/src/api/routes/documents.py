@@ -23,7 +23,7 @@ def _field(index: int) -> str:
     return f"documents.{index}.text"
 
 
-@router.post("", responses=error_responses(429))
+@router.post("", responses=error_responses(413, 429))
 async def store_documents(
     request: Request,
     body: DocumentsIn,

@@ -23,15 +23,15 @@ PIECE = 64  # vectors, written in 1 ms
 # of "hello world" so read has a cosine of 0.17 to its own.
 TEXTS_ONLY = (
     "input must be a string or a list of strings, not token ids: those of another model's vocabulary would be read as "
-    "other words. LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False. Ids of this model's own "
-    "vocabulary are taken where the server runs with TOKEN_IDS=1"
+    "other words. LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False. Ids of this model's "
+    "own vocabulary are taken where the server runs with TOKEN_IDS=1"
 )
 
 
 @router.post(
     "/embeddings",
     response_class=Response,
-    responses={200: {"model": EmbeddingList}, **error_responses(404, 429)},
+    responses={200: {"model": EmbeddingList}, **error_responses(404, 413, 429)},
 )
 async def create_embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Embed one text, texts, or token ids."""

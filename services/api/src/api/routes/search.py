@@ -18,7 +18,7 @@ def _field(_: int) -> str:
     return "query"
 
 
-@router.post("/search", responses=error_responses(429))
+@router.post("/search", responses=error_responses(413, 429))
 async def search_documents(
     request: Request,
     body: SearchRequest,

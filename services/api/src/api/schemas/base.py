@@ -1,4 +1,4 @@
-"""What all bodies share: strict types, no unknown keys, null as if absent, and text that Postgres and UTF-8 can hold."""
+"""What all bodies share: strict types, no unknown keys, null as if absent, text that Postgres and UTF-8 can hold."""
 
 from typing import Annotated, Any
 

@@ -1,0 +1,72 @@
+"""Who may join the queue: what can't end in its time is refused at once, with what would fit."""
+
+from dataclasses import dataclass
+
+from servicekit.errors import Overloaded, PayloadTooLarge
+from worker import metrics
+from worker.speed import Speed
+
+OLDEST = 0.75  # share of a batch that is for who has waited longest
+CERTAIN = 0.8  # share of the measured speed that is left while ten times the capacity is being refused
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A request before it is tokenized: its texts, the estimated tokens of it, and of the call that it is part of."""
+
+    texts: int
+    tokens: int
+    call_tokens: int = 0
+
+    def fitting(self, tokens: float) -> str:
+        """So many tokens in words, and how many texts of this size they are."""
+        texts = int(tokens * self.texts / max(1, self.tokens))
+        return f"about {int(tokens)} tokens, {texts} texts of this size," if texts > 0 else "not one text of this size"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Judges by the measured speed; `limit` and `batch` are tokens, `longest` is the seconds of a whole request."""
+
+    speed: Speed
+    limit: int
+    batch: int
+    longest: float
+
+    def check(self, demand: Demand, seconds: float, *, waiting: int, running: int) -> None:
+        """Let a request with so many `seconds` left in behind the `waiting` and `running` tokens.
+
+        At the latest it ends as if `OLDEST` of the `CERTAIN` speed were all there is. An empty queue takes one batch
+        whatever the speed: by it a speed that was measured wrong is measured anew.
+
+        Raises PayloadTooLarge when even an idle worker would not get through the whole call, Overloaded when it would.
+        """
+        room = min(self.limit, self._tokens_in(seconds) - running) - waiting
+        most = max(self.batch, min(self.limit, self._tokens_in(self.longest)))
+        whole = max(demand.tokens, demand.call_tokens)
+        if whole <= most and (demand.tokens <= room or (not waiting and demand.tokens <= self.batch)):
+            return
+        metrics.REFUSED.inc()
+        if whole > most:
+            raise self._too_large(demand, whole, most)
+        raise self._overloaded(demand, seconds, waiting, running, room)
+
+    def _too_large(self, demand: Demand, whole: int, most: float) -> PayloadTooLarge:
+        bound = f"{self._may_take(whole)} of a request's {self.longest:.1f} s"
+        if whole > self.limit:
+            bound = f"the limit is {self.limit}"
+        message = f"a call of about {whole} tokens is too large: {bound}; {demand.fitting(most)} would fit"
+        return PayloadTooLarge(message, code="too_many_tokens")
+
+    def _overloaded(self, demand: Demand, seconds: float, waiting: int, running: int, room: float) -> Overloaded:
+        bound = f"{self._may_take(running + waiting + demand.tokens)} of the {seconds:.1f} s left"
+        if waiting + demand.tokens > self.limit:
+            bound = f"the limit is {self.limit}"
+        message = f"{waiting} tokens wait already; {bound}; {demand.fitting(max(0, room))} would fit now"
+        return Overloaded(message, retry_after=self.speed.seconds_for(waiting))
+
+    def _tokens_in(self, seconds: float) -> float:
+        return self.speed.tokens_in(seconds) * OLDEST * CERTAIN
+
+    def _may_take(self, tokens: int) -> str:
+        return f"it may take {self.speed.seconds_for(tokens) / (OLDEST * CERTAIN):.1f} s"
