@@ -15,6 +15,11 @@ from stack.program import Program
 from stack.site import REPOSITORY, Site
 
 STEP_SECONDS = 120.0
+DEFAULTS = {
+    "LOG_FORMAT": "console",
+    # Nobody, by an address that no peer has: every client comes from 127.0.0.1, the default, and none is a proxy.
+    "FORWARDED_ALLOW_IPS": "0.0.0.0/32",
+}
 
 
 class Service(Program):
@@ -42,7 +47,7 @@ def service_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program of ours: what it inherits, the stack's own values above it."""
     bin_folder = str(Path(sys.executable).parent)
     path = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
-    return {"LOG_FORMAT": "console", **above({**UTF8, "PATH": path, "HF_HUB_OFFLINE": "1", **own})}
+    return {**DEFAULTS, **above({**UTF8, "PATH": path, "HF_HUB_OFFLINE": "1", **own})}
 
 
 def run_step(what: str, module: str, environment: Mapping[str, str], log_file: Path) -> None:

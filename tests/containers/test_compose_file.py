@@ -52,6 +52,7 @@ def test_compose_is_more_patient_than_gunicorn(services: Any, monkeypatch: pytes
     """gunicorn's `graceful_timeout` < `stop_grace_period`, from the settings that gunicorn really reads."""
     monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
     monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
+    monkeypatch.setattr(kit.Worker, "trusted_proxies", [])
     monkeypatch.setattr(kit.Connection, "max_age", 0.0)
     for name in ("api", "worker"):
         conf = runpy.run_path(str(REPOSITORY / "services" / name / "gunicorn.conf.py"))

@@ -1,6 +1,8 @@
 """What `stack.interface` promises, on containers; tests/e2e and the other tests here rely on the rest."""
 
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGKILL, SIGTTIN
@@ -83,6 +85,36 @@ def test_a_parts_own_address_is_past_the_front_door(stack: ComposeStack) -> None
             stack.own_url("worker")
     finally:
         stack.start("worker")
+
+
+ASK = """
+import json, sys, urllib.error, urllib.request
+body = json.dumps({"model": "all-MiniLM-L6-v2", "input": "text"}).encode()
+headers = {"Content-Type": "application/json", "X-Forwarded-For": sys.argv[2]}
+try:
+    answer = urllib.request.urlopen(urllib.request.Request(sys.argv[1] + "/v1/embeddings", body, headers), timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status)
+"""
+
+
+def test_callers_behind_the_front_door_are_told_apart(stack: ComposeStack) -> None:
+    """A quota counts a container and this host apart, though both come through `front`; a forged header is no other."""
+    forged = ["203.0.113.7", "203.0.113.8"]
+    inside = [stack.project.containers("worker")[0].id, "python", "-c", ASK, "http://front:8000"]
+    stack.restart("api", environment={"QUOTA": "1/hour"})
+    try:
+        ours = [ask_from_here(stack.url("api"), each) for each in forged]
+        theirs = [docker("exec", *inside, each).strip() for each in forged]
+    finally:
+        stack.restart("api")
+    assert (ours, theirs) == (["200", "429"], ["200", "429"])
+
+
+def ask_from_here(url: str, forwarded: str) -> str:
+    """The same request from this host."""
+    return subprocess.check_output([sys.executable, "-c", ASK, url, forwarded], text=True).strip()
 
 
 @pytest.mark.parametrize("part", STORES)

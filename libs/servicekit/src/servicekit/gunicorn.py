@@ -22,11 +22,12 @@ from gunicorn.errors import HaltServer
 from uvicorn.server import Server, ServerState
 from uvicorn_worker import UvicornWorker
 
-from servicekit import garbage, master, process
+from servicekit import garbage, master, process, trusted
 from servicekit.board import Board, Entry
 from servicekit.connection import Connection
 from servicekit.phase import Phase
 from servicekit.process import METRICS_FOLDER
+from servicekit.proxied import ProxiedConnection
 from servicekit.settings import ServiceSettings
 
 log = logging.getLogger("servicekit.gunicorn")
@@ -60,6 +61,8 @@ def prepare(settings: ServiceSettings) -> None:
     """Make what must exist before the first fork: the folder of the metrics, the limits of requests and connections."""
     Worker.in_flight_limit = Connection.close_timeout = settings.request_timeout
     Connection.header_timeout, Connection.max_header_bytes = settings.header_timeout, settings.max_header_bytes
+    Worker.trusted_proxies = list(trusted.addresses(settings.forwarded_allow_ips))
+    Worker.CONFIG_KWARGS["http"] = ProxiedConnection if settings.proxy_protocol else Connection
     Connection.max_age = settings.connection_max_age
     if METRICS_FOLDER not in os.environ:
         os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
@@ -107,12 +110,14 @@ class Worker(UvicornWorker):
         "access_log": False,
     }
     in_flight_limit: ClassVar[float] = 10.0  # seconds
+    trusted_proxies: ClassVar[list[str]] = []
     slot: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.config.timeout_graceful_shutdown = self.in_flight_limit
         self.config.limit_max_requests = None  # uvicorn's way is no drain (`_recycle`)
+        self.config.forwarded_allow_ips = self.trusted_proxies
         for name in ("uvicorn.error", "uvicorn.access"):
             logger = logging.getLogger(name)
             logger.handlers, logger.propagate = [], True

@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from servicekit import trusted
 from servicekit.listening import binds
 from servicekit.process import START_FAILED
 from servicekit.secret_files import SUFFIX, SecretFiles, is_secret, variables
@@ -65,6 +66,10 @@ class ServiceSettings(BaseSettings):
     max_header_bytes: int = Field(
         32 * 2**10, ge=1024, description="largest head of a request: its first line and headers"
     )
+    forwarded_allow_ips: Annotated[str, AfterValidator(trusted.checked)] = Field(
+        "127.0.0.1", description="proxies whose `X-Forwarded-For` is believed: addresses or networks, or `*`"
+    )
+    proxy_protocol: bool = Field(False, description="a balancer in front names the client in a PROXY line, version 1")
     max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 
 from servicekit import Fatal, Lifecycle, Resource, ServiceSettings, install, process
 from servicekit.executor import DaemonExecutor
@@ -85,6 +85,15 @@ async def die() -> None:
     raise RuntimeError("poisoned")
 
 
+router = APIRouter()
+
+
+@router.get("/client")
+async def client(request: Request) -> str | None:
+    """Who asks."""
+    return request.client.host if request.client else None
+
+
 def create_app() -> FastAPI:
     """The service."""
     settings = ServiceSettings()
@@ -97,6 +106,7 @@ def create_app() -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan)
+    app.include_router(router)
     install(app, settings)
 
     @app.get("/work")
