@@ -15,8 +15,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from servicekit import request_id
-
 
 class ErrorBody(BaseModel):
     """What went wrong, in words and as stable names; `param` is the path of the offending field."""
@@ -193,6 +191,4 @@ def install_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        answer = respond(ServiceError("internal error; the log has the details"))
-        answer.headers[request_id.HEADER] = request_id.current() or ""  # Starlette answers outside of our middleware
-        return answer
+        return respond(ServiceError("internal error; the log has the details"))
