@@ -7,11 +7,13 @@ coupled readiness costs.
 import asyncio
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from urllib.parse import urlsplit
+
+Address: TypeAlias = tuple[str, int]
 
 HOST = "127.0.0.1"
 PERIOD = 0.25  # seconds between two looks at a replica
@@ -21,9 +23,9 @@ TIMEOUT = 1.0  # seconds
 class Balancer:
     """`url` is its address, `most_unready` how many replicas it has seen unready at once."""
 
-    def __init__(self, replicas: Sequence[str]) -> None:
-        self._addresses = [(str(parts.hostname), parts.port or 80) for parts in map(urlsplit, replicas)]
-        self._ready = [True] * len(replicas)
+    def __init__(self, replicas: Iterable[str]) -> None:
+        self._ready: dict[Address, bool] = {}
+        self._join(replicas, ready=True)
         self._turn = itertools.count()
         self._started = threading.Event()
         self._loop = asyncio.new_event_loop()
@@ -41,27 +43,36 @@ class Balancer:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
+    def add(self, replicas: Iterable[str]) -> None:
+        """These replicas too; those that are known stay, as one does that has left: it isn't ready."""
+        self._loop.call_soon_threadsafe(self._join, list(replicas))
+
+    def _join(self, replicas: Iterable[str], *, ready: bool = False) -> None:
+        for parts in map(urlsplit, replicas):
+            self._ready.setdefault((str(parts.hostname), parts.port or 80), ready)
+
     async def _run(self) -> None:
         self._stop = asyncio.Event()
         server = await asyncio.start_server(self._serve, HOST, 0)
         self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
-        looking = [asyncio.create_task(self._look(number)) for number in range(len(self._addresses))]
+        looking = asyncio.create_task(self._look())
         self._started.set()
         await self._stop.wait()
         server.close()
-        for task in looking:
-            task.cancel()
+        looking.cancel()
 
-    async def _look(self, number: int) -> None:
+    async def _look(self) -> None:
         while True:
-            self._ready[number] = await self._is_ready(number)
-            self.most_unready = max(self.most_unready, self._ready.count(False))
+            addresses = list(self._ready)
+            answers = await asyncio.gather(*map(self._is_ready, addresses))
+            self._ready.update(zip(addresses, answers, strict=True))
+            self.most_unready = max(self.most_unready, answers.count(False))
             await asyncio.sleep(PERIOD)
 
-    async def _is_ready(self, number: int) -> bool:
+    async def _is_ready(self, address: Address) -> bool:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(TIMEOUT):
-                reader, writer = await asyncio.open_connection(*self._addresses[number])
+                reader, writer = await asyncio.open_connection(*address)
                 try:
                     writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
                     return b" 200 " in await reader.readline()
@@ -70,7 +81,7 @@ class Balancer:
         return False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ready = [address for address, is_ready in zip(self._addresses, self._ready, strict=True) if is_ready]
+        ready = [address for address, is_ready in self._ready.items() if is_ready]
         if not ready:
             writer.transport.abort()  # as a Service without endpoints refuses
             return

@@ -284,6 +284,26 @@ TRAFFIC = (
         ),
     ),
     Row(
+        "workers_added",
+        "Workers that join a busy api get their share of its calls within 15 s; when they leave, no request is lost.",
+        "the worker is scaled from one replica to three, and back, under load",
+        probes=BOTH,
+        bites=("replicas join",),
+        cluster="kube-proxy shares out the api's connections, at random, to pods that are ready",
+        elsewhere={
+            "compose": {"probes": {"worker": NETWORK, "api": NETWORK}},
+            "kubernetes": {"probes": {"worker": NEW_POD, "api": STEADY}},
+        },
+        starts=("api",),
+        restarts=None,
+        settings={"worker": {"DRAIN_SECONDS": "3"}},
+        control=Control(
+            "CONNECTION_MAX_AGE",
+            breaks="each gets its share",
+            settings={"worker": {"CONNECTION_MAX_AGE": "3600"}},
+        ),
+    ),
+    Row(
         "overload",
         "Of ten times what the worker can do, most is refused with Retry-After; what is accepted is answered in time.",
         "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 50 ms a pass)",

@@ -1,0 +1,68 @@
+"""Replicas of the worker that come and go while the api is busy."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from drills.balancer import Balancer
+from drills.drill import Drill
+from stack import StackError
+from stack.health import fetch
+
+REPLICAS = 3
+SHARED_WITHIN = 15.0  # seconds from the readiness of the last one
+LOOK = 3.0  # seconds over which shares are counted
+HALF = 0.5  # of its fair share is enough: connections are shared out, not calls
+SERVED = re.compile(rb'http_requests_total\{[^}]*route="/embeddings/"[^}]*\} (\d+)')
+
+
+@contextmanager
+def balanced(drill: Drill) -> Iterator[Balancer | None]:
+    """The api with its drill's settings, and one address for all workers, where each would have a port of its own."""
+    if drill.system.kind != "embedded":  # there, a name or a Service stands for all of them
+        drill.start("api")
+        yield None
+        return
+    with Balancer([drill.stack.url("worker")]) as balancer:
+        drill.start("api", WORKER_URL=balancer.url)
+        yield balancer
+
+
+def served(replicas: list[str]) -> list[float]:
+    """Calls that each has answered since it was started."""
+    return [float(sum(map(int, SERVED.findall(fetch(f"{url}/metrics")[1])))) for url in replicas]
+
+
+def least_share(replicas: list[str]) -> float:
+    """Of the calls of some seconds, in parts of its fair share, that of the one that has got fewest."""
+    before = served(replicas)
+    time.sleep(LOOK)
+    got = [after - then for after, then in zip(served(replicas), before, strict=True)]
+    return min(got) / max(1.0, sum(got)) * len(got)
+
+
+def test_workers_added(drill: Drill) -> None:
+    stack = drill.stack
+    drill.undo(lambda: stack.scale("worker", 1))
+    with balanced(drill) as balancer:
+        drill.system.prove_steady()
+        drill.watch()
+        drill.load("drills.requests:embedding")
+        drill.go(0.2)
+        with drill.fault():
+            replicas = stack.scale("worker", REPLICAS)
+            if balancer:
+                balancer.add(replicas)
+            ready, share = time.monotonic(), 0.0
+            while share < HALF and time.monotonic() < ready + SHARED_WITHIN:
+                with suppress(StackError, OSError):
+                    share = least_share(replicas)
+            drill.measure(seconds_until_shared=time.monotonic() - ready, least_share=share)
+            stack.scale("worker", 1)
+        drill.prove("replicas join", len(set(replicas)) == REPLICAS)
+        drill.expect(
+            "each gets its share", share >= HALF, f"one got {share:.2f} of its share after {SHARED_WITHIN:g} s"
+        )
+        drill.go(1)
+        drill.finish()
