@@ -20,6 +20,8 @@ NETWORK = Probes(HICCUPS, HICCUPS, IN_TURN)
 NEW_POD = Probes(*["200 (none) (200)"] * 3)
 # A probe can be under way in the process that is killed, as any request can.
 ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
+# Unready, then drained, gone and back: all by itself.
+REPLACED = Probes(HICCUPS, HICCUPS, "200 503 (none) (503) (none) (503) 200")
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
 
 START = (
@@ -140,18 +142,27 @@ WORKER = (
     ),
     Row(
         "inference_stuck",
-        "Inference that doesn't end fails its callers at REQUEST_TIMEOUT, never the probes; then it is served again.",
-        "fault switch: calls of the inference thread don't return for 5 s",
-        probes=BOTH,
+        "A forward pass that doesn't end takes its replica out of service, and has its process replaced.",
+        "fault switch: calls of the worker's inference thread don't return, until its process is replaced",
+        probes={"worker": REPLACED, "api": STEADY},
+        bites=("worker /readyz",),
+        cluster="the pod leaves the Service's endpoints; gunicorn replaces the process, the kubelet nothing",
+        restarts={"worker": 1},
+        clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        settings={"worker": {"REQUEST_TIMEOUT": "2", "HEAL_TIMEOUT": "2"}, "api": {"REQUEST_TIMEOUT": "2"}},
+        control=Control("HEAL_TIMEOUT", breaks="it is replaced", settings={"worker": {"HEAL_TIMEOUT": "3600"}}),
+    ),
+    Row(
+        "engine_broken",
+        "An engine whose every pass fails takes its replica out of service, and has its process replaced.",
+        "fault switch: calls of the worker's inference thread fail, until its process is replaced",
+        probes={"worker": REPLACED, "api": STEADY},
         bites=("clients",),
-        cluster="nothing is different: the pod stays ready",
-        clients=("504 deadline_exceeded",),
-        settings={"worker": {"REQUEST_TIMEOUT": "2"}, "api": {"REQUEST_TIMEOUT": "2"}},
-        control=Control(
-            "REQUEST_TIMEOUT",
-            breaks="nobody waits longer",
-            settings={"worker": {"REQUEST_TIMEOUT": "60"}, "api": {"REQUEST_TIMEOUT": "60"}},
-        ),
+        cluster="the pod leaves the Service's endpoints; gunicorn replaces the process, the kubelet nothing",
+        restarts={"worker": 1},
+        clients=(UNAVAILABLE,),
+        settings={"worker": {"HEAL_TIMEOUT": "2"}},
+        control=Control("health from outcomes", breaks="worker /readyz", patches={"worker": "no_outcomes"}),
     ),
 )
 

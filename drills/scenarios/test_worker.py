@@ -1,9 +1,12 @@
-"""The worker lost: killed, frozen, unreachable, stuck."""
+"""The worker lost: killed, frozen, unreachable, stuck, broken."""
 
 from drills.drill import Drill
 from drills.ledger import kind
 from loadtest.openloop import Row
 
+UNREADY_SECONDS = 10.0  # two samples, after REQUEST_TIMEOUT or a pass of its own
+REPLACED_SECONDS = 20.0  # HEAL_TIMEOUT, the drain, requests in flight, a start
+SEEN = 2.5  # seconds until the api's sample of every second has surely seen that the worker is back
 SLACK = 1.0  # seconds beyond REQUEST_TIMEOUT that an answer may take on a busy machine
 
 
@@ -52,11 +55,28 @@ def test_worker_unreachable(drill: Drill) -> None:
     known_texts(drill)
 
 
-def test_inference_stuck(drill: Drill) -> None:
+def broken_until_replaced(drill: Drill, **faults: object) -> None:
+    """A fault that the worker's process can't heal; its switch is turned off as soon as there is another process."""
     drill.load("api_repeated", "api_fresh", rate=50)
     drill.go(0.2)
-    with drill.switched("worker", slow_calls={"inference": 3600}):
-        drill.hold(5)
+    watch = drill.watches["worker"]
+    known = len(watch.pids)
+    with drill.switched("worker", **faults):
+        unready = drill.until("it is unready", lambda: watch.tracks["/readyz"].now == "503", UNREADY_SECONDS)
+        took = drill.until("it is replaced", lambda: len(watch.pids) > known, REPLACED_SECONDS)
+    drill.measure(seconds_until_unready=unready, seconds_until_replaced=unready + took)
     drill.until_ready("worker")
-    drill.go(0.7)
-    bounded(drill, drill.finish(), limit=2)
+    drill.hold(SEEN)
+    drill.go(1)
+    drill.finish()
+    known_texts(drill)
+
+
+def test_inference_stuck(drill: Drill) -> None:
+    broken_until_replaced(drill, slow_calls={"inference": 3600})
+    bounded(drill, drill.rows(), limit=2)
+
+
+def test_engine_broken(drill: Drill) -> None:
+    broken_until_replaced(drill, failing_calls=["inference"])
+    bounded(drill, drill.rows(), limit=2)

@@ -21,6 +21,7 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
+    ConnectionTimeoutError,
     TCPConnector,
 )
 from aiohttp.connector import Connection
@@ -136,10 +137,9 @@ class WorkerClient:
                 if tries > self._addresses.number or not _cannot_serve(reply, body):
                     return reply, body
                 self._addresses.avoid(reply.address)
-            except TimeoutError:
-                raise
-            except (ClientConnectionError, ClientPayloadError, ConnectionError):
-                if tries > self._addresses.number:
+            except (ClientConnectionError, ClientPayloadError, ConnectionError, TimeoutError) as error:
+                late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
+                if late or tries > self._addresses.number:
                     raise
                 self._addresses.forget()
             WORKER_RETRIES.inc()
