@@ -74,6 +74,27 @@ def test_a_broken_engine_leaves_the_balancer_and_comes_back(fault: Any) -> None:
         assert post(client) == (200, None)
 
 
+@pytest.mark.parametrize("words", [1, 1000], ids=["on the loop", "on its thread"])
+def test_a_broken_tokenizer_is_a_broken_engine(words: int) -> None:
+    """No text gets as far as a pass: its callers get a typed error, and the replica is unready until it works again."""
+
+    class Mute(FakeEngine):
+        broken = True
+
+        def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+            if self.broken:
+                raise RuntimeError("Already borrowed")
+            return super().encode(texts)
+
+    engine = Mute()
+    with serving(engine, **SOON) as client:
+        assert post(client, "word " * words) == (500, "inference_failed")
+        until_now(lambda: not ready(client), "it is unready")
+        engine.broken = False
+        until_now(lambda: ready(client), "it is ready")
+        assert post(client, "word " * words) == (200, None)
+
+
 def test_an_engine_that_does_not_heal_ends_its_process() -> None:
     """After HEAL_TIMEOUT the process is failed: unready for good, drained and replaced."""
     engine = BreakingEngine()

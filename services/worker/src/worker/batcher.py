@@ -28,7 +28,7 @@ class Batcher:
         self, engine: Engine, executor: Executor, queue: TokenQueue, speed: Speed, budget: int, *, limit: float
     ) -> None:
         self.queue = queue
-        self._health = EngineHealth(engine, executor, limit)
+        self.health = EngineHealth(engine, executor, limit)
         self._engine = engine
         self._executor = executor
         self._speed = speed
@@ -63,15 +63,15 @@ class Batcher:
 
         Who waits for a stuck engine is told.
         """
-        if stuck := self._health.stuck:
+        if stuck := self.health.stuck:
             self._fail(Unavailable(stuck, retry_after=1), "stuck")
         self._check_alive()
-        self._health.check()
+        self.health.check()
 
     def _check_alive(self) -> None:
         if self._ended:
             raise Unavailable("the model has stopped; another process takes over", retry_after=1)
-        if stuck := self._health.stuck:
+        if stuck := self.health.stuck:
             raise Unavailable(stuck, retry_after=1)
 
     def _fail(self, error: Unavailable, why: str) -> None:
@@ -111,7 +111,7 @@ class Batcher:
         computing = loop.run_in_executor(self._executor, embed, self._engine, ids)
         began = perf_counter()
         try:
-            with self._health.watching():
+            with self.health.watching():
                 rows = await computing
         except Exception as error:  # noqa: BLE001 - an engine may raise anything
             return await self._separate(batch, error)

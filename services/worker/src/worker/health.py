@@ -29,9 +29,9 @@ def embed(engine: Engine, inputs: Sequence[TokenIds]) -> Vectors:
 class EngineHealth:
     """Of one engine, whose passes run on `executor`. Used on the event loop only.
 
-    A pass that fails makes the engine suspect: the fault may be the text's. A pass of a known text then tells, and is
-    tried again until one succeeds; until then the engine is broken. A pass that runs for longer than `limit` seconds is
-    stuck. A thread can't be cancelled: when it ends by itself, all is well again.
+    A pass that fails, or a tokenizer, makes the engine suspect: the fault may be the text's. A pass of a known text
+    then tells, and is tried again until one succeeds; until then the engine is broken. A pass that runs for longer than
+    `limit` seconds is stuck. A thread can't be cancelled: when it ends by itself, all is well again.
     """
 
     def __init__(self, engine: Engine, executor: Executor, limit: float) -> None:
@@ -50,12 +50,16 @@ class EngineHealth:
         try:
             yield
         except Exception:
-            self._suspect = True
+            self.doubt()
             raise
         else:
             self._succeeded()
         finally:
             self._pass_began = None
+
+    def doubt(self) -> None:
+        """What may be the fault of a text, or of the engine, has failed."""
+        self._suspect = True
 
     @property
     def stuck(self) -> str | None:

@@ -1,16 +1,20 @@
 """The model that is served: tokenizing, admission, batching and identity behind one call."""
 
 import asyncio
+import logging
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
 from servicekit import call_tokens
+from servicekit.errors import ServiceError
 from servicekit.timing import Timings
 from worker.admission import Demand
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors
 from worker.schemas import EmbeddingsRequest, ModelInfo
+
+log = logging.getLogger("worker.model")
 
 ON_LOOP_CHARACTERS = 1000  # tokenized in 0.3 ms, about what handing it to a thread and back costs
 
@@ -38,13 +42,20 @@ class Model:
 
         It may be a part of a larger call, which has `call` tokens.
 
-        Raises Overloaded or PayloadTooLarge before any work is done on the request, and what `Batcher.result` raises.
+        Raises Overloaded or PayloadTooLarge before any work is done on the request, ServiceError where the tokenizer
+        fails, and what `Batcher.result` raises.
         """
         began = perf_counter()
         left = deadline - asyncio.get_running_loop().time()
+        field = "token_ids" if request.texts is None else "texts"
         with self.batcher.queue.reserve(self._demand(request, call), left):
-            inputs = await self._tokenize(request)
-            job = self.batcher.submit(inputs, "token_ids" if request.texts is None else "texts", deadline)
+            try:
+                inputs = await self._tokenize(request)
+            except Exception as error:
+                log.exception("%s can't be tokenized", field)
+                self.batcher.health.doubt()
+                raise ServiceError(f"{field} could not be tokenized", param=field, code="inference_failed") from error
+            job = self.batcher.submit(inputs, field, deadline)
         queued = perf_counter()
         rows = await self.batcher.result(job)
         waited = perf_counter() - queued - job.inference_seconds
