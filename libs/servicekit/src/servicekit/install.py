@@ -42,7 +42,7 @@ def install(
 
     def surrounded() -> ASGIApp:
         # Starlette's own stack begins with what answers an unexpected error: that answer must pass through ours.
-        stack: ASGIApp = BodyLimit(build(), settings.max_body_bytes)
+        stack: ASGIApp = BodyLimit(build(), settings)
         stack = Deadline(stack, settings.request_timeout)
         for layer in around:
             stack = layer(stack)

@@ -71,6 +71,10 @@ class ServiceSettings(BaseSettings):
     )
     proxy_protocol: bool = Field(False, description="a balancer in front names the client in a PROXY line, version 1")
     max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
+    max_body_bytes_in_flight: int = Field(
+        16 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
+    )
+    max_body_values: int = Field(200_000, ge=1, description="most JSON values of a body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="least level that is logged"
@@ -85,6 +89,8 @@ class ServiceSettings(BaseSettings):
             raise ValueError("FAULTS_ENABLED is refused in production")
         if self.min_ready_processes > self.web_concurrency:
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
+        if self.max_body_bytes > self.max_body_bytes_in_flight * 3 // 4:  # the rest is for small ones
+            raise ValueError("MAX_BODY_BYTES must not exceed three quarters of MAX_BODY_BYTES_IN_FLIGHT")
         return self
 
     @model_validator(mode="after")

@@ -28,13 +28,16 @@ class EmbeddingsRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_exactly_one)
 
-    texts: list[Text] | None = Field(
+    # fail_fast: only the first problem is reported, and a list of 10,000 would take the event loop 80 ms to collect.
+    texts: Annotated[list[Text], Field(fail_fast=True)] | None = Field(
         None,
         min_length=1,
         max_length=MAX_INPUTS,
         description="each of at most MAX_TEXT_CHARACTERS characters",
     )
-    token_ids: list[Annotated[list[TokenId], Field(min_length=1)]] | None = Field(
+    token_ids: (
+        Annotated[list[Annotated[list[TokenId], Field(min_length=1, fail_fast=True)]], Field(fail_fast=True)] | None
+    ) = Field(
         None,
         min_length=1,
         max_length=MAX_INPUTS,

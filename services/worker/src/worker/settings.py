@@ -18,6 +18,9 @@ class WorkerSettings(ServiceSettings):
         3, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
     )
     max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body")
+    max_body_bytes_in_flight: int = Field(
+        32 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
+    )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
         pattern=r"^[\x20-\x7e]+$",  # it goes into a response header

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MAX_ITEMS = 256  # documents in one call
+MAX_FIELDS = 100  # of one object, unknown ones counted: each would be an error of its own, of which one is reported
 
 
 def _nullable(schema: dict[str, Any]) -> None:
@@ -30,6 +31,8 @@ class RequestBody(BaseModel):
     def _without_nulls(cls, body: Any) -> Any:
         if not isinstance(body, dict):
             return body
+        if len(body) > MAX_FIELDS:
+            raise PydanticCustomError("too_many_fields", "must have at most {limit} fields", {"limit": MAX_FIELDS})
         optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
         return {name: value for name, value in body.items() if value is not None or name not in optional}
 

@@ -33,7 +33,9 @@ def _distinct(documents: list[DocumentIn]) -> list[DocumentIn]:
 class DocumentsIn(RequestBody):
     """Documents to store; those that exist already are replaced."""
 
-    documents: Annotated[list[DocumentIn], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(_distinct)]
+    documents: Annotated[
+        list[DocumentIn], Field(min_length=1, max_length=MAX_ITEMS, fail_fast=True), AfterValidator(_distinct)
+    ]
 
 
 class DocumentIds(BaseModel):

@@ -7,9 +7,14 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.base import RequestBody, Text
 
-TokenList = Annotated[list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]], Field(min_length=1, max_length=8192)]
-TextList = Annotated[list[Text], Field(min_length=1)]
-TokenLists = Annotated[list[TokenList], Field(min_length=1)]
+MAX_IDS = 131_072  # token ids of one call: 2,048 inputs of 64, or 512 of the 256 that the model reads
+
+# fail_fast: one problem is reported; to collect those of 1.4 million empty lists took 11 s and 1.3 GiB.
+TokenList = Annotated[
+    list[Annotated[int, Field(strict=True, ge=0, lt=2**31)]], Field(min_length=1, max_length=8192, fail_fast=True)
+]
+TextList = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
+TokenLists = Annotated[list[TokenList], Field(min_length=1, fail_fast=True)]
 Inputs: TypeAlias = Text | TextList | TokenList | TokenLists
 
 _SHAPES: dict[type, TypeAdapter[Any]] = {
@@ -31,6 +36,9 @@ def _one_shape(value: object) -> object:
     shape = _SHAPES.get(type(value[0]))
     if shape is None:
         raise PydanticCustomError("input_type", "must hold strings, token ids, or lists of token ids")
+    ids = sum(len(each) for each in value if isinstance(each, list))
+    if ids > MAX_IDS:
+        raise PydanticCustomError("too_many_ids", "must hold at most {limit} token ids in all", {"limit": MAX_IDS})
     return shape.validate_python(value)
 
 
