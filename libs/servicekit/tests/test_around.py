@@ -128,7 +128,7 @@ def test_every_answer_of_a_draining_process_ends_its_connection(
     client: TestClient, method: str, path: str, status: int
 ) -> None:
     """Whoever makes the answer: a route, an unexpected error, a limit, a probe, a preflight."""
-    client.app.state.lifecycle.phase = Phase.DRAINING  # type: ignore[attr-defined]
+    client.app.state.lifecycle._enter(Phase.DRAINING)  # type: ignore[attr-defined]
     preflight = (
         {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
     )

@@ -1,8 +1,9 @@
 """The lifecycle where nobody binds first: TestClient, in this very process."""
 
 import asyncio
+import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
@@ -96,6 +97,47 @@ def test_a_start_that_fails_half_way_closes_what_it_opened() -> None:
     with pytest.raises(StartFailed, match="extra failed: no such model"), TestClient(app):
         pass
     assert trace == ["open main", "fail extra", "close main"]
+
+
+async def at_once() -> None:
+    """A background task that is over before anything else happens."""
+
+
+async def poisoned() -> None:
+    """One that dies."""
+    raise RuntimeError("poisoned")
+
+
+@pytest.mark.parametrize(("work", "why"), [(at_once, "it ended"), (poisoned, "poisoned")])
+@pytest.mark.parametrize("rest", ["open at once", "still open"])
+def test_a_background_task_that_dies_during_the_start_fails_it_once(
+    caplog: pytest.LogCaptureFixture, work: Callable[[], Coroutine[Any, Any, None]], why: str, rest: str
+) -> None:
+    """Whatever else is still opening: one StartFailed, one error line, and the process never gets ready."""
+    caplog.set_level(logging.INFO)
+    trace: list[str] = []
+
+    @asynccontextmanager
+    async def spawning(app: FastAPI) -> AsyncIterator[str]:
+        app.state.lifecycle.spawn("watcher", work())
+        yield "main"
+
+    @asynccontextmanager
+    async def slow(app: FastAPI) -> AsyncIterator[str]:
+        await asyncio.sleep(0.1 if rest == "still open" else 0)
+        trace.append("open extra")
+        yield "extra"
+        trace.append("close extra")
+
+    app = application(Resource("main", spawning), Resource("extra", slow, after=("main",)))
+    with pytest.raises(StartFailed, match=f"background task 'watcher' died: {why}"), TestClient(app):
+        pass
+    phases = [record.getMessage().split(" after ")[0] for record in caplog.records if " -> " in record.getMessage()]
+    assert phases == ["starting -> warming", "warming -> failed"]
+    [error] = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert error.startswith(f"background task 'watcher' died: {why}")
+    assert trace.count("open extra") == trace.count("close extra")
+    assert app.state.ready is False
 
 
 def test_a_start_that_takes_too_long_raises() -> None:

@@ -44,7 +44,7 @@ class Lifecycle:
             resources = SWITCHES.over(resources, settings.faults_file)
         validate(resources)
         self.process = process.current()
-        self.phase = Phase.STARTING
+        self._phase = Phase.STARTING
         self.was_ready = False
         self.settings = settings
         self._app = app
@@ -58,6 +58,11 @@ class Lifecycle:
         app.state.ready = False
 
     @property
+    def phase(self) -> Phase:
+        """What this process is in; it changes as `phase.FOLLOWING` says, and in no other way."""
+        return self._phase
+
+    @property
     def elapsed_seconds(self) -> float:
         """Since this lifecycle was made."""
         return time.monotonic() - self._began
@@ -65,6 +70,7 @@ class Lifecycle:
     async def __aenter__(self) -> Self:
         self._sigterm = Sigterm(self._terminate)
         self._enter(Phase.WARMING)
+        self._death: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._warmup = asyncio.create_task(self._warm(), name="warm-up")
         self._warmup.add_done_callback(self._ended)
         try:
@@ -107,11 +113,14 @@ class Lifecycle:
         settled = asyncio.create_task(self._all_settled())
         try:
             async with asyncio.timeout(self.settings.startup_timeout if give_up else None):
-                await asyncio.wait({settled, *holding}, return_when=asyncio.FIRST_COMPLETED)
+                awaited: set[asyncio.Future[Any]] = {self._death, settled, *holding}
+                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             await self._fail_start(f"not ready within {self.settings.startup_timeout:g} s")
         finally:
             settled.cancel()
+        if self._death.done():
+            await self._fail_start(self._death.result())
         for task in holding:
             if task.done():
                 await self._fail_start("start failed")
@@ -147,11 +156,15 @@ class Lifecycle:
         if task is self._warmup and not task.cancelled() and error is None:
             return
         why = f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}"
-        if self.phase is Phase.WARMING:
+        if self.phase is Phase.READY:
+            log.error("%s; draining", why, exc_info=error)
+            if self._leaving:  # it waits for a successor
+                self._leaving.cancel()
+            self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
+        elif task is not self._warmup and not self._death.done():
+            self._death.set_result(why)
+        elif task is self._warmup and self.process.under_gunicorn:  # elsewhere its error is raised where it is awaited
             self._leaving = asyncio.create_task(self._fail_start(why))
-            return
-        log.error("%s; draining", why, exc_info=error)
-        self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
 
     def _terminate(self) -> None:
         """SIGTERM: drain, or leave at once when nobody was ever told that the pod is ready."""
@@ -192,10 +205,10 @@ class Lifecycle:
 
     async def _close(self, budget: float) -> None:
         """Stop background tasks, then close in reverse order; a slow closer can't take the others' time."""
-        if self.phase is not Phase.FAILED:
+        if self.phase not in (Phase.FAILED, Phase.STOPPED):
             self._enter(Phase.STOPPED)
         self._sigterm.restore()
-        for task in {self._warmup, *self._tasks} - {asyncio.current_task()}:
+        for task in {self._warmup, *self._tasks, *filter(None, [self._leaving])} - {asyncio.current_task()}:
             task.cancel()
         ends = time.monotonic() + budget
         unopened = [each for each in self.supervisors.values() if each not in self._opened]
@@ -208,8 +221,8 @@ class Lifecycle:
         self._publish()
 
     def _enter(self, phase: Phase) -> None:
-        log.info("%s -> %s after %.2f s", self.phase, phase, self.elapsed_seconds)
-        self.phase = phase
+        before, self._phase = self._phase, self._phase.then(phase)
+        log.info("%s -> %s after %.2f s", before, phase, self.elapsed_seconds)
         self.was_ready = self.was_ready or phase is Phase.READY
         self._app.state.ready = phase is Phase.READY
         self._publish()

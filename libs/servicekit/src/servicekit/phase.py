@@ -1,5 +1,6 @@
-"""The phases of one process."""
+"""The phases of one process, and how one follows another."""
 
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 
@@ -17,3 +18,23 @@ class Phase(StrEnum):
     def serving(self) -> bool:
         """Whether a process in this phase still answers requests."""
         return self in (Phase.READY, Phase.DRAINING)
+
+    def then(self, phase: "Phase") -> "Phase":
+        """The next phase. Raises IllegalTransition when it can't follow on this one."""
+        if phase not in FOLLOWING[self]:
+            raise IllegalTransition(f"{self} -> {phase}")
+        return phase
+
+
+class IllegalTransition(Exception):
+    """A process can't go from one phase to another; whoever tried is wrong about what it is in."""
+
+
+FOLLOWING: Mapping[Phase, Collection[Phase]] = {
+    Phase.STARTING: {Phase.WARMING},
+    Phase.WARMING: {Phase.READY, Phase.DRAINING, Phase.STOPPED, Phase.FAILED},
+    Phase.READY: {Phase.DRAINING, Phase.STOPPED, Phase.FAILED},
+    Phase.DRAINING: {Phase.STOPPED},
+    Phase.STOPPED: set(),
+    Phase.FAILED: set(),
+}
