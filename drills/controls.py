@@ -75,7 +75,13 @@ def no_retry() -> None:
     from api.worker_client import WorkerClient
 
     async def once(
-        self: WorkerClient, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, call: int = 0
+        self: WorkerClient,
+        method: str,
+        path: str,
+        payload: bytes | None = None,
+        ends: float = math.inf,
+        *,
+        call: int = 0,
     ) -> Any:
         return await self._send(self._pooled, method, path, payload, ends, call=call)
 

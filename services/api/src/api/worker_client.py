@@ -110,7 +110,7 @@ class WorkerClient:
         ends = asyncio.get_running_loop().time() + budget
         try:
             async with asyncio.timeout_at(ends):
-                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends, call)
+                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends, call=call)
         except TimeoutError as error:
             if asyncio.get_running_loop().time() < ends:
                 raise DependencyUnavailable("worker", reason(error)) from error
@@ -122,7 +122,7 @@ class WorkerClient:
         return read_answer(response, body, len(items))
 
     async def _ask(
-        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, call: int = 0
+        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, *, call: int = 0
     ) -> tuple[Reply, bytes]:
         """Send it; once more, or once more for each address, if the connection fails or the replica can't serve.
 
