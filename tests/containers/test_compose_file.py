@@ -11,6 +11,7 @@ import pytest
 from api.settings import ApiSettings
 from servicekit import ServiceSettings
 from servicekit import gunicorn as kit
+from servicekit.connection import Connection
 from servicekit.process import METRICS_FOLDER
 from stack import ComposeStack, StackError, free_ports
 from stack.docker import docker
@@ -53,7 +54,7 @@ def test_compose_is_more_patient_than_gunicorn(services: Any, monkeypatch: pytes
     monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
     monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
     monkeypatch.setattr(kit.Worker, "trusted_proxies", [])
-    monkeypatch.setattr(kit.Connection, "max_age", 0.0)
+    monkeypatch.setattr(Connection, "max_age", 0.0)
     for name in ("api", "worker"):
         conf = runpy.run_path(str(REPOSITORY / "services" / name / "gunicorn.conf.py"))
         assert conf["graceful_timeout"] < float(services[name]["stop_grace_period"].removesuffix("s"))
