@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from servicekit import Fatal, Lifecycle, Resource, ServiceSettings, install, opened, opened_or_none
 from servicekit.lifecycle import StartFailed
+from stack.polling import poll_until
 
 Opener = Callable[[FastAPI], AbstractAsyncContextManager[str]]
 
@@ -233,3 +234,28 @@ def test_declarations_that_make_no_sense(resources: tuple[Resource, ...], messag
     """Repeated or reserved names, unknown predecessors and cycles are refused before anything opens."""
     with pytest.raises(ValueError, match=message), TestClient(application(*resources)):
         pass
+
+
+def test_a_missing_optional_resource_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is tried, it gets a line when it fails first, and one when the reason changes."""
+    why = ["refused"]
+
+    @asynccontextmanager
+    async def open_(app: FastAPI) -> AsyncIterator[str]:
+        raise ConnectionError(why[0])
+        yield
+
+    app = application(Resource("extra", open_, required=False), Resource("main", opener([], "main")))
+    with caplog.at_level("INFO", "servicekit.resources"), TestClient(app):
+        extra = app.state.lifecycle.supervisors["extra"]
+
+        def tried(more: int) -> None:
+            reached = extra.attempts + more
+            poll_until(lambda: extra.attempts >= reached, 20, "attempts")
+
+        tried(3)
+        why[0] = "no route"
+        tried(2)
+    lines = [each.split(": ")[1] for each in caplog.messages if each.startswith("opening extra failed")]
+    assert lines == ["refused", "no route"]
+    assert extra.attempts >= 5

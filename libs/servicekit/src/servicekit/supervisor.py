@@ -20,6 +20,8 @@ from servicekit.settings import ServiceSettings
 log = logging.getLogger("servicekit.resources")
 
 CUT_GRACE = 0.1  # seconds in which a cancelled closer may end
+SPOKEN = 5  # attempts of a required resource that get a line each; of an optional one, the first alone
+REMINDER = 600.0  # seconds between two lines of one reason: with a line an attempt a day without Redis has 57,000
 
 
 class NotHealed(Exception):
@@ -48,6 +50,7 @@ class Supervisor:
         self._opened_after: float | None = None
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._remind_at = 0.0
 
     @property
     def elapsed_seconds(self) -> float:
@@ -130,13 +133,22 @@ class Supervisor:
         if isinstance(error, Fatal) and self.resource.required and give_up:
             self._set(ResourceState.FAILED, why)
             raise error
-        level = logging.WARNING if self.attempts == 1 else logging.INFO
-        log.log(level, "opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
+        self._report(why)
         if self.resource.required:
             self._set(ResourceState.RETRYING, why)
         else:
             self._set(ResourceState.DEGRADED, why)
             self.settled.set()
+
+    def _report(self, why: str) -> None:
+        """A line for the first attempts, for a reason that is new, and rarely for one that stays."""
+        now = time.monotonic()
+        spoken = SPOKEN if self.resource.required else 1
+        if self.attempts > spoken and why == self.error and now < self._remind_at:
+            return
+        self._remind_at = now + REMINDER
+        level = logging.WARNING if self.attempts == 1 else logging.INFO
+        log.log(level, "opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
 
     async def _watch(self, value: object) -> None:
         closing = asyncio.create_task(self._closing.wait())

@@ -19,6 +19,7 @@ from servicekit.health import reason
 log = logging.getLogger("api.quota")
 
 PAUSE = 1.0  # seconds without a look at a Redis that failed, so that not every request waits for it
+QUIET = 60.0  # seconds between two lines that say so, for a Redis that comes and goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class Quota:
         self._timeout = timeout
         self._own = OwnCounts(self._limit)
         self._shared: SharedCounts | None = None
-        self._away = False
         self._look_again = 0.0
+        self._said_away = False
+        self._quiet_until = 0.0
 
     async def spend(self, caller: str, texts: int, redis: Redis | None) -> Standing:
         """Count `texts` of `caller` if they fit, and nothing otherwise.
@@ -90,11 +92,13 @@ class Quota:
         return fits, window
 
     def _lose(self, why: str) -> None:
-        if not self._away:
+        now = time.monotonic()
+        if not self._said_away and now >= self._quiet_until:
             log.warning("redis is away (%s): each process counts the quota by itself", why)
-        self._away = True
+            self._said_away = True
+            self._quiet_until = now + QUIET
 
     def _find(self) -> None:
-        if self._away:
+        if self._said_away:
             log.warning("redis is back: all processes count the quota together")
-        self._away = False
+            self._said_away = False
