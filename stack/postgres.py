@@ -38,6 +38,7 @@ class Postgres(Program):
     def command(self, environment: Mapping[str, str]) -> Command:
         if not self.folder.exists():
             self._initialise()
+        give(self.folder)  # restored from a backup, it may be root's
         options = {
             "listen_addresses": HOST,
             "port": str(self.port),

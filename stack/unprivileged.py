@@ -11,8 +11,8 @@ from stack.errors import StackError
 def unprivileged(*argv: str) -> tuple[str, ...]:
     """The same command for anyone but root; for root, the command as user `nobody`.
 
-    It keeps the one capability of reading what root may read, since a clone often lies under /root.
-    For access(2), which looks at the real user, to honour it, no_setuid_fixup is needed too.
+    It keeps the one capability of reading what root may read, since a clone often lies under /root; it can write
+    nothing but its own. For access(2), which looks at the real user, to honour it, no_setuid_fixup is needed too.
 
     Raises:
         StackError: setpriv (of util-linux) is missing.
@@ -22,22 +22,35 @@ def unprivileged(*argv: str) -> tuple[str, ...]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise StackError("PostgreSQL doesn't run as root: install setpriv (util-linux), or use another account")
+    _let_all_run(Path(argv[0]))
     user = pwd.getpwnam("nobody")
     return (
         setpriv,
         f"--reuid={user.pw_uid}",
         f"--regid={user.pw_gid}",
         "--clear-groups",
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
         "--securebits=+no_setuid_fixup",
+        "--no-new-privs",
         "--",
         *argv,
     )
 
 
 def give(folder: Path) -> None:
-    """Let the user that `unprivileged` switches to own a folder."""
-    if os.geteuid() == 0:
-        user = pwd.getpwnam("nobody")
-        os.chown(folder, user.pw_uid, user.pw_gid)
+    """Let the user that `unprivileged` switches to own a folder and what is in it."""
+    if os.geteuid() != 0:
+        return
+    user = pwd.getpwnam("nobody")
+    if folder.stat().st_uid != user.pw_uid:
+        for each in (folder, *folder.rglob("*")):
+            os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _let_all_run(program: Path) -> None:
+    """Reading is all that the capability allows; with a umask of 077 only root could run an installed program."""
+    for each in program.parent.iterdir() if program.is_file() else ():
+        mode = each.stat().st_mode
+        if mode & 0o100 and not mode & 0o001:
+            each.chmod(mode | 0o555)
