@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 120.0  # above STARTUP_TIMEOUT: a service that can't start ends by itself, and says why
 LOOK_SECONDS = 0.3
 LAST_LINES = "25"
+INCOMPATIBLE = "database files are incompatible with server"  # PostgreSQL's words
 NOT_PASSED_ON = {Signals.SIGSTOP, Signals.SIGTTIN, Signals.SIGTTOU}
 # Run in a container: the processes of gunicorn are the grandchildren of the init.
 SIGNAL_ONE = """
@@ -86,8 +87,26 @@ class ComposeStack(Stack):
         try:
             self.project.run("up", "--detach", "--no-build", *alone, *services)
         except StackError as error:
-            raise StackError(f"{error}\n{self._failures()}") from error
+            raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
         self._wait(self.parts)
+
+    def _unusable_documents(self) -> str | None:
+        """Why Postgres can't be used with the documents that it has, where they are, and the way out."""
+        if "postgres" not in self.parts:
+            return None
+        [status] = self._look(["postgres"])
+        if status.hopeless:
+            return status.detail
+        if INCOMPATIBLE in self._log("postgres", "--tail", LAST_LINES):
+            return self._way_out("the documents are another PostgreSQL version's")
+        return None
+
+    def _way_out(self, what: str) -> str:
+        volume = f"{self.project.name}_postgres"
+        return (
+            f"{what}: volume {volume}. Put back what they were made with, or remove them "
+            f"(make down, then docker volume rm {volume})"
+        )
 
     def _wait(self, parts: Collection[Part]) -> None:
         wait_ready(self._look, dict.fromkeys(parts, READY_SECONDS), self._end_of_log, LOOK_SECONDS)
@@ -224,7 +243,15 @@ class ComposeStack(Stack):
         health = check(self.site, part, self._port(part, found))
         restarts = sum(each.restarts for each in own)
         detail = f"{health.detail}, restarted {restarts} times" if restarts else health.detail
-        return PartStatus(part, running=True, ready=health.ready, detail=detail, pid=running[0].pid, exit_code=code)
+        return PartStatus(
+            part,
+            running=True,
+            ready=health.ready,
+            detail=self._way_out(health.detail) if health.hopeless else detail,
+            pid=running[0].pid,
+            exit_code=code,
+            hopeless=health.hopeless,
+        )
 
 
 def _exit_code(replicas: list[Container]) -> int | None:

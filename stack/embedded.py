@@ -210,4 +210,12 @@ class EmbeddedStack(Stack):
             detail = "stopped" if code is None else f"stopped with exit code {code}"
             return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=code)
         health = program.health()
-        return PartStatus(part, running=True, ready=health.ready, detail=health.detail, pid=main.pid, exit_code=code)
+        return PartStatus(
+            part,
+            running=True,
+            ready=health.ready,
+            detail=health.detail,
+            pid=main.pid,
+            exit_code=code,
+            hopeless=health.hopeless,
+        )

@@ -14,6 +14,7 @@ from stack.ports import HOST
 from stack.site import Site
 
 PROBE_SECONDS = 1.0
+UNUSABLE = "the documents were made with another password than .env has"
 # An http_proxy of the environment is no way to 127.0.0.1.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -24,6 +25,7 @@ class Health:
 
     ready: bool
     detail: str
+    hopeless: bool = False  # it runs, and no waiting makes it ready
 
 
 def check(site: Site, part: Part, port: int) -> Health:
@@ -48,7 +50,8 @@ def _service(url: str) -> Health:
 
 def _valkey(port: int, password: str) -> Health:
     with socket.create_connection((HOST, port), timeout=PROBE_SECONDS) as connection:
-        connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+        secret = password.encode()
+        connection.sendall(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%b\r\nPING\r\n" % (len(secret), secret))
         answer = connection.makefile("rb")
         replies = [answer.readline().strip().decode() for _ in range(2)]
     ready = replies == ["+OK", "+PONG"]
@@ -61,7 +64,7 @@ def _postgres(port: int, password: str) -> Health:
     except subprocess.TimeoutExpired:
         return Health(ready=False, detail="no answer")
     if "authentication failed" in done.stderr:
-        return Health(ready=False, detail="the data was made with another password than .env has")
+        return Health(ready=False, detail=UNUSABLE, hopeless=True)
     if done.returncode != 0:
         return Health(ready=False, detail=done.stderr.partition("FATAL:")[2].strip() or "starting")
     return Health(ready=True, detail="ready")

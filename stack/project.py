@@ -14,7 +14,7 @@ from stack.docker import Container, containers, docker
 from stack.errors import ImagesError, StackError
 from stack.interface import NOTHING, Part
 from stack.ports import VARIABLES
-from stack.site import DEFAULT_ROOT, REPOSITORY, Site
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Project:
         self._settings = settings
         ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
         passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
+        passwords |= {f"{name}_IN_URL": quoted(password) for name, password in passwords.items()}
         self._environment = {**os.environ, **ports, **passwords}
 
     @property

@@ -25,7 +25,7 @@ def wait_ready(
         interval: seconds between two looks.
 
     Raises:
-        StackError: one ended, or took longer than its limit; with the end of its log.
+        StackError: one ended, can never be ready, or took longer than its limit; with the end of its log.
     """
     begun = time.monotonic()
     pending = set(limits)
@@ -33,14 +33,21 @@ def wait_ready(
     while pending:
         for status in look(tuple(pending)):
             part = status.part
-            if not status.running:
-                raise StackError(f"{part} ended with exit code {status.exit_code}\n{end_of_log(part)}")
+            _require_hope(status, end_of_log, begun, limits[part])
             if status.detail != details.get(part):
                 details[part] = status.detail
                 log.info("%-9s %s", part, status.detail)
             if status.ready:
                 pending.remove(part)
-            elif time.monotonic() - begun > limits[part]:
-                raise StackError(f"{part} not ready within {limits[part]:g} s: {status.detail}\n{end_of_log(part)}")
         if pending:
             time.sleep(interval)
+
+
+def _require_hope(status: PartStatus, end_of_log: Callable[[Part], str], begun: float, limit: float) -> None:
+    part = status.part
+    if status.hopeless:
+        raise StackError(f"{part}: {status.detail}")
+    if not status.running:
+        raise StackError(f"{part} ended with exit code {status.exit_code}\n{end_of_log(part)}")
+    if not status.ready and time.monotonic() - begun > limit:
+        raise StackError(f"{part} not ready within {limit:g} s: {status.detail}\n{end_of_log(part)}")

@@ -1,17 +1,22 @@
 """The passwords of a stack: made on its first run, kept in a file that only its owner can read."""
 
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.errors import StackError
+
 BYTES = 24
+_QUOTED = re.compile(r"""(?:'([^']*)'|"([^"]*)")(?:\s+#.*)?""")
+_COMMENT = re.compile(r"(?:^|\s+)#.*")
 _NAMES = ("POSTGRES_PASSWORD", "REDIS_PASSWORD")
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """They are URL-safe, and never shown by repr."""
+    """Those that were made here are URL-safe, a person's own may hold anything. Never shown by repr."""
 
     postgres: str
     redis: str
@@ -21,7 +26,11 @@ class Secrets:
 
 
 def load_secrets(file: Path) -> Secrets:
-    """Read the passwords from a file of NAME=value lines, adding those that it lacks."""
+    """Read the passwords from a file of NAME=value lines, adding those that it lacks.
+
+    Raises:
+        StackError: one is written so that docker compose, which reads the file too, would see another value.
+    """
     known = _read(file)
     missing = [name for name in _NAMES if not known.get(name)]
     if missing:
@@ -35,9 +44,30 @@ def load_secrets(file: Path) -> Secrets:
 def _read(file: Path) -> dict[str, str]:
     if not file.exists():
         return {}
-    lines = (line.strip() for line in file.read_text().splitlines())
+    lines = (line.strip().removeprefix("export ") for line in file.read_text(encoding="utf-8-sig").splitlines())
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip() for name, value in pairs}
+    values = {name.strip(): value.strip() for name, value in pairs}
+    return {name: _unquoted(name, value, file) for name, value in values.items() if name in _NAMES}
+
+
+def _unquoted(name: str, text: str, file: Path) -> str:
+    """As docker compose reads it.
+
+    https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/
+    """
+    if quoted := _QUOTED.fullmatch(text):
+        single, double = quoted.groups()
+        value, forbidden = (double, "$\\") if single is None else (single, "\\")
+    else:
+        value, forbidden = _COMMENT.sub("", text), "$\\'\""
+    if set(forbidden) & set(value):
+        raise StackError(
+            f"{file}: {name} holds a character that docker compose reads in its own way: "
+            f"write {name}='…', which may hold all but ' and \\"
+        )
+    if not value.isprintable():
+        raise StackError(f"{file}: {name} holds a character that can't be typed")
+    return value
 
 
 def _append(file: Path, values: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from stack.errors import StackError
 from stack.interface import Part
@@ -15,6 +16,11 @@ from stack.secrets import Secrets, load_secrets
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ROOT = REPOSITORY / ".warmstart"
 USER = DATABASE = "warmstart"
+
+
+def quoted(password: str) -> str:
+    """The password as a part of a URL."""
+    return quote(password, safe="")
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,8 @@ class Site:
     def url(self, part: Part, port: int) -> str:
         """The address of a part that listens on a port of this machine, with user and password where it takes them."""
         if part == "postgres":
-            return f"postgresql+asyncpg://{USER}:{self.secrets.postgres}@{HOST}:{port}/{DATABASE}"
-        return f"redis://:{self.secrets.redis}@{HOST}:{port}/0" if part == "valkey" else f"http://{HOST}:{port}"
+            return f"postgresql+asyncpg://{USER}:{quoted(self.secrets.postgres)}@{HOST}:{port}/{DATABASE}"
+        return f"redis://:{quoted(self.secrets.redis)}@{HOST}:{port}/0" if part == "valkey" else f"http://{HOST}:{port}"
 
     @contextmanager
     def alone(self) -> Iterator[None]:

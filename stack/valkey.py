@@ -12,7 +12,7 @@ from stack.program import Program
 CONFIGURATION = """\
 bind {host}
 port {port}
-requirepass {password}
+requirepass "{password}"
 dir {folder}
 save ""
 appendonly no
@@ -32,7 +32,12 @@ class Valkey(Program):
         file.touch(mode=0o600)
         file.write_text(
             CONFIGURATION.format(
-                host=HOST, port=self.port, password=self.site.secrets.redis, folder=f'"{self.site.run}"'
+                host=HOST, port=self.port, password=_escaped(self.site.secrets.redis), folder=f'"{self.site.run}"'
             )
         )
         return Command((str(get_binary_path()), str(file)), {**inherited(), **environment})
+
+
+def _escaped(text: str) -> str:
+    """For between double quotes, whatever the text holds: the configuration file splits at spaces, and knows quotes."""
+    return "".join(f"\\x{byte:02x}" for byte in text.encode())

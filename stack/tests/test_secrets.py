@@ -3,6 +3,9 @@
 import stat
 from pathlib import Path
 
+import pytest
+
+from stack import StackError
 from stack.secrets import load_secrets
 
 
@@ -30,6 +33,34 @@ def test_other_lines_of_the_file_stay(tmp_path: Path) -> None:
     found = load_secrets(file)
     assert found.redis == "mine=yes"
     assert file.read_text().startswith("# mine\nAPI_PORT=9000\nREDIS_PASSWORD=mine=yes\nPOSTGRES_PASSWORD=")
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("REDIS_PASSWORD=p@s:s/w?r#d%41é", "p@s:s/w?r#d%41é"),
+        ("REDIS_PASSWORD='p$s \"w' # a comment", 'p$s "w'),
+        ('REDIS_PASSWORD="two words"', "two words"),
+        ("REDIS_PASSWORD=one # a comment", "one"),
+        ("export REDIS_PASSWORD = one ", "one"),
+        ("\ufeffREDIS_PASSWORD=one", "one"),
+    ],
+)
+def test_own_passwords_are_read_as_compose_reads_them(tmp_path: Path, line: str, value: str) -> None:
+    """Quotes, comments and spaces around belong to the file, any other character to the password."""
+    file = tmp_path / ".env"
+    file.write_text(f"{line}\n")
+    assert load_secrets(file).redis == value
+
+
+@pytest.mark.parametrize("value", ["p$s", "${HOME}", '"p$s"', "p\\s", '"p\\s"', "p's", "'p's'", "'p\\s'", '"p"s"'])
+def test_what_compose_would_read_in_its_own_way_is_named(tmp_path: Path, value: str) -> None:
+    """The message says which variable it is and how to write it, and does not show it."""
+    file = tmp_path / ".env"
+    file.write_text(f"POSTGRES_PASSWORD=one\nREDIS_PASSWORD={value}\n")
+    with pytest.raises(StackError, match="REDIS_PASSWORD='…'") as caught:
+        load_secrets(file)
+    assert value not in str(caught.value)
 
 
 def test_they_fit_into_a_url(tmp_path: Path) -> None:

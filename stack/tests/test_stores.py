@@ -4,8 +4,11 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
+from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports, poll_until
 from stack.pgserver import psql
 from stack.ports import HOST, VARIABLES
+from stack.secrets import Secrets
 
 STORES: tuple[Part, ...] = ("postgres", "valkey")
 
@@ -180,16 +184,40 @@ def test_a_failed_up_leaves_alone_what_ran_before(tmp_path: Path) -> None:
 
 
 def test_a_lost_password_is_named(tmp_path: Path) -> None:
-    """Who deletes .env but keeps the data is told what doesn't fit."""
+    """Who deletes .env but keeps the data is told at once what doesn't fit, where it is, and the way out."""
     with EmbeddedStack(tmp_path, free_ports(), ("postgres",)):
         pass
     (tmp_path / ".env").unlink()
     stack = EmbeddedStack(tmp_path, free_ports(), ("postgres",))
-    stack.start("postgres", wait=False)
-    try:
-        poll_until(lambda: "another password" in state(stack, "postgres").detail, 10, "the reason")
-    finally:
-        stack.down()
+    began = time.monotonic()
+    with pytest.raises(StackError, match=f"another password than .env has: {stack.site.data}/postgres") as caught:
+        stack.up()
+    assert time.monotonic() - began < stack._programs["postgres"].start_seconds  # it did not wait for all of it
+    assert "remove them" in str(caught.value)
+    assert not any(status.running for status in stack.status())
+
+
+def test_documents_of_another_version_are_named(tmp_path: Path) -> None:
+    """What another PostgreSQL made is told before it is started, with the folder and the way out."""
+    stack = EmbeddedStack(tmp_path, free_ports(), ("postgres",))
+    folder = stack.site.data / "postgres"
+    folder.mkdir()
+    (folder / "PG_VERSION").write_text("17\n")
+    with pytest.raises(StackError, match=f"are PostgreSQL 17's, this is 18: {folder}.*remove them"):
+        stack.up()
+
+
+@pytest.mark.parametrize("password", ["p@s:s/w#r?d%41 é&=+", "'\"$`\\; x", "пароль-密码"])
+def test_an_own_password_may_hold_any_character(tmp_path: Path, password: str) -> None:
+    """PostgreSQL and Valkey ask for it as it is, and the addresses that the services get hold it as a URL must."""
+    stack = EmbeddedStack(tmp_path, free_ports(), STORES)
+    stack.site = replace(stack.site, secrets=Secrets(password, password))
+    for program in stack._programs.values():
+        program.site = stack.site
+    with stack:
+        assert query(stack, "SELECT 1") == "1"
+        for part in STORES:
+            assert unquote(urlsplit(stack.url(part)).password or "") == password
 
 
 def test_two_ups_at_once_are_refused(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 import json
 import os
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.database_url import parse as parse_database_url
+from api.redis_url import parse as parse_redis_url
 from api.settings import ApiSettings
 from servicekit import ServiceSettings
 from servicekit import gunicorn as kit
@@ -15,6 +18,8 @@ from servicekit.connection import Connection
 from servicekit.process import METRICS_FOLDER
 from stack import ComposeStack, StackError, free_ports
 from stack.docker import docker
+from stack.project import Project
+from stack.secrets import Secrets, load_secrets
 from stack.site import REPOSITORY
 from worker.settings import WorkerSettings
 
@@ -73,3 +78,28 @@ def test_a_missing_password_is_named(missing: str) -> None:
     file = str(REPOSITORY / "compose.yaml")
     with pytest.raises(StackError, match=f"{missing}.*make up writes one to .env"):
         docker("compose", "--file", file, "config", environment={**os.environ, **passwords})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["p@s:s/w?r#d%41é", "'p$s \"w' # a comment", '"two words"', "one # a comment", "  spaced  "],
+)
+def test_compose_reads_a_password_as_we_do(tmp_path: Path, line: str) -> None:
+    """What is in .env is one value, whichever stack reads it."""
+    file = tmp_path / ".env"
+    file.write_text(f"POSTGRES_PASSWORD={line}\nREDIS_PASSWORD=x\n")
+    compose = ("compose", "--file", str(REPOSITORY / "compose.yaml"), "--env-file", str(file))
+    services = json.loads(docker(*compose, "config", "--format", "json"))["services"]
+    password = load_secrets(file).postgres
+    assert services["postgres"]["environment"]["POSTGRES_PASSWORD"].replace("$$", "$") == password
+
+
+def test_a_password_reaches_the_services_as_a_url_needs_it(tmp_path: Path) -> None:
+    """Whatever it holds, the api reads it back from its addresses."""
+    password = "p@s:s/w?r#d%41 'é'\"$x"
+    stack = ComposeStack(tmp_path, free_ports())
+    site = replace(stack.site, secrets=Secrets(password, password))
+    services = json.loads(Project(site, {}).run("config", "--format", "json"))["services"]
+    environment = {name: value.replace("$$", "$") for name, value in services["api"]["environment"].items() if value}
+    assert parse_database_url(environment["DATABASE_URL"]).driver["password"] == password
+    assert parse_redis_url(environment["REDIS_URL"])["password"] == password

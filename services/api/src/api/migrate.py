@@ -10,12 +10,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from api.postgres import create_engine
 from api.postgres_connection import Connector
+from api.postgres_errors import sqlstate
 from api.revision import HEAD_REVISION
 from api.settings import ApiSettings
 from servicekit.health import reason
@@ -23,6 +24,7 @@ from servicekit.settings import load
 
 LOCK = 0x77617266  # any number that all releases agree on
 PAUSE = 0.5  # seconds between attempts to connect
+REFUSED = {"28000", "28P01"}  # the user or the password: waiting changes neither
 
 
 def configuration() -> Config:
@@ -39,13 +41,14 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
-    """A connection. Raises the last attempt's error after `patience` seconds."""
+    """A connection. Raises the last attempt's error after `patience` seconds, or at once when we are refused."""
     ends, told = time.monotonic() + patience, ""
     while True:
         try:
             return await engine.connect()
         except (OSError, SQLAlchemyError) as error:
-            if time.monotonic() + PAUSE > ends:
+            refused = isinstance(error, DBAPIError) and sqlstate(error) in REFUSED
+            if refused or time.monotonic() + PAUSE > ends:
                 raise
             why = reason(error)
         if why != told:
