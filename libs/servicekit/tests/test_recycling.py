@@ -32,6 +32,27 @@ def test_recycling_loses_nothing(world: World, start: Start, processes: int, lim
     assert service.wait_exit() == 0
 
 
+def test_metrics_outlive_the_processes(world: World, start: Start) -> None:
+    """Requests that replaced processes answered are counted on; their files are gone, and a damaged one is harmless."""
+    folder = world.folder / "metrics"
+    folder.mkdir()
+    variables = {"PROMETHEUS_MULTIPROC_DIR": folder, "GUNICORN_CMD_ARGS": "--max-requests 20"}
+    service = start(WEB_CONCURRENCY=2, DRAIN_SECONDS=0.1, **variables).wait_ready()
+    with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
+        until(lambda: (recycled(service) >= 6, service.log[-1500:]), 60, "recycled processes")
+    (folder / "counter_99999999.db").touch()
+    counted = f'http_requests_total{{method="GET",route="/work",status="200"}} {load.ledger.before[200]}.0'
+
+    def settled() -> tuple[bool, str]:
+        files = list(folder.glob("counter_*.db"))
+        return len(service.workers()) == 2 and len(files) <= 4, f"{files}"
+
+    until(settled, 20, "only the files of those that live")
+    answer = service.get("/metrics")
+    assert (answer.status, load.ledger.lost) == (200, {})
+    assert counted in answer.body.decode()
+
+
 def test_the_control_loses_requests(world: World, start: Start) -> None:
     """Control: without a successor there is a gap, in which the next process is not warm."""
     world.model(0.5)

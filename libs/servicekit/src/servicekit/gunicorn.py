@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn import sock
@@ -90,11 +91,15 @@ def child_exit(server: Arbiter, worker: "Worker") -> None:
 
     `HaltServer` raised while the master already stops would crash it (field note 20): it has no listeners then.
     """
-    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - its folder must be known first
+    # prometheus_client must know its folder first.
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    from servicekit import metric_files  # noqa: PLC0415
 
     entry = BOARD.read(worker.slot)
     BOARD.clear(worker.slot)
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+    metric_files.absorb(Path(os.environ[METRICS_FOLDER]), {os.getpid(), *server.WORKERS})
     failed = entry and (entry.phase is Phase.FAILED or not entry.pid)  # without: it never came to write its own
     if failed and not BOARD.first_ready and server.LISTENERS:
         raise HaltServer("the service could not start", process.START_FAILED)

@@ -1,6 +1,8 @@
 """Prometheus metrics of every service, right with several processes."""
 
+import asyncio
 import os
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -12,8 +14,8 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 
+from servicekit.metric_files import PodMetrics
 from servicekit.process import METRICS_FOLDER
 
 REQUESTS = Counter("http_requests_total", "Answers by route template and status", ["method", "route", "status"])
@@ -25,13 +27,23 @@ SECONDS = Histogram(
 )
 
 router = APIRouter(tags=["probes"])
+_running: dict[asyncio.AbstractEventLoop, asyncio.Task[bytes]] = {}
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
 async def metrics() -> Response:
-    """Prometheus text, summed over the pod's processes."""
-    registry: CollectorRegistry = REGISTRY
-    if METRICS_FOLDER in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus text, summed over the pod's processes. Who asks while another scrape runs gets what that one gets."""
+    scrape = _running.get(loop := asyncio.get_running_loop())
+    if scrape is None:
+        scrape = _running[loop] = asyncio.create_task(asyncio.to_thread(_text), name="scrape")
+        scrape.add_done_callback(lambda _: _running.pop(loop))
+    return Response(await asyncio.shield(scrape), media_type=CONTENT_TYPE_LATEST)
+
+
+def _text() -> bytes:
+    """Read the files of all processes, for milliseconds: in a thread, or probes would wait."""
+    if METRICS_FOLDER not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    registry.register(PodMetrics(Path(os.environ[METRICS_FOLDER])))
+    return generate_latest(registry)
