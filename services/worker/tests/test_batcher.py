@@ -1,6 +1,7 @@
 """Every caller gets its own rows, or a typed error; nothing is computed for callers that left."""
 
 import asyncio
+import json
 import random
 from collections.abc import Coroutine
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from servicekit import request_id
 from servicekit.errors import DeadlineExceeded, ServiceError, Unavailable
+from servicekit.logs import ConsoleFormatter, JsonFormatter
 from services.worker.tests.stand_ins import (
     LIMIT,
     POISON,
@@ -41,6 +44,25 @@ async def embed(batcher: Batcher, texts: list[str], deadline: float | None = Non
     """Submit and wait, as a route does."""
     job = batcher.submit(FakeEngine().encode(texts), "texts", soon() if deadline is None else deadline)
     return await batcher.result(job)
+
+
+def test_a_text_that_fails_is_logged_under_its_request(caplog: pytest.LogCaptureFixture) -> None:
+    """The line that says so has the id of the request that brought the text, not of one in the same batch."""
+
+    async def ask(batcher: Batcher, name: str, text: str) -> None:
+        request_id.begin({"headers": [(b"x-request-id", name.encode())]})
+        await embed(batcher, [text])
+
+    async def scenario() -> None:
+        async with batching(PoisonEngine(), budget=500) as batcher:
+            asked = [ask(batcher, *each) for each in [("good", "fine"), ("bad", POISON), ("other", "fine too")]]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [isinstance(result, ServiceError) for result in results] == [False, True, False]
+
+    run(scenario())
+    [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert ConsoleFormatter().format(line).splitlines()[0].endswith("] [bad] worker.batcher: " + line.message)
+    assert json.loads(JsonFormatter().format(line))["request_id"] == "bad"
 
 
 def test_each_of_many_callers_gets_its_own_rows() -> None:

@@ -1,6 +1,6 @@
 """One log stream for gunicorn, uvicorn and the service: lines for people, or JSON for machines.
 
-A line that is written for a request has the request's id.
+A line that is written for a request has its id; a task that serves several requests says it: `extra={"request_id": …}`.
 """
 
 import json
@@ -15,6 +15,11 @@ from servicekit.settings import ServiceSettings
 _PLAIN = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
 
 
+def _request_of(record: logging.LogRecord) -> str | None:
+    name: str | None = getattr(record, "request_id", None)
+    return name or request_id.current()
+
+
 class ConsoleFormatter(logging.Formatter):
     """Time, level, process, the request's id if there is one, logger and message."""
 
@@ -23,7 +28,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record, and its traceback."""
-        name = request_id.current()
+        name = _request_of(record)
         record.request = f" [{name}]" if name else ""
         return super().format(record)
 
@@ -41,7 +46,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **{name: value for name, value in vars(record).items() if name not in _PLAIN},
         }
-        if name := request_id.current():
+        if name := _request_of(record):
             line["request_id"] = name
         if record.exc_info:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))

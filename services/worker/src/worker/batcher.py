@@ -127,7 +127,8 @@ class Batcher:
             log.warning("a pass of %d texts failed: %r; trying them one by one", len(batch), error)
             return sum([await self._embed([item]) for item in batch])
         [item] = batch
-        log.error("a text of %d tokens can't be embedded", len(item.ids), exc_info=error)
+        named = {"request_id": item.job.request_id}
+        log.error("a text of %d tokens can't be embedded", len(item.ids), exc_info=error, extra=named)
         metrics.FAILED.inc()
         self.queue.drop(item.job, "failed")
         field = f"{item.job.parameter}.{item.index}"

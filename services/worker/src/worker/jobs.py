@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from servicekit import request_id
 from worker.engines.base import TokenIds, Vectors
 
 
@@ -26,6 +27,7 @@ class Job:
     finished: int = 0
     inference_seconds: float = 0.0
     dropped: str | None = None
+    request_id: str | None = field(default_factory=request_id.current)
 
     def __post_init__(self) -> None:
         """Needs a running event loop."""
