@@ -12,7 +12,9 @@ from stack.health import fetch
 
 REPLICAS = 3
 SHARED_WITHIN = 15.0  # seconds from the readiness of the last one
-LOOK = 3.0  # seconds over which shares are counted
+LOOK = 4.0  # seconds over which shares are counted
+RATE = 40.0  # requests/s
+IN_FLIGHT = 0.1  # seconds that a call takes, so that the api needs several connections
 HALF = 0.5  # of its fair share is enough: connections are shared out, not calls
 SERVED = re.compile(rb'http_requests_total\{[^}]*route="/embeddings/"[^}]*\} (\d+)')
 
@@ -45,10 +47,10 @@ def least_share(replicas: list[str]) -> float:
 def test_workers_added(drill: Drill) -> None:
     stack = drill.stack
     drill.undo(lambda: stack.scale("worker", 1))
-    with balanced(drill) as balancer:
+    with balanced(drill) as balancer, drill.slowed("worker", IN_FLIGHT):
         drill.system.prove_steady()
         drill.watch()
-        drill.load("drills.requests:embedding")
+        drill.load("drills.requests:embedding", rate=RATE)
         drill.go(0.2)
         with drill.fault():
             replicas = stack.scale("worker", REPLICAS)
