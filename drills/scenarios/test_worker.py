@@ -69,7 +69,6 @@ def broken_until_replaced(drill: Drill, **faults: object) -> None:
     drill.hold(SEEN)
     drill.go(1)
     drill.finish()
-    known_texts(drill)
 
 
 def test_inference_stuck(drill: Drill) -> None:
