@@ -30,6 +30,8 @@ if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
 fi
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
+# Clients of the api, in an environment that their tests make.
+compile tests/clients/clients.lock tests/clients/clients.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
 # The worker's image has one engine; the one with torch has all, and what exports a model.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino

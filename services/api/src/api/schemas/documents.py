@@ -72,6 +72,6 @@ class SearchResult(BaseModel, from_attributes=True):
 
 
 class SearchResults(BaseModel):
-    """Best first."""
+    """Best first, equal scores by id."""
 
     results: list[SearchResult]
