@@ -58,6 +58,14 @@ def test_token_ids_are_refused_unless_asked_for(start: Start, ids: list[Any]) ->
     assert "TOKEN_IDS=1" in error["message"]
 
 
+@pytest.mark.parametrize("texts", [600, 1000])
+def test_too_many_token_ids_get_the_same_advice(http: httpx2.Client, texts: int) -> None:
+    """A thousand texts of LangChain are over the limits for ids and for values; it learns what to set there too."""
+    answer = http.post("/v1/embeddings", json={"input": [[1] * 250] * texts, "model": MODEL})
+    assert answer.status_code == 400
+    assert "check_embedding_ctx_length=False" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("prefix", "kind"),
     [(b"", "application/json; charset=utf-8"), (b"\xef\xbb\xbf", "application/json"), (b" \r\n", "APPLICATION/JSON")],

@@ -18,10 +18,11 @@ class BodyLimit:
     1.3 GiB and 11 s of the event loop.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, advice: str = "") -> None:
         self._app = app
         self._limit = settings.max_body_bytes
         self._values = settings.max_body_values
+        self._too_many = f"the body holds more than {self._values} JSON values" + (f"; {advice}" if advice else "")
         self._room = Room(settings.max_body_bytes_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +43,7 @@ class BodyLimit:
         async def receive_json() -> Message:
             message = await body.receive_all()
             if more_values_than(self._values, message.get("body", b"")):
-                raise BadRequest(f"the body holds more than {self._values} JSON values", code="too_many_values")
+                raise BadRequest(self._too_many, code="too_many_values")
             return message
 
         try:

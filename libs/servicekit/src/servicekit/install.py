@@ -26,10 +26,12 @@ def install(
     quiet: Collection[str] = (),
     cors_origins: Sequence[str] = (),
     around: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+    advice: str = "",
 ) -> None:
     """Add probes, metrics, gate, drain headers, limits and error answers to `app`; `quiet` paths are polled.
 
     They are outside of whatever `app.add_middleware` adds, before or after. `around` is outside of the time limit too.
+    `advice` is for who sends too many JSON values.
     """
     app.state.settings = settings
     app.state.lifecycle = None
@@ -42,7 +44,7 @@ def install(
 
     def surrounded() -> ASGIApp:
         # Starlette's own stack begins with what answers an unexpected error: that answer must pass through ours.
-        stack: ASGIApp = BodyLimit(build(), settings)
+        stack: ASGIApp = BodyLimit(build(), settings, advice)
         stack = Deadline(stack, settings.request_timeout)
         for layer in around:
             stack = layer(stack)

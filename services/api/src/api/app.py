@@ -12,6 +12,7 @@ from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
 from api.resources import RESOURCES
 from api.routes import documents, embeddings, models, page, search
+from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
 from servicekit import Lifecycle, Resource, install
 from servicekit.errors import error_responses
@@ -41,5 +42,6 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
     around = [RateLimitHeaders] if settings.quota else []
-    install(app, settings, cors_origins=settings.cors(), around=around)
+    advice = f"if they are token ids: {SEND_TEXTS}"
+    install(app, settings, cors_origins=settings.cors(), around=around, advice=advice)
     return app

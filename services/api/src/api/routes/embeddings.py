@@ -11,7 +11,7 @@ from api.dependencies import embedder_of
 from api.embedder import Embedded
 from api.embedding import Item
 from api.routes.models import served_model
-from api.schemas.embeddings import EmbeddingList, EmbeddingRequest
+from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
 from servicekit.errors import BadRequest, error_responses
 
@@ -23,8 +23,7 @@ PIECE = 64  # vectors, written in 1 ms
 # of "hello world" so read has a cosine of 0.17 to its own.
 TEXTS_ONLY = (
     "input must be a string or a list of strings, not token ids: those of another model's vocabulary would be read as "
-    "other words. LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False. Ids of this model's "
-    "own vocabulary are taken where the server runs with TOKEN_IDS=1"
+    f"other words. {SEND_TEXTS}. Ids of this model's own vocabulary are taken where the server runs with TOKEN_IDS=1"
 )
 
 

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.base import RequestBody, Text
 
+SEND_TEXTS = "LangChain's OpenAIEmbeddings sends texts with check_embedding_ctx_length=False"
 MAX_IDS = 131_072  # token ids of one call: 2,048 inputs of 64, or 512 of the 256 that the model reads
 
 # fail_fast: one problem is reported; to collect those of 1.4 million empty lists took 11 s and 1.3 GiB.
@@ -38,7 +39,8 @@ def _one_shape(value: object) -> object:
         raise PydanticCustomError("input_type", "must hold strings, token ids, or lists of token ids")
     ids = sum(len(each) for each in value if isinstance(each, list))
     if ids > MAX_IDS:
-        raise PydanticCustomError("too_many_ids", "must hold at most {limit} token ids in all", {"limit": MAX_IDS})
+        limits = {"limit": MAX_IDS, "instead": SEND_TEXTS}
+        raise PydanticCustomError("too_many_ids", "must hold at most {limit} token ids in all; {instead}", limits)
     return shape.validate_python(value)
 
 
