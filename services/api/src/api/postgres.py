@@ -1,6 +1,5 @@
 """Opens Postgres: an engine that answered at the schema this code is written for."""
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ class Database:
 
 def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
     """An engine whose connections `connector` makes, and whose errors quote no parameters: they are users' texts."""
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)  # at debug it logs every row
     engine = create_async_engine(
         "postgresql+asyncpg://",
         connect_args={"async_creator_fn": connector, **connector.address.dialect},
