@@ -155,3 +155,12 @@ def test_signals_go_to_the_master(whole: EmbeddedStack) -> None:
     poll_until(lambda: len(whole.pids("worker")) == before + 1, 10, "one more process")
     whole.signal("worker", Signals.SIGTTOU)
     poll_until(lambda: len(whole.pids("worker")) == before, 30, "one process less")
+
+
+def test_no_proxy_is_believed_unless_the_caller_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All clients of the stack come from 127.0.0.1, the services' default, and could name other ones."""
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    assert service_environment({})["FORWARDED_ALLOW_IPS"] == "0.0.0.0/32"
+    assert service_environment({"FORWARDED_ALLOW_IPS": "10.0.0.1"})["FORWARDED_ALLOW_IPS"] == "10.0.0.1"
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.2")
+    assert service_environment({})["FORWARDED_ALLOW_IPS"] == "10.0.0.2"

@@ -29,6 +29,12 @@ def key(stack: EmbeddedStack) -> str:
     return uuid4().hex
 
 
+def addresses(stack: EmbeddedStack) -> dict[str, object]:
+    """The settings that lead an api to the stack's other parts."""
+    urls = {"DATABASE_URL": stack.url("postgres"), "REDIS_URL": stack.url("valkey")}
+    return {**urls, "WORKER_URL": stack.url("worker")}
+
+
 def ask(client: TestClient, key: str, texts: int = 1) -> httpx2.Response:
     """Embed so many known texts."""
     body = {"input": ["quota"] * texts, "model": MODEL}
@@ -45,12 +51,8 @@ def test_two_replicas_share_a_quota(start: Start, key: str) -> None:
 
 def test_the_processes_of_a_pod_share_a_quota(stack: EmbeddedStack, key: str, tmp_path: Path) -> None:
     """Of 60 calls on fresh connections to three processes exactly as many pass as the quota has, at once or not."""
-    addresses = {
-        "DATABASE_URL": stack.url("postgres"),
-        "REDIS_URL": stack.url("valkey"),
-        "WORKER_URL": stack.url("worker"),
-    }
-    with Gunicorn(CONF, tmp_path, **addresses, WEB_CONCURRENCY=3, QUOTA="25/hour", DRAIN_SECONDS=0) as api:
+    settings = {**addresses(stack), "WEB_CONCURRENCY": 3, "QUOTA": "25/hour", "DRAIN_SECONDS": 0}
+    with Gunicorn(CONF, tmp_path, **settings) as api:
         api.wait_ready()
         with ThreadPoolExecutor(8) as clients:
             calls = [clients.submit(api.post, "/v1/embeddings", {"input": "q", "model": MODEL}) for _ in range(60)]
@@ -144,10 +146,18 @@ def test_counting_starts_no_thread(stack: EmbeddedStack, start: Start, key: str)
         stack.start("valkey")
 
 
-def test_callers_without_keys_are_told_apart_by_address(start: Start, key: str) -> None:
-    """Without API_KEYS a quota is counted for each client's address; a forged header makes no other caller."""
-    client = start(quota="3/hour")
-    body = {"input": "q", "model": MODEL}
-    forged = [{"X-Forwarded-For": f"203.0.113.{last}", "Forwarded": f"for=203.0.113.{last}"} for last in range(5)]
-    statuses = [client.post("/v1/embeddings", json=body, headers=each).status_code for each in forged]
-    assert statuses == [200] * 3 + [429] * 2
+def test_callers_without_keys_are_told_apart_by_address(stack: EmbeddedStack, key: str, tmp_path: Path) -> None:
+    """Behind a trusted proxy each client has its quota, IPv6 by /64; an address that a client adds is no other caller."""
+    settings = {**addresses(stack), "QUOTA": "2/hour", "DRAIN_SECONDS": 0, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
+    clients = ["203.0.113.7", "198.51.100.1, 203.0.113.7", "198.51.100.2,203.0.113.7", "203.0.113.8"]
+    subscriber = [f"2001:db8:1:2:{last}::1" for last in range(3)]
+    with Gunicorn(CONF, tmp_path, **settings) as api:
+        api.wait_ready()
+        with httpx2.Client(base_url=f"http://127.0.0.1:{api.port}", trust_env=False) as proxy:
+
+            def ask(forwarded: str) -> int:
+                body = {"input": "q", "model": MODEL}
+                return proxy.post("/v1/embeddings", json=body, headers={"X-Forwarded-For": forwarded}).status_code
+
+            assert [ask(each) for each in clients] == [200, 200, 429, 200]
+            assert [ask(each) for each in subscriber] == [200, 200, 429]
