@@ -12,6 +12,7 @@ from servicekit.access import Access
 from servicekit.body_limit import BodyLimit
 from servicekit.cors import Cors
 from servicekit.deadline import Deadline
+from servicekit.docs_page import install_docs
 from servicekit.errors import ERROR_CONTENT, ErrorEnvelope, install_errors
 from servicekit.gate import Gate
 from servicekit.head import HeadAsGet
@@ -37,6 +38,7 @@ def install(
     app.state.lifecycle = None
     app.state.ready = False
     install_errors(app)
+    install_docs(app)
     app.include_router(probes.router)  # for the OpenAPI document
     app.include_router(metrics.router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
