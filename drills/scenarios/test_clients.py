@@ -1,0 +1,91 @@
+"""Clients that send too little, or too much."""
+
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from drills.drill import Drill
+
+GIVEN = 8.0  # seconds until clients that are sent away after 3 must be gone
+OF_EACH = 30
+HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+FIRST = b"HEAD /livez HTTP/1.1\r\nHost: api\r\n\r\n"
+# What is sent after a first request or without one, and how the answer begins: silence is closed without one.
+BEGINNINGS = {
+    b"": b"",
+    b"POST /v1/emb": b"HTTP/1.1 408",
+    HEAD[:60]: b"HTTP/1.1 408",
+    HEAD % 100 + b"{": b"HTTP/1.1 504",
+}
+ANSWER_SECONDS = 20.0
+LARGE, HUGE = 4 * 2**20, 20 * 2**20  # bytes: within MAX_BODY_BYTES, and beyond
+
+
+def test_slow_clients(drill: Drill) -> None:
+    drill.load("api_repeated", "search")
+    drill.go(0.2)
+    with ExitStack() as held, drill.fault():
+        clients = [_begin(drill, held, each) for each in BEGINNINGS for _ in range(OF_EACH)]
+        clients += [_begin(drill, held, each, FIRST) for each in BEGINNINGS if each for _ in range(OF_EACH)]
+        ends = time.monotonic() + GIVEN
+        found = [(_first_line(client, ends - time.monotonic()), beginning) for client, beginning in clients]
+    kept = Counter(beginning for line, beginning in found if line is None or line[:12] != BEGINNINGS[beginning])
+    drill.expect("they are sent away", not kept, f"of {OF_EACH} each, before a first request or after it: {dict(kept)}")
+    drill.go(1)
+    drill.finish()
+
+
+def test_large_bodies(drill: Drill) -> None:
+    drill.load("api_repeated", "search")
+    drill.go(0.2)
+    with ExitStack() as held, drill.fault():
+        large = [(held.enter_context(_connect(drill)), LARGE) for _ in range(12)]
+        huge = [(held.enter_context(_connect(drill)), HUGE) for _ in range(2)]
+        for client, size in (*large, *huge):
+            _send(client, [HEAD % size, b"," * (size // 2)])
+        for client, size in (*large, *huge):
+            _send(client, [b"," * (size - size // 2)])
+        answers = [_first_line(client, ANSWER_SECONDS) for client, _ in (*large, *huge)]
+    statuses = Counter((line or b"")[9:12].decode() or "none" for line in answers)
+    drill.prove("some find no room", statuses["503"])
+    drill.expect("each gets its answer", set(statuses) <= {"400", "413", "503"}, dict(statuses))
+    drill.expect("what is beyond the limit is refused", statuses["413"] == len(huge), dict(statuses))
+    drill.go(1)
+    drill.finish()
+
+
+def _begin(drill: Drill, held: ExitStack, beginning: bytes, first: bytes = b"") -> tuple[socket.socket, bytes]:
+    """A client that sends the beginning of a request, after a whole one or as its first."""
+    client = held.enter_context(_connect(drill))
+    if first:
+        client.sendall(first)
+        drill.require("the first request is answered", _first_line(client, GIVEN), "it is not")
+    client.sendall(beginning)
+    drill.prove("half a request waits", _first_line(client, 0.001) is None)
+    return client, beginning
+
+
+def _connect(drill: Drill) -> socket.socket:
+    return socket.create_connection(drill.address("api"), timeout=10)
+
+
+def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
+    """As many clients do: on, whatever has been answered; a reset shows when the answer is read."""
+    try:
+        for piece in pieces:
+            client.sendall(piece)
+    except OSError:
+        return
+
+
+def _first_line(client: socket.socket, seconds: float) -> bytes | None:
+    """Of what is answered by then; empty when the connection was closed, None when nothing has happened."""
+    client.settimeout(max(0.001, seconds))
+    try:
+        return client.recv(1000).partition(b"\r\n")[0]
+    except TimeoutError:
+        return None
+    except OSError:
+        return b""
