@@ -2,6 +2,8 @@
 
 import math
 
+from gunicorn.arbiter import Arbiter
+
 from api.settings import ApiSettings
 from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
 from servicekit.logs import logging_config
@@ -22,3 +24,9 @@ keepalive = 75  # longer than any client keeps an idle connection, or the two ra
 
 worker_tmp_dir = "/dev/shm"  # heartbeats on a disk can block
 control_socket_disable = True  # it wants a writable home
+
+
+def when_ready(server: Arbiter) -> None:
+    """Said once, not by each process."""
+    if settings.environment == "production" and not settings.keys():
+        server.log.warning("ENVIRONMENT=production without API_KEYS: /v1 is open to everybody")

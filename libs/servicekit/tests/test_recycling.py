@@ -114,20 +114,25 @@ def test_a_process_that_exits_takes_nothing_with_it(world: World, start: Start, 
     assert list(world.folder.glob("of-the-master-*")) == []
 
 
-def test_another_master_has_metrics_of_its_own(world: World, start: Start) -> None:
-    """After SIGHUP and SIGUSR2 the new master outlives the old one, and the folder that goes with it."""
+def test_another_master_takes_over(world: World, start: Start) -> None:
+    """After SIGHUP and SIGUSR2 the new master has metrics of its own, and is warm when the old one ends: none is lost."""
     service = start(DRAIN_SECONDS=0.1).wait_ready()
     service.process.send_signal(signal.SIGHUP)
     until(lambda: (service.log.count("-> ready") == 2, service.log[-1500:]), 20, "a new generation")
     until(lambda: (len(service.workers()) == 1, service.log[-1500:]), 20, "an end of the old one")
-    service.process.send_signal(signal.SIGUSR2)
-    until(lambda: (service.log.count("-> ready") == 3, service.log[-1500:]), 20, "a new master's process")
-    [upgraded] = [each for each in psutil.Process(service.process.pid).children() if each.children()]
-    try:
-        service.terminate()
-        service.wait_exit()
-        service.wait_ready()
-        assert service.get("/metrics").status == 200
-    finally:
-        for each in [*upgraded.children(), upgraded]:
-            each.kill()
+    world.model(1)
+    with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
+        service.process.send_signal(signal.SIGUSR2)
+        until(lambda: (service.log.count("-> ready") == 3, service.log[-1500:]), 20, "a new master's process")
+        [upgraded] = [each for each in psutil.Process(service.process.pid).children() if each.children()]
+        try:
+            service.terminate()
+            service.wait_exit()
+            service.wait_ready()
+            assert service.get("/metrics").status == 200
+            load.wait_for(load.sent + 20)
+        finally:
+            ledger = load.ledger.before.copy()
+            for each in [*upgraded.children(), upgraded]:
+                each.kill()
+    assert set(ledger) == {200}, ledger

@@ -1,5 +1,6 @@
 """SIGHUP with something that can't be used changes nothing: the old processes serve on, and the next SIGHUP works."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,37 @@ def test_a_new_generation_that_cannot_start_is_waited_for(world: World, conf: Pa
         until(lambda: (before not in service.workers() != [], service.log[-1500:]), 30, "a new process")
         service.wait_ready()
         assert service.process.poll() is None
+
+
+def test_a_stop_does_not_wait_for_a_reload(world: World, conf: Path) -> None:
+    """SIGTERM soon after SIGHUP, while the new process warms up; gunicorn looked at no signal for a minute."""
+    with Gunicorn(conf, world.folder, WORLD=world.folder, DRAIN_SECONDS=0.1, REQUEST_TIMEOUT=60) as service:
+        service.wait_ready()
+        world.model(60)
+        service.process.send_signal(signal.SIGHUP)
+        until(lambda: (service.log.count("opened database") == 2, service.log[-1500:]), 20, "a new process")
+        service.terminate()
+        assert service.wait_exit(20) == 0
+
+
+def test_a_process_that_cannot_be_made_is_made_later(world: World, conf: Path) -> None:
+    """While the system has no room for a process the master says so, and lives."""
+    full = world.folder / "full"
+    conf.write_text(f"""{conf.read_text()}
+give_slot = pre_fork
+def pre_fork(server, worker):
+    give_slot(server, worker)
+    if os.path.exists({str(full)!r}):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+""")
+    with Gunicorn(conf, world.folder, WORLD=world.folder) as service:
+        [before] = service.wait_ready().workers()
+        full.touch()
+        os.kill(before, signal.SIGKILL)
+        until(lambda: (len(service.error_lines("no new process")) > 1, service.log[-1500:]), 20, "two attempts")
+        full.unlink()
+        service.wait_ready()
+        assert service.get("/startupz").json()["processes"] == [{"pid": service.workers()[0], "phase": "ready"}]
 
 
 @pytest.mark.parametrize("case", ["a secret file is missing", "a secret file is empty"])

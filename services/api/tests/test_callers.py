@@ -72,7 +72,16 @@ def test_keys_from_a_file_close_an_api_in_production(stack: EmbeddedStack, tmp_p
     with Gunicorn(CONF, tmp_path, DRAIN_SECONDS=0, **addresses, **files) as api:
         api.wait_ready()
         answers = [status(api.port, headers) for headers in ({}, bearer("wrong"), bearer("second-key"))]
+        assert "open to everybody" not in api.log
     assert answers == [401, 401, 200]
+
+
+def test_an_open_api_in_production_says_so(tmp_path: Path) -> None:
+    """Without API_KEYS it starts, behind a gateway that asks for keys, say; one warning tells whoever forgot them."""
+    nowhere = {"DATABASE_URL": "postgresql+asyncpg://u:p@127.0.0.1:9/d", "REDIS_URL": "redis://127.0.0.1:9/0"}
+    with Gunicorn(CONF, tmp_path, ENVIRONMENT="production", WEB_CONCURRENCY=2, **nowhere) as api:
+        api.wait_for("/livez", 200)
+        assert api.log.count("/v1 is open to everybody") == 1
 
 
 def status(port: int, headers: dict[str, str]) -> int:

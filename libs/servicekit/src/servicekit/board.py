@@ -11,6 +11,7 @@ import mmap
 import multiprocessing
 import struct
 import zlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 
 from servicekit.phase import Phase
@@ -119,6 +120,11 @@ class Board:
         written = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
         self._memory[begin : begin + len(written)] = written
         self._memory[start : start + 1] = bytes([half])
+
+    def keep(self, slots: Collection[int]) -> None:
+        """Free all slots but these."""
+        for slot in set(range(1, self._slots + 1)).difference(slots):
+            self.clear(slot)
 
     def clear(self, slot: int) -> None:
         """Free the slot of a process that is gone."""

@@ -83,6 +83,8 @@ def pre_fork(server: Arbiter, worker: "Worker") -> None:
     if not BOARD.first_ready:
         BOARD.expect(server.num_workers)
     BOARD.want(server.num_workers)
+    living: list[Any] = list(server.WORKERS.values())
+    BOARD.keep({each.slot for each in living})  # not those of processes that could not be made
     worker.slot = BOARD.claim_slot()
 
 
@@ -135,7 +137,8 @@ class Worker(UvicornWorker):
         `atexit` functions, `weakref.finalize` and with it every temporary folder of the master.
         """
         garbage.hold()
-        process.join(process.Process(BOARD, self.slot, under_gunicorn=True))
+        elder = int(os.environ.get("GUNICORN_PID", "0"))  # the master that started ours at SIGUSR2
+        process.join(process.Process(BOARD, self.slot, under_gunicorn=True, elder=elder))
         BOARD.write(self.slot, Entry(os.getpid(), Phase.STARTING))
         try:
             super().init_process()

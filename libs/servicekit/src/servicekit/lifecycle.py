@@ -75,8 +75,8 @@ class Lifecycle:
         self._warmup.add_done_callback(self._ended)
         try:
             if self.process.under_gunicorn and self.settings.warmup != "blocking":
-                while self.process.sibling_serves() and not self._warmup.done():
-                    await asyncio.wait({self._warmup}, timeout=SIBLING_POLL)
+                while self._held_back():  # noqa: ASYNC110 - memory can't wake us
+                    await asyncio.sleep(SIBLING_POLL)
             else:
                 await self._warmup
         except BaseException:
@@ -91,6 +91,12 @@ class Lifecycle:
         await self._close(self.settings.shutdown_timeout)
         if failed and self._sigterm.installed:
             process.leave(process.BACKGROUND_TASK_DIED)
+
+    def _held_back(self) -> bool:
+        """Whether this process accepts nothing yet, since siblings serve, or the pod that this one replaces."""
+        if self.process.elder_serves():
+            return not self.process.board.first_ready
+        return self.process.sibling_serves() and not self._warmup.done()
 
     def failure(self, name: str) -> str | None:
         """Why the resource `name` can't be used now, or None. Raises KeyError for an unknown one."""

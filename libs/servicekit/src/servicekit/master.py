@@ -25,6 +25,10 @@ class ReloadRefused(Exception):
     """The configuration can't be used; the message says why."""
 
 
+class WaitNoLonger(Exception):
+    """Ends a wait of gunicorn's that has nothing more to do."""
+
+
 def instruct(server: Arbiter, board: Board, own: Collection[str]) -> None:
     """Once for each master, before its first fork. `own`: variables for its processes, but for no other master."""
     if hasattr(server, "handle_urg"):
@@ -37,7 +41,8 @@ def instruct(server: Arbiter, board: Board, own: Collection[str]) -> None:
     server.stop = _announced(server.stop, board)  # type: ignore[method-assign]
     server.reexec = _without(own, server)  # type: ignore[method-assign]
     server.app.reload = _undone_if_bad(server)  # type: ignore[method-assign]
-    server.reload = _or_stay(server.reload)  # type: ignore[method-assign]
+    server.reload = _or_stay(server)  # type: ignore[method-assign]
+    server.spawn_worker = _or_later(server, board)  # type: ignore[method-assign]
 
 
 def replace(server: Arbiter, board: Board) -> None:
@@ -90,16 +95,46 @@ def _gist(said: str) -> str:
     return "; ".join([line for line in lines if line.startswith("bad setting ")] or lines[-1:])
 
 
-def _or_stay(reload: Callable[[], None]) -> Callable[[], None]:
-    """SIGHUP with a configuration that can't be used changes nothing."""
+def _or_stay(server: Arbiter) -> Callable[[], None]:
+    """SIGHUP with a configuration that can't be used changes nothing.
+
+    Having started the new processes, gunicorn waits `graceful_timeout` for an end of the old ones, which wait for the
+    new ones; signals, SIGTERM too, would wait with it.
+    """
+    reload = server.reload
 
     def reload_or_stay() -> None:
+        server.reap_workers = _wait_no_longer  # type: ignore[method-assign] # what that wait begins with
         try:
             reload()
         except ReloadRefused as error:
             log.error("not reloaded: %s; the running processes serve on", error)
+        except WaitNoLonger:
+            pass
+        finally:
+            del server.reap_workers
 
     return reload_or_stay
+
+
+def _wait_no_longer() -> None:
+    raise WaitNoLonger
+
+
+def _or_later(server: Arbiter, board: Board) -> Callable[[], int]:
+    """A process that can't be made (no memory, no process ids) is made later; gunicorn's master would exit."""
+    spawn = server.spawn_worker
+
+    def spawn_or_later() -> int:
+        try:
+            return spawn()
+        except (OSError, RuntimeError) as error:
+            if not board.first_ready:
+                raise
+            log.error("no new process: %s", error)
+            return 0
+
+    return spawn_or_later
 
 
 def _without(own: Collection[str], server: Arbiter) -> Callable[[], None]:

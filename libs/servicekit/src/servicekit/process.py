@@ -26,10 +26,19 @@ class Process:
     board: Board = field(default_factory=lambda: Board(slots=1))
     slot: int = 1
     under_gunicorn: bool = False
+    elder: int = 0  # process id of another master, whose processes serve on the same port until it ends
 
     def sibling_serves(self) -> bool:
         """Whether another process of the pod can answer requests now."""
         return any(each.phase.serving for each in self._siblings())
+
+    def elder_serves(self) -> bool:
+        """Whether the processes of another master answer requests."""
+        try:
+            os.kill(self.elder, 0)
+        except ProcessLookupError:
+            return False
+        return self.elder != 0
 
     def is_replaced(self, leaving_since: float) -> bool:
         """Whether the pod needs this process no longer: enough others are ready and stay longer, or all of it stops."""
