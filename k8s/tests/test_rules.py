@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from k8s.tests.examples import EXAMPLES
-from k8s.tests.examples.changes import Example
+from k8s.tests.examples.changes import Example, setting
 from k8s.tests.rendering import K8S, render
-from k8s.tests.rules import RULES, Rule
+from k8s.tests.rules import RULES, Rule, security
 
 pytestmark = pytest.mark.kubectl
 
@@ -30,6 +30,14 @@ def test_it_refuses(rule: Rule, overlay: str, change: Callable[..., None], messa
     complaints = list(rule(manifest))
     assert complaints
     assert any(message in complaint for complaint in complaints), complaints
+
+
+@pytest.mark.parametrize("name", ["TOKEN_IDS", "MAX_QUEUE_TOKENS", "MAX_BATCH_TOKENS", "MAX_INPUTS"])
+def test_tokens_of_a_text_are_no_secret(name: str) -> None:
+    """A setting that counts tokens may stand in a manifest."""
+    manifest = render(K8S / "overlays" / "local")
+    setting(name, "1")(manifest)
+    assert list(security.secrets_are_references(manifest)) == []
 
 
 def test_every_rule_has_an_example() -> None:

@@ -65,6 +65,7 @@ SECURITY: dict[Rule, list[Example]] = {
         production(added({"kind": "Secret", "stringData": {"api-keys": "k"}}), "Secret/added: holds secrets"),
         local(setting("DATABASE_URL", "postgresql+asyncpg://me:word@db/x"), "DATABASE_URL is a secret in plain text"),
         local(setting("API_KEYS", "word"), "API_KEYS is a secret in plain text"),
+        local(setting("ACCESS_TOKEN", "word"), "ACCESS_TOKEN is a secret in plain text"),
         local(added({"kind": "ConfigMap", "data": {"REDIS_URL": "redis://:word@r"}}), "ConfigMap/added: REDIS_URL"),
     ],
     security.production_is_closed: [

@@ -10,7 +10,8 @@ from k8s.tests.rules.server import settings_of
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 THROWAWAY = "warmstart/password"  # the label that says so
 CREDENTIALS = re.compile(r"://[^/\s]*:[^/\s]+@")
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEYS|REDISCLI_AUTH")
+# TOKEN_IDS and MAX_QUEUE_TOKENS are about the tokens of a text.
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN(?!_IDS|S$)|API_KEYS|REDISCLI_AUTH")
 
 
 def namespace_enforces_restricted(manifest: Manifest) -> Iterator[str]:
