@@ -148,3 +148,10 @@ def no_disconnect() -> None:
         return await work
 
     routes.unless_disconnected = regardless  # type: ignore[attr-defined]
+
+
+def no_lingering() -> None:
+    """A connection is closed with its answer, whatever the client still sends."""
+    from servicekit.lingering import Lingering
+
+    Lingering.close = lambda self: self._transport.close()  # type: ignore[method-assign]

@@ -341,13 +341,28 @@ TRAFFIC = (
     ),
     Row(
         "slow_clients",
-        "Clients that open connections and send half a request hold up nobody, and are sent away at REQUEST_TIMEOUT.",
-        "200 connections with half a request each",
+        "Clients that fall silent, before or after a first request, hold up nobody, and are sent away in time.",
+        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3, REQUEST_TIMEOUT=3",
         probes={"api": STEADY},
         bites=("half a request waits",),
         cluster="nothing is different: the load goes to the only pod",
-        settings={"api": {"REQUEST_TIMEOUT": "3"}},
-        control=Control("REQUEST_TIMEOUT", breaks="they are sent away", settings={"api": {"REQUEST_TIMEOUT": "600"}}),
+        settings={"api": {"REQUEST_TIMEOUT": "3", "HEADER_TIMEOUT": "3"}},
+        control=Control(
+            "HEADER_TIMEOUT",
+            breaks="they are sent away",
+            settings={"api": {"HEADER_TIMEOUT": "600"}},
+        ),
+    ),
+    Row(
+        "large_bodies",
+        "Large bodies find room or an answer that says when to come back; who sends before reading gets it too.",
+        "12 clients that send half of 4 MiB, then the rest, and then read; 2 of 20 MiB",
+        probes={"api": STEADY},
+        bites=("some find no room",),
+        cluster="nothing is different: the load goes to the only pod",
+        control=Control(
+            "reading on after an early answer", breaks="each gets its answer", patches={"api": "no_lingering"}
+        ),
     ),
     Row(
         "coupling",

@@ -1,10 +1,8 @@
-"""Restarts under load, overload, and clients that behave badly."""
+"""Restarts under load, overload, and clients that leave."""
 
 import http.client
 import json
-import socket
 import time
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from drills.drill import Drill
@@ -17,9 +15,6 @@ from stack import Part
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second
 PROMPT = 0.8  # seconds; a few passes
-GIVEN = 8.0  # seconds until clients that REQUEST_TIMEOUT=3 sends away must be gone
-SLOW_CLIENTS = 200
-HALF = b"POST /v1/embeddings HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
 
 def roll(drill: Drill, part: Part) -> None:
@@ -97,29 +92,3 @@ def test_clients_leave(drill: Drill) -> None:
     drill.measure(
         clients_that_left=sum(not row.ok for row in leavers.rows()), typical_seconds_of_those_who_stay=typical
     )
-
-
-def test_slow_clients(drill: Drill) -> None:
-    address = drill.address("api")
-    drill.load("api_repeated", "search")
-    drill.go(0.2)
-    with ExitStack() as held, drill.fault():
-        clients = [held.enter_context(socket.create_connection(address, timeout=10)) for _ in range(SLOW_CLIENTS)]
-        for client in clients:
-            client.sendall(HALF)
-        drill.prove("half a request waits", not any(_first_line(client, 0.001) for client in clients))
-        ends = time.monotonic() + GIVEN
-        answers = [_first_line(client, ends - time.monotonic()) for client in clients]
-    sent_away = sum(b"504" in answer for answer in answers)
-    drill.expect("they are sent away", sent_away == SLOW_CLIENTS, f"{sent_away} of {SLOW_CLIENTS} got a 504")
-    drill.go(1)
-    drill.finish()
-
-
-def _first_line(client: socket.socket, seconds: float) -> bytes:
-    """Of the answer, if there is one by then."""
-    client.settimeout(max(0.001, seconds))
-    try:
-        return client.recv(100).partition(b"\r\n")[0]
-    except OSError:
-        return b""
