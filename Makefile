@@ -14,7 +14,7 @@ LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(H
 INSTALLED := .venv/.installed
 PROJECTS := libs/servicekit/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
 
-.PHONY: help install artifact images up down test drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install artifact images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -46,6 +46,9 @@ artifact: install  ## Export the model into .warmstart/artifacts (done by the ot
 
 test: artifact  ## Run every test
 	$(RUN) -m pytest
+
+test-python: install  ## The tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
+	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
 
 drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$(DRILLS)"

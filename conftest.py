@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NamedTuple
 
 import pytest
@@ -21,11 +22,17 @@ class Tool(NamedTuple):
     silence: Callable[[], str]
 
 
+def no_torch() -> str:
+    """It is there for Python 3.11; serving never needs it."""
+    return "" if find_spec("torch") else "torch is not installed (make test-python)"
+
+
 TOOLS = {
     "engine": Tool("a Docker engine with compose", "container tests", "REQUIRE_ENGINE", docker.silence),
     "kubectl": Tool(
         "a kubectl that renders kustomizations", "tests of manifests", "REQUIRE_KUBECTL", rendering.silence
     ),
+    "reference": Tool("torch and the model's weights", "tests of the reference engine", "REQUIRE_TORCH", no_torch),
 }
 LEFT_OUT = pytest.StashKey[list[str]]()
 

@@ -28,6 +28,9 @@ if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
 fi
+# The tests of library and services under other Pythons, for which there is no torch.
+compile requirements/test.lock --constraint requirements/dev.lock --group test "$kit" "$api" "$worker" \
+    --extra onnx --extra openvino
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 # Clients of the api, in an environment that their tests make.

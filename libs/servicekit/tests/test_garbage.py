@@ -19,7 +19,8 @@ def test_a_starting_process_collects_nothing(world: World, start: Start) -> None
     service = start("no_gate")
     service.wait_for_log("opening database failed")
     before = service.get("/collector").json()
-    assert (before["frozen"], before["threshold"]) == (0, garbage.START)
+    assert before["frozen"] < 1000  # Python 3.12 begins with some hundred
+    assert before["threshold"] == garbage.START
     assert service.get(f"/collector?cycles={2 * garbage.SERVE}").json() == before
 
 

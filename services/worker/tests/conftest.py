@@ -1,5 +1,7 @@
 """The real model, loaded once a test run."""
 
+import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
+OF_THE_REFERENCE = {"folder", "engine", "reference"}  # fixtures that need the model itself
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what can't run without torch."""
+    if OF_THE_REFERENCE & set(getattr(item, "fixturenames", ())):
+        item.add_marker("reference")
+
+
 @pytest.fixture(scope="session")
 def folder() -> ModelFolder:
     """The default model's folder."""
@@ -21,8 +32,13 @@ def folder() -> ModelFolder:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too."""
+    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too.
+
+    Where there is no torch, another Python has made it (`make test-python`).
+    """
     folder: Path = tmp_path_factory.mktemp("artifacts")
+    if made := os.environ.get("ARTIFACTS_FOR_TESTS"):
+        return Path(shutil.copytree(made, folder, dirs_exist_ok=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS", str(folder))
         assert export.main(["--int8"]) == 0

