@@ -55,7 +55,8 @@ def test_the_api_finds_everything_it_needs(whole: EmbeddedStack) -> None:
     """It was given the addresses and passwords of the others, and a migrated database."""
     status, body = fetch(f"{whole.url('api')}/readyz?verbose")
     assert status == 200
-    assert all(line.startswith("[+]") for line in body.decode().splitlines() if line.startswith("["))
+    checks = [line.split()[0] for line in body.decode().splitlines() if line.startswith("[")]
+    assert sorted(checks) == ["[+]lifecycle", "[+]postgres", "[+]redis", "[+]worker"]
 
 
 def test_a_second_up_keeps_every_process(whole: EmbeddedStack) -> None:

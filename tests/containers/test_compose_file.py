@@ -35,6 +35,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_every_container_is_confined(services: Any) -> None:
     """Nothing is writable, no capability is kept or regained, and memory, CPU and processes have limits."""
+    assert {"front", "api", "worker", "postgres", "valkey"} <= set(services)
     for service in services.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]

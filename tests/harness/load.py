@@ -2,6 +2,7 @@
 
 import http.client
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Self
 from tests.harness.http import Answer, exchange, outcome
 from tests.harness.until import until
 
+KEPT_SECONDS = 4.0  # below CONNECTION_MAX_AGE: these clients shall be told to leave by the drain alone
 READINESS_PERIOD = 0.02  # seconds; a load balancer looks less often, but acts on the same answer
 
 
@@ -70,8 +72,10 @@ class Load:
     def _pooled(self) -> None:
         while not self._stop.is_set() and not self._told.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=15)
-            while not self._stop.is_set() and self._may_reuse(connection, self.ledger.before):
-                pass
+            old = time.monotonic() + KEPT_SECONDS
+            while self._may_reuse(connection, self.ledger.before) and not self._stop.is_set():
+                if time.monotonic() > old:
+                    break
             connection.close()
 
     def _fresh(self) -> None:

@@ -99,7 +99,7 @@ def test_a_dead_background_task_fails_its_process(world: World, start: Start, dr
     service.wait_ready()
     assert len(service.error_lines("background task 'watcher' died: poisoned")) == 1
     assert service.error_lines(f"Worker (pid:{before[0]}) exited with code 1")
-    assert world.trace()[-6:-3] == ["close model", "close cache", "close database"] or "close model" in world.trace()
+    assert [line for line in world.trace() if "close" in line] == ["close model", "close cache", "close database"]
 
 
 def test_an_unwatched_background_task_may_die(world: World, start: Start) -> None:
@@ -115,7 +115,7 @@ def test_a_blocked_event_loop_is_replaced(world: World, start: Start) -> None:
     """A process whose loop stands still fails its `/livez`; gunicorn's `timeout` replaces it."""
     service = start(TIMEOUT=2).wait_ready()
     before = service.workers()
-    with pytest.raises((OSError, Exception)):
+    with pytest.raises(TimeoutError):
         service.get("/block?seconds=60", timeout=0.2)
     service.wait_for("/livez", "TimeoutError")
     until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")

@@ -141,7 +141,7 @@ def test_the_callers_budget_counts_when_it_is_shorter(client: TestClient, asked:
     """`X-Request-Timeout` shortens the budget and can't lengthen it; what is no number is ignored."""
     headers = {"X-Request-Timeout": asked} if asked else {}
     left = client.get("/left", headers=headers).json()
-    assert most / 2 < left <= most
+    assert 0 < left <= most
 
 
 def test_metrics_are_labelled_by_template(client: TestClient) -> None:

@@ -28,14 +28,22 @@ def test_sigterm_under_load_loses_nothing(world: World, start: Start) -> None:
 
 
 def test_without_the_drain_requests_are_lost(world: World, start: Start) -> None:
-    """Control of rule 7: a listener that closes at once loses requests of clients that nobody told."""
-    service = start("no_drain", LOG_LEVEL="warning").wait_ready()
-    with Load(service.port, "/work") as load:
-        load.wait_for(1000)
-        service.terminate()
-        service.wait_exit()
-        load.wait_for(load.sent + 50)
-    assert load.ledger.lost != {}
+    """Control of rule 7: a listener that closes at once loses requests of clients that nobody told.
+
+    Nearly always: an answer that was under way may be what tells them.
+    """
+    lost: dict[int | str, int] = {}
+    for _ in range(5):
+        service = start("no_drain", LOG_LEVEL="warning").wait_ready()
+        with Load(service.port, "/work") as load:
+            load.wait_for(1000)
+            service.terminate()
+            service.wait_exit()
+            load.wait_for(load.sent + 50)
+        lost |= load.ledger.lost
+        if lost:
+            break
+    assert lost != {}
 
 
 def test_draining_answers_say_connection_close(world: World, start: Start) -> None:
@@ -119,8 +127,7 @@ def test_requests_in_flight_end_before_resources_close(world: World, start: Star
     """A request that is running when the drain ends is answered; only then do resources close, in reverse order."""
     service = start(DRAIN_SECONDS=0.2).wait_ready()
     with Load(service.port, "/work?seconds=1.5", pooled=1, fresh=0) as load:
-        service.wait_for_log("-> ready")
-        time.sleep(0.3)  # the request is on its way
+        service.wait_for_log("working for 1.5 s")
         service.terminate()
         assert service.wait_exit() == 0
     assert load.ledger.before == {200: 1}

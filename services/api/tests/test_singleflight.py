@@ -1,6 +1,7 @@
 """Concurrent calls for the same keys do the work once."""
 
 import asyncio
+import gc
 from collections.abc import Mapping
 
 import pytest
@@ -38,6 +39,7 @@ async def test_concurrent_calls_share_work() -> None:
     flight, work = SingleFlight[str, str](), Work()
     first = asyncio.create_task(flight.run(["a", "b"], work))
     await until(lambda: work.asked)
+    assert "a" in flight
     second = asyncio.create_task(flight.run(["b", "c"], work))
     await until(lambda: len(work.asked) == 2)
     work.go.set()
@@ -100,6 +102,26 @@ async def test_every_other_error_reaches_all_who_wait() -> None:
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(each) for each in outcomes] == ["overloaded"] * 3
     assert len(work.asked) == 1
+
+
+async def test_an_error_that_nobody_waits_for_any_more_is_no_log_line() -> None:
+    """All who waited may leave in the moment in which the work fails."""
+    flight, work = SingleFlight[str, str](), Work()
+    work.error = RuntimeError("too late")
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    async def leave() -> bool:
+        call = asyncio.create_task(flight.run(["a"], work))
+        await until(lambda: work.asked)
+        flight._flights["a"].task.add_done_callback(lambda _: call.cancel())
+        work.go.set()
+        await asyncio.wait({call})
+        return call.cancelled()
+
+    assert await leave()
+    gc.collect()  # a task reports an error that nobody has looked at as it goes
+    assert reported == []
 
 
 async def test_nothing_is_kept_after_the_work() -> None:

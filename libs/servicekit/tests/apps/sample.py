@@ -6,6 +6,7 @@ The model is broken while there is a file `model-broken`; of one process, `model
 
 import asyncio
 import gc
+import logging
 import os
 import sys
 import time
@@ -17,6 +18,8 @@ from fastapi import APIRouter, FastAPI, Request
 
 from servicekit import Fatal, Lifecycle, Resource, ServiceSettings, install, process
 from servicekit.executor import DaemonExecutor
+
+log = logging.getLogger("sample")
 
 WORLD = Path(os.environ.get("WORLD", "/nonexistent"))
 
@@ -111,6 +114,7 @@ def create_app() -> FastAPI:
 
     @app.get("/work")
     async def work(seconds: float = 0) -> dict[str, int]:
+        log.info("working for %g s", seconds)
         await asyncio.sleep(seconds)
         return {"pid": os.getpid()}
 
