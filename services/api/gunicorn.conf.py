@@ -1,5 +1,6 @@
 """How the api runs: `gunicorn -c services/api/gunicorn.conf.py` from the repository root."""
 
+import logging
 import math
 
 from gunicorn.arbiter import Arbiter
@@ -29,4 +30,4 @@ control_socket_disable = True  # it wants a writable home
 def when_ready(server: Arbiter) -> None:
     """Said once, not by each process."""
     if settings.environment == "production" and not settings.keys():
-        server.log.warning("ENVIRONMENT=production without API_KEYS: /v1 is open to everybody")
+        logging.getLogger("api").warning("ENVIRONMENT=production without API_KEYS: /v1 is open to everybody")

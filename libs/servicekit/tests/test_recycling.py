@@ -115,7 +115,7 @@ def test_a_process_that_exits_takes_nothing_with_it(world: World, start: Start, 
 
 
 def test_another_master_takes_over(world: World, start: Start) -> None:
-    """After SIGHUP and SIGUSR2 the new master has metrics of its own, and is warm when the old one ends: none is lost."""
+    """After SIGHUP and SIGUSR2 a new master has metrics of its own, and no request is lost when the old one ends."""
     service = start(DRAIN_SECONDS=0.1).wait_ready()
     service.process.send_signal(signal.SIGHUP)
     until(lambda: (service.log.count("-> ready") == 2, service.log[-1500:]), 20, "a new generation")
