@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from drills import controls
+from drills.matrix import ROWS
+from servicekit.errors import Overloaded
 from tests.harness.gunicorn import REPOSITORY
+from worker.speed import Speed
+from worker.token_queue import TokenQueue
 
 SELECTIONS = {
     "embedded": "worker_process_killed or redis_stopped",
@@ -40,3 +45,18 @@ def test_drills_hold_and_their_controls_fail(kind: str, tmp_path: Path, capsys: 
     expected = {(name, False): "held" for name in names} | {(name, True): "failed as it must" for name in names}
     assert verdicts == expected
     assert (tmp_path / "index.html").read_text().count("<svg") == len(expected)
+
+
+def test_overloads_control_takes_both_bounds_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker refuses by tokens and by time: without one of the bounds it refuses still, and the control passes."""
+    [control] = [row.control for row in ROWS if row.name == "overload"]
+    assert control
+    monkeypatch.setattr(TokenQueue, "reserve", TokenQueue.reserve)  # put back afterwards
+    queue = TokenQueue(10**12, Speed(100, 1))
+    queue.waiting_tokens = 10**9
+    with pytest.raises(Overloaded, match="it may take"), queue.reserve(10, 0.001):
+        pass
+    getattr(controls, control.patches["worker"])()
+    with queue.reserve(10, 0.001):
+        assert queue.waiting_tokens == 10**9 + 10
+    assert queue.waiting_tokens == 10**9
