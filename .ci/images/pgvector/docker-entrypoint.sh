@@ -16,6 +16,17 @@ from_file() {
     unset "$file"
 }
 
+# initdb wants a name for its user, who may be any: a wrapper gives it one.
+name_user() {
+    getent passwd "$(id -u)" >/dev/null && return
+    NSS_WRAPPER_PASSWD=$(mktemp) NSS_WRAPPER_GROUP=$(mktemp)
+    printf 'postgres:x:%s:%s:PostgreSQL:%s:/bin/false\n' "$(id -u)" "$(id -g)" "$PGDATA" >"$NSS_WRAPPER_PASSWD"
+    printf 'postgres:x:%s:\n' "$(id -g)" >"$NSS_WRAPPER_GROUP"
+    export NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP
+    LD_PRELOAD=$(echo /usr/lib/*/libnss_wrapper.so)
+    export LD_PRELOAD
+}
+
 initialize() {
     local auth=${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}
     [[ -n ${POSTGRES_PASSWORD:-} || $auth == trust ]] || fail "POSTGRES_PASSWORD is not set"
@@ -58,5 +69,9 @@ if [[ $(id -u) == 0 ]]; then
 fi
 mkdir -p "$PGDATA"
 chmod 700 "$PGDATA"
-[[ -s $PGDATA/PG_VERSION ]] || initialize
+if [[ ! -s $PGDATA/PG_VERSION ]]; then
+    name_user
+    initialize
+    unset LD_PRELOAD NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP
+fi
 exec "$@"
