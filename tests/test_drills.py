@@ -12,8 +12,8 @@ from drills import controls
 from drills.matrix import ROWS
 from servicekit.errors import Overloaded
 from tests.harness.gunicorn import REPOSITORY
+from worker.admission import Admission, Demand
 from worker.speed import Speed
-from worker.token_queue import TokenQueue
 
 SELECTIONS = {
     "embedded": "worker_process_killed or redis_stopped",
@@ -51,12 +51,9 @@ def test_overloads_control_takes_both_bounds_away(monkeypatch: pytest.MonkeyPatc
     """The worker refuses by tokens and by time: without one of the bounds it refuses still, and the control passes."""
     [control] = [row.control for row in ROWS if row.name == "overload"]
     assert control
-    monkeypatch.setattr(TokenQueue, "reserve", TokenQueue.reserve)  # put back afterwards
-    queue = TokenQueue(10**12, Speed(100, 1))
-    queue.waiting_tokens = 10**9
-    with pytest.raises(Overloaded, match="it may take"), queue.reserve(10, 0.001):
-        pass
+    monkeypatch.setattr(Admission, "check", Admission.check)  # put back afterwards
+    admission, demand = Admission(Speed(100, 1), limit=10**12, batch=10, longest=10.0), Demand(texts=1, tokens=10)
+    with pytest.raises(Overloaded, match="it may take"):
+        admission.check(demand, 0.001, waiting=10**9, running=0)
     getattr(controls, control.patches["worker"])()
-    with queue.reserve(10, 0.001):
-        assert queue.waiting_tokens == 10**9 + 10
-    assert queue.waiting_tokens == 10**9
+    admission.check(demand, 0.001, waiting=10**9, running=0)
