@@ -1,6 +1,9 @@
 """A connection's limits: silence, heads, what comes after an early answer, and an answer that nobody reads."""
 
 import asyncio
+import socket
+import urllib.error
+import urllib.request
 from collections.abc import Iterable
 
 import pytest
@@ -9,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from servicekit import lingering
 from servicekit.connection import Connection
+from tests.harness.sample import Start
 from tests.harness.wire import bodies, connect, converse, statuses
 
 app = FastAPI()
@@ -194,3 +198,20 @@ def test_an_answer_that_nobody_reads_is_dropped(size: int) -> None:
                 await asyncio.sleep(0.02)
 
     asyncio.run(deaf())
+
+
+def test_the_limits_are_settings(start: Start) -> None:
+    """Under gunicorn, HEADER_TIMEOUT and MAX_HEADER_BYTES hold, and a client that sends all first reads its 413."""
+    service = start(HEADER_TIMEOUT=0.3, MAX_HEADER_BYTES=2048).wait_ready()
+    address = ("127.0.0.1", service.port)
+    for sent, answer in (
+        (b"", b""),
+        (b"GET /wo", b"HTTP/1.1 408"),
+        (GET[:-2] + b"X: " + b"x" * 3000 + b"\r\n\r\n", b"HTTP/1.1 431"),
+    ):
+        with socket.create_connection(address, timeout=10) as client:
+            client.sendall(sent)
+            assert client.recv(12) == answer
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://127.0.0.1:{service.port}/work", b"x" * (20 * 2**20), timeout=10)
+    assert refused.value.code == 413

@@ -107,6 +107,8 @@ def test_retry_after_is_whole_seconds_rounded_up(client: TestClient) -> None:
         (b'{"texts": ["a", "b", "c"]}', "texts", "at most 2 items"),
         (b"{}", "texts", "required"),
         (b'{"texts": ', None, "not valid JSON"),
+        (b"\x1f\x8b\x08\x00", None, "JSON in UTF-8"),
+        (b'{"texts": ["\xff"]}', None, "JSON in UTF-8"),
         (b'{"texts": [NaN]}', "texts.0", "valid string"),
         (b'{"texts": [], "\\ud800": 1}', None, "unicode"),
     ],
