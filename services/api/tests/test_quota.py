@@ -147,7 +147,7 @@ def test_counting_starts_no_thread(stack: EmbeddedStack, start: Start, key: str)
 
 
 def test_callers_without_keys_are_told_apart_by_address(stack: EmbeddedStack, key: str, tmp_path: Path) -> None:
-    """Behind a trusted proxy each client has its quota, IPv6 by /64; an address that a client adds is no other caller."""
+    """Behind a trusted proxy each client has its quota, IPv6 by /64; an address that a client adds changes nothing."""
     settings = {**addresses(stack), "QUOTA": "2/hour", "DRAIN_SECONDS": 0, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
     clients = ["203.0.113.7", "198.51.100.1, 203.0.113.7", "198.51.100.2,203.0.113.7", "203.0.113.8"]
     subscriber = [f"2001:db8:1:2:{last}::1" for last in range(3)]
