@@ -16,13 +16,14 @@ KUBELET_MARGIN = 5  # seconds that the kubelet waits longer than gunicorn
 
 @dataclass(frozen=True)
 class Budgets:
-    """Seconds, and for each probe its path, period, time-out and threshold as Kubernetes names them."""
+    """Seconds, and for each probe its path, period, time-out and threshold as Kubernetes names them; MiB by image."""
 
     inputs: dict[str, float]
     probes: dict[str, dict[str, Any]]
     grace: float
     min_ready: float
     measurement: str
+    memory: dict[str, float]
 
     @property
     def start(self) -> float:
@@ -45,6 +46,7 @@ def budgets() -> Budgets:
         grace=found["stop"]["terminationGracePeriodSeconds"],
         min_ready=found["rollout"]["minReadySeconds"],
         measurement=found["measurement"],
+        memory=found["memory"],
     )
 
 

@@ -43,6 +43,7 @@ def test_the_other_numbers() -> None:
     """Grace period and time to stay ready."""
     assert f"| `terminationGracePeriodSeconds` | {budgets().grace} |" in TEXT
     assert f"| `minReadySeconds` | {budgets().min_ready} |" in TEXT
+    assert f"{budgets().memory['warmstart-worker']} MiB under load on a node of Kubernetes" in TEXT
     slowest, starts = budgets().inputs["slowest_start"], len(measured_starts())
     measured = f"the slowest of {starts} starts of the worker, by every strategy, took {slowest:g} s to readiness"
     assert f"{measured} (`{budgets().measurement}`" in TEXT

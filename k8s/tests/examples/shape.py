@@ -28,6 +28,9 @@ SCALING: dict[Rule, list[Example]] = {
     scaling.requests_are_within_limits: [
         local(in_worker("resources/requests/memory", "3Gi"), "worker requests 3Gi of memory, above its limit of 1Gi"),
     ],
+    scaling.requests_cover_what_is_used: [
+        local(in_worker("resources/requests/memory", "256Mi"), "requests 256 MiB of memory, but uses 288 under load"),
+    ],
     scaling.budgets_let_a_node_be_drained: [
         local(put("PodDisruptionBudget", "api", "spec/maxUnavailable", 0), "no node could be drained"),
         local(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from k8s.tests.budgets import budgets
 from k8s.tests.rules.manifest import Manifest, matches, name, quantity
 from k8s.tests.rules.server import server_of
 
@@ -29,6 +30,14 @@ def requests_are_within_limits(manifest: Manifest) -> Iterator[str]:
             for kind, amount in container.get("resources", {}).get("requests", {}).items():
                 if kind in limits and quantity(amount) > quantity(limits[kind]):
                     yield f"{pod}: {container['name']} requests {amount} of {kind}, above its limit of {limits[kind]}"
+
+
+def requests_cover_what_is_used(manifest: Manifest) -> Iterator[str]:
+    """A pod that uses more than it asked for is the first to go when its node runs out of memory."""
+    for pod in manifest.services:
+        asked, used = quantity(pod.main["resources"]["requests"].get("memory", 0)), budgets().memory[pod.image] * 2**20
+        if asked < used:
+            yield f"{pod}: requests {asked / 2**20:g} MiB of memory, but uses {used / 2**20:g} under load"
 
 
 def budgets_let_a_node_be_drained(manifest: Manifest) -> Iterator[str]:
@@ -115,6 +124,7 @@ def production_survives_a_node(manifest: Manifest) -> Iterator[str]:
 RULES = (
     cpu_limit_is_the_model_threads,
     requests_are_within_limits,
+    requests_cover_what_is_used,
     budgets_let_a_node_be_drained,
     services_have_a_disruption_budget,
     replicas_are_the_autoscalers,
