@@ -31,9 +31,7 @@ class ErrorEnvelope(BaseModel):
     error: ErrorBody
 
 
-UNREADABLE = (
-    "There was an error parsing the body"  # FastAPI's, whatever it was: bytes that are no text, too deep a nest
-)
+UNREADABLE = "There was an error parsing the body"  # FastAPI's, whatever it was: no text, too deep a nest, 4,300 digits
 # Not `model=`: FastAPI would document it with the media type of the route's own answers.
 ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}
 
@@ -154,9 +152,10 @@ def respond(error: HTTPException) -> Response:
         response.headers.update(error.headers or {})
         return response
     if error.detail == UNREADABLE:
-        return respond(
-            BadRequest("the body can't be read: it must be JSON in UTF-8, not compressed", code="invalid_body")
+        message = (
+            "the body can't be parsed: it must be JSON in UTF-8, not compressed, not too deep, without endless numbers"
         )
+        return respond(BadRequest(message, code="invalid_body"))
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
     code = HTTPStatus(error.status_code).name.lower()
     response = envelope(error.status_code, ErrorBody(message=str(error.detail), type=kind, param=None, code=code))
