@@ -71,6 +71,21 @@ async def test_a_slow_call_does_not_hold_up_the_next() -> None:
     assert [await first, await second] == [[b"slow"], [b"quick"]]
 
 
+async def test_slow_calls_have_a_bound() -> None:
+    """While as many as may be under way are slow, who asks waits for the next, and shares it."""
+    store = Store()
+    lookups = Lookups(store.mget)
+    asked = []
+    for number in range(CALLS + 10):
+        asked.append(asyncio.create_task(lookups.get([b"%d" % number])))
+        for _ in range(3):  # turns, in which a call would begin
+            await asyncio.sleep(0)
+    assert len(store.calls) == CALLS
+    store.open.set()
+    assert await asyncio.gather(*asked) == [[b"%d" % number] for number in range(CALLS + 10)]
+    assert store.calls[CALLS:] == [10]
+
+
 async def test_an_error_reaches_all_who_shared_the_call() -> None:
     """And the next call is a new one."""
     store = Store()
