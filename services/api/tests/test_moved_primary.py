@@ -37,8 +37,8 @@ def demoted(url: str, *, for_new_connections: str = "on") -> Iterator[None]:
 def test_old_connections_are_replaced_within_the_request(stack: EmbeddedStack, start: Start) -> None:
     """Of writes and deletions that meet the old primary on open connections none is lost when new ones can write."""
     url = stack.url("postgres")
-    client = start()
-    with ThreadPoolExecutor(8) as pool:
+    with own_database(url) as own, ThreadPoolExecutor(8) as pool:
+        client = start(database_url=own)
         assert set(pool.map(lambda turn: store(client, f"before-{turn}"), range(32))) == {200}
         sql(url, "ALTER ROLE warmstart SET default_transaction_read_only = off")
         try:

@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.tests.conftest import Start
-from services.api.tests.helpers.databases import sql
+from services.api.tests.helpers.databases import own_database, sql
 from stack import EmbeddedStack, free_ports, poll_until
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
@@ -33,7 +33,7 @@ default_pool_size = 3
 
 @pytest.fixture
 def pooled(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the stack's Postgres through PgBouncer."""
+    """The address of a database of the test's own through PgBouncer."""
     if PGBOUNCER is None:
         pytest.skip("pgbouncer is not installed")
     folder: Path = tmp_path_factory.mktemp("pgbouncer")
@@ -45,10 +45,11 @@ def pooled(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> It
     configuration.write_text(CONFIGURATION.format(port=parts.port, listen=listen, folder=folder))
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
     process = subprocess.Popen([PGBOUNCER, "--quiet", str(configuration)], user=user)
-    url = stack.url("postgres").replace(f":{parts.port}/", f":{listen}/")
     try:
-        poll_until(lambda: sql(f"{url}?pgbouncer=true", "SELECT 1"), 10, "PgBouncer")
-        yield url
+        with own_database(stack.url("postgres")) as direct:
+            url = direct.replace(f":{parts.port}/", f":{listen}/")
+            poll_until(lambda: sql(f"{url}?pgbouncer=true", "SELECT 1"), 10, "PgBouncer")
+            yield url
     finally:
         process.terminate()
         process.wait()
