@@ -342,11 +342,11 @@ TRAFFIC = (
     Row(
         "slow_clients",
         "Clients that fall silent, before or after a first request, hold up nobody, and are sent away in time.",
-        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3, REQUEST_TIMEOUT=3",
+        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3",
         probes={"api": STEADY},
         bites=("half a request waits",),
         cluster="nothing is different: the load goes to the only pod",
-        settings={"api": {"REQUEST_TIMEOUT": "3", "HEADER_TIMEOUT": "3"}},
+        settings={"api": {"HEADER_TIMEOUT": "3"}},
         control=Control(
             "HEADER_TIMEOUT",
             breaks="they are sent away",
