@@ -74,18 +74,18 @@ def _connect(drill: Drill) -> socket.socket:
 
 
 def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
-    """As many clients do: on, whatever has been answered; a reset shows when the answer is read."""
+    """As urllib and many others do: all of it, and who can't send does not look for an answer."""
     try:
         for piece in pieces:
             client.sendall(piece)
     except OSError:
-        return
+        client.close()
 
 
 def _first_line(client: socket.socket, seconds: float) -> bytes | None:
     """Of what is answered by then; empty when the connection was closed, None when nothing has happened."""
-    client.settimeout(max(0.001, seconds))
     try:
+        client.settimeout(max(0.001, seconds))
         return client.recv(1000).partition(b"\r\n")[0]
     except TimeoutError:
         return None
