@@ -1,10 +1,13 @@
 """The client to the worker: one retry, the time budget passed on, and the worker's errors kept apart."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+import uvloop
 
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
@@ -58,6 +61,33 @@ async def test_a_second_failure_is_reported(client: WorkerClient, worker: StandI
     with pytest.raises(DependencyUnavailable, match="worker"):
         await client.embed(["a"], budget=5)
     assert len(worker.calls) == 2
+
+
+def test_a_connection_that_is_reset_at_once_is_a_typed_error() -> None:
+    """The worker's end is gone before the request is sent; uvloop, as in production, then knows no peer's name."""
+
+    async def reset_all(listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except BlockingIOError:
+                await asyncio.sleep(0)
+            else:
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                accepted.close()
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            resetting = asyncio.create_task(reset_all(listener))
+            try:
+                async with WorkerClient(f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+                    with pytest.raises(DependencyUnavailable, match="worker is unavailable"):
+                        await client.embed(["a"], budget=5)
+            finally:
+                resetting.cancel()
+
+    uvloop.run(main())
 
 
 async def test_connections_are_used_again(client: WorkerClient, worker: StandIn) -> None:

@@ -50,8 +50,8 @@ class Reply(ClientResponse):
 
     async def start(self, connection: Connection) -> ClientResponse:
         """Called by aiohttp when the request was sent."""
-        if connection.transport:
-            self.address = connection.transport.get_extra_info("peername")[0]
+        if connection.transport and (peer := connection.transport.get_extra_info("peername")):  # none after a reset
+            self.address = peer[0]
         return await super().start(connection)
 
 
