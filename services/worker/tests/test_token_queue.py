@@ -239,3 +239,17 @@ def test_speed_follows_the_latest_batches() -> None:
     for _ in range(50):
         speed.add(100, 1)
     assert speed.seconds_for(1000) == pytest.approx(10, rel=0.1)
+
+
+def test_a_single_pause_of_the_machine_is_not_taken_for_the_engines_speed() -> None:
+    """After one batch of 6 s what was in time before still is; two in a row are believed."""
+    speed = Speed(20_000, 2)
+    admission, call = Admission(speed, 65_536, 2000, longest=10.0), Demand(texts=256, tokens=25_600)
+    speed.add(2000, 6)
+    admission.check(call, 10, waiting=0, running=0)
+    speed.add(2000, 0.2)
+    speed.add(2000, 6)
+    admission.check(call, 10, waiting=0, running=0)
+    speed.add(2000, 6)
+    with pytest.raises(PayloadTooLarge):
+        admission.check(call, 10, waiting=0, running=0)
