@@ -363,15 +363,6 @@ def test_addresses_of_ipv6_have_brackets(cluster: Cluster, stack: KubernetesStac
     assert [urlsplit(url).hostname for url in urls] == ["fd00::7", "fd00::7", "fd00::1", "fd00::1"]
 
 
-def test_a_pod_is_described_by_its_own_container(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Not by one beside it, which the API server lists first."""
-    found = pod("postgres-1", ready=False, restarts=2)
-    found["status"]["containerStatuses"].insert(0, {"name": "a-sidecar", "restartCount": 0, "state": {"waiting": {}}})
-    cluster.has(found)
-    [seen] = stack.pods("postgres")
-    assert (seen.running, seen.restarts) == (True, 2)
-
-
 def test_roll_is_a_rolling_restart(cluster: Cluster, stack: KubernetesStack) -> None:
     """Kubernetes' own; it returns when the old pods are gone."""
     stack.roll("api")
