@@ -93,14 +93,14 @@ async def test_a_private_error_stays_with_the_call_that_caused_it() -> None:
 
 
 async def test_every_other_error_reaches_all_who_wait() -> None:
-    """An overloaded worker is not asked again by each follower."""
+    """A worker that is gone is not asked again by each follower."""
     flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
-    work.error = RuntimeError("overloaded")
+    work.error = RuntimeError("gone")
     calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
     await until(lambda: work.asked)
     work.go.set()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert [str(each) for each in outcomes] == ["overloaded"] * 3
+    assert [str(each) for each in outcomes] == ["gone"] * 3
     assert len(work.asked) == 1
 
 

@@ -66,7 +66,7 @@ class KeptAddresses(AbstractResolver):
         name = (host, port, family)
         known = self._known.get(name)
         if known is None:
-            await asyncio.shield(self._look_up(name))  # a caller that leaves takes no look-up along
+            await asyncio.shield(self._look_up(name))  # others may wait for it, too
         elif known.doubted:
             await asyncio.wait({self._look_up(name)}, timeout=PATIENCE)
             known.doubted = False

@@ -86,7 +86,7 @@ class Quota:
                 QUOTA_CALLS.labels("redis", "passed" if fits else "refused").inc()
                 return fits, window
         elif redis is None:
-            self._lose("it is not open")
+            self._lose("/readyz?verbose says why")
         fits, window = self._own.hit(caller, texts)
         QUOTA_CALLS.labels("process", "passed" if fits else "refused").inc()
         return fits, window

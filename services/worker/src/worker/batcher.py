@@ -45,7 +45,7 @@ class Batcher:
         return job
 
     async def result(self, job: Job) -> Vectors:
-        """Rows in the order of the inputs, (n, dimensions). A caller that is cancelled takes its job along.
+        """Rows in the order of the inputs, (n, dimensions). When the caller is cancelled, its job leaves the queue.
 
         Raises DeadlineExceeded, Unavailable when the batcher ended, ServiceError for a text that failed.
         """
