@@ -61,7 +61,7 @@ class Batcher:
     def check(self) -> None:
         """Raise Unavailable when the queue is not served, or the engine is stuck or broken. Never waits.
 
-        Who waits for a stuck engine is told.
+        Requests that wait for a stuck engine fail with it.
         """
         if stuck := self.health.stuck:
             self._fail(Unavailable(stuck, retry_after=1), "stuck")
