@@ -129,7 +129,8 @@ def test_bad_bodies(http: httpx2.Client, path: str, body: Any, param: str | None
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "required"),
+        (b"", "must be a JSON object"),
+        (b"null", "must be a JSON object"),
         (b"{", "not valid JSON"),
         (b"\xff\xfe", "not valid JSON"),
         (b"[" * 50_000, "not too deep"),

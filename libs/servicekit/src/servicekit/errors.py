@@ -173,7 +173,7 @@ def respond_invalid(error: RequestValidationError) -> Response:
             f"the body is not valid JSON: {problem.get('ctx', {}).get('error', 'syntax error')}",
             None,
         )
-    if problem["type"] == "model_attributes_type" and param is None:
+    if problem["type"] in ("model_attributes_type", "missing") and param is None:  # no object, or null, or nothing
         message = "the body must be a JSON object, sent with Content-Type: application/json"
     body = ErrorBody(message=message, type="invalid_request_error", param=param, code=problem["type"])
     return envelope(400, body)
