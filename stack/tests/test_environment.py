@@ -107,8 +107,15 @@ def test_a_file_that_the_shell_names_is_not_read_beside_our_value() -> None:
 )
 def test_the_name_of_the_machine_is_no_address_to_load(shell: str, argument: str | None, host: str) -> None:
     """`make loadtest` takes HOST as a URL, or from its own command line; variables of Python go nowhere."""
-    argv = ["make", "--eval", "probe:; @echo [$(LOAD_HOST)] [$$PYTHONHOME$$PYTHONPATH$$PYTHONWARNINGS]", "probe"]
-    env = {**os.environ, "HOST": shell, "PYTHONHOME": "/no", "PYTHONPATH": "/no", "PYTHONWARNINGS": "error"}
+    argv = [
+        "make",
+        "--no-print-directory",
+        "--eval",
+        "probe:; @echo [$(LOAD_HOST)] [$$PYTHONHOME$$PYTHONPATH$$PYTHONWARNINGS]",
+        "probe",
+    ]
+    outer = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}  # make test
+    env = {**outer, "HOST": shell, "PYTHONHOME": "/no", "PYTHONPATH": "/no", "PYTHONWARNINGS": "error"}
     more = [f"HOST={argument}"] if argument else []
     done = subprocess.run([*argv, *more], cwd=REPOSITORY, env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"[{f'--host {host}' if host else ''}] []"
