@@ -26,6 +26,8 @@ def part(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Part]:
     if status(stack, part).running:
         stack.stop(part)
     stack.start(part)
+    api = int(stack.url("api").rsplit(":", 1)[1])
+    until(lambda: (outcome(api, "/readyz/worker") == 200, ""), 30, "an api that has seen its worker again")
 
 
 def status(stack: Stack, part: Part) -> PartStatus:

@@ -24,8 +24,14 @@ class Body(BaseModel, extra="forbid"):
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
+    """Of an app that has time."""
+    with TestClient(application(request_timeout=60), raise_server_exceptions=False) as client:
+        yield client
+
+
+def application(request_timeout: float) -> FastAPI:
     """An app with routes that fail in every way."""
-    settings = ServiceSettings(max_body_bytes=200, request_timeout=0.3)
+    settings = ServiceSettings(max_body_bytes=200, request_timeout=request_timeout)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,8 +62,7 @@ def client() -> Iterator[TestClient]:
         return name
 
     app.include_router(router, prefix="/v1")
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
+    return app
 
 
 @pytest.mark.parametrize(
@@ -126,9 +131,10 @@ def test_a_body_over_the_limit_is_refused(client: TestClient, declared: bool) ->
     assert "200 bytes" in answer.json()["error"]["message"]
 
 
-def test_a_request_over_its_budget_is_a_504(client: TestClient) -> None:
+def test_a_request_over_its_budget_is_a_504() -> None:
     """A request that takes longer than `REQUEST_TIMEOUT` is answered with a typed 504."""
-    answer = client.get("/slow")
+    with TestClient(application(request_timeout=0.3)) as client:
+        answer = client.get("/slow")
     assert (answer.status_code, answer.json()["error"]["code"]) == (504, "deadline_exceeded")
 
 
