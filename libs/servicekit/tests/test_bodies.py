@@ -102,6 +102,22 @@ def test_a_body_holds_so_many_values(body: Any, status: int) -> None:
         assert "100 JSON values" in bodies(sent)[0]["error"]["message"]
 
 
+@pytest.mark.parametrize("more", [b"Content-Type: text/plain\r\n", b"Content-Type: \r\n"])
+def test_a_second_content_type_hides_no_json(more: bytes) -> None:
+    """Whichever of several types the application goes by, too many values are refused before they are parsed."""
+    content = json.dumps([0] * 150).encode()
+    sent = asyncio.run(converse(make(), [head(len(content), b"/parse", b"Connection: close\r\n" + more), content]))
+    assert [each["error"]["code"] for each in bodies(sent)] == ["too_many_values"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_hides_no_values(encoding: str) -> None:
+    """Python's parser reads UTF-16 too, in which U+2200 looks like a quotation mark to who counts bytes."""
+    content = json.dumps({"\u2200": [0] * 150}, ensure_ascii=False).encode(encoding)
+    (answer,) = bodies(asyncio.run(converse(make(), [head(len(content), b"/parse"), content])))
+    assert answer["error"]["code"] == "json_invalid"
+
+
 def test_the_largest_body_fits_when_it_is_alone() -> None:
     """A body of the largest size must find room when nothing else is under way."""
     with pytest.raises(ValidationError, match="three quarters of MAX_BODY_BYTES_IN_FLIGHT"):

@@ -3,6 +3,8 @@
 Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't name the limit.
 """
 
+from json import detect_encoding
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding, respond
@@ -42,13 +44,15 @@ class BodyLimit:
 
         async def receive_json() -> Message:
             message = await body.receive_all()
-            if more_values_than(self._values, message.get("body", b"")):
+            text = message.get("body", b"")
+            if not detect_encoding(text).startswith("utf-8"):  # in UTF-16 a letter may have a quotation mark's byte
+                raise BadRequest("the body is not valid JSON: it must be in UTF-8", code="json_invalid")
+            if more_values_than(self._values, text):
                 raise BadRequest(self._too_many, code="too_many_values")
             return message
 
         try:
-            is_json = b"json" in headers.get(b"content-type", b"").lower()
-            await self._app(scope, receive_json if is_json else body.receive, send)
+            await self._app(scope, receive_json if _may_be_json(scope) else body.receive, send)
         finally:
             body.release()
 
@@ -90,6 +94,11 @@ class _Body:
         """The request has ended."""
         self._room.give(self._held)
         self._held = 0
+
+
+def _may_be_json(scope: Scope) -> bool:
+    """Whether any Content-Type says so: of several, FastAPI takes the first, others the last."""
+    return any(name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"])
 
 
 def _check_encoding(headers: dict[bytes, bytes]) -> None:
