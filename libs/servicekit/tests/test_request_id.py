@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from servicekit import Lifecycle, ServiceSettings, install, request_id
 from servicekit.errors import BadRequest
 from servicekit.logs import ConsoleFormatter, JsonFormatter
+from tests.harness.wire import converse
 
 log = logging.getLogger("tests.request_id")
 
@@ -143,6 +144,15 @@ def test_each_line_of_a_request_has_its_id(client: TestClient) -> None:
         "tests.request_id: of nobody",
     ]
     assert "[mine] servicekit.access: GET /log 200" in lines[2]
+
+
+def test_a_request_that_is_refused_unparsed_is_logged_under_its_id() -> None:
+    """The line has the id of the answer, and not that of a request before it."""
+    refused = b"GET /log HTTP/1.1\r\nX-Request-ID: %s\r\nHost: a\r\nHost: b\r\n\r\n"
+    with logged(ConsoleFormatter()) as stream:
+        sent = [asyncio.run(converse(make_app(), [refused % name])) for name in (b"one", b"two")]
+    assert [each.count(b"x-request-id: " + name) for each, name in zip(sent, (b"one", b"two"), strict=True)] == [1, 1]
+    assert re.findall(r"\[(\w+)\] servicekit.connection: refused", stream.getvalue()) == ["one", "two"]
 
 
 def test_each_json_line_of_a_request_has_its_id(client: TestClient) -> None:

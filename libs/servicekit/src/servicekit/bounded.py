@@ -177,9 +177,9 @@ class Bounded(Upgradable):
         self.transport.close()
 
     def _write(self, error: ServiceError) -> None:
+        named = (request_id.RAW_HEADER, request_id.begin({"headers": self.headers or []}).encode())
         log.info("refused a request of %s: %d %s", self.client[0] if self.client else "?", error.status, error.message)
         answer = respond(error)
-        named = (request_id.RAW_HEADER, request_id.begin({"headers": self.headers or []}).encode())
         headers = [*self.server_state.default_headers, *answer.raw_headers, named, (b"connection", b"close")]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", answer.body]))
