@@ -110,6 +110,9 @@ def test_a_head_has_a_largest_size(pieces: list[bytes], status: int) -> None:
     [
         b"nonsense\r\n\r\n",
         b"GET /work HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /work HTTP/1.1\r\n\r\n",
+        b"GET /work HTTP/1.1\r\nHost: a/b?c\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET /work HTTP/2.0\r\n" + HOST + b"\r\n",
         b"GET /work\r\n\r\n",
         b"POST /work HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -127,6 +130,14 @@ def test_what_a_proxy_may_read_otherwise_ends_the_connection(request_: bytes) ->
     """A request that is no HTTP/1.1, or whose end is in doubt, is one 400 in the envelope; what follows is not read."""
     (answer,) = bodies(asyncio.run(converse(app, [request_ + GET])))
     assert answer["error"]["code"] == "invalid_http"
+    assert "callback" not in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("host", [b"", b"api:8000", b"[::1]:8000", b"my_api.example", b" x "])
+def test_a_host_is_taken(host: bytes) -> None:
+    """Names, addresses and ports, and nothing, which is what a client without a name for the server sends."""
+    assert asyncio.run(said([b"GET /work HTTP/1.1\r\nHost: " + host + b"\r\nConnection: close\r\n\r\n"])) == [200]
+    assert asyncio.run(said([b"GET /work HTTP/1.0\r\n\r\n"])) == [200]
 
 
 def test_requests_before_a_bad_one_are_answered() -> None:
