@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import Receive, Scope, Send
 
-from servicekit import lingering
+from servicekit import bounded, lingering
 from servicekit.connection import Connection
 from tests.harness.sample import Start
 from tests.harness.wire import bodies, connect, converse, statuses
@@ -209,6 +209,26 @@ def test_an_answer_that_nobody_reads_is_dropped(size: int) -> None:
                 await asyncio.sleep(0.02)
 
     asyncio.run(deaf())
+
+
+@pytest.mark.parametrize("before", [b"", GET], ids=["first", "second"])
+def test_half_a_head_does_not_delay_the_stop(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the server stops, a request that has only begun is waited for as one whose answer is out is."""
+    monkeypatch.setattr(bounded, "LAST_SECONDS", 0.01)
+    monkeypatch.setattr("servicekit.connection.FIRST_REQUEST_SECONDS", 0.01)
+
+    async def stop() -> None:
+        reader, writer, connection = await connect(app)  # whose limits are 10 s
+        writer.write(before + GET[:-5])
+        if before:
+            await reader.readuntil(b'"xx"')
+        connection.shutdown()
+        async with asyncio.timeout(5):
+            while connection in connection.connections:
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    asyncio.run(stop())
 
 
 def test_the_limits_are_settings(start: Start) -> None:

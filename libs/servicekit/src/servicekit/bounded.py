@@ -117,10 +117,10 @@ class Bounded(Upgradable):
 
     def shutdown(self) -> None:
         """Called by the server when it stops."""
+        if not self.transport.lingers:
+            super().shutdown()
         if self.transport.lingers:
             self.loop.call_later(LAST_SECONDS, self.transport.finish)
-        else:
-            super().shutdown()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
