@@ -4,7 +4,7 @@ import asyncio
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 from fastapi import FastAPI, Request
@@ -209,6 +209,37 @@ def test_an_answer_that_nobody_reads_is_dropped(size: int) -> None:
                 await asyncio.sleep(0.02)
 
     asyncio.run(deaf())
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["kept", "ended"])
+def test_a_slow_reader_gets_its_whole_answer(ends: bool) -> None:
+    """A client that reads a little in each span of time is never cut, one that reads nothing is."""
+    spans: list[Callable[[], None]] = []
+
+    def later(seconds: float, ended: Callable[[], None]) -> asyncio.TimerHandle:
+        spans.append(ended)
+        return asyncio.get_running_loop().call_later(3600, ended)
+
+    async def read_slowly() -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, theirs)
+        connection = lingering.Lingering(transport, 10, later)
+        connection.write(b"x" * 4 * 2**20)
+        (connection.close if ends else connection.hold)()
+        for _ in range(3):
+            before = transport.get_write_buffer_size()
+            while transport.get_write_buffer_size() == before:
+                await loop.sock_recv(ours, 2**16)
+            spans.pop()()
+            assert transport.get_write_buffer_size()
+        spans.pop()()
+        assert not transport.get_write_buffer_size()
+        assert not spans
+        ours.close()
+
+    asyncio.run(read_slowly())
 
 
 @pytest.mark.parametrize("before", [b"", GET], ids=["first", "second"])

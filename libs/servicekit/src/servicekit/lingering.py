@@ -11,8 +11,8 @@ class Lingering:
     """A transport as uvicorn uses it, whose `close` is bounded, and reads what the client still sends.
 
     Closed with bytes unread, the kernel resets the connection, and the client may lose the answer (RFC 9112, section
-    9.6). So the answer is ended, and what comes is dropped, `seconds` and DISCARD_BYTES at most. A client that does not
-    read its answer is cut after `seconds` too.
+    9.6). So the answer is ended, and what comes is dropped, `seconds` and DISCARD_BYTES at most. A client that reads
+    nothing of its answer for `seconds` is cut, too; one that reads slowly gets all of it.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, later: Callable[..., asyncio.TimerHandle]) -> None:
@@ -21,6 +21,7 @@ class Lingering:
         self._later = later
         self._left = DISCARD_BYTES
         self._cut: asyncio.TimerHandle | None = None
+        self._unsent = 0  # bytes, when that timer was set
         self.client_sends = False  # a part of a request is missing, or it can't be told where it ends
         self.lingers = False
         self.write = transport.write
@@ -36,7 +37,7 @@ class Lingering:
         """End the answer; close at once, or when the client has sent all."""
         if self.is_closing():
             return
-        self._cut = self._later(self._seconds, self._transport.abort)
+        self.hold()
         if self.client_sends:
             self.lingers = True
             self._transport.write_eof()
@@ -55,11 +56,19 @@ class Lingering:
         self._transport.close()
 
     def hold(self) -> None:
-        """The client reads its answer too slowly: it has `seconds` from now."""
-        self._cut = self._cut or self._later(self._seconds, self._transport.abort)
+        """The client must read, or end: it has `seconds` from now."""
+        self.release()
+        self._unsent = self._transport.get_write_buffer_size()
+        self._cut = self._later(self._seconds, self._cut_unless_read)
 
     def release(self) -> None:
         """The client reads, or is gone."""
         if self._cut:
             self._cut.cancel()
             self._cut = None
+
+    def _cut_unless_read(self) -> None:
+        if self._transport.get_write_buffer_size() < self._unsent:
+            self.hold()
+        else:
+            self._transport.abort()
