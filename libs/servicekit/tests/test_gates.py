@@ -30,10 +30,16 @@ def test_a_broken_model_gates_and_heals(world: World, start: Start, policy: str)
     assert service.workers() == before
 
 
-def test_what_does_not_heal_has_its_process_replaced(world: World, start: Start) -> None:
-    """After HEAL_TIMEOUT it says why, drains and exits with 1; the master lives on and starts another."""
-    service = start(HEAL_TIMEOUT=0.5).wait_ready()
+@pytest.mark.parametrize("closer", ["ends", "hangs"])
+def test_what_does_not_heal_has_its_process_replaced(world: World, start: Start, closer: str) -> None:
+    """After HEAL_TIMEOUT it says why, drains and exits with 1; the master lives on and starts another.
+
+    What is broken may hang when it is closed.
+    """
+    service = start(HEAL_TIMEOUT=0.5, SHUTDOWN_TIMEOUT=0.5).wait_ready()
     before = service.workers()
+    if closer == "hangs":
+        world.up("model-hangs")
     world.up("model-broken")
     until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")
     world.down("model-broken")

@@ -16,7 +16,7 @@ from servicekit.board import Entry
 from servicekit.faults import SWITCHES
 from servicekit.health import reason
 from servicekit.phase import Phase
-from servicekit.resources import Resource, validate
+from servicekit.resources import Resource, ResourceState, validate
 from servicekit.settings import ServiceSettings
 from servicekit.sigterm import Sigterm
 from servicekit.supervisor import Supervisor
@@ -162,15 +162,20 @@ class Lifecycle:
         if task is self._warmup and not task.cancelled() and error is None:
             return
         why = f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}"
+        if task is not self._warmup or self.phase is Phase.READY:
+            self._lost(why, error)
+        elif self.process.under_gunicorn:  # elsewhere its error is raised where it is awaited
+            self._leaving = asyncio.create_task(self._fail_start(why))
+
+    def _lost(self, why: str, error: BaseException | None = None) -> None:
+        """This process can't go on: its start fails, or it drains to be replaced."""
         if self.phase is Phase.READY:
             log.error("%s; draining", why, exc_info=error)
             if self._leaving:  # it waits for a successor
                 self._leaving.cancel()
             self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
-        elif task is not self._warmup and not self._death.done():
+        elif self.phase is Phase.WARMING and not self._death.done():
             self._death.set_result(why)
-        elif task is self._warmup and self.process.under_gunicorn:  # elsewhere its error is raised where it is awaited
-            self._leaving = asyncio.create_task(self._fail_start(why))
 
     def _terminate(self) -> None:
         """SIGTERM: drain, or leave at once when nobody was ever told that the pod is ready."""
@@ -225,6 +230,8 @@ class Lifecycle:
         if supervisor.is_open and supervisor not in self._opened:
             self._opened.append(supervisor)
         self._publish()
+        if supervisor.resource.gates and supervisor.is_open and supervisor.state is ResourceState.FAILED:
+            self._lost(f"{supervisor.resource.name} {supervisor.error}")
 
     def _enter(self, phase: Phase) -> None:
         before, self._phase = self._phase, self._phase.then(phase)

@@ -24,10 +24,6 @@ SPOKEN = 5  # attempts of a required resource that get a line each; of an option
 REMINDER = 600.0  # seconds between two lines of one reason: with a line an attempt a day without Redis has 57,000
 
 
-class NotHealed(Exception):
-    """What only this process can lose stayed unhealthy: another process is to take over."""
-
-
 class Supervisor:
     """Holds one resource open from start to stop. `changed` is called whenever its state or health changes."""
 
@@ -162,8 +158,10 @@ class Supervisor:
             if closing.done():
                 return
             if why and self.resource.gates and verdict.failing_seconds > self._settings.heal_timeout:
-                self._set(ResourceState.FAILED, why)
-                raise NotHealed(f"{self.resource.name} did not heal within {self._settings.heal_timeout:g} s: {why}")
+                # Not closed here: what is broken may hang when it is closed, and the process must be replaced.
+                self._set(ResourceState.FAILED, f"did not heal within {self._settings.heal_timeout:g} s: {why}")
+                await closing
+                return
             self._set(ResourceState.DEGRADED if why else ResourceState.READY, why)
 
     def _set(self, state: ResourceState, error: str | None = None) -> None:

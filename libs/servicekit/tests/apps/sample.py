@@ -1,7 +1,8 @@
 """A service whose dependencies are files: `database`, `cache` and `model` in the folder $WORLD.
 
 A dependency is up while its file exists. A model file that says `altered` is Fatal, a number is its load time.
-The model is broken while there is a file `model-broken`; of one process, `model-broken-` and its pid.
+The model is broken while there is a file `model-broken`; of one process, `model-broken-` and its pid. It can't be
+closed while there is a file `model-hangs`.
 """
 
 import asyncio
@@ -64,8 +65,12 @@ async def open_model(app: FastAPI) -> AsyncIterator[DaemonExecutor]:
     stagger = float(os.environ.get("STAGGER", "0")) * process.current().slot
     await asyncio.get_running_loop().run_in_executor(executor, time.sleep, float(content) + stagger)
     note("open model")
-    yield executor
-    note("close model")
+    try:
+        yield executor
+    finally:
+        while (WORLD / "model-hangs").exists():
+            await asyncio.sleep(0.05)
+        note("close model")
 
 
 async def model_works(executor: DaemonExecutor) -> None:
