@@ -95,6 +95,7 @@ def test_any_other_line_is_refused(proxied: Gunicorn) -> None:
         b"PROXY TCP4 2001:db8::7 10.0.0.1 56324 8000\r\n",
         b"PROXY TCP4 203.0.113.700 10.0.0.1 56324 8000\r\n",
         b"PROXY TCP4 x\xff 10.0.0.1 56324 8000\r\n",
+        b"PROXY TCP6 fe80::1%\nforged 2001:db8::1 56324 8000\r\n",
         b"PROXY UDP4 203.0.113.7 10.0.0.1 56324 8000\r\n",
         b"PROXY TCP4 " + b"1" * 200 + b"\r\n",
         b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 8000\r\nPROXY TCP4 198.51.100.1 10.0.0.1 56324 8000\r\n",

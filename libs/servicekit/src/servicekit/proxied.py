@@ -49,7 +49,7 @@ class ProxiedConnection(Connection):
         match line.split(b" "):
             case [_, b"UNKNOWN", *_]:
                 return True
-            case [_, family, source, _, port, _] if family in FAMILIES and port.isdigit():
+            case [_, family, source, _, port, _] if family in FAMILIES and port.isdigit() and b"%" not in source:
                 try:
                     address = ip_address(source.decode("ascii"))
                 except ValueError:
