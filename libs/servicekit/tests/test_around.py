@@ -62,6 +62,19 @@ def make(closed: str = "") -> FastAPI:
     return app
 
 
+def test_an_application_may_be_mounted() -> None:
+    """Its answers are its own, with the id and, while draining, the header of all answers."""
+    app, mounted = make(), FastAPI()
+    mounted.get("/other")(lambda: "mine")
+    app.mount("/part", mounted)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert [client.get(path).status_code for path in ("/part/other", "/part/nosuch", "/thing")] == [200, 404, 200]
+        app.state.lifecycle._enter(Phase.DRAINING)
+        answer = client.get("/part/other")
+        assert (answer.json(), answer.headers["connection"]) == ("mine", "close")
+        assert "x-request-id" in answer.headers
+
+
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     """A client of the open application."""

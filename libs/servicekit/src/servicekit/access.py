@@ -34,14 +34,14 @@ class Access:
         began = perf_counter()
         named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
         status = 500
+        state = scope["app"].state  # a mounted application puts itself in the scope
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"] = [*message.get("headers", ()), named]
-                lifecycle = scope["app"].state.lifecycle
-                if status == 500 or (lifecycle and lifecycle.phase is not Phase.READY):
+                if status == 500 or (state.lifecycle and state.lifecycle.phase is not Phase.READY):
                     # uvicorn cuts the connection after an unexpected error. Else it is for pooled clients, which lose
                     # requests when the listener closes (field note 31), or stay with a replica that starts.
                     headers.append(CLOSE)
