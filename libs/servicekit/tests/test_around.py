@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,6 +60,22 @@ def make(closed: str = "") -> FastAPI:
         raise RuntimeError
 
     return app
+
+
+@pytest.mark.parametrize("off", ["docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url", "openapi_url"])
+def test_a_page_may_be_off(off: str) -> None:
+    """Without one of FastAPI's pages, or any, an application still has the routes that it included."""
+    app = FastAPI(**{off: None})  # type: ignore[arg-type]
+    routes = APIRouter()
+    routes.get("/thing")(lambda: "mine")
+    app.include_router(routes)
+    install(app, ServiceSettings())
+    app.state.ready = True
+    client = TestClient(app)
+    assert client.get("/thing").json() == "mine"
+    pages = {name: getattr(app, name) for name in ("docs_url", "redoc_url") if getattr(app, name)}
+    served = [client.get(path).status_code == 200 for path in pages.values()]
+    assert served == [off != "openapi_url"] * len(pages)
 
 
 def test_an_application_may_be_mounted() -> None:

@@ -19,7 +19,7 @@ def install_docs(app: FastAPI) -> None:
     if app.openapi_url is None or spec is None or not spec.submodule_search_locations:
         return
     folder = Path(spec.submodule_search_locations[0]) / "static"
-    own = {app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
+    own = {app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url} - {None}
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) not in own]
     app.include_router(_pages(app, app.openapi_url, {name: folder / name for name in NAMES}))
 
@@ -36,9 +36,8 @@ def _pages(app: FastAPI, document: str, files: dict[str, Path]) -> APIRouter:
                 swagger_js_url="/docs-assets/swagger-ui-bundle.js",
                 swagger_css_url="/docs-assets/swagger-ui.css",
                 swagger_favicon_url="/docs-assets/favicon.png",
-                swagger_ui_parameters={
-                    "validatorUrl": None
-                },  # else it sends the document's address to a host of its own
+                # Else it sends the document's address to a host of its own.
+                swagger_ui_parameters={"validatorUrl": None},
             )
 
     if app.redoc_url:
