@@ -175,6 +175,31 @@ def test_an_early_answer_does_not_wait_for_the_body() -> None:
     assert asyncio.run(said([LARGE.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")], Connection)) == [404]
 
 
+def test_nothing_is_kept_of_what_is_thrown_away() -> None:
+    """An answer that breaks off in the middle of a large body leaves none of it in memory."""
+    connections: list[Connection] = []
+
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        while len(connections[0].cycle.body) < 2**17:  # the server has stopped reading
+            await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    async def scenario() -> int:
+        reader, writer, connection = await connect(breaks_off)
+        connections.append(connection)
+        writer.write(LARGE)
+        for _ in range(80):
+            writer.write(b"x" * 2**17)
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            await reader.read()
+            await writer.drain()
+        return len(connection.cycle.body)
+
+    assert asyncio.run(scenario()) < 2**20
+
+
 @pytest.mark.parametrize("bound", ["bytes", "seconds"])
 def test_what_is_thrown_away_is_bounded(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends on and on after its answer is cut off, after so many bytes or seconds."""

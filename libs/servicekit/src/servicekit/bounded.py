@@ -87,9 +87,10 @@ class Bounded(Upgradable):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body."""
+        """A piece of a body, or of what is dropped after its answer."""
         self._progress = True
-        super().on_body(body)
+        if not self.transport.lingers:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The end of a request."""
