@@ -1,10 +1,14 @@
 """A connection's limits: silence, heads, what comes after an early answer, and an answer that nobody reads."""
 
 import asyncio
+import shutil
 import socket
+import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
@@ -285,6 +289,24 @@ def test_half_a_head_does_not_delay_the_stop(before: bytes, monkeypatch: pytest.
         writer.close()
 
     asyncio.run(stop())
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
+def test_an_early_answer_ends_a_connection_with_tls(start: Start, tmp_path: Path) -> None:
+    """With gunicorn's `--certfile`, too, a refused body or head is answered and its connection closed."""
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
+    subprocess.run(["openssl", *new, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
+    service = start(GUNICORN_CMD_ARGS=f"--certfile {certificate} --keyfile {key}", MAX_BODY_BYTES=1000)
+    service.wait_for_log("-> ready")
+    trusting = ssl.create_default_context(cafile=certificate)
+    trusting.check_hostname = False
+    for sent, status in ((LARGE, b"HTTP/1.1 413"), (b"nonsense\r\n\r\n", b"HTTP/1.1 400")):
+        plain = socket.create_connection(("127.0.0.1", service.port), timeout=5)  # half of what REQUEST_TIMEOUT cuts
+        with trusting.wrap_socket(plain) as client, client.makefile("rb") as answer:
+            client.sendall(sent)
+            assert answer.read().startswith(status)
+    assert not service.error_lines()
 
 
 def test_the_limits_are_settings(start: Start) -> None:

@@ -38,7 +38,7 @@ class Lingering:
         if self.is_closing():
             return
         self.hold()
-        if self.client_sends:
+        if self.client_sends and not self._transport.get_extra_info("sslcontext"):  # TLS has no end of one side
             self.lingers = True
             self._transport.write_eof()
             self._transport.resume_reading()
