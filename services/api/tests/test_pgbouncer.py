@@ -34,7 +34,7 @@ default_pool_size = 3
 @pytest.fixture
 def pooled(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a database of the test's own through PgBouncer."""
-    if PGBOUNCER is None:
+    if PGBOUNCER is None and not os.environ.get("REQUIRE_PGBOUNCER"):
         pytest.skip("pgbouncer is not installed")
     folder: Path = tmp_path_factory.mktemp("pgbouncer")
     for each in (folder, *folder.parents[:2]):  # PgBouncer refuses to run as root
@@ -44,7 +44,7 @@ def pooled(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> It
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(CONFIGURATION.format(port=parts.port, listen=listen, folder=folder))
     user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
-    process = subprocess.Popen([PGBOUNCER, "--quiet", str(configuration)], user=user)
+    process = subprocess.Popen([PGBOUNCER or "pgbouncer", "--quiet", str(configuration)], user=user)
     try:
         with own_database(stack.url("postgres")) as direct:
             url = direct.replace(f":{parts.port}/", f":{listen}/")
