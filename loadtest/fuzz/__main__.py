@@ -115,18 +115,17 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=20_000, help="for each of the two services")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        stack = EmbeddedStack(Path(folder), free_ports(), environment={"ENGINE": "fake", "LOG_LEVEL": "warning"})
-        try:
-            stack.up()
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                bounds = [
-                    bound
-                    for part in ("worker", "api")
-                    for bound in runner.run(fuzz(stack, part, options.messages, options.seed))
-                ]
-        finally:
-            stack.discard()
+    settings = {"ENGINE": "fake", "LOG_LEVEL": "warning"}
+    with (
+        tempfile.TemporaryDirectory(prefix="fuzz-") as folder,
+        EmbeddedStack(Path(folder), free_ports(), environment=settings) as stack,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        bounds = [
+            bound
+            for part in ("worker", "api")
+            for bound in runner.run(fuzz(stack, part, options.messages, options.seed))
+        ]
     return conclude(bounds)
 
 
