@@ -10,12 +10,12 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
-from servicekit import gunicorn, process
-from servicekit.phase import Phase
+from warmstart.lifecycle.phase import Phase
+from warmstart.pod import gunicorn, process
 
 
 class Controlled(gunicorn.Worker):
-    """servicekit's worker class, with one thing broken in each process."""
+    """warmstart's worker class, with one thing broken in each process."""
 
     def init_process(self) -> None:
         """Break it, then run as always."""
@@ -25,28 +25,28 @@ class Controlled(gunicorn.Worker):
 
 def no_gate() -> None:
     """Requests reach a process that is not warm."""
-    from servicekit import gate
+    from warmstart.http import gate
 
     gate._passes = lambda scope: True
 
 
 def nothing_is_fatal() -> None:
     """What waiting can't heal is waited for."""
-    from servicekit import supervisor
+    from warmstart.lifecycle import supervisor
 
     supervisor.Fatal = ZeroDivisionError  # type: ignore[assignment,attr-defined]
 
 
 def everything_is_fatal() -> None:
     """A dependency that is missing at first is not waited for."""
-    from servicekit import supervisor
+    from warmstart.lifecycle import supervisor
 
     supervisor.Fatal = Exception  # type: ignore[assignment,attr-defined]
 
 
 def no_leaving() -> None:
     """SIGTERM waits until the process is warm."""
-    from servicekit import lifecycle
+    from warmstart.lifecycle import lifespan as lifecycle
 
     async def wait(self: lifecycle.Lifecycle) -> None:
         await asyncio.wait({self._warmup})
@@ -56,7 +56,7 @@ def no_leaving() -> None:
 
 def no_drain() -> None:
     """SIGTERM ends the process, whatever it is doing."""
-    from servicekit import lifecycle
+    from warmstart.lifecycle import lifespan as lifecycle
 
     async def leave(self: lifecycle.Lifecycle, phase: Phase) -> None:
         process.leave(0)
@@ -98,7 +98,7 @@ def dead_stay_pooled() -> None:
 def cache_required() -> None:
     """A request fails when Redis does."""
     from api import dependencies
-    from servicekit.errors import DependencyUnavailable
+    from warmstart.http.errors import DependencyUnavailable
 
     embedder_of = dependencies.embedder_of
 
@@ -143,6 +143,6 @@ def no_disconnect() -> None:
 
 def no_lingering() -> None:
     """A connection is closed with its answer, whatever the client still sends."""
-    from servicekit.lingering import Lingering
+    from warmstart.pod.connection.lingering import Lingering
 
     Lingering.close = lambda self: self._transport.close()  # type: ignore[method-assign]

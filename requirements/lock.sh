@@ -3,7 +3,7 @@
 set -euo pipefail
 
 readonly uv=.venv/bin/uv
-readonly kit=libs/servicekit/pyproject.toml api=services/api/pyproject.toml worker=services/worker/pyproject.toml
+readonly kit=libs/warmstart/pyproject.toml api=services/api/pyproject.toml worker=services/worker/pyproject.toml
 
 # The header of a lock shows this instead of the real command, which may name folders of this machine.
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
@@ -15,7 +15,7 @@ compile() {
     shift
     echo "==> $lock"
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes ${UPGRADE:+--upgrade} \
-        --override requirements/torch.txt --no-emit-package torch --no-emit-package warmstart-servicekit \
+        --override requirements/torch.txt --no-emit-package torch --no-emit-package warmstart \
         --output-file "$lock" "$@" && return
     echo "make lock: $lock was not written: see uv's error above." >&2
     echo "The CPU build of torch was looked for at $UV_FIND_LINKS;" >&2

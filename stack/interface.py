@@ -132,7 +132,7 @@ class Stack(ABC):
         self.start(part)
 
     def inject(self, part: Part, faults: Mapping[str, object]) -> None:
-        """Turn the fault switches of a service (`servicekit.faults.Faults`); those not named are off.
+        """Turn the fault switches of a service (`warmstart.faults.Faults`); those not named are off.
 
         They are obeyed if the stack was made with FAULTS_ENABLED=1, by a service that is started later too.
         """

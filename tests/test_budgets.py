@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from api.worker_client import KEEPALIVE
-from servicekit import ServiceSettings
-from servicekit import gunicorn as kit
-from servicekit.process import METRICS_FOLDER
+from warmstart import ServiceSettings
+from warmstart.pod import gunicorn as kit
+from warmstart.pod.process import METRICS_FOLDER
 
 SERVICES = Path(__file__).parents[1] / "services"
 

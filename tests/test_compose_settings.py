@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from api.settings import ApiSettings
-from servicekit import ServiceSettings
+from warmstart import ServiceSettings
 from worker.settings import WorkerSettings
 
 SERVICES = yaml.safe_load((Path(__file__).parents[1] / "compose.yaml").read_text())["services"]

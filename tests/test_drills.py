@@ -10,8 +10,8 @@ import pytest
 
 from drills import controls
 from drills.matrix import ROWS
-from servicekit.errors import Overloaded
 from tests.harness.gunicorn import REPOSITORY
+from warmstart.http.errors import Overloaded
 from worker.admission import Admission, Demand
 from worker.speed import Speed
 

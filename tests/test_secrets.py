@@ -6,9 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from api.settings import ApiSettings
-from servicekit import ServiceSettings
-from servicekit.secret_files import is_secret
-from servicekit.settings import load
+from warmstart import ServiceSettings
+from warmstart.settings.secret_files import is_secret
+from warmstart.settings.service import load
 from worker.settings import WorkerSettings
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from api.settings import ApiSettings
-from servicekit import ServiceSettings
+from warmstart import ServiceSettings
 from worker.settings import WorkerSettings
 
 TABLE = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 from api.settings import ApiSettings
 from k8s.tests.budgets import KUBELET_MARGIN, START_FACTOR, budgets, measured_starts
 from k8s.tests.rules.server import Server, server_of
-from servicekit import ServiceSettings
+from warmstart import ServiceSettings
 from worker.settings import WorkerSettings
 
 STARTS = 20  # fewer say nothing about the slowest

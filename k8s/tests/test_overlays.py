@@ -9,7 +9,7 @@ import pytest
 from k8s.tests.budgets import budgets
 from k8s.tests.rendering import COMBINATIONS, K8S, kustomizations, render
 from k8s.tests.rules import RULES, Rule
-from servicekit.faults import Faults
+from warmstart.faults import Faults
 
 pytestmark = pytest.mark.kubectl
 

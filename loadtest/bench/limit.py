@@ -18,7 +18,7 @@ from loadtest.bench.burn import burning
 from loadtest.bench.cases import BLOCKS, CASES, FIRST, MB, Case, Row
 from loadtest.bench.shapes import SHAPES, STEADY, by_shape, texts_of
 from loadtest.bench.texts import BLOCK, batches, block
-from servicekit.settings import load as load_settings
+from warmstart.settings.service import load as load_settings
 from worker.engines.base import Engine
 from worker.loading import load
 from worker.settings import WorkerSettings

@@ -6,9 +6,9 @@ import math
 from gunicorn.arbiter import Arbiter
 
 from api.settings import ApiSettings
-from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
-from servicekit.logs import logging_config
-from servicekit.settings import load
+from warmstart.logs import logging_config
+from warmstart.pod.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from warmstart.settings.service import load
 
 settings = load(ApiSettings)
 prepare(settings)
@@ -16,7 +16,7 @@ prepare(settings)
 wsgi_app = "api.app:create_app()"
 bind = settings.bind
 workers = settings.web_concurrency
-worker_class = "servicekit.gunicorn.Worker"
+worker_class = "warmstart.pod.gunicorn.Worker"
 logconfig_dict = logging_config(settings)
 
 timeout = 30  # a process whose event loop stood still for this long is replaced

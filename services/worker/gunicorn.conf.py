@@ -2,9 +2,9 @@
 
 import math
 
-from servicekit.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
-from servicekit.logs import logging_config
-from servicekit.settings import load
+from warmstart.logs import logging_config
+from warmstart.pod.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
+from warmstart.settings.service import load
 from worker.settings import WorkerSettings
 
 settings = load(WorkerSettings)
@@ -13,7 +13,7 @@ prepare(settings)
 wsgi_app = "worker.headstart:create_app()"
 bind = settings.bind
 workers = settings.web_concurrency
-worker_class = "servicekit.gunicorn.Worker"
+worker_class = "warmstart.pod.gunicorn.Worker"
 logconfig_dict = logging_config(settings)
 
 timeout = 30  # a process whose event loop stood still for this long is replaced

@@ -54,7 +54,7 @@ def up(stack: EmbeddedStack, environment: Mapping[str, str]) -> subprocess.Compl
 
 def test_up_works_in_anybody_s_shell(tmp_path: Path) -> None:
     """At the same addresses as ever, with the settings that are meant for the services."""
-    for package in ("api", "worker", "servicekit", "gunicorn"):
+    for package in ("api", "worker", "warmstart", "gunicorn"):
         (tmp_path / "theirs" / package).mkdir(parents=True)
         (tmp_path / "theirs" / package / "__init__.py").write_text("raise SystemExit('a module of somebody else')")
     stack = EmbeddedStack(tmp_path / "stack", free_ports())

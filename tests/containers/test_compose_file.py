@@ -12,15 +12,15 @@ import pytest
 from api.database_url import parse as parse_database_url
 from api.redis_url import parse as parse_redis_url
 from api.settings import ApiSettings
-from servicekit import ServiceSettings
-from servicekit import gunicorn as kit
-from servicekit.connection import Connection
-from servicekit.process import METRICS_FOLDER
 from stack import ComposeStack, StackError, free_ports
 from stack.docker import docker
 from stack.project import Project
 from stack.secrets import Secrets, load_secrets
 from stack.site import REPOSITORY
+from warmstart import ServiceSettings
+from warmstart.pod import gunicorn as kit
+from warmstart.pod.connection.aged import Connection
+from warmstart.pod.process import METRICS_FOLDER
 from worker.settings import WorkerSettings
 
 SETTINGS: dict[str, type[ServiceSettings]] = {"api": ApiSettings, "migrate": ApiSettings, "worker": WorkerSettings}

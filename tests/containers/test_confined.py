@@ -24,7 +24,7 @@ def test_it_answers_and_fails_cleanly(service: str) -> None:
             for host in ("127.0.0.1", "[::1]"):
                 until(lambda host=host: ask(container, PORTS[service], "/livez", host), 5, f"/livez at {host}")  # type: ignore[misc]
         assert wait_exit(container) == 3
-        errors = [line for line in logs(container).splitlines() if " ERROR " in line and " servicekit." in line]
+        errors = [line for line in logs(container).splitlines() if " ERROR " in line and " warmstart." in line]
     assert len(errors) == 1
     assert SAID[service] in errors[0]
 

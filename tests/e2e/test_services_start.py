@@ -96,7 +96,7 @@ def test_a_model_that_is_not_what_it_should_be(run: Run, tmp_path: Path, process
     began = time.monotonic()
     assert service.wait_exit() == 3
     assert time.monotonic() - began < PROMPT
-    assert len(service.error_lines("servicekit", "model failed")) == 1
+    assert len(service.error_lines("warmstart", "model failed")) == 1
 
 
 @pytest.mark.parametrize("missing", ["postgres", "migration", "worker", "valkey"])
@@ -162,4 +162,4 @@ def test_the_api_gives_up_in_time(run: Run, stores: EmbeddedStack, missing: str,
         began = time.monotonic()
         assert api.wait_exit() == 3
         assert time.monotonic() - began < PROMPT
-        assert len(api.error_lines("servicekit", f"{missing} retrying")) == 1
+        assert len(api.error_lines("warmstart", f"{missing} retrying")) == 1

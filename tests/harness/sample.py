@@ -1,4 +1,4 @@
-"""The world of the sample service (libs/servicekit/tests/apps/sample.py): its dependencies are files."""
+"""The world of the sample service (libs/warmstart/tests/apps/sample.py): its dependencies are files."""
 
 from collections.abc import Callable
 from pathlib import Path

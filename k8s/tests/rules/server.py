@@ -14,11 +14,11 @@ from unittest.mock import patch
 from gunicorn.config import Config
 
 from api.settings import ApiSettings
-from servicekit import ServiceSettings
-from servicekit import gunicorn as kit
-from servicekit.process import METRICS_FOLDER
-from servicekit.secret_files import SUFFIX, is_secret
 from stack.site import REPOSITORY
+from warmstart import ServiceSettings
+from warmstart.pod import gunicorn as kit
+from warmstart.pod.process import METRICS_FOLDER
+from warmstart.settings.secret_files import SUFFIX, is_secret
 from worker.settings import WorkerSettings
 
 CLASSES: Mapping[str, type[ServiceSettings]] = {"warmstart-api": ApiSettings, "warmstart-worker": WorkerSettings}

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from k8s.tests.rules.manifest import Manifest, Pod, matches, name
 from k8s.tests.rules.server import CLASSES, settings_of
-from servicekit.secret_files import SUFFIX, is_secret
+from warmstart.settings.secret_files import SUFFIX, is_secret
 
 EXTERNAL_SECRETS = {"warmstart"}  # where an overlay leaves making it to the user
 EXTERNAL_KEYS = ("api-keys", "database-url", "redis-url")  # that it must have, says overlays/production

@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from api.app import create_app
 from api.settings import ApiSettings
 from api.worker_client import WorkerClient
-from servicekit import Resource
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.standin import StandIn
+from warmstart import Resource
 
 
 @asynccontextmanager

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from api.embedder import STAGES, Embedder, new_flights
 from api.worker_client import WorkerClient
-from servicekit.errors import BadRequest, ClientGone
 from services.api.tests.helpers.requests import request, until
 from services.api.tests.helpers.standin import StandIn, hold, refuse
+from warmstart.http.errors import BadRequest, ClientGone
 
 pytestmark = pytest.mark.anyio
 

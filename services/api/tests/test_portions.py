@@ -10,9 +10,9 @@ from aiohttp import web
 from api.embedder import Embedder, new_flights
 from api.portions import AT_ONCE, BYTES, INPUTS, portions, together
 from api.worker_client import WorkerClient
-from servicekit.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
 from services.api.tests.helpers.requests import request, until
 from services.api.tests.helpers.standin import StandIn, hold, refuse
+from warmstart.http.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
 
 pytestmark = pytest.mark.anyio
 

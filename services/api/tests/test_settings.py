@@ -3,7 +3,7 @@
 import pytest
 
 from api.settings import ApiSettings
-from servicekit.settings import load
+from warmstart.settings.service import load
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import uvloop
 
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
-from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from services.api.tests.helpers.requests import until
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
+from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 
 pytestmark = pytest.mark.anyio
 

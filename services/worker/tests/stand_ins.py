@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from servicekit import Resource
-from servicekit.executor import DaemonExecutor
+from warmstart import Resource
+from warmstart.pod.executor import DaemonExecutor
 from worker.admission import Admission
 from worker.app import create_app
 from worker.batcher import Batcher

@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 import pytest
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker import export
 from worker.artifact.choice import has_bf16
 from worker.artifact.compiled import machine

@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from servicekit import request_id
-from servicekit.errors import DeadlineExceeded, ServiceError, Unavailable
-from servicekit.logs import ConsoleFormatter, JsonFormatter
 from services.worker.tests.stand_ins import (
     LIMIT,
     POISON,
@@ -24,6 +21,9 @@ from services.worker.tests.stand_ins import (
     soon,
     until,
 )
+from warmstart import request_id
+from warmstart.http.errors import DeadlineExceeded, ServiceError, Unavailable
+from warmstart.logs import ConsoleFormatter, JsonFormatter
 from worker.batcher import Batcher
 from worker.engines.base import Vectors
 from worker.engines.fake import FakeEngine

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.artifact import choice
 from worker.artifact.manifest import Manifest, Variant
 from worker.settings import WorkerSettings

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from servicekit.timing import Timings
 from services.worker.tests.stand_ins import POISON, PoisonEngine, RecordingEngine, serving
+from warmstart.http.timing import Timings
 from worker.app import create_app
 from worker.engines.fake import FakeEngine
 from worker.settings import WorkerSettings

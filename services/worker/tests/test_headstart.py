@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker import headstart
 from worker.loading import Loaded, load
 from worker.settings import WorkerSettings

@@ -7,8 +7,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from servicekit.lifecycle import StartFailed
 from services.worker.tests.stand_ins import serving, until_now
+from warmstart.lifecycle.lifespan import StartFailed
 from worker.app import create_app
 from worker.engines.base import TokenIds, Vectors
 from worker.engines.fake import FakeEngine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.engines.fake import FakeEngine
 from worker.loading import load
 from worker.models import KNOWN, KnownModel, ModelFolder, fingerprint, locate, verified

@@ -6,7 +6,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from servicekit.probes import is_probe
+from warmstart.http.probes import is_probe
 from worker.app import create_app
 from worker.settings import WorkerSettings
 

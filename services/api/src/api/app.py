@@ -14,8 +14,8 @@ from api.resources import RESOURCES
 from api.routes import documents, embeddings, models, page, search
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
-from servicekit import Lifecycle, Resource, install
-from servicekit.errors import error_responses
+from warmstart import Lifecycle, Resource, install
+from warmstart.http.errors import error_responses
 
 
 def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:

@@ -10,8 +10,8 @@ from api.degraded import hopeless
 from api.embedder import Embedder
 from api.postgres import Database
 from api.worker_client import WorkerClient
-from servicekit import opened
-from servicekit.errors import DependencyUnavailable
+from warmstart import opened
+from warmstart.http.errors import DependencyUnavailable
 
 
 def embedder_of(request: Request) -> Embedder:

@@ -15,10 +15,10 @@ from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
-from servicekit import call_tokens, deadline
-from servicekit.disconnect import unless_disconnected
-from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
-from servicekit.timing import Timings
+from warmstart.http import call_tokens, deadline
+from warmstart.http.disconnect import unless_disconnected
+from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
+from warmstart.http.timing import Timings
 
 SPECIAL = 2  # tokens that BERT's kind of model puts around a text
 STAGES = ("cache", "tokenize", "queue", "inference")

@@ -1,4 +1,4 @@
-"""What the api counts besides the requests that servicekit counts."""
+"""What the api counts besides the requests that warmstart counts."""
 
 from prometheus_client import Counter
 

@@ -19,8 +19,8 @@ from api.postgres_connection import Connector
 from api.postgres_errors import sqlstate
 from api.revision import HEAD_REVISION
 from api.settings import ApiSettings
-from servicekit.health import reason
-from servicekit.settings import load
+from warmstart.lifecycle.health import reason
+from warmstart.settings.service import load
 
 LOCK = 0x77617266  # any number that all releases agree on
 PAUSE = 0.5  # seconds between attempts to connect

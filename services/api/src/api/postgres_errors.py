@@ -13,8 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.degraded import READS_ONLY
-from servicekit.errors import DependencyUnavailable
-from servicekit.health import reason
+from warmstart.http.errors import DependencyUnavailable
+from warmstart.lifecycle.health import reason
 
 READ_ONLY = "25006"
 UNDEFINED_TABLE = "42P01"

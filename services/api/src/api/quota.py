@@ -13,8 +13,8 @@ from api.cache import FAILURES
 from api.metrics import QUOTA_CALLS
 from api.quota_counts import OwnCounts, SharedCounts
 from api.quota_window import Window
-from servicekit.errors import BadRequest
-from servicekit.health import reason
+from warmstart.http.errors import BadRequest
+from warmstart.lifecycle.health import reason
 
 log = logging.getLogger("api.quota")
 

@@ -5,7 +5,7 @@ from redis.exceptions import ResponseError
 
 from api.degraded import READS_ONLY
 from api.redis_connection import CONNECTION_IS_STALE, replace_connections
-from servicekit.health import reason
+from warmstart.lifecycle.health import reason
 
 KEY = b"warmstart:health"
 SECONDS = 60

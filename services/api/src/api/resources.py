@@ -3,7 +3,7 @@
 from api.postgres import check_postgres, open_postgres
 from api.redis_cache import check_cache, open_cache
 from api.worker_client import check_worker, open_worker
-from servicekit import Resource
+from warmstart import Resource
 
 RESOURCES = (
     Resource("postgres", open_postgres, check=check_postgres),

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from api.database_url import parse as parse_database_url
 from api.redis_url import parse as parse_redis_url
-from servicekit import ServiceSettings
+from warmstart import ServiceSettings
 
 
 def _database_url(secret: SecretStr) -> SecretStr:

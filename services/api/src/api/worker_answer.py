@@ -7,7 +7,7 @@ from aiohttp import ClientResponse
 from pydantic import ValidationError
 
 from api.embedding import FLOAT_BYTES, Embedding
-from servicekit.errors import (
+from warmstart.http.errors import (
     BadRequest,
     DeadlineExceeded,
     DependencyUnavailable,
@@ -17,7 +17,7 @@ from servicekit.errors import (
     PayloadTooLarge,
     ServiceError,
 )
-from servicekit.timing import Timings
+from warmstart.http.timing import Timings
 
 _PLACE = re.compile(r"(?:texts|token_ids)\.(\d+)(?!\d)")
 

@@ -34,9 +34,10 @@ from api.identity import Identity
 from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
-from servicekit import call_tokens, deadline, request_id
-from servicekit.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
-from servicekit.health import reason
+from warmstart import request_id
+from warmstart.http import call_tokens, deadline
+from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
+from warmstart.lifecycle.health import reason
 
 KEEPALIVE = 30.0  # seconds an idle connection is kept; the worker keeps it for 75, and equal values race
 CONNECT_TIMEOUT = 2.0  # seconds

@@ -14,7 +14,7 @@ def request(budget: float = 10.0, leaves: asyncio.Event | None = None) -> Reques
         return {"type": "http.disconnect"}
 
     deadline = asyncio.get_running_loop().time() + budget
-    return Request({"type": "http", "servicekit.deadline": deadline}, receive)
+    return Request({"type": "http", "warmstart.deadline": deadline}, receive)
 
 
 async def until(condition: Any, seconds: float = 5.0) -> None:

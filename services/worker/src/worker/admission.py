@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from servicekit.errors import Overloaded, PayloadTooLarge
+from warmstart.http.errors import Overloaded, PayloadTooLarge
 from worker import metrics
 from worker.speed import Speed
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from servicekit import Lifecycle, Resource, install
+from warmstart import Lifecycle, Resource, install
 from worker import __version__
 from worker.resources import RESOURCES
 from worker.routes import router

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from servicekit import Fatal
-from servicekit.settings import load
+from warmstart import Fatal
+from warmstart.settings.service import load
 from worker.artifact.build import build
 from worker.artifact.manifest import EngineName, Manifest
 from worker.artifact.verification import RefusedError

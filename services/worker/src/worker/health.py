@@ -9,8 +9,8 @@ from time import perf_counter
 
 import numpy as np
 
-from servicekit.errors import Unavailable
-from servicekit.health import reason
+from warmstart.http.errors import Unavailable
+from warmstart.lifecycle.health import reason
 from worker.engines.base import Engine, TokenIds, Vectors
 
 log = logging.getLogger("worker.health")

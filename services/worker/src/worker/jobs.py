@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servicekit import request_id
+from warmstart import request_id
 from worker.engines.base import TokenIds, Vectors
 
 

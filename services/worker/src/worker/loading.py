@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.artifact.choice import choose
 from worker.artifact.engine import engine_of
 from worker.artifact.manifest import Manifest

@@ -6,9 +6,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
-from servicekit import call_tokens
-from servicekit.errors import ServiceError
-from servicekit.timing import Timings
+from warmstart.http import call_tokens
+from warmstart.http.errors import ServiceError
+from warmstart.http.timing import Timings
 from worker.admission import Demand
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.engines.base import Engine
 
 PINNED = "model.safetensors"

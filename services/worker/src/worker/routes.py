@@ -4,10 +4,10 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from servicekit import call_tokens
-from servicekit.deadline import remaining
-from servicekit.disconnect import unless_disconnected
-from servicekit.errors import error_responses
+from warmstart.http import call_tokens
+from warmstart.http.deadline import remaining
+from warmstart.http.disconnect import unless_disconnected
+from warmstart.http.errors import error_responses
 from worker.answers import DOCUMENTED, answer
 from worker.limits import check_limits
 from worker.resources import LoadedModel

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from servicekit.cpu import cpu_limit
-from servicekit.settings import ServiceSettings
+from warmstart.pod.cpu import cpu_limit
+from warmstart.settings.service import ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import FastAPI
 
-from servicekit.executor import DaemonExecutor
+from warmstart.pod.executor import DaemonExecutor
 from worker import headstart
 from worker.admission import Admission
 from worker.batcher import Batcher

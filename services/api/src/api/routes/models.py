@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.dependencies import Worker
 from api.identity import Identity
 from api.schemas.models import Model, ModelList
-from servicekit.errors import NotFound, error_responses
+from warmstart.http.errors import NotFound, error_responses
 
 router = APIRouter(tags=["models"])
 

@@ -9,7 +9,7 @@ from api.dependencies import Postgres, embedder_of
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
 from api.store.tables import require_storable
-from servicekit.errors import error_responses
+from warmstart.http.errors import error_responses
 
 router = APIRouter(tags=["search"])
 

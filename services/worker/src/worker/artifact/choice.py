@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.artifact.manifest import Manifest, Variant
 from worker.settings import WorkerSettings
 

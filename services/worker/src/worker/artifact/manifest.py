@@ -5,7 +5,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from servicekit import Fatal
+from warmstart import Fatal
 from worker.models import sha256
 
 MANIFEST = "manifest.json"

@@ -1,0 +1,35 @@
+"""How a Python service starts, serves, fails and stops.
+
+Names load on first use: gunicorn's master imports `warmstart.pod.gunicorn` and must not pull in the web framework,
+nor `prometheus_client` before its multiprocess folder is known.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warmstart.http.dependencies import opened, opened_or_none
+    from warmstart.http.install import install
+    from warmstart.lifecycle.fatal import Fatal
+    from warmstart.lifecycle.lifespan import Lifecycle
+    from warmstart.lifecycle.resources import Resource
+    from warmstart.settings.service import ServiceSettings
+
+__all__ = ["Fatal", "Lifecycle", "Resource", "ServiceSettings", "install", "opened", "opened_or_none"]
+
+_HOMES = {
+    "Fatal": "lifecycle.fatal",
+    "Lifecycle": "lifecycle.lifespan",
+    "Resource": "lifecycle.resources",
+    "ServiceSettings": "settings.service",
+    "install": "http.install",
+    "opened": "http.dependencies",
+    "opened_or_none": "http.dependencies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
+    globals()[name] = getattr(import_module(f"warmstart.{_HOMES[name]}"), name)
+    return globals()[name]

@@ -1,0 +1,114 @@
+"""Fault switches for drills: what is broken on purpose, as a file says that every process of the pod reads.
+
+Off unless FAULTS_ENABLED=1. Every fault re-reads the file while it lasts, so that none can keep itself on: not the
+blocked event loop, not the stuck call. A file that is missing, or that can't be understood, switches all of them off.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from warmstart.lifecycle.resources import Resource
+from warmstart.pod import executor
+
+log = logging.getLogger("warmstart.faults")
+
+LOOK = 0.05  # seconds between two looks at the file
+
+
+class Faults(BaseModel):
+    """What is broken; by default nothing. Durations are seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slow_warmup: float = Field(0, ge=0, description="how much longer the start takes at least")
+    failing_warmup: bool = Field(False, description="every attempt to start fails, and is retried")
+    blocked_loop: bool = Field(False, description="the event loop stands still")
+    slow_calls: dict[str, float] = Field({}, description="by name of a thread: how much longer each of its calls takes")
+    failing_calls: frozenset[str] = Field(frozenset(), description="names of threads whose calls fail")
+    failing_checks: frozenset[str] = Field(frozenset(), description="resources whose health check fails")
+    unready: bool = Field(False, description="/readyz is 503")
+    leaked_mb: int = Field(0, ge=0, le=8192, description="memory that is held for nothing")
+
+
+class Switches:
+    """The file, and what this process knows of it."""
+
+    def __init__(self) -> None:
+        self.now = Faults()  # as of the last look
+        self._file: Path | None = None
+        self._leak = b""
+        self._complaint = ""
+
+    def over(self, resources: Sequence[Resource], file: Path | None) -> tuple[Resource, ...]:
+        """The same resources under these switches, and one more that starts as they say."""
+        self._file = file
+        executor.before_call = self.hold_call
+        return Resource("faults", self._open, timeout=3600), *(self._checked(each) for each in resources)
+
+    def read(self) -> Faults:
+        """What the file says now."""
+        try:
+            self.now = Faults.model_validate_json(self._file.read_bytes()) if self._file else Faults()
+            self._complaint = ""
+        except OSError:
+            self.now = Faults()
+        except ValueError as error:
+            self.now = Faults()
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                log.error("no fault is on: %s can't be understood: %s", self._file, error)
+        return self.now
+
+    def hold_call(self, thread: str) -> None:
+        """Wait in a thread for as long as its calls are to take longer. Raises RuntimeError if they are to fail."""
+        began = time.monotonic()
+        while self._file and (left := began + self.read().slow_calls.get(thread, 0) - time.monotonic()) > 0:
+            time.sleep(min(LOOK, left))
+        if self._file and thread in self.read().failing_calls:
+            raise RuntimeError("a fault switch makes it fail")
+
+    @asynccontextmanager
+    async def _open(self, app: FastAPI) -> AsyncIterator[None]:
+        log.warning("FAULTS_ENABLED: this process obeys %s", self._file)
+        watching = asyncio.create_task(self._watch())
+        try:
+            began = time.monotonic()
+            while time.monotonic() - began < self.read().slow_warmup:  # noqa: ASYNC110 - a file can't wake us
+                await asyncio.sleep(LOOK)
+            if self.now.failing_warmup:
+                raise RuntimeError("a fault switch makes it fail")
+            yield
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        before = self.now
+        while True:
+            if self.read() != before:
+                before = self.now
+                log.warning("fault switches: %s", before.model_dump_json(exclude_defaults=True))
+            while self.read().blocked_loop:
+                time.sleep(LOOK)  # noqa: ASYNC251 - this is the fault
+            if len(self._leak) != self.now.leaked_mb * 2**20:
+                self._leak = b"\1" * (self.now.leaked_mb * 2**20)  # not zeros, which need no memory until written
+            await asyncio.sleep(LOOK)
+
+    def _checked(self, resource: Resource) -> Resource:
+        async def check(value: object) -> None:
+            if resource.name in self.now.failing_checks:
+                raise RuntimeError("a fault switch makes it fail")
+            if resource.check:
+                await resource.check(value)
+
+        return replace(resource, check=check)
+
+
+SWITCHES = Switches()  # of this process

@@ -1,0 +1,27 @@
+"""Browsers' calls from other origins: which are allowed, and what their scripts may read of an answer."""
+
+from collections.abc import Sequence
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from warmstart.http.errors import BadRequest, respond
+
+EXPOSED = ("X-Request-ID", "Server-Timing", "Retry-After", "RateLimit", "RateLimit-Policy")
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, with the envelope for a refused preflight. A preflight needs no key, and no cookies are allowed."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+        methods = ("GET", "HEAD", "POST", "DELETE")
+        super().__init__(app, origins, allow_methods=methods, allow_headers=("*",), expose_headers=EXPOSED)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to `OPTIONS` with `Access-Control-Request-Method`."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == 200:
+            return answer
+        return respond(BadRequest(bytes(answer.body).decode(), code="cors_refused"))

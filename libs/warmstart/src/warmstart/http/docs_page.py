@@ -1,0 +1,61 @@
+"""`/docs` and `/redoc` with their scripts and styles from this server: FastAPI's name a host of the internet."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import FileResponse, HTMLResponse
+
+from warmstart.http.errors import NotFound
+
+ASSETS = "fastapi_offline"  # the package with the files; its own application class is not used
+NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")
+
+
+def install_docs(app: FastAPI) -> None:
+    """Replace the pages that FastAPI has made, if there are any; like the OpenAPI document, they need no key."""
+    spec = find_spec(ASSETS)
+    if app.openapi_url is None or spec is None or not spec.submodule_search_locations:
+        return
+    folder = Path(spec.submodule_search_locations[0]) / "static"
+    own = {app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url} - {None}
+    app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) not in own]
+    app.include_router(_pages(app, app.openapi_url, {name: folder / name for name in NAMES}))
+
+
+def _pages(app: FastAPI, document: str, files: dict[str, Path]) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    if app.docs_url:
+
+        @router.get(app.docs_url)
+        async def swagger() -> HTMLResponse:
+            return get_swagger_ui_html(
+                openapi_url=document,
+                title=app.title,
+                swagger_js_url="/docs-assets/swagger-ui-bundle.js",
+                swagger_css_url="/docs-assets/swagger-ui.css",
+                swagger_favicon_url="/docs-assets/favicon.png",
+                # Else it sends the document's address to a host of its own.
+                swagger_ui_parameters={"validatorUrl": None},
+            )
+
+    if app.redoc_url:
+
+        @router.get(app.redoc_url)
+        async def redoc() -> HTMLResponse:
+            return get_redoc_html(
+                openapi_url=document,
+                title=app.title,
+                redoc_js_url="/docs-assets/redoc.standalone.js",
+                redoc_favicon_url="/docs-assets/favicon.png",
+                with_google_fonts=False,
+            )
+
+    @router.get("/docs-assets/{name}")
+    async def asset(name: str) -> FileResponse:
+        if name not in files:
+            raise NotFound(f"there is no asset {name!r}", param="name")
+        return FileResponse(files[name], headers={"Cache-Control": "max-age=3600"})
+
+    return router

@@ -1,0 +1,117 @@
+"""The probe routes. They look at memory only, so that no dependency can hang a probe."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel
+
+from warmstart.http.errors import NotFound, NotReady, error_responses
+from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.lifecycle.phase import Phase
+from warmstart.lifecycle.readiness import LIFECYCLE, checks, is_ready
+from warmstart.lifecycle.resources import ResourceState
+
+PATHS = frozenset({"/livez", "/startupz", "/readyz"})
+router = APIRouter(tags=["probes"])
+
+
+def _running(request: Request) -> Lifecycle:
+    lifecycle: Lifecycle | None = request.app.state.lifecycle
+    if lifecycle is None:
+        raise NotReady("the application's lifespan has not started")
+    return lifecycle
+
+
+Running = Annotated[Lifecycle, Depends(_running)]
+_NONE: list[str] = []
+_READYZ: dict[int | str, dict[str, Any]] = {503: {"content": {"text/plain": {}}, "description": "not ready"}}
+
+
+class ResourceReport(BaseModel):
+    """One resource of the process that answers."""
+
+    name: str
+    state: ResourceState
+    required: bool
+    attempts: int
+    elapsed_seconds: float
+    error: str | None
+    detail: str | None
+
+
+class ProcessReport(BaseModel):
+    """One process of the pod."""
+
+    pid: int
+    phase: Phase
+
+
+class StartupReport(BaseModel):
+    """How far the start is."""
+
+    phase: Phase
+    elapsed_seconds: float
+    resources: list[ResourceReport]
+    processes: list[ProcessReport]
+
+
+def is_probe(path: str) -> bool:
+    """Whether a request path is a probe's."""
+    return path in PATHS or path.startswith("/readyz/")
+
+
+@router.get("/livez", response_class=PlainTextResponse)
+async def livez() -> str:
+    """200 while this process's event loop turns."""
+    return "ok"
+
+
+@router.get("/startupz", response_model=StartupReport, responses={503: {"model": StartupReport}})
+async def startupz(lifecycle: Running) -> JSONResponse:
+    """503 until the pod's first readiness, then 200 for good."""
+    board = lifecycle.process.board
+    report = StartupReport(
+        phase=lifecycle.phase,
+        elapsed_seconds=round(lifecycle.elapsed_seconds, 3),
+        resources=[
+            ResourceReport(
+                name=name,
+                state=each.state,
+                required=each.resource.required,
+                attempts=each.attempts,
+                elapsed_seconds=round(each.elapsed_seconds, 3),
+                error=each.error,
+                detail=each.detail,
+            )
+            for name, each in lifecycle.supervisors.items()
+        ],
+        processes=[ProcessReport(pid=entry.pid, phase=entry.phase) for entry in board.entries()],
+    )
+    return JSONResponse(report.model_dump(mode="json"), 200 if board.first_ready else 503)
+
+
+@router.get("/readyz", response_class=PlainTextResponse, responses=_READYZ)
+async def readyz(
+    lifecycle: Running, verbose: str | None = None, exclude: Annotated[list[str], Query()] = _NONE
+) -> PlainTextResponse:
+    """200 while the pod can take traffic; `?verbose` and `?exclude=name` as kube-apiserver has them."""
+    found = checks(lifecycle)
+    ready = is_ready(found, exclude)
+    if ready and verbose is None:
+        return PlainTextResponse("ok")
+    excludable = {check.name for check in found} - {LIFECYCLE}
+    excluded = excludable.intersection(exclude)
+    lines = [f"[+]{check.name} excluded: ok" if check.name in excluded else str(check) for check in found]
+    lines += [f"warn: {name!r} is no check that can be excluded" for name in exclude if name not in excludable]
+    lines.append(f"readyz check {'passed' if ready else 'failed'}")
+    return PlainTextResponse("\n".join(lines) + "\n", 200 if ready else 503)
+
+
+@router.get("/readyz/{name}", response_class=PlainTextResponse, responses={**_READYZ, **error_responses(404)})
+async def readyz_check(lifecycle: Running, name: str) -> PlainTextResponse:
+    """One check alone: 503 when it fails, gating or not."""
+    for check in checks(lifecycle):
+        if check.name == name:
+            return PlainTextResponse(f"{check}\n", 503 if check.failure else 200)
+    raise NotFound(f"there is no check {name!r}", param="name")

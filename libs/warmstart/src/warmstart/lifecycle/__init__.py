@@ -1,0 +1,1 @@
+"""What a process goes through, and what it opens: no HTTP, no gunicorn."""

@@ -1,0 +1,77 @@
+"""Health of one opened resource, sampled in the background and cached."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from warmstart.http.errors import DependencyUnavailable, ServiceError
+
+PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
+
+
+class HealthSampler:
+    """Runs `check(value)`; a hung check is abandoned, never waited for.
+
+    Cancelling a query on a hung Postgres can itself hang (asyncpg issue 1326), so no `wait_for` here. A check must
+    have limits of its own, or what was abandoned piles up.
+    """
+
+    def __init__(self, check: Callable[[Any], Awaitable[None]], value: object, limit: float) -> None:
+        self._check = check
+        self._value = value
+        self._limit = limit
+        self._abandoned: deque[asyncio.Task[str | None]] = deque(maxlen=10)  # the event loop's reference is weak
+
+    async def sample(self, closing: asyncio.Task[Any]) -> str | None:
+        """The reason why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
+        running = asyncio.create_task(self._run())
+        await asyncio.wait({running, closing}, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            running.cancel()
+            self._abandoned.append(running)
+            return f"no answer within {self._limit:g} s"
+        return "the check was cancelled" if running.cancelled() else running.result()
+
+    async def _run(self) -> str | None:
+        try:
+            await self._check(self._value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not healthy
+            return reason(error)
+        return None
+
+
+class Verdict:
+    """What samples say together: unhealthy after `PATIENCE` failures in a row, healthy after one success."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._failing_since = 0.0
+
+    def add(self, why: str | None) -> str | None:
+        """Count one sample; returns why the resource is unhealthy now, or None."""
+        if why is None:
+            self._failures = 0
+            return None
+        if self._failures == 0:
+            self._failing_since = time.monotonic()
+        self._failures += 1
+        return why if self._failures >= PATIENCE else None
+
+    @property
+    def failing_seconds(self) -> float:
+        """Since the first of the failures in a row."""
+        return time.monotonic() - self._failing_since if self._failures else 0.0
+
+
+def reason(error: BaseException) -> str:
+    """One line for people: the error's first line, or its type when it has no text."""
+    if isinstance(error, DependencyUnavailable):
+        return error.reason
+    if isinstance(error, ServiceError):  # whose text begins with a status, as of an answer
+        return error.message
+    text = str(error).strip().splitlines()
+    if not text:
+        return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+    return text[0]

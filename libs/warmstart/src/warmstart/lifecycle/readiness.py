@@ -1,0 +1,71 @@
+"""The one rule by which a pod is ready, over the board and this process."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from warmstart.faults import SWITCHES
+from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.lifecycle.phase import Phase
+
+LIFECYCLE = "lifecycle"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `/readyz?verbose`."""
+
+    name: str
+    failure: str | None
+    gates: bool
+
+    def __str__(self) -> str:
+        if self.failure is None:
+            return f"[+]{self.name} ok"
+        return f"[-]{self.name} failed: {self.failure}{'' if self.gates else ' (not gating)'}"
+
+
+def checks(lifecycle: Lifecycle) -> list[Check]:
+    """Every check of the pod, `lifecycle` first.
+
+    A resource is healthy while as many ready processes as the pod needs see it so. It gates when only this pod can lose
+    it, or when it is required and the policy is `coupled`.
+    """
+    entries = lifecycle.process.board.entries()
+    ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
+    seen_by = ready or entries
+    needed = min(lifecycle.settings.min_ready_processes, len(seen_by))
+    found = [Check(LIFECYCLE, _lifecycle_failure(lifecycle, len(ready)), gates=True)]
+    for name, supervisor in lifecycle.supervisors.items():
+        reasons = [entry.failures[name] for entry in seen_by if name in entry.failures]
+        failure = reasons[0] if len(seen_by) - len(reasons) < needed else None
+        shared = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
+        gates = supervisor.resource.gates or shared
+        found.append(Check(name, failure, gates))
+    return found
+
+
+def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
+    """Whether no gating check fails; `lifecycle` can't be excluded."""
+    return not any(
+        check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude) for check in found
+    )
+
+
+def _ready_phases(lifecycle: Lifecycle) -> Collection[Phase]:
+    """With `DRAIN_READYZ=200` a process that was asked to leave counts until its listener closes.
+
+    One that failed never does (it is FAILED, not DRAINING, while it drains), nor one that leaves before it was ready
+    (it is STOPPED at once).
+    """
+    return {Phase.READY, Phase.DRAINING} if lifecycle.settings.drain_readyz == "200" else {Phase.READY}
+
+
+def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:
+    if SWITCHES.now.unready:
+        return "a fault switch makes it fail"
+    board = lifecycle.process.board
+    if not board.first_ready:
+        return f"{lifecycle.phase}: {ready} of {board.expected} processes ready"
+    if ready < lifecycle.settings.min_ready_processes:
+        return f"{lifecycle.phase}: {ready} of at least {lifecycle.settings.min_ready_processes} processes ready"
+    return None

@@ -1,0 +1,1 @@
+"""One connection of a client, before any application sees a request."""

@@ -1,0 +1,41 @@
+"""One HTTP connection: of bounded age; and when the server stops, one that has not asked yet may still ask."""
+
+import asyncio
+import math
+import random
+from typing import ClassVar
+
+from warmstart.pod.connection.bounded import Bounded
+
+FIRST_REQUEST_SECONDS = 1.0  # far more than the packet after the handshake takes
+
+
+class Connection(Bounded):
+    """uvicorn's, without the reset of a connection that was accepted just before the end.
+
+    uvicorn closes at once each on which no request was parsed (field note 22); one that is on its way is then lost.
+
+    From an age of `max_age` seconds at most, the next answer says `Connection: close`, as gRPC's MAX_CONNECTION_AGE
+    has it: a client keeps a connection for as long as it is busy, and a balancer shares out connections, not requests.
+    A replica that joined got 0 of 7,674 calls of busy clients in 120 s.
+    """
+
+    max_age: ClassVar[float] = math.inf
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Called when it was accepted. Ages differ, so that those opened together don't end together."""
+        super().connection_made(transport)
+        self._old_from = self.loop.time() + self.max_age * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser. The request is served; whether another may follow is decided here."""
+        super().on_headers_complete()
+        if self.cycle and self.loop.time() >= self._old_from:  # type: ignore[truthy-bool] # None before the first
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Called by the server when it stops accepting. What is answered from now on says `Connection: close`."""
+        if self.cycle:  # type: ignore[truthy-bool] # None before the first request
+            super().shutdown()
+        else:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, super().shutdown)

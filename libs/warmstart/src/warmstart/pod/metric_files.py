@@ -1,0 +1,120 @@
+"""The files in which prometheus_client keeps the metrics of several processes: `counter_<pid>.db` and the like.
+
+Left alone, the files of processes that are gone stay, and each scrape reads them all: 278 ms after 1,000 of them. Here
+gunicorn's master adds a dead process's counts to those of its predecessors. A lock keeps a scrape from counting a
+process twice, or not at all, in between.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import re
+import struct
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import Metric
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+
+log = logging.getLogger("warmstart.metrics")
+
+FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+|gone)\.db")
+SUMMED = ("counter", "histogram", "summary")  # a gauge of a process that is gone says nothing, or has modes of its own
+GONE = "gone"  # in place of the process id
+DAMAGE = (OSError, ValueError, TypeError, RuntimeError, struct.error)  # what prometheus_client raises for such a file
+
+
+class PodMetrics:
+    """What a registry collects: the sums over all processes, those that are gone included."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Files that can't be read are left out: that of a process that is just making it, or was killed then."""
+        with _locked(self._folder, fcntl.LOCK_SH):
+            files = [str(file) for file in self._folder.iterdir() if FILE.fullmatch(file.name)]
+            try:
+                return _merged(files)
+            except DAMAGE:
+                return _merged([file for file in files if _is_whole(file)])
+
+
+def absorb(folder: Path, living: Collection[int]) -> None:
+    """Add the counts of all processes that are not `living` to those of their predecessors, and remove their files.
+
+    Called by the master, which must not wait: when somebody scrapes just now, the next call does it.
+    """
+    try:
+        with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            for kind in SUMMED:
+                found = [(file, FILE.fullmatch(file.name)) for file in folder.glob(f"{kind}_*.db")]
+                dead = [file for file, name in found if name and name[2] != GONE and int(name[2]) not in living]
+                if dead:
+                    _add(folder / f"{kind}_{GONE}.db", dead)
+    except BlockingIOError:
+        return
+    except OSError as error:  # a full disk: nothing is lost, the files stay
+        log.warning("metrics of processes that are gone stay in their files: %s", error)
+
+
+def _add(total: Path, dead: Collection[Path]) -> None:
+    sums: defaultdict[str, float] = defaultdict(float)
+    for file in [total, *dead]:
+        if not file.exists():
+            continue
+        if not _is_whole(str(file)):
+            log.warning("damaged file of metrics: %s", file.name)
+            continue
+        for key, value in _entries(str(file)):
+            sums[key] += value
+    new = total.with_suffix(".new")
+    new.write_bytes(_encoded(sums))
+    new.replace(total)
+    for file in dead:
+        file.unlink()
+
+
+def _encoded(sums: Mapping[str, float]) -> bytes:
+    """As `prometheus_client.mmap_dict` reads it. Written as a whole: through its mmap a full disk kills the process."""
+    entries = bytearray()
+    for key, value in sums.items():
+        text = key.encode()
+        padded = text + b" " * (8 - (len(text) + 4) % 8)
+        entries += struct.pack(f"i{len(padded)}sdd", len(text), padded, value, 0.0)
+    return struct.pack("ii", 8 + len(entries), 0) + bytes(entries)
+
+
+def _merged(files: Collection[str]) -> Iterable[Metric]:
+    return MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _entries(file: str) -> Iterator[tuple[str, float]]:
+    for key, value, *_ in MmapedDict.read_all_values_from_file(file):  # type: ignore[no-untyped-call]
+        yield key, value
+
+
+def _is_whole(file: str) -> bool:
+    """Whether every entry of a file can be read."""
+    try:
+        for key, _value in _entries(file):
+            _metric, _name, labels, _help = json.loads(key)
+            labels.items()
+    except (*DAMAGE, AttributeError):
+        return False
+    return True
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """Over processes; it ends with the process that has it. Raises BlockingIOError with LOCK_NB when it is taken."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)

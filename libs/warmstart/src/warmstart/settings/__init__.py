@@ -1,0 +1,1 @@
+"""What a service reads from its environment, and from files that it names."""

@@ -1,0 +1,155 @@
+"""Settings that every service has, read from the environment."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from warmstart.pod.process import START_FAILED
+from warmstart.settings import trusted
+from warmstart.settings.listening import binds
+from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
+
+
+def _lower(value: Any) -> Any:
+    """`LOG_LEVEL=INFO` is how most programs spell it."""
+    return value.lower() if isinstance(value, str) else value
+
+
+class ServiceSettings(BaseSettings):
+    """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names.
+
+    An empty variable is as good as none for a setting that can be none, and a bad setting for any other.
+    """
+
+    # hide_input_in_errors: the input may be a secret.
+    model_config = SettingsConfigDict(
+        extra="ignore", hide_input_in_errors=True, allow_inf_nan=False, env_ignore_empty=True
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[\w.:-]+(,[\w.:-]+)*$",
+        description="where to listen; of several addresses, as `0.0.0.0,::`, IPv6 ones that are not there are left out",
+    )
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
+    min_ready_processes: int = Field(1, ge=1, description="ready processes that keep the pod ready, once it was")
+    warmup: Literal["background", "blocking", "lazy"] = Field(
+        "background", description="bind first and warm behind a gate, warm before binding, or on first use"
+    )
+    startup_timeout: float = Field(60, gt=0, description="limit of the whole start-up")
+    drain_seconds: float = Field(5, ge=0, description="how long requests are served after SIGTERM")
+    drain_readyz: Literal["503", "200"] = Field(
+        "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
+    )
+    request_timeout: float = Field(10, gt=0, description="limit of one request")
+    connection_max_age: float = Field(
+        10, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
+    )
+    shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
+    health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
+    health_timeout: float = Field(1, gt=0, description="limit of one health sample")
+    heal_timeout: float = Field(
+        30, gt=0, description="how long what only this process can lose may be unhealthy, until the process is replaced"
+    )
+    readiness_policy: Literal["decoupled", "coupled"] = Field(
+        "decoupled", description="whether a failing check of what replicas share makes /readyz 503, if it is required"
+    )
+    header_timeout: float = Field(
+        10,
+        gt=0,
+        description="limit of a connection's silence before its first request, and of receiving a request's head",
+    )
+    max_header_bytes: int = Field(
+        32 * 2**10, ge=1024, description="largest head of a request: its first line and headers"
+    )
+    forwarded_allow_ips: Annotated[str, AfterValidator(trusted.checked)] = Field(
+        "127.0.0.1", description="proxies whose `X-Forwarded-For` is believed: addresses or networks, or `*`"
+    )
+    proxy_protocol: bool = Field(False, description="a balancer in front names the client in a PROXY line, version 1")
+    max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
+    max_body_bytes_in_flight: int = Field(
+        16 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
+    )
+    max_body_values: int = Field(200_000, ge=1, description="most JSON values of a body")
+    environment: Literal["development", "production"] = Field("development", description="kind of deployment")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="least level that is logged"
+    )
+    log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
+    faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
+    faults_file: Path | None = Field(None, description="the switches, as JSON (`warmstart.faults.Faults`)")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.faults_enabled and self.environment == "production":
+            raise ValueError("FAULTS_ENABLED is refused in production")
+        if self.min_ready_processes > self.web_concurrency:
+            raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
+        if self.max_body_bytes > self.max_body_bytes_in_flight * 3 // 4:  # the rest is for small ones
+            raise ValueError("MAX_BODY_BYTES must not exceed three quarters of MAX_BODY_BYTES_IN_FLIGHT")
+        return self
+
+    @model_validator(mode="after")
+    def _filled(self) -> Self:
+        """An empty variable says "none"; that is refused where something is needed.
+
+        In production an empty secret is refused, too: whatever should have filled it did not.
+        """
+        given = variables()
+        for name, field in type(self).model_fields.items():
+            needed = field.default not in (None, "") or (self.environment == "production" and is_secret(field))
+            if needed and name not in self.model_fields_set:
+                empty = [each for each in (name.upper(), name.upper() + SUFFIX) if given.get(each) == ""]
+                if empty:
+                    raise ValueError(f"{empty[0]}: it is empty; give it a value, or unset it")
+        return self
+
+    @property
+    def bind(self) -> list[str]:
+        """Addresses and port as gunicorn wants them."""
+        return binds(self.host, self.port)
+
+    @property
+    def stop_budget(self) -> float:
+        """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
+        return self.drain_seconds + self.request_timeout + self.shutdown_timeout
+
+    def read_again(self, name: str) -> str | None:
+        """The secret `name` as its file has it now; None when it comes from no file, or the file can't be read."""
+        try:
+            text = SecretFiles(type(self)).get_field_value(type(self).model_fields[name], name)[0]
+        except ValueError:
+            return None
+        return text if isinstance(text, str) else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the files that the environment names."""
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings, or one line for each bad one and exit status 3."""
+    try:
+        return settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            where = [".".join(str(part) for part in problem["loc"]).upper()] if problem["loc"] else []
+            sys.stderr.write(f"bad setting {': '.join([*where, problem['msg'].removeprefix('Value error, ')])}\n")
+    except ValueError as error:
+        sys.stderr.write(f"bad setting {error}\n")
+    raise SystemExit(START_FAILED)

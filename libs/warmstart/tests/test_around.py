@@ -1,0 +1,202 @@
+"""What surrounds an application, whatever middleware and routes it has of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
+from fastapi.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.harness.wire import converse
+from warmstart import Lifecycle, ServiceSettings, install
+from warmstart.lifecycle.phase import Phase
+
+PROBES = ("/livez", "/startupz", "/readyz", "/readyz/lifecycle", "/metrics")
+
+
+class Closed:
+    """An application's own authentication, which nobody passes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """401, but for the lifespan."""
+        closed: ASGIApp = PlainTextResponse("who are you?", 401)
+        await (closed if scope["type"] == "http" else self._app)(scope, receive, send)
+
+
+def make(closed: str = "") -> FastAPI:
+    """An application that may be `closed` by a middleware, added `before` or `after`, or by a mount."""
+    settings = ServiceSettings(max_body_bytes=200, request_timeout=5)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Lifecycle(app, [], settings):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    if closed == "before":
+        app.add_middleware(Closed)
+    if closed == "mount":
+        app.mount("/", PlainTextResponse("who are you?", 401))
+    install(app, settings, cors_origins=["https://page.example"])
+    if closed == "after":
+        app.add_middleware(Closed)
+
+    @app.get("/thing")
+    async def thing() -> dict[str, int]:
+        return {"a": 1}
+
+    @app.post("/thing")
+    async def post(body: dict[str, int]) -> None:
+        return None
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError
+
+    return app
+
+
+@pytest.mark.parametrize("off", ["docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url", "openapi_url"])
+def test_a_page_may_be_off(off: str) -> None:
+    """Without one of FastAPI's pages, or any, an application still has the routes that it included."""
+    app = FastAPI(**{off: None})  # type: ignore[arg-type]
+    routes = APIRouter()
+    routes.get("/thing")(lambda: "mine")
+    app.include_router(routes)
+    install(app, ServiceSettings())
+    app.state.ready = True
+    client = TestClient(app)
+    assert client.get("/thing").json() == "mine"
+    pages = {name: getattr(app, name) for name in ("docs_url", "redoc_url") if getattr(app, name)}
+    served = [client.get(path).status_code == 200 for path in pages.values()]
+    assert served == [off != "openapi_url"] * len(pages)
+
+
+def test_an_application_may_be_mounted() -> None:
+    """Its answers are its own, with the id and, while draining, the header of all answers."""
+    app, mounted = make(), FastAPI()
+    mounted.get("/other")(lambda: "mine")
+    app.mount("/part", mounted)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert [client.get(path).status_code for path in ("/part/other", "/part/nosuch", "/thing")] == [200, 404, 200]
+        app.state.lifecycle._enter(Phase.DRAINING)
+        answer = client.get("/part/other")
+        assert (answer.json(), answer.headers["connection"]) == ("mine", "close")
+        assert "x-request-id" in answer.headers
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    """A client of the open application."""
+    with TestClient(make(), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("closed", ["before", "after", "mount"])
+def test_probes_are_outermost(closed: str) -> None:
+    """Nothing that an application has of its own, added before or after, can hide probes and metrics."""
+    with TestClient(make(closed)) as client:
+        assert client.get("/thing").status_code == 401
+        found = [client.request(method, path).status_code for path in PROBES for method in ("GET", "HEAD")]
+        assert found == [200] * 2 * len(PROBES)
+
+
+@pytest.mark.parametrize("path", [*PROBES, "/thing", "/openapi.json", "/nosuch", "/bug"])
+def test_head_is_get_without_a_body(client: TestClient, path: str) -> None:
+    """HEAD has the status, type and length of GET on every route, and no body."""
+    answers = [client.request(method, path) for method in ("GET", "HEAD")]
+    assert answers[1].content == b""
+    varies = ("/metrics", "/startupz")  # with each look
+    same = ("content-type",) if path in varies else ("content-type", "content-length")
+    get, head = ((each.status_code, *(each.headers[name] for name in same)) for each in answers)
+    assert head == get
+
+
+def test_head_is_counted_as_such(client: TestClient) -> None:
+    """The metrics tell HEAD from GET, with the route that answered."""
+    client.head("/thing")
+    assert 'http_requests_total{method="HEAD",route="/thing",status="200"}' in client.get("/metrics").text
+
+
+def test_the_server_sends_no_body_for_head() -> None:
+    """On the wire an answer to HEAD ends with its headers."""
+    app = FastAPI()
+    install(app, ServiceSettings())
+    sent = asyncio.run(converse(app, [b"HEAD /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"]))
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent.endswith(b"\r\n\r\n")
+    assert b"content-length: 2\r\n" in sent
+
+
+def test_an_unexpected_error_ends_the_connection_and_says_so(client: TestClient) -> None:
+    """uvicorn closes the connection after an unexpected 500; a client is told, so that it does not use it again."""
+    assert client.get("/bug").headers["connection"] == "close"
+    assert "connection" not in client.get("/nosuch").headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/thing", 200),
+        ("HEAD", "/thing", 200),
+        ("GET", "/bug", 500),
+        ("GET", "/nosuch", 404),
+        ("PUT", "/thing", 405),
+        ("POST", "/thing", 413),
+        ("GET", "/livez", 200),
+        ("OPTIONS", "/thing", 200),
+    ],
+)
+def test_every_answer_of_a_draining_process_ends_its_connection(
+    client: TestClient, method: str, path: str, status: int
+) -> None:
+    """Whoever makes the answer: a route, an unexpected error, a limit, a probe, a preflight."""
+    client.app.state.lifecycle._enter(Phase.DRAINING)  # type: ignore[attr-defined]
+    preflight = (
+        {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}
+    )
+    content = b"x" * 300 if method == "POST" else None
+    answer = client.request(method, path, headers=preflight, content=content)
+    assert (answer.status_code, answer.headers.get_list("connection")) == (status, ["close"])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP", "zstd", "nonsense"])
+def test_an_encoded_body_is_refused_by_name(client: TestClient, encoding: str) -> None:
+    """A compressed body is a 415 that names its encoding and says what is accepted; `identity` is none."""
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    answer = client.post("/thing", content=b"\x1f\x8b\x08\x00", headers=headers)
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert encoding.lower() in answer.json()["error"]["message"]
+    assert client.post("/thing", json={}, headers={"Content-Encoding": "identity"}).status_code == 200
+
+
+def test_a_page_may_call_from_an_allowed_origin(client: TestClient) -> None:
+    """Every answer to it, errors too, lets its scripts read the answer and the headers that matter to them."""
+    for path, status in (("/thing", 200), ("/bug", 500), ("/nosuch", 404), ("/livez", 200)):
+        answer = client.get(path, headers={"Origin": "https://page.example"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, "https://page.example")
+        assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+        assert (
+            "access-control-allow-origin" not in client.get(path, headers={"Origin": "https://other.example"}).headers
+        )
+
+
+def test_a_preflight_is_answered(client: TestClient) -> None:
+    """The browser learns that the page may send JSON and a key; for another origin, or method, it is a typed 400."""
+    asked = {
+        "Origin": "https://page.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    answer = client.options("/thing", headers=asked)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://page.example")
+    assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
+    for changed in ({"Origin": "https://other.example"}, {"Access-Control-Request-Method": "PATCH"}):
+        refused = client.options("/thing", headers=asked | changed)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (400, "cors_refused")

@@ -1,0 +1,133 @@
+"""The bodies of all requests together, and of one: bounded before they are read, and before they are parsed."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI, Request
+from pydantic import ValidationError
+
+from tests.harness.wire import bodies, connect, converse, statuses
+from warmstart import ServiceSettings, install
+from warmstart.http.json_values import more_values_than
+from warmstart.http.room import SMALL
+
+KIB = 2**10
+SETTINGS = ServiceSettings(max_body_bytes=700 * KIB, max_body_bytes_in_flight=1000 * KIB, max_body_values=100)
+
+
+def make() -> FastAPI:
+    """An application that reads."""
+    app = FastAPI()
+    install(app, SETTINGS)
+    app.state.ready = True
+
+    @app.post("/read")
+    async def read(request: Request) -> int:
+        return len(await request.body())
+
+    @app.post("/parse")
+    async def parse(body: dict[str, Any]) -> int:
+        return len(body)
+
+    return app
+
+
+def head(size: int | None, path: bytes = b"/read", more: bytes = b"Connection: close\r\n") -> bytes:
+    """A POST of so many bytes, or of chunks."""
+    length = b"Transfer-Encoding: chunked" if size is None else b"Content-Length: %d" % size
+    kind = b"Content-Type: application/json\r\n"
+    return b"POST %s HTTP/1.1\r\nHost: x\r\n%s%s%s\r\n\r\n" % (path, kind, more, length)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_large_body_waits_for_room(chunked: bool) -> None:
+    """What doesn't fit beside the others gets 503 with Retry-After, small bodies pass; then there is room again."""
+    large = b"x" * (700 * KIB)
+
+    async def scenario() -> list[list[int]]:
+        app = make()
+        reader, writer, _ = await connect(app)
+        writer.write(head(len(large)))  # and no more: its room is taken
+        await asyncio.sleep(0.05)
+        second = [head(None), b"%x\r\n%s\r\n0\r\n\r\n" % (len(large), large)] if chunked else [head(len(large)), large]
+        refused = await converse(app, second)
+        (answer,) = bodies(refused)
+        assert answer["error"]["code"] == "overloaded"
+        assert b"retry-after: 1\r\n" in refused
+        small = await converse(app, [head(SMALL), b"x" * SMALL])
+        writer.write(large)
+        first = await reader.read()
+        return [statuses(each) for each in (refused, small, first, await converse(app, second))]
+
+    assert asyncio.run(scenario()) == [[503], [200], [200], [200]]
+
+
+def test_room_is_given_back_by_those_who_leave() -> None:
+    """A client that goes in the middle of its body leaves no trace."""
+
+    async def scenario() -> list[int]:
+        app = make()
+        for _ in range(3):
+            _, writer, connection = await connect(app)
+            writer.write(head(700 * KIB) + b"x" * 1000)
+            await asyncio.sleep(0.02)
+            writer.close()
+            async with asyncio.timeout(5):
+                while connection in connection.connections:
+                    await asyncio.sleep(0.01)
+        return statuses(await converse(app, [head(700 * KIB), b"x" * 700 * KIB]))
+
+    assert asyncio.run(scenario()) == [200]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ([0] * 150, 400),
+        ([[]] * 60, 400),
+        ({str(n): n for n in range(150)}, 400),
+        ({"text": "a,[{" * 1000}, 200),
+        ({"text": 'a,[{"\\' * 1000}, 200),
+        ({"text": ["\\", ",,," * 100, '\\"']}, 200),
+    ],
+)
+def test_a_body_holds_so_many_values(body: Any, status: int) -> None:
+    """Too many values are a 400 that names the limit, without being parsed; a text may hold any number of commas."""
+    content = json.dumps(body).encode()
+    sent = asyncio.run(converse(make(), [head(len(content), b"/parse"), content[:20], content[20:]]))
+    assert statuses(sent) == [status]
+    if status == 400:
+        assert "100 JSON values" in bodies(sent)[0]["error"]["message"]
+
+
+@pytest.mark.parametrize("more", [b"Content-Type: text/plain\r\n", b"Content-Type: \r\n"])
+def test_a_second_content_type_hides_no_json(more: bytes) -> None:
+    """Whichever of several types the application goes by, too many values are refused before they are parsed."""
+    content = json.dumps([0] * 150).encode()
+    sent = asyncio.run(converse(make(), [head(len(content), b"/parse", b"Connection: close\r\n" + more), content]))
+    assert [each["error"]["code"] for each in bodies(sent)] == ["too_many_values"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_encoding_hides_no_values(encoding: str) -> None:
+    """Python's parser reads UTF-16 too, in which U+2200 looks like a quotation mark to who counts bytes."""
+    content = json.dumps({"\u2200": [0] * 150}, ensure_ascii=False).encode(encoding)
+    (answer,) = bodies(asyncio.run(converse(make(), [head(len(content), b"/parse"), content])))
+    assert answer["error"]["code"] == "json_invalid"
+
+
+def test_the_largest_body_fits_when_it_is_alone() -> None:
+    """A body of the largest size must find room when nothing else is under way."""
+    with pytest.raises(ValidationError, match="three quarters of MAX_BODY_BYTES_IN_FLIGHT"):
+        ServiceSettings(max_body_bytes=800 * KIB, max_body_bytes_in_flight=1000 * KIB)
+
+
+@pytest.mark.parametrize("unit", ["7,", "[],", '"",', '"\\"",', '{"a":"b"},'])
+def test_counting_is_exact_outside_strings(unit: str) -> None:
+    """Values and containers are counted as a parser would, whatever the strings hold."""
+    text = f"[{(unit * 50_000)[:-1]}]".encode()
+    marks = 50_000 + (50_000 if unit[0] in "[{" else 0)
+    assert more_values_than(marks - 1, text)
+    assert not more_values_than(marks, text)

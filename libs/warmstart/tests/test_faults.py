@@ -1,0 +1,169 @@
+"""The fault switches, turned in real processes."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.harness import Gunicorn, Watch, outcome, until
+from tests.harness.sample import Start, World
+from warmstart.faults import Switches
+from warmstart.pod import executor
+from warmstart.pod.executor import DaemonExecutor
+
+Faulty = Callable[..., Gunicorn]
+
+
+@pytest.fixture
+def switch(world: World) -> Callable[..., None]:
+    """`switch(unready=True)` is the whole truth from now on: what it doesn't name is off."""
+
+    def write(**faults: object) -> None:
+        unfinished = world.folder / "faults.new"
+        unfinished.write_text(json.dumps(faults))
+        unfinished.rename(world.folder / "faults")
+
+    return write
+
+
+@pytest.fixture
+def faulty(world: World, start: Start) -> Faulty:
+    """The sample with the switches enabled."""
+
+    def begin(**env: object) -> Gunicorn:
+        return start(FAULTS_ENABLED=1, FAULTS_FILE=world.folder / "faults", **env)
+
+    return begin
+
+
+def test_without_faults_enabled_the_file_is_nothing(world: World, start: Start, switch: Callable[..., None]) -> None:
+    """A service that was not told to obey switches is ready, and has no resource of that name."""
+    switch(unready=True, failing_warmup=True)
+    service = start(FAULTS_FILE=world.folder / "faults").wait_ready()
+    assert service.get("/readyz/faults").status == 404
+    assert service.get("/readyz").status == 200
+
+
+def test_a_slow_warmup_ends_with_its_switch(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """The pod warms, alive and gated, for as long as the switch says."""
+    switch(slow_warmup=3600)
+    service = faulty()
+    service.wait_for("/livez", 200)
+    assert (service.get("/startupz").status, service.get("/work").status) == (503, 503)
+    switch()
+    service.wait_ready()
+
+
+def test_a_failing_warmup_is_retried(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """Each attempt fails, as a dependency's would, until the switch is off."""
+    switch(failing_warmup=True)
+    service = faulty()
+    service.wait_for_log("opening faults failed, attempt 3: a fault switch makes it fail")
+    switch()
+    service.wait_ready()
+
+
+def test_a_failing_warmup_ends_the_pod(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """Past STARTUP_TIMEOUT it is a start that failed: status 3."""
+    switch(failing_warmup=True)
+    assert faulty(STARTUP_TIMEOUT=1).wait_exit() == 3
+
+
+def test_every_process_obeys(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """Whichever of three processes answers says unready, but serves; nobody is restarted; off is off."""
+    service = faulty(WEB_CONCURRENCY=3).wait_ready()
+    before = service.workers()
+    switch(unready=True)
+    until(lambda: (service.log.count('{"unready":true}') == 3, service.log[-500:]), 10, "all three to notice")
+    assert {outcome(service.port, "/readyz") for _ in range(20)} == {503}
+    assert "[-]lifecycle failed: a fault switch makes it fail" in service.get("/readyz?verbose").body.decode()
+    assert service.get("/work").status == 200
+    switch()
+    service.wait_ready()
+    assert service.workers() == before
+
+
+def test_a_blocked_loop_hears_its_off_switch(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """The same process that answered nothing, not even `/livez`, answers again."""
+    service = faulty().wait_ready()
+    before = service.workers()
+    switch(blocked_loop=True)
+    service.wait_for("/livez", "TimeoutError")
+    switch()
+    service.wait_for("/livez", 200)
+    assert service.workers() == before
+
+
+def test_a_failing_check_is_of_the_resource(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """Readiness shows it under its own name and follows the policy; the probes answer."""
+    service = faulty(READINESS_POLICY="coupled").wait_ready()
+    with Watch(service.port, "/livez") as watch:
+        switch(failing_checks=["database"])
+        service.wait_for("/readyz", 503)
+        assert service.get("/readyz/database").body.startswith(b"[-]database failed: degraded: a fault switch")
+        switch()
+        service.wait_ready()
+    assert watch.answers == [200]
+
+
+def test_leaked_memory_is_resident_and_comes_back(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """The process grows by so many megabytes, and shrinks again."""
+    service = faulty().wait_ready()
+    [process] = map(psutil.Process, service.workers())
+
+    def grown() -> int:
+        return (process.memory_info().rss - before) // 2**20
+
+    before = process.memory_info().rss
+    switch(leaked_mb=100)
+    until(lambda: (grown() >= 95, f"{grown()} MB"), 10, "100 MB more")
+    switch()
+    until(lambda: (grown() < 50, f"{grown()} MB"), 10, "most of them back")
+
+
+def test_a_file_that_makes_no_sense_switches_everything_off(
+    faulty: Faulty, world: World, switch: Callable[..., None]
+) -> None:
+    """It is named once in the log, and can't keep a fault on."""
+    service = faulty().wait_ready()
+    switch(unready=True)
+    service.wait_for("/readyz", 503)
+    (world.folder / "faults").write_text('{"unready": true')
+    service.wait_ready()
+    switch(unredy=True)
+    service.wait_for_log("unredy")
+    assert service.get("/readyz").status == 200
+    assert len(service.error_lines("no fault is on")) == 2
+
+
+def test_a_stuck_call_ends_with_its_switch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A call of the thread that is named waits, others don't; when the switch is off it is made."""
+    (tmp_path / "faults").write_text('{"slow_calls": {"inference": 3600}}')
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
+        patch.setattr(executor, "before_call", executor.before_call)
+        Switches().over((), tmp_path / "faults")
+        stuck = DaemonExecutor("inference").submit(lambda: "made")
+        assert DaemonExecutor("tokenizing").submit(lambda: "made").result(10) == "made"
+        assert not stuck.done()
+        (tmp_path / "faults").unlink()
+        assert stuck.result(10) == "made"
+    assert caplog.text == ""
+
+
+def test_calls_of_a_thread_fail_while_the_switch_says_so(tmp_path: Path) -> None:
+    """Those of the thread that is named, and no others; nothing is made of them."""
+    (tmp_path / "faults").write_text('{"failing_calls": ["inference"]}')
+    made: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executor, "before_call", executor.before_call)
+        Switches().over((), tmp_path / "faults")
+        thread = DaemonExecutor("inference")
+        with pytest.raises(RuntimeError, match="a fault switch"):
+            thread.submit(made.append, "failing").result(10)
+        DaemonExecutor("tokenizing").submit(made.append, "other").result(10)
+        (tmp_path / "faults").unlink()
+        thread.submit(made.append, "healed").result(10)
+    assert made == ["other", "healed"]

@@ -1,0 +1,121 @@
+"""A secret comes from the environment or a file, and one that was meant to be set never stays unset without a word."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from pydantic import AfterValidator, Field, Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
+from typing_extensions import TypeAliasType
+
+from warmstart import ServiceSettings
+from warmstart.settings.secret_files import is_secret
+from warmstart.settings.service import load
+
+Checked = Annotated[SecretStr, AfterValidator(lambda secret: secret)]
+Named = TypeAliasType("Named", Checked | None)
+
+
+class Settings(ServiceSettings):
+    """A required secret, and others that hide theirs in different depths."""
+
+    password: SecretStr
+    token: SecretStr | None = None
+    checked: Checked | None = None
+    deep: Annotated[Annotated[Checked | None, Field()] | None, Field()] = None
+    named: Named = None
+    many: list[Checked] = Field([])
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
+    """`given(TOKEN_FILE=b"…", PORT="1")` loads the settings, with a file for each value that is bytes."""
+
+    def start(**variables: str | bytes) -> Settings:
+        for name, value in {"PASSWORD": "hidden", **variables}.items():
+            if isinstance(value, bytes):
+                (tmp_path / name).write_bytes(value)
+            monkeypatch.setenv(name, str(tmp_path / name) if isinstance(value, bytes) else value)
+        return load(Settings)
+
+    return start
+
+
+@pytest.mark.parametrize("name", ["password", "token", "checked", "deep", "named"])
+def test_a_secret_comes_from_a_file(given: Callable[..., Settings], name: str) -> None:
+    """However its type is written; without the file's last newline; and no repr shows it."""
+    settings = given(PASSWORD="", **{f"{name.upper()}_FILE": b"t0ken\n", "PASSWORD_FILE": b"t0ken\n"})
+    assert getattr(settings, name).get_secret_value() == "t0ken"
+    assert "t0ken" not in repr(settings)
+
+
+def test_a_list_of_secrets_in_a_file_is_json(given: Callable[..., Settings]) -> None:
+    """As pydantic-settings reads a list from a variable."""
+    assert [each.get_secret_value() for each in given(MANY_FILE=b'["a", "b"]').many] == ["a", "b"]
+
+
+@pytest.mark.parametrize("annotation", [SecretBytes, Secret[int], dict[str, SecretStr], tuple[int, SecretStr | None]])
+def test_every_kind_of_secret_is_found(annotation: Any) -> None:
+    """Pydantic's three types, alone or inside others."""
+    assert is_secret(FieldInfo(annotation=annotation))
+    assert not is_secret(FieldInfo(annotation=Annotated[str, Field(min_length=1)] | None))
+
+
+def test_variables_in_lower_case_count(given: Callable[..., Settings]) -> None:
+    """As for every other setting: pydantic-settings ignores case."""
+    token = given(token_file=b"t0ken").token
+    assert token
+    assert token.get_secret_value() == "t0ken"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"TOKEN_FILE": "/nonexistent"}, "TOKEN_FILE: No such file or directory: /nonexistent"),
+        ({"CHECKED_FILE": "/nonexistent"}, "CHECKED_FILE: No such file or directory: /nonexistent"),
+        ({"token_file": "/nonexistent"}, "TOKEN_FILE: No such file or directory: /nonexistent"),
+        ({"TOKEN_FILE": "/"}, "TOKEN_FILE: Is a directory: /"),
+        ({"TOKEN_FILE": b" \n"}, "TOKEN_FILE: empty: "),
+        ({"TOKEN_FILE": b"hidden\xff"}, "TOKEN_FILE: not text: "),
+        ({"TOKEN_FILE": b"hidden\0"}, "TOKEN_FILE: not text: "),
+        ({"TOKEN_FILE": "/dev/zero"}, "TOKEN_FILE: more than 1048576 bytes: /dev/zero"),
+        ({"MANY_FILE": b"hidden"}, "MANY_FILE: not JSON: "),
+        ({"TOKEN": "x", "TOKEN_FILE": b"y"}, "TOKEN_FILE: TOKEN is set too; use one of them"),
+        ({"PORT_FILE": b"80"}, "PORT_FILE: PORT is no secret, and comes from no file"),
+        ({"TOKENS_FILE": b"x"}, "TOKENS_FILE: nothing reads it; did you mean TOKEN_FILE?"),
+        ({"PASWORD_FILE": b"x"}, "PASWORD_FILE: nothing reads it; did you mean PASSWORD_FILE?"),
+        ({"TOKEN_LIST_FILE": b"x"}, "TOKEN_LIST_FILE: nothing reads it; did you mean TOKEN_FILE?"),
+        ({"PASSWORD": ""}, "PASSWORD: Field required"),
+        ({"TOKEN": "", "ENVIRONMENT": "production"}, "TOKEN: it is empty; give it a value, or unset it"),
+        ({"TOKEN_FILE": "", "ENVIRONMENT": "production"}, "TOKEN_FILE: it is empty; give it a value, or unset it"),
+    ],
+)
+def test_a_secret_that_was_meant_and_is_not_there_ends_the_start(
+    given: Callable[..., Settings],
+    capsys: pytest.CaptureFixture[str],
+    variables: dict[str, str | bytes],
+    line: str,
+) -> None:
+    """Status 3 and one line that names the variable, and shows nothing of any file."""
+    with pytest.raises(SystemExit) as left:
+        given(**variables)
+    said = capsys.readouterr().err
+    assert left.value.code == 3
+    assert said.startswith(f"bad setting {line}")
+    assert said.count("\n") == 1
+    assert "hidden" not in said
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SOPS_AGE_KEY_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "FAULTS_FILE"])
+def test_files_of_other_programs_are_none_of_ours(given: Callable[..., Settings], name: str) -> None:
+    """What a cluster or a shell sets for others does not end the start, nor does a setting of that name."""
+    assert given(**{name: "/nonexistent"}).token is None
+
+
+def test_an_empty_variable_is_an_unset_one(given: Callable[..., Settings]) -> None:
+    """`TOKEN=` is no token, and does not hide what `TOKEN_FILE` says, in production neither."""
+    assert given(TOKEN="", CHECKED_FILE="").token is None
+    token = given(TOKEN="", CHECKED_FILE=b"x", TOKEN_FILE=b"t0ken", ENVIRONMENT="production").token
+    assert token
+    assert token.get_secret_value() == "t0ken"

@@ -1,0 +1,71 @@
+"""Settings come from the environment; a bad one is named, and nothing shows a secret."""
+
+import pytest
+from pydantic import SecretStr
+
+from warmstart import ServiceSettings
+from warmstart.settings.service import load
+
+
+class Settings(ServiceSettings):
+    """With a secret."""
+
+    password: SecretStr
+
+
+@pytest.mark.parametrize(
+    ("environment", "line"),
+    [
+        ({"PORT": "70000"}, "bad setting PORT: Input should be less than or equal to 65535"),
+        ({"DRAIN_SECONDS": "nan"}, "bad setting DRAIN_SECONDS: Input should be a finite number"),
+        ({"FAULTS_ENABLED": "1", "ENVIRONMENT": "production"}, "bad setting FAULTS_ENABLED is refused in production"),
+        ({"MIN_READY_PROCESSES": "2"}, "MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY"),
+        ({"HOST": "no host"}, "bad setting HOST: String should match pattern"),
+        ({"PORT": ""}, "bad setting PORT: it is empty; give it a value, or unset it"),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_status_3(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    environment: dict[str, str],
+    line: str,
+) -> None:
+    """`load` names the setting and its limit on stderr, and leaves with status 3."""
+    for name, value in {"PASSWORD": "hidden", **environment}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as left:
+        load(Settings)
+    said = capsys.readouterr().err
+    assert left.value.code == 3
+    assert line in said
+    assert "hidden" not in said
+
+
+def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A required secret that is not set is named, too."""
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "bad setting PASSWORD: Field required" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "bind"),
+    [
+        ("0.0.0.0", ["0.0.0.0:8000"]),
+        ("::1", ["[::1]:8000"]),
+        ("127.0.0.1,::1", ["127.0.0.1:8000", "[::1]:8000"]),
+        ("127.0.0.1,2001:db8::1", ["127.0.0.1:8000"]),  # an address for documentation: no machine has it
+        ("2001:db8::1", ["[2001:db8::1]:8000"]),
+    ],
+)
+def test_a_service_listens_on_the_addresses_that_there_are(host: str, bind: list[str]) -> None:
+    """gunicorn wants brackets around an IPv6 address; one that the machine lacks is left out beside others only."""
+    assert ServiceSettings(host=host).bind == bind
+
+
+@pytest.mark.parametrize("host", [",", "::,", "127.0.0.1 ::1", "[::1]"])
+def test_a_host_is_a_list_of_addresses(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Separated by commas, without brackets."""
+    monkeypatch.setenv("HOST", host)
+    with pytest.raises(SystemExit):
+        load(ServiceSettings)

@@ -1,0 +1,75 @@
+"""The parts that need no process: executor, timings, log lines, pauses."""
+
+import json
+import logging
+import threading
+
+import pytest
+
+from warmstart.http.timing import Timings
+from warmstart.lifecycle import backoff
+from warmstart.logs import JsonFormatter
+from warmstart.pod.executor import DaemonExecutor
+
+
+def test_the_executor_runs_calls_in_order_in_one_daemon_thread() -> None:
+    """Calls run one after the other in a daemon thread; results and errors come back through futures."""
+    executor = DaemonExecutor("test")
+    done: list[int] = []
+    futures = [executor.submit(done.append, n) for n in range(100)]
+    thread = executor.submit(threading.current_thread).result(5)
+    failing = executor.submit(int, "x")
+    assert isinstance(failing.exception(5), ValueError)
+    assert all(future.done() for future in futures)
+    assert done == list(range(100))
+    assert thread.daemon
+    executor.shutdown()
+    assert not thread.is_alive()
+
+
+def test_a_shut_down_executor_drops_what_has_not_begun() -> None:
+    """`cancel_futures` cancels waiting calls; the running one ends."""
+    executor = DaemonExecutor("test")
+    begun, go = threading.Event(), threading.Event()
+
+    def run() -> bool:
+        begun.set()
+        return go.wait(5)
+
+    running = executor.submit(run)
+    waiting = executor.submit(int)
+    begun.wait(5)
+    executor.shutdown(wait=False, cancel_futures=True)
+    go.set()
+    assert running.result(5) is True
+    assert waiting.cancelled()
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(int)
+
+
+def test_timings_survive_the_header() -> None:
+    """What one service writes into `Server-Timing`, the next one reads."""
+    assert Timings(cache=0.0004, queue=1.25).header() == "cache;dur=0.400, queue;dur=1250.000"
+    parsed = Timings.parse('cache;dur=0.400, miss, queue;desc="a";dur=2, inference;dur=1.5')
+    assert parsed == {"cache": 0.0004, "inference": 0.0015}
+
+
+def test_a_json_log_line_is_one_object_with_its_extra_fields() -> None:
+    """The JSON form has level, logger, message, extra fields and the exception, in one line."""
+    record = logging.makeLogRecord(
+        {"name": "api", "levelname": "INFO", "msg": "hello %s", "args": ("you",), "status": 200}
+    )
+    record.exc_info = (ValueError, ValueError("why"), None)
+    line = JsonFormatter().format(record)
+    fields = json.loads(line)
+    assert "\n" not in line
+    assert (fields["message"], fields["level"], fields["status"]) == ("hello you", "info", 200)
+    assert fields["exception"].endswith("ValueError: why\n")
+
+
+def test_pauses_grow_to_a_cap_and_vary() -> None:
+    """Pauses double to the cap, stay within half to whole of their step, and differ."""
+    for attempt, step in [(1, 0.1), (2, 0.2), (5, 1.6), (6, 2.0), (1000, 2.0)]:
+        pauses = {backoff.pause(attempt) for _ in range(50)}
+        assert all(step / 2 <= pause <= step for pause in pauses)
+        assert len(pauses) > 10
