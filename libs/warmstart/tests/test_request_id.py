@@ -143,7 +143,7 @@ def test_each_line_of_a_request_has_its_id(client: TestClient) -> None:
         lines[2].split("] ", 1)[1],
         "tests.request_id: of nobody",
     ]
-    assert "[mine] warmstart.http.access: GET /log 200" in lines[2]
+    assert "[mine] warmstart.access: GET /log 200" in lines[2]
 
 
 def test_a_request_that_is_refused_unparsed_is_logged_under_its_id() -> None:
@@ -152,7 +152,7 @@ def test_a_request_that_is_refused_unparsed_is_logged_under_its_id() -> None:
     with logged(ConsoleFormatter()) as stream:
         sent = [asyncio.run(converse(make_app(), [refused % name])) for name in (b"one", b"two")]
     assert [each.count(b"x-request-id: " + name) for each, name in zip(sent, (b"one", b"two"), strict=True)] == [1, 1]
-    assert re.findall(r"\[(\w+)\] warmstart.pod.connection.aged: refused", stream.getvalue()) == ["one", "two"]
+    assert re.findall(r"\[(\w+)\] warmstart.connection: refused", stream.getvalue()) == ["one", "two"]
 
 
 def test_each_json_line_of_a_request_has_its_id(client: TestClient) -> None:

@@ -68,7 +68,7 @@ def test_one_ready_process_is_no_ready_pod(world: World, start: Start, control: 
     """The first ready process of three answers 503 for its pod; were there no board, it would answer for itself."""
     service = start(control, WEB_CONCURRENCY=3, STAGGER=2)
     service.wait_for_log("-> ready")
-    ready = re.findall(r"\[(\d+)\] warmstart.lifecycle.lifespan: warming -> ready", service.log)
+    ready = re.findall(r"\[(\d+)\] warmstart.lifecycle: warming -> ready", service.log)
     others = [pid for pid in service.workers() if str(pid) not in ready]
     assert (len(ready), len(others)) == (1, 2)
     for pid in others:  # so that the ready one answers
