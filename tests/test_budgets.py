@@ -1,4 +1,4 @@
-"""The inequalities of DESIGN.md 2.7, from the settings that gunicorn really reads."""
+"""The inequalities of docs/lifecycle.md, rule 7, from the settings that gunicorn really reads."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The rows of DESIGN.md section 7 as comparisons of measured figures.
+"""What the bench wants to reach, as comparisons of measured figures.
 
 Each is computed within a round, whose systems ran minutes apart; only then is the median taken.
 """

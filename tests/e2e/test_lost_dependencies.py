@@ -1,4 +1,4 @@
-"""Dependencies lost after the start, stopped and paused, under both readiness policies (DESIGN.md section 3)."""
+"""Dependencies lost after the start, stopped and paused, under both readiness policies (docs/lifecycle.md, rule 9)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

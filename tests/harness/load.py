@@ -29,7 +29,10 @@ class Ledger:
 
 
 class Load:
-    """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close` (DESIGN.md 2.7)."""
+    """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close`.
+
+    By docs/lifecycle.md, rule 7, they lose nothing.
+    """
 
     def __init__(
         self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4, stays: bool = False

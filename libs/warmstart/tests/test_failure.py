@@ -1,4 +1,4 @@
-"""Rule 6 of DESIGN.md section 2: failure is loud, and the pod's only while it was never ready."""
+"""docs/lifecycle.md, rule 6: failure is loud, and the pod's only while it was never ready."""
 
 import os
 import signal

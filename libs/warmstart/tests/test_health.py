@@ -1,4 +1,4 @@
-"""Rule 9 and the readiness policy: dependencies that are lost after the start."""
+"""docs/lifecycle.md, rule 9, and the readiness policy: dependencies that are lost after the start."""
 
 import pytest
 

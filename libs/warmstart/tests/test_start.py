@@ -1,4 +1,4 @@
-"""Rules 2 to 4 of DESIGN.md section 2: warming, the gate, required and optional resources."""
+"""docs/lifecycle.md, rules 2 to 4: warming, the gate, required and optional resources."""
 
 import http.client
 import os

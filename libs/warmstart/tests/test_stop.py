@@ -1,4 +1,4 @@
-"""Rules 1 and 7 of DESIGN.md section 2: drain, closing, and leaving early."""
+"""docs/lifecycle.md, rules 1 and 7: drain, closing, and leaving early."""
 
 import http.client
 import signal
@@ -107,7 +107,7 @@ def test_a_connection_accepted_at_the_end_may_ask_once(world: World, start: Star
 
 
 def test_the_control_resets_it(world: World, start: Start) -> None:
-    """Control of rule 7: uvicorn alone closes each connection on which no request was parsed (field note 22)."""
+    """Control of rule 7: uvicorn alone closes each connection on which no request was parsed."""
     service = start("no_first_request", DRAIN_SECONDS=0.2).wait_ready()
     connection = asked_after_the_listener_closed(service)
     with pytest.raises((OSError, http.client.HTTPException)):

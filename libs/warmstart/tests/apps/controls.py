@@ -1,6 +1,6 @@
 """The sample with one rule broken at a time: what the tests must notice. `gunicorn` runs `controls:<name>()`.
 
-Each function returns the sample application in which one protection of DESIGN.md section 2 is gone.
+Each function returns the sample application in which one protection of docs/lifecycle.md is gone.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ def cold_replacement() -> FastAPI:
 
 
 def silent() -> FastAPI:
-    """Rule 6: the warm-up is an unsupervised task; its failure is nobody's (field note 11)."""
+    """Rule 6: the warm-up is an unsupervised task; its failure is logged nowhere."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""Stopping work whose client has left: uvicorn does not cancel the handler (field note 68)."""
+"""Stopping work whose client has left: uvicorn does not cancel the handler (fastapi issue 3766)."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -92,7 +92,7 @@ def pre_fork(server: Arbiter, worker: "Worker") -> None:
 def child_exit(server: Arbiter, worker: "Worker") -> None:
     """Free the slot; halt with status 3 when the pod never was ready and can't be.
 
-    `HaltServer` raised while the master already stops would crash it (field note 20): it has no listeners then.
+    `HaltServer` raised while the master already stops would crash it with status 1; it has no listeners then.
     """
     # prometheus_client must know its folder first.
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415

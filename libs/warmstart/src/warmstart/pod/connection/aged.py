@@ -13,7 +13,8 @@ FIRST_REQUEST_SECONDS = 1.0  # far more than the packet after the handshake take
 class Connection(Bounded):
     """uvicorn's, without the reset of a connection that was accepted just before the end.
 
-    uvicorn closes at once each on which no request was parsed (field note 22); one that is on its way is then lost.
+    uvicorn closes at once each on which no request was parsed; one that is on its way is then lost
+    (docs/lifecycle.md, rule 7).
 
     From an age of `max_age` seconds at most, the next answer says `Connection: close`, as gRPC's MAX_CONNECTION_AGE
     has it: a client keeps a connection for as long as it is busy, and a balancer shares out connections, not requests.
