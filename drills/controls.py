@@ -98,7 +98,7 @@ def dead_stay_pooled() -> None:
 def cache_required() -> None:
     """A request fails when Redis does."""
     from api import dependencies
-    from warmstart.http.errors import DependencyUnavailable
+    from warmstart.errors import DependencyUnavailable
 
     embedder_of = dependencies.embedder_of
 

@@ -11,7 +11,7 @@ import pytest
 from drills import controls
 from drills.matrix import ROWS
 from tests.harness.gunicorn import REPOSITORY
-from warmstart.http.errors import Overloaded
+from warmstart.errors import Overloaded
 from worker.admission import Admission, Demand
 from worker.speed import Speed
 

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from tests.harness.wire import converse
 from warmstart import Lifecycle, ServiceSettings, install, request_id
-from warmstart.http.errors import BadRequest
+from warmstart.errors import BadRequest
 from warmstart.logs import ConsoleFormatter, JsonFormatter
 
 log = logging.getLogger("tests.request_id")

@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
 
 from warmstart import Lifecycle, ServiceSettings, install
+from warmstart.errors import BadRequest, ClientGone, Overloaded
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
-from warmstart.http.errors import BadRequest, ClientGone, Overloaded
 
 
 class Body(BaseModel, extra="forbid"):

@@ -10,7 +10,7 @@ from api.embedder import STAGES, Embedder, new_flights
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import request, until
 from services.api.tests.helpers.standin import StandIn, hold, refuse
-from warmstart.http.errors import BadRequest, ClientGone
+from warmstart.errors import BadRequest, ClientGone
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from api.portions import AT_ONCE, BYTES, INPUTS, portions, together
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import request, until
 from services.api.tests.helpers.standin import StandIn, hold, refuse
-from warmstart.http.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
+from warmstart.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
 
 pytestmark = pytest.mark.anyio
 

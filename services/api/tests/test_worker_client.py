@@ -13,7 +13,7 @@ from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import until
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
-from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
+from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 
 pytestmark = pytest.mark.anyio
 

@@ -22,7 +22,7 @@ from services.worker.tests.stand_ins import (
     until,
 )
 from warmstart import request_id
-from warmstart.http.errors import DeadlineExceeded, ServiceError, Unavailable
+from warmstart.errors import DeadlineExceeded, ServiceError, Unavailable
 from warmstart.logs import ConsoleFormatter, JsonFormatter
 from worker.batcher import Batcher
 from worker.engines.base import Vectors

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.worker.tests.stand_ins import LIMIT, metric, soon
-from warmstart.http.errors import Overloaded, PayloadTooLarge
+from warmstart.errors import Overloaded, PayloadTooLarge
 from worker.admission import CERTAIN, OLDEST, Admission, Demand
 from worker.jobs import Job
 from worker.speed import Speed

@@ -9,7 +9,7 @@ from api.cache import Cache
 from api.embedding import Item
 from api.quota import Quota
 from api.settings import ApiSettings
-from warmstart.http.errors import BadRequest, QuotaExceeded
+from warmstart.errors import BadRequest, QuotaExceeded
 
 
 async def admit(request: Request, items: Sequence[Item], field: Callable[[int], str]) -> None:

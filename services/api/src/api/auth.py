@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from warmstart.http.errors import Unauthorized, respond
+from warmstart.errors import Unauthorized, respond
 
 PREFIX = "/v1/"
 bearer = HTTPBearer(auto_error=False, description="a key of `API_KEYS`")  # for the OpenAPI document

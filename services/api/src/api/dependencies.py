@@ -11,7 +11,7 @@ from api.embedder import Embedder
 from api.postgres import Database
 from api.worker_client import WorkerClient
 from warmstart import opened
-from warmstart.http.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable
 
 
 def embedder_of(request: Request) -> Embedder:

@@ -15,9 +15,9 @@ from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
+from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.http import call_tokens, deadline
 from warmstart.http.disconnect import unless_disconnected
-from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.http.timing import Timings
 
 SPECIAL = 2  # tokens that BERT's kind of model puts around a text

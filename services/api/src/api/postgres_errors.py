@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.degraded import READS_ONLY
-from warmstart.http.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.health import reason
 
 READ_ONLY = "25006"

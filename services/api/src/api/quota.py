@@ -13,7 +13,7 @@ from api.cache import FAILURES
 from api.metrics import QUOTA_CALLS
 from api.quota_counts import OwnCounts, SharedCounts
 from api.quota_window import Window
-from warmstart.http.errors import BadRequest
+from warmstart.errors import BadRequest
 from warmstart.lifecycle.health import reason
 
 log = logging.getLogger("api.quota")

@@ -7,16 +7,15 @@ from aiohttp import ClientResponse
 from pydantic import ValidationError
 
 from api.embedding import FLOAT_BYTES, Embedding
-from warmstart.http.errors import (
+from warmstart.errors import (
     BadRequest,
     DeadlineExceeded,
     DependencyUnavailable,
-    ErrorBody,
-    ErrorEnvelope,
     Overloaded,
     PayloadTooLarge,
     ServiceError,
 )
+from warmstart.http.errors import ErrorBody, ErrorEnvelope
 from warmstart.http.timing import Timings
 
 _PLACE = re.compile(r"(?:texts|token_ids)\.(\d+)(?!\d)")

@@ -35,8 +35,8 @@ from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
 from warmstart import request_id
+from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from warmstart.http import call_tokens, deadline
-from warmstart.http.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from warmstart.lifecycle.health import reason
 
 KEEPALIVE = 30.0  # seconds an idle connection is kept; the worker keeps it for 75, and equal values race

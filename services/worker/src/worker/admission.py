@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from warmstart.http.errors import Overloaded, PayloadTooLarge
+from warmstart.errors import Overloaded, PayloadTooLarge
 from worker import metrics
 from worker.speed import Speed
 

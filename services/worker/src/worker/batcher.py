@@ -5,7 +5,7 @@ import logging
 from concurrent.futures import Executor
 from time import perf_counter
 
-from warmstart.http.errors import ServiceError, Unavailable
+from warmstart.errors import ServiceError, Unavailable
 from worker import metrics
 from worker.engines.base import Engine, TokenIds, Vectors
 from worker.engines.padding import next_of

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from warmstart.http.errors import Unavailable
+from warmstart.errors import Unavailable
 from warmstart.lifecycle.health import reason
 from worker.engines.base import Engine, TokenIds, Vectors
 

@@ -1,6 +1,6 @@
 """The limits that depend on settings or on the model, and so can't be part of the schema."""
 
-from warmstart.http.errors import BadRequest
+from warmstart.errors import BadRequest
 from worker.schemas import EmbeddingsRequest
 
 

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
+from warmstart.errors import ServiceError
 from warmstart.http import call_tokens
-from warmstart.http.errors import ServiceError
 from warmstart.http.timing import Timings
 from worker.admission import Demand
 from worker.batcher import Batcher

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 
 from warmstart import Fatal, Resource, opened
-from warmstart.http.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable
 from worker.loading import Loader, load
 from worker.model import Model
 from worker.source import ModelSource

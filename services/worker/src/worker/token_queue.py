@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from warmstart.http.errors import DeadlineExceeded
+from warmstart.errors import DeadlineExceeded
 from worker import metrics
 from worker.admission import OLDEST, Admission, Demand
 from worker.jobs import Item, Job

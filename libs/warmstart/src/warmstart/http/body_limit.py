@@ -7,7 +7,7 @@ from json import detect_encoding
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.http.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding, respond
+from warmstart.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding, respond
 from warmstart.http.json_values import more_values_than
 from warmstart.http.room import Room
 from warmstart.settings.service import ServiceSettings

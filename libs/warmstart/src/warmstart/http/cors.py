@@ -7,7 +7,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from warmstart.http.errors import BadRequest, respond
+from warmstart.errors import BadRequest, respond
+from warmstart.http.errors import as_response
 
 EXPOSED = ("X-Request-ID", "Server-Timing", "Retry-After", "RateLimit", "RateLimit-Policy")
 
@@ -24,4 +25,4 @@ class Cors(CORSMiddleware):
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
             return answer
-        return respond(BadRequest(bytes(answer.body).decode(), code="cors_refused"))
+        return as_response(respond(BadRequest(bytes(answer.body).decode(), code="cors_refused")))

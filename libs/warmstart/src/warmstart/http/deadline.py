@@ -6,7 +6,7 @@ import math
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.http.errors import DeadlineExceeded, respond
+from warmstart.errors import DeadlineExceeded, respond
 from warmstart.http.probes import is_probe
 
 HEADER = "X-Request-Timeout"

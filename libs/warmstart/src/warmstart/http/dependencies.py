@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import Request
 
-from warmstart.http.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable
 
 
 def opened(name: str) -> Callable[[Request], Any]:

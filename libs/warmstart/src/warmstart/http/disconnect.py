@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from warmstart.http.errors import ClientGone
+from warmstart.errors import ClientGone
 
 T = TypeVar("T")
 

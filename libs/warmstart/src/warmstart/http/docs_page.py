@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 
-from warmstart.http.errors import NotFound
+from warmstart.errors import NotFound
 
 ASSETS = "fastapi_offline"  # the package with the files; its own application class is not used
 NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")

@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from warmstart.http.errors import NotReady, respond
+from warmstart.errors import NotReady, respond
 from warmstart.http.probes import is_probe
 
 OPEN_PATHS = frozenset({"/", "/metrics", "/favicon.ico"})

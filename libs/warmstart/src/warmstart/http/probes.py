@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
-from warmstart.http.errors import NotFound, NotReady, error_responses
+from warmstart.errors import NotFound, NotReady
+from warmstart.http.errors import error_responses
 from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.readiness import LIFECYCLE, checks, is_ready

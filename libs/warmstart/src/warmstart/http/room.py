@@ -1,6 +1,6 @@
 """Room for the bodies of all requests of a process together."""
 
-from warmstart.http.errors import Overloaded
+from warmstart.errors import Overloaded
 
 SMALL = 64 * 2**10  # bytes
 

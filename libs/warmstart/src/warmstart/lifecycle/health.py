@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from warmstart.http.errors import DependencyUnavailable, ServiceError
+from warmstart.errors import DependencyUnavailable, ServiceError
 
 PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
 

@@ -12,7 +12,8 @@ from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, Document
 from api.store import documents
 from api.store.documents import NewDocument
 from api.store.tables import require_storable
-from warmstart.http.errors import NotFound, error_responses
+from warmstart.errors import NotFound
+from warmstart.http.errors import error_responses
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 

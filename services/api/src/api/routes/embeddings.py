@@ -13,7 +13,8 @@ from api.embedding import Item
 from api.routes.models import served_model
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
-from warmstart.http.errors import BadRequest, error_responses
+from warmstart.errors import BadRequest
+from warmstart.http.errors import error_responses
 
 router = APIRouter(tags=["embeddings"])
 

@@ -5,7 +5,8 @@ from fastapi import APIRouter
 from api.dependencies import Worker
 from api.identity import Identity
 from api.schemas.models import Model, ModelList
-from warmstart.http.errors import NotFound, error_responses
+from warmstart.errors import NotFound
+from warmstart.http.errors import error_responses
 
 router = APIRouter(tags=["models"])
 

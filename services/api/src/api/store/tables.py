@@ -5,7 +5,7 @@ from sqlalchemy import Column, DateTime, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from api.identity import Identity
-from warmstart.http.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable
 
 DIMENSIONS = 384  # of the column: another size of vector needs a migration
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from warmstart import request_id
-from warmstart.http.errors import BadRequest, HeadersTooLarge, RequestTimeout, ServiceError, respond
+from warmstart.errors import BadRequest, HeadersTooLarge, RequestTimeout, ServiceError, respond
 from warmstart.pod.connection.heads import check
 from warmstart.pod.connection.lingering import Lingering
 from warmstart.pod.connection.upgrade import Upgradable
@@ -181,6 +181,6 @@ class Bounded(Upgradable):
         named = (request_id.RAW_HEADER, request_id.begin({"headers": self.headers or []}).encode())
         log.info("refused a request of %s: %d %s", self.client[0] if self.client else "?", error.status, error.message)
         answer = respond(error)
-        headers = [*self.server_state.default_headers, *answer.raw_headers, named, (b"connection", b"close")]
+        headers = [*self.server_state.default_headers, *answer.headers, named, (b"connection", b"close")]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", answer.body]))

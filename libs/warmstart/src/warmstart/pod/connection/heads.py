@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import httptools
 
-from warmstart.http.errors import BadRequest, HeadersTooLarge, UriTooLong
+from warmstart.errors import BadRequest, HeadersTooLarge, UriTooLong
 
 HOST = re.compile(rb"[\w.~%!$&'()*+,;=:\[\]-]*")  # the characters that RFC 3986 allows in a host and a port
 
