@@ -1,18 +1,13 @@
 """The fault switches, turned in real processes."""
 
 import json
-import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.harness import Gunicorn, Watch, outcome, until
 from tests.harness.sample import Start, World
-from warmstart.faults import Switches
-from warmstart.pod import executor
-from warmstart.pod.executor import DaemonExecutor
 
 Faulty = Callable[..., Gunicorn]
 
@@ -137,33 +132,3 @@ def test_a_file_that_makes_no_sense_switches_everything_off(
     service.wait_for_log("unredy")
     assert service.get("/readyz").status == 200
     assert len(service.error_lines("no fault is on")) == 2
-
-
-def test_a_stuck_call_ends_with_its_switch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A call of the thread that is named waits, others don't; when the switch is off it is made."""
-    (tmp_path / "faults").write_text('{"slow_calls": {"inference": 3600}}')
-    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr(executor, "before_call", executor.before_call)
-        Switches().over((), tmp_path / "faults")
-        stuck = DaemonExecutor("inference").submit(lambda: "made")
-        assert DaemonExecutor("tokenizing").submit(lambda: "made").result(10) == "made"
-        assert not stuck.done()
-        (tmp_path / "faults").unlink()
-        assert stuck.result(10) == "made"
-    assert caplog.text == ""
-
-
-def test_calls_of_a_thread_fail_while_the_switch_says_so(tmp_path: Path) -> None:
-    """Those of the thread that is named, and no others; nothing is made of them."""
-    (tmp_path / "faults").write_text('{"failing_calls": ["inference"]}')
-    made: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "before_call", executor.before_call)
-        Switches().over((), tmp_path / "faults")
-        thread = DaemonExecutor("inference")
-        with pytest.raises(RuntimeError, match="a fault switch"):
-            thread.submit(made.append, "failing").result(10)
-        DaemonExecutor("tokenizing").submit(made.append, "other").result(10)
-        (tmp_path / "faults").unlink()
-        thread.submit(made.append, "healed").result(10)
-    assert made == ["other", "healed"]

@@ -1,50 +1,11 @@
-"""The parts that need no process: executor, timings, log lines, pauses."""
+"""The parts that need no process: timings, log lines, pauses."""
 
 import json
 import logging
-import threading
-
-import pytest
 
 from warmstart.http.timing import Timings
 from warmstart.lifecycle import backoff
 from warmstart.logs import JsonFormatter
-from warmstart.pod.executor import DaemonExecutor
-
-
-def test_the_executor_runs_calls_in_order_in_one_daemon_thread() -> None:
-    """Calls run one after the other in a daemon thread; results and errors come back through futures."""
-    executor = DaemonExecutor("test")
-    done: list[int] = []
-    futures = [executor.submit(done.append, n) for n in range(100)]
-    thread = executor.submit(threading.current_thread).result(5)
-    failing = executor.submit(int, "x")
-    assert isinstance(failing.exception(5), ValueError)
-    assert all(future.done() for future in futures)
-    assert done == list(range(100))
-    assert thread.daemon
-    executor.shutdown()
-    assert not thread.is_alive()
-
-
-def test_a_shut_down_executor_drops_what_has_not_begun() -> None:
-    """`cancel_futures` cancels waiting calls; the running one ends."""
-    executor = DaemonExecutor("test")
-    begun, go = threading.Event(), threading.Event()
-
-    def run() -> bool:
-        begun.set()
-        return go.wait(5)
-
-    running = executor.submit(run)
-    waiting = executor.submit(int)
-    begun.wait(5)
-    executor.shutdown(wait=False, cancel_futures=True)
-    go.set()
-    assert running.result(5) is True
-    assert waiting.cancelled()
-    with pytest.raises(RuntimeError, match="shut down"):
-        executor.submit(int)
 
 
 def test_timings_survive_the_header() -> None:

@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from warmstart import Resource
-from warmstart.pod.executor import DaemonExecutor
 from worker.admission import Admission
 from worker.app import create_app
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors
 from worker.engines.fake import FakeEngine
+from worker.executor import DaemonExecutor
 from worker.loading import Loaded
 from worker.resources import model_resource
 from worker.settings import WorkerSettings

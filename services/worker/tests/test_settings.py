@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from warmstart.pod.cpu import cpu_limit
+from worker.cpu import cpu_limit
 from worker.settings import WorkerSettings
 
 

@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from warmstart.lifecycle.resources import Resource
-from warmstart.pod import executor
 
 log = logging.getLogger("warmstart.faults")
 
@@ -50,7 +49,6 @@ class Switches:
     def over(self, resources: Sequence[Resource], file: Path | None) -> tuple[Resource, ...]:
         """The same resources under these switches, and one more that starts as they say."""
         self._file = file
-        executor.before_call = self.hold_call
         return Resource("faults", self._open, timeout=3600), *(self._checked(each) for each in resources)
 
     def read(self) -> Faults:

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,6 @@ from fastapi import APIRouter, FastAPI, Request
 
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install
 from warmstart.pod import process
-from warmstart.pod.executor import DaemonExecutor
 
 log = logging.getLogger("sample")
 
@@ -56,25 +56,31 @@ def dependency(name: str, required: bool) -> Resource:
 
 
 @asynccontextmanager
-async def open_model(app: FastAPI) -> AsyncIterator[DaemonExecutor]:
+async def open_model(app: FastAPI) -> AsyncIterator[Path]:
     """Load off the event loop, in a thread that can't be interrupted."""
     content = (WORLD / "model").read_text()
     if content == "altered":
         raise Fatal("weights altered")
-    executor = DaemonExecutor("model")
     # Processes of one pod become ready one after the other.
     stagger = float(os.environ.get("STAGGER", "0")) * process.current().slot
-    await asyncio.get_running_loop().run_in_executor(executor, time.sleep, float(content) + stagger)
+    loop, loaded = asyncio.get_running_loop(), asyncio.Event()
+
+    def load() -> None:
+        time.sleep(float(content) + stagger)
+        loop.call_soon_threadsafe(loaded.set)
+
+    threading.Thread(target=load, daemon=True).start()
+    await loaded.wait()
     note("open model")
     try:
-        yield executor
+        yield WORLD / "model"
     finally:
         while (WORLD / "model-hangs").exists():
             await asyncio.sleep(0.05)
         note("close model")
 
 
-async def model_works(executor: DaemonExecutor) -> None:
+async def model_works(model: Path) -> None:
     """The model's check."""
     if any((WORLD / name).exists() for name in ("model-broken", f"model-broken-{os.getpid()}")):
         raise RuntimeError("no pass succeeds")

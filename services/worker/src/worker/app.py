@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from warmstart import Lifecycle, Resource, install
-from worker import __version__
+from warmstart.faults import SWITCHES
+from worker import __version__, executor
 from worker.resources import RESOURCES
 from worker.routes import router
 from worker.settings import WorkerSettings
@@ -15,6 +16,8 @@ from worker.settings import WorkerSettings
 def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
     """The application. In a unit test, other `resources` stand in for the model."""
     settings = settings or WorkerSettings()
+    if settings.faults_enabled:
+        executor.before_call = SWITCHES.hold_call
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ worker is ready after 1.04 instead of 1.16 s (medians of 15 starts each, in turn
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING
 
-from warmstart.pod.executor import DaemonExecutor
+from worker.executor import DaemonExecutor
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:

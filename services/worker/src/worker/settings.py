@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from warmstart.pod.cpu import cpu_limit
 from warmstart.settings.service import ServiceSettings
+from worker.cpu import cpu_limit
 
 
 class WorkerSettings(ServiceSettings):

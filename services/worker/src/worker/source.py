@@ -4,10 +4,10 @@ import asyncio
 
 from fastapi import FastAPI
 
-from warmstart.pod.executor import DaemonExecutor
 from worker import headstart
 from worker.admission import Admission
 from worker.batcher import Batcher
+from worker.executor import DaemonExecutor
 from worker.loading import Loader
 from worker.model import Model
 from worker.preparing import prepare

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from warmstart.pod.cgroup import cpu_quota
+from worker.cgroup import cpu_quota
 
 PROCESS = Path("/proc/self")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from warmstart.pod.cgroup import cpu_quota
-from warmstart.pod.cpu import cpu_limit
+from worker.cgroup import cpu_quota
+from worker.cpu import cpu_limit
 
 V2 = "35 24 0:29 {root} {point} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "41 31 0:36 {root} {point} rw,nosuid - cgroup cgroup rw,cpu,cpuacct"
@@ -121,7 +121,7 @@ def test_a_process_in_a_real_cgroup_knows_its_quota(own_cgroup: Path) -> None:
     """As systemd's `CPUQuota=120%` does it: one thread, although the machine has more cores."""
     code = (
         "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(str(os.getpid()));"
-        "from warmstart.pod.cpu import cpu_limit; print(cpu_limit())"
+        "from worker.cpu import cpu_limit; print(cpu_limit())"
     )
     argv = [sys.executable, "-c", code, str(own_cgroup / "cgroup.procs")]
     done = subprocess.run(argv, timeout=60, check=True, capture_output=True, text=True)
