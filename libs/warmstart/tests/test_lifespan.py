@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from stack.polling import poll_until
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install, opened, opened_or_none
+from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.lifespan import StartFailed
 
 Opener = Callable[[FastAPI], AbstractAsyncContextManager[str]]
@@ -33,7 +34,7 @@ def opener(trace: list[str], name: str, error: Exception | None = None) -> Opene
     return open_
 
 
-def application(*resources: Resource, **settings: Any) -> FastAPI:
+def application(*resources: Resource[Any], **settings: Any) -> FastAPI:
     """An app with these resources and a route that needs `main` and would like `extra`."""
     chosen = ServiceSettings(**{"startup_timeout": 0.5, "health_interval": 0.02, "health_timeout": 0.05, **settings})
 
@@ -100,28 +101,24 @@ def test_a_start_that_fails_half_way_closes_what_it_opened() -> None:
     assert trace == ["open main", "fail extra", "close main"]
 
 
-async def at_once() -> None:
-    """A background task that is over before anything else happens."""
-
-
-async def poisoned() -> None:
-    """One that dies."""
+async def poisoned(_: object = None) -> None:
+    """A background task that dies before anything else happens."""
     raise RuntimeError("poisoned")
 
 
-@pytest.mark.parametrize(("work", "why"), [(at_once, "it ended"), (poisoned, "poisoned")])
 @pytest.mark.parametrize("rest", ["open at once", "still open"])
-def test_a_background_task_that_dies_during_the_start_fails_it_once(
-    caplog: pytest.LogCaptureFixture, work: Callable[[], Coroutine[Any, Any, None]], why: str, rest: str
+def test_a_task_of_a_resource_that_dies_during_the_start_fails_it_once(
+    caplog: pytest.LogCaptureFixture, rest: str
 ) -> None:
     """Whatever else is still opening: one StartFailed, one error line, and the process never gets ready."""
     caplog.set_level(logging.INFO)
     trace: list[str] = []
 
     @asynccontextmanager
-    async def spawning(app: FastAPI) -> AsyncIterator[str]:
-        app.state.lifecycle.spawn("watcher", work())
-        yield "main"
+    async def with_a_task(app: FastAPI) -> AsyncIterator[str]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(poisoned())
+            yield "main"
 
     @asynccontextmanager
     async def slow(app: FastAPI) -> AsyncIterator[str]:
@@ -130,15 +127,19 @@ def test_a_background_task_that_dies_during_the_start_fails_it_once(
         yield "extra"
         trace.append("close extra")
 
-    app = application(Resource("main", spawning), Resource("extra", slow, after=("main",)))
-    with pytest.raises(StartFailed, match=f"background task 'watcher' died: {why}"), TestClient(app):
+    app = application(Resource("main", with_a_task), Resource("extra", slow, after=("main",)))
+    with pytest.raises(StartFailed, match="poisoned"), TestClient(app):
         pass
-    phases = [record.getMessage().split(" after ")[0] for record in caplog.records if " -> " in record.getMessage()]
-    assert phases == ["starting -> warming", "warming -> failed"]
+    assert phases(caplog) == ["starting -> warming", "warming -> failed"]
     [error] = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    assert error.startswith(f"background task 'watcher' died: {why}")
+    assert "poisoned" in error
     assert trace.count("open extra") == trace.count("close extra")
     assert app.state.ready is False
+
+
+def phases(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The changes of phase that were logged."""
+    return [record.getMessage().split(" after ")[0] for record in caplog.records if " -> " in record.getMessage()]
 
 
 def test_a_start_that_takes_too_long_raises() -> None:
@@ -182,26 +183,81 @@ def answer(client: TestClient, expected: object) -> bool:
     raise AssertionError(body)
 
 
-def test_a_spawned_task_that_dies_fails_the_process() -> None:
-    """When a spawned task raises, the phase is `failed` and the service unready, but it still serves its clients."""
-    app = application(Resource("main", opener([], "main")), Resource("extra", opener([], "extra")))
+def test_background_work_begins_when_all_is_open() -> None:
+    """Spawned before or after readiness, in the lifespan or in a resource, it finds every resource open."""
+    main, extra = Resource("main", opener([], "main")), Resource("extra", opener([], "extra"), after=("main",))
+    found: list[tuple[str, str]] = []
 
-    async def die() -> None:
-        raise RuntimeError("boom")
+    async def look(life: Lifecycle) -> None:
+        found.append((life.value(main), life.value(extra)))
 
+    @asynccontextmanager
+    async def spawning(app: FastAPI) -> AsyncIterator[None]:
+        app.state.lifecycle.spawn("from a resource", look, may_end=True)
+        yield
+
+    app = application(Resource("first", spawning), main, extra)
     with TestClient(app) as client:
-        client.portal.start_task_soon(lambda: spawn(app, die))  # type: ignore[union-attr]
+        assert answer(client, ["main", "extra"])
+        client.portal.start_task_soon(spawn, app, look, True)  # type: ignore[union-attr]
+        poll_until(lambda: found == [("main", "extra")] * 2, 20, "both looks")
+        assert client.get("/readyz").status_code == 200
+
+
+async def at_once(_: Lifecycle) -> None:
+    """Background work that is over before anything else happens."""
+
+
+@pytest.mark.parametrize(("work", "why"), [(at_once, "it ended"), (poisoned, "poisoned")])
+def test_background_work_that_dies_fails_the_process(
+    caplog: pytest.LogCaptureFixture, work: Callable[[Lifecycle], Any], why: str
+) -> None:
+    """The phase is `failed` and the service unready, but its clients are served."""
+    caplog.set_level(logging.INFO)
+    app = application(Resource("main", opener([], "main")), Resource("extra", opener([], "extra")))
+    with TestClient(app) as client:
+        client.portal.start_task_soon(spawn, app, work, False)  # type: ignore[union-attr]
         for _ in range(200):
             if client.get("/readyz").status_code == 503:
                 break
         assert client.get("/startupz").json()["phase"] == "failed"
         assert app.state.ready is False
         assert client.get("/use").status_code == 200
+    [error] = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert error == f"background task 'work' died: {why}; draining"
 
 
-async def spawn(app: FastAPI, work: Callable[[], Any]) -> None:
+async def spawn(app: FastAPI, work: Callable[[Lifecycle], Any], may_end: bool) -> None:
     """Spawn from inside the loop."""
-    app.state.lifecycle.spawn("worker", work())
+    app.state.lifecycle.spawn("work", work, may_end=may_end)
+
+
+def test_a_call_is_no_background_work() -> None:
+    """`spawn` wants the function: what has been called can't wait for readiness."""
+    app = application(Resource("main", opener([], "main")))
+    with TestClient(app), pytest.raises(TypeError, match="give the function itself"):
+        app.state.lifecycle.spawn("work", at_once(app.state.lifecycle))
+
+
+def test_values_have_their_resource_s_type_and_health() -> None:
+    """`value` refuses what is not open and healthy, `held` gives what was opened."""
+    down = asyncio.Event()
+
+    async def check(value: str) -> None:
+        if down.is_set():
+            raise ConnectionError(f"{value} is gone")
+
+    main = Resource("main", opener([], "main"), check)
+    app = application(main)
+    with TestClient(app):
+        life: Lifecycle = app.state.lifecycle
+        assert life.value(main).upper() == "MAIN"
+        down.set()
+        poll_until(lambda: life.failure("main") is not None, 20, "main to be unhealthy")
+        with pytest.raises(DependencyUnavailable, match="main is unavailable: degraded: main is gone"):
+            life.value(main)
+        assert life.held(main) == "main"
+    assert life.held(main) is None
 
 
 def test_no_signal_handler_off_the_main_thread() -> None:
@@ -230,7 +286,7 @@ def test_without_its_lifespan_nothing_is_ready() -> None:
         ),
     ],
 )
-def test_declarations_that_make_no_sense(resources: tuple[Resource, ...], message: str) -> None:
+def test_declarations_that_make_no_sense(resources: tuple[Resource[Any], ...], message: str) -> None:
     """Repeated or reserved names, unknown predecessors and cycles are refused before anything opens."""
     with pytest.raises(ValueError, match=message), TestClient(application(*resources)):
         pass

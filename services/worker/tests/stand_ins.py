@@ -24,6 +24,7 @@ from worker.executor import DaemonExecutor
 from worker.loading import Loaded
 from worker.resources import model_resource
 from worker.settings import WorkerSettings
+from worker.source import ModelSource
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
 
@@ -113,7 +114,7 @@ async def batching(
         threads.shutdown(wait=False)
 
 
-def engine_resource(engine: Engine) -> Resource:
+def engine_resource(engine: Engine) -> Resource[ModelSource]:
     """The model resource around an engine that exists already."""
     return model_resource(lambda _: Loaded(engine, "stand-in", "0" * 64))
 

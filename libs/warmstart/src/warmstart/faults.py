@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
@@ -46,10 +47,10 @@ class Switches:
         self._leak = b""
         self._complaint = ""
 
-    def over(self, resources: Sequence[Resource], file: Path | None) -> tuple[Resource, ...]:
+    def over(self, resources: Sequence[Resource[Any]], file: Path | None) -> tuple[Resource[Any], ...]:
         """The same resources under these switches, and one more that starts as they say."""
         self._file = file
-        return Resource("faults", self._open, timeout=3600), *(self._checked(each) for each in resources)
+        return Resource("faults", self._open), *(self._checked(each) for each in resources)
 
     def read(self) -> Faults:
         """What the file says now."""
@@ -99,7 +100,7 @@ class Switches:
                 self._leak = b"\1" * (self.now.leaked_mb * 2**20)  # not zeros, which need no memory until written
             await asyncio.sleep(LOOK)
 
-    def _checked(self, resource: Resource) -> Resource:
+    def _checked(self, resource: Resource[Any]) -> Resource[Any]:
         async def check(value: object) -> None:
             if resource.name in self.now.failing_checks:
                 raise RuntimeError("a fault switch makes it fail")

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 
@@ -40,7 +41,7 @@ async def exists(path: Path) -> None:
         raise ConnectionError(f"{path.name} is down")
 
 
-def dependency(name: str, required: bool) -> Resource:
+def dependency(name: str, required: bool) -> Resource[Path]:
     """A resource that is up while its file exists."""
 
     @asynccontextmanager
@@ -86,14 +87,14 @@ async def model_works(model: Path) -> None:
         raise RuntimeError("no pass succeeds")
 
 
-RESOURCES: tuple[Resource, ...] = (
+RESOURCES: tuple[Resource[Any], ...] = (
     dependency("database", required=True),
     dependency("cache", required=False),
-    Resource("model", open_model, check=model_works, gates=True, after=("database",), timeout=30),
+    Resource("model", open_model, check=model_works, gates=True, after=("database",)),
 )
 
 
-async def die() -> None:
+async def die(_: Lifecycle) -> None:
     """A background task that dies when a file appears."""
     while not (WORLD / "poison").exists():
         await asyncio.sleep(0.02)
@@ -117,7 +118,7 @@ def create_app() -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Lifecycle(app, RESOURCES, settings) as lifecycle:
             if os.environ.get("BACKGROUND"):
-                _ = lifecycle.spawn("watcher", die())
+                _ = lifecycle.spawn("watcher", die)
             yield
 
     app = FastAPI(lifespan=lifespan)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import Depends, FastAPI
 
@@ -18,7 +19,7 @@ from warmstart import Lifecycle, Resource, install
 from warmstart.http.errors import error_responses
 
 
-def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
+def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] = RESOURCES) -> FastAPI:
     """The application.
 
     A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.

@@ -20,7 +20,7 @@ async def open_cache(app: FastAPI) -> AsyncIterator[Cache]:
     async with connect(url, partial(settings.read_again, "redis_url")) as client:
         cache = Cache(client, ttl=settings.cache_ttl, timeout=settings.cache_timeout)
         await check(client)
-        writer = app.state.lifecycle.spawn("cache writer", cache.write())
+        writer = app.state.lifecycle.spawn("cache writer", lambda _: cache.write())
         try:
             yield cache
         finally:

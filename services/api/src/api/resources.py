@@ -5,8 +5,8 @@ from api.redis_cache import check_cache, open_cache
 from api.worker_client import check_worker, open_worker
 from warmstart import Resource
 
-RESOURCES = (
-    Resource("postgres", open_postgres, check=check_postgres),
-    Resource("redis", open_cache, check=check_cache, required=False),
-    Resource("worker", open_worker, check=check_worker),
-)
+POSTGRES = Resource("postgres", open_postgres, check=check_postgres, timeout=10)
+REDIS = Resource("redis", open_cache, check=check_cache, required=False, timeout=10)
+WORKER = Resource("worker", open_worker, check=check_worker, timeout=10)
+
+RESOURCES = (POSTGRES, REDIS, WORKER)

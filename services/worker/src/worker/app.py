@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,7 +14,7 @@ from worker.routes import router
 from worker.settings import WorkerSettings
 
 
-def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource] = RESOURCES) -> FastAPI:
+def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource[Any]] = RESOURCES) -> FastAPI:
     """The application. In a unit test, other `resources` stand in for the model."""
     settings = settings or WorkerSettings()
     if settings.faults_enabled:

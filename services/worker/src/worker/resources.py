@@ -13,7 +13,7 @@ from worker.model import Model
 from worker.source import ModelSource
 
 
-def model_resource(load: Loader = load) -> Resource:
+def model_resource(load: Loader = load) -> Resource[ModelSource]:
     """The model that `load` gives: loaded and warmed at start, or with WARMUP=lazy by the first request.
 
     In a unit test: `create_app(resources=[model_resource(lambda settings: Loaded(engine, "name", "0" * 64))])`.
@@ -29,14 +29,7 @@ def model_resource(load: Loader = load) -> Resource:
         finally:
             source.close()
 
-    return Resource(
-        "model",
-        open_model,
-        check=ModelSource.check,
-        gates=True,
-        describe=ModelSource.describe,
-        timeout=600,  # hardly a limit: a load can't be interrupted, so that STARTUP_TIMEOUT ends the process instead
-    )
+    return Resource("model", open_model, check=ModelSource.check, gates=True, describe=ModelSource.describe)
 
 
 RESOURCES = (model_resource(),)

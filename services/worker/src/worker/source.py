@@ -61,7 +61,7 @@ class ModelSource:
         queue = TokenQueue(Admission(prepared.speed, queued, batch, longest))
         # When a pass has taken as long as a request may, nobody waits for it any more. One of 2,048 tokens takes 0.2 s.
         batcher = Batcher(engine, self._inference, queue, prepared.speed, batch, limit=longest)
-        self._app.state.lifecycle.spawn("batcher", batcher.run())
+        self._app.state.lifecycle.spawn("batcher", lambda _: batcher.run())
         info = ModelInfo(
             model=loaded.name,
             fingerprint=loaded.fingerprint,

@@ -71,6 +71,8 @@ def reason(error: BaseException) -> str:
         return error.reason
     if isinstance(error, ServiceError):  # whose text begins with a status, as of an answer
         return error.message
+    if isinstance(error, BaseExceptionGroup):  # as a TaskGroup raises
+        return reason(error.exceptions[0])
     text = str(error).strip().splitlines()
     if not text:
         return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,18 +1,21 @@
 """The life of one process: opens declared resources, becomes ready, drains, closes in reverse order."""
 
 import asyncio
+import inspect
 import logging
 import math
 import os
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from fastapi import FastAPI
 
+from warmstart.errors import DependencyUnavailable
 from warmstart.faults import SWITCHES
 from warmstart.lifecycle import backoff
+from warmstart.lifecycle.fatal import Fatal
 from warmstart.lifecycle.health import reason
 from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.resources import Resource, ResourceState, validate
@@ -21,6 +24,8 @@ from warmstart.pod import garbage, process
 from warmstart.pod.board import Entry
 from warmstart.pod.sigterm import Sigterm
 from warmstart.settings.service import ServiceSettings
+
+T = TypeVar("T")
 
 log = logging.getLogger("warmstart.lifecycle")
 
@@ -40,7 +45,7 @@ class Lifecycle:
     StartFailed when that can't be.
     """
 
-    def __init__(self, app: FastAPI, resources: Sequence[Resource], settings: ServiceSettings) -> None:
+    def __init__(self, app: FastAPI, resources: Sequence[Resource[Any]], settings: ServiceSettings) -> None:
         if settings.faults_enabled:
             resources = SWITCHES.over(resources, settings.faults_file)
         validate(resources)
@@ -51,7 +56,8 @@ class Lifecycle:
         self._app = app
         self._began = time.monotonic()
         self._opened: list[Supervisor] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ready = asyncio.Event()
+        self._tasks: dict[asyncio.Task[Any], bool] = {}  # and whether each may end
         self._leaving: asyncio.Task[None] | None = None
         self._leaving_since = math.inf
         self.supervisors = {each.name: Supervisor(each, app, settings, self._changed) for each in resources}
@@ -103,12 +109,36 @@ class Lifecycle:
         """Why the resource `name` can't be used now, or None. Raises KeyError for an unknown one."""
         return self.supervisors[name].failure
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` until close. If it ends before that, this process is `failed`, drained and replaced."""
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+    def value(self, resource: Resource[T]) -> T:
+        """What `resource` opened. Raises DependencyUnavailable while it is not open and healthy."""
+        if failure := self.failure(resource.name):
+            raise DependencyUnavailable(resource.name, failure)
+        opened: T = self.supervisors[resource.name].value
+        return opened
+
+    def held(self, resource: Resource[T]) -> T | None:
+        """What `resource` opened, however unhealthy it is by now; None while it is not open."""
+        supervisor = self.supervisors[resource.name]
+        return supervisor.value if supervisor.is_open else None
+
+    def spawn(self, name: str, work: Callable[[Self], Awaitable[None]], *, may_end: bool = False) -> asyncio.Task[None]:
+        """Run `work(lifecycle)` from readiness until close; at once, if this process is ready by now.
+
+        If it raises, this process is `failed`, drained and replaced; also if it returns, unless it `may_end`. Whoever
+        cancels the task has nothing to fear. Raises TypeError when `work` is no function of the lifecycle.
+        """
+        if inspect.iscoroutine(work):
+            work.close()
+            raise TypeError(f"spawn({name!r}): give the function itself, not what a call of it returned")
+        inspect.signature(work).bind(self)
+        task = asyncio.create_task(self._when_ready(work), name=name)
+        self._tasks[task] = may_end
         task.add_done_callback(self._ended)
         return task
+
+    async def _when_ready(self, work: Callable[[Self], Awaitable[None]]) -> None:
+        await self._ready.wait()
+        await work(self)
 
     async def _warm(self) -> None:
         """Open everything; a process replaced after the pod's first readiness tries for ever."""
@@ -130,11 +160,14 @@ class Lifecycle:
             await self._fail_start(self._death.result())
         for task in holding:
             if task.done():
-                await self._fail_start("start failed")
+                error = task.exception()
+                why = f"{task.get_name()} died: {reason(error)}" if error and not isinstance(error, Fatal) else ""
+                await self._fail_start(why or "start failed")
             task.add_done_callback(self._ended)
         if self.process.under_gunicorn:  # elsewhere the process isn't ours
             garbage.settle()
         self._enter(Phase.READY)
+        self._ready.set()
 
     async def _all_settled(self) -> None:
         for each in self.supervisors.values():
@@ -155,9 +188,10 @@ class Lifecycle:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         """A task ended. Before close only the warm-up may do so, and a spawned one that its owner cancelled."""
-        owned = task in self._tasks
-        self._tasks.discard(task)
+        owned, may_end = task in self._tasks, self._tasks.pop(task, False)
         if self.phase not in (Phase.WARMING, Phase.READY) or (owned and task.cancelled()):
+            return
+        if may_end and not task.exception():
             return
         error = None if task.cancelled() else task.exception()
         if task is self._warmup and not task.cancelled() and error is None:

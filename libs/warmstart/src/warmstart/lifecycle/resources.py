@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from fastapi import FastAPI
+T_co = TypeVar("T_co", covariant=True)  # so that resources of different types make a list of resources
 
 
 class ResourceState(StrEnum):
@@ -23,7 +23,7 @@ class ResourceState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Resource:
+class Resource(Generic[T_co]):
     """One thing that is opened at start and closed at stop.
 
     `open(app)` makes one attempt and yields the value that then sits on `app.state.<name>`; it must have proven
@@ -33,23 +33,24 @@ class Resource:
     as a database, must not gate: all would be unready at once, and replacing them would mend nothing.
     `describe(value)` says in a word what was opened, for `/startupz`. A required resource is retried until
     `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later. `after`
-    names resources that are settled first. `timeout` limits one attempt, in seconds.
+    names resources that are settled first. `timeout` limits one attempt, in seconds; by default nothing but
+    `STARTUP_TIMEOUT` does. Routes and background tasks get the value with its type from `Lifecycle.value(resource)`.
     """
 
     name: str
-    open: Callable[[FastAPI], AbstractAsyncContextManager[Any]]
-    check: Callable[[Any], Awaitable[None]] | None = None
+    open: Callable[[Any], AbstractAsyncContextManager[T_co]]
+    check: Callable[[T_co], Awaitable[None]] | None = None
     gates: bool = False
-    describe: Callable[[Any], str] | None = None
+    describe: Callable[[T_co], str] | None = None
     required: bool = True
     after: tuple[str, ...] = ()
-    timeout: float = 10.0
+    timeout: float | None = None
 
 
 RESERVED = frozenset({"lifecycle", "ready", "settings"})
 
 
-def validate(resources: Sequence[Resource]) -> None:
+def validate(resources: Sequence[Resource[Any]]) -> None:
     """Raise ValueError for a reserved or repeated name, an unknown one in `after`, a cycle, or a gate without check."""
     names = [resource.name for resource in resources]
     if len(set(names)) < len(names) or RESERVED.intersection(names):

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -29,7 +30,7 @@ class Supervisor:
 
     def __init__(
         self,
-        resource: Resource,
+        resource: Resource[Any],
         app: FastAPI,
         settings: ServiceSettings,
         changed: Callable[["Supervisor"], None],
@@ -39,6 +40,7 @@ class Supervisor:
         self.attempts = 0
         self.error: str | None = None
         self.settled = asyncio.Event()
+        self.value: Any = None
         self._app = app
         self._settings = settings
         self._changed = changed
@@ -62,7 +64,7 @@ class Supervisor:
 
     @property
     def is_open(self) -> bool:
-        """Whether the value sits on `app.state`."""
+        """Whether there is a value, healthy or not."""
         return self._opened_after is not None and self.state is not ResourceState.CLOSED
 
     @property
@@ -70,7 +72,7 @@ class Supervisor:
         """What the resource says of itself while it is open."""
         if self.resource.describe is None or not self.is_open:
             return None
-        return self.resource.describe(getattr(self._app.state, self.resource.name))
+        return self.resource.describe(self.value)
 
     def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> asyncio.Task[None]:
         """Begin to open; the task ends at close, or raises Fatal if `give_up` and waiting can't help."""
@@ -80,22 +82,24 @@ class Supervisor:
     async def close(self, limit: float) -> None:
         """Leave the context manager, cut after `limit` seconds; never raises."""
         self._closing.set()
-        if self._task is None:
-            return
+        if self._task and not self._task.done():
+            await self._end(self._task, limit)
+        self._set(ResourceState.CLOSED)
+
+    async def _end(self, task: asyncio.Task[None], limit: float) -> None:
         began = time.monotonic()
         if not self.is_open:
-            self._task.cancel()
-        await asyncio.wait({self._task}, timeout=limit)
-        if not self._task.done():
+            task.cancel()
+        await asyncio.wait({task}, timeout=limit)
+        if not task.done():
             log.error("closing %s: cut after %.1f s", self.resource.name, limit)
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=CUT_GRACE)
-        elif self.is_open and not self._task.cancelled():
-            if error := self._task.exception():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CUT_GRACE)
+        elif self.is_open and not task.cancelled():
+            if error := task.exception():
                 log.error("closing %s failed: %s", self.resource.name, reason(error))
             else:
                 log.info("closed %s in %.2f s", self.resource.name, time.monotonic() - began)
-        self._set(ResourceState.CLOSED)
 
     async def _hold(self, after: list["Supervisor"], give_up: bool) -> None:
         for other in after:
@@ -103,26 +107,25 @@ class Supervisor:
         while True:
             async with AsyncExitStack() as stack:
                 try:
-                    value = await self._open(stack)
+                    await self._open(stack)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not open
                     self._missed(error, give_up)
                 else:
-                    await self._watch(value)
+                    await self._watch()
                     return
             await asyncio.sleep(backoff.pause(self.attempts))
 
-    async def _open(self, stack: AsyncExitStack) -> object:
+    async def _open(self, stack: AsyncExitStack) -> None:
         self.attempts += 1
         if self.attempts == 1:
             self._set(ResourceState.OPENING)
         async with asyncio.timeout(self.resource.timeout):
-            value: object = await stack.enter_async_context(self.resource.open(self._app))
-        setattr(self._app.state, self.resource.name, value)
+            self.value = await stack.enter_async_context(self.resource.open(self._app))
+        setattr(self._app.state, self.resource.name, self.value)
         self._opened_after = time.monotonic() - self._began
         log.info("opened %s in %.2f s, attempt %d", self.resource.name, self._opened_after, self.attempts)
         self._set(ResourceState.READY)
         self.settled.set()
-        return value
 
     def _missed(self, error: Exception, give_up: bool) -> None:
         why = reason(error)
@@ -146,12 +149,12 @@ class Supervisor:
         level = logging.WARNING if self.attempts == 1 else logging.INFO
         log.log(level, "opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
 
-    async def _watch(self, value: object) -> None:
+    async def _watch(self) -> None:
         closing = asyncio.create_task(self._closing.wait())
         if self.resource.check is None:
             await closing
             return
-        sampler, verdict = HealthSampler(self.resource.check, value, self._settings.health_timeout), Verdict()
+        sampler, verdict = HealthSampler(self.resource.check, self.value, self._settings.health_timeout), Verdict()
         while not closing.done():
             await asyncio.wait({closing}, timeout=self._settings.health_interval)
             why = verdict.add(await sampler.sample(closing))
