@@ -18,10 +18,11 @@ from drills.system import System
 from drills.watch import Watch
 from loadtest.openloop import Background, Constant, Plan, Stream
 from loadtest.openloop import Row as Request
-from stack import Part, Stack, StackError, poll_until
+from stack import Part, Stack, StackError, until
 
 RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, so that who is answered late is told apart from who is not
+LOOK = 0.05  # seconds between two looks at a fact, some of which ask an engine
 SETTLE = 1.5  # seconds of load after the last step of a drill
 
 
@@ -105,7 +106,7 @@ class Drill:
         if share == 1:
             wanted = max(wanted, self.sent() + int(RATE * SETTLE))
         limit = self.requests / RATE * 5 + 60
-        poll_until(lambda: self.sent() >= wanted, limit, f"{wanted} requests", interval=0.1)
+        until(lambda: self.sent() >= wanted, limit, f"{wanted} requests", interval=0.1)
 
     def sent(self) -> int:
         """Requests of the first load that were answered or have failed."""
@@ -157,7 +158,7 @@ class Drill:
         """Wait for a fact; returns the seconds it took. Raises Violation when it doesn't come true in time."""
         began = time.monotonic()
         try:
-            poll_until(holds, seconds, fact)
+            until(holds, seconds, fact, interval=LOOK)
         except StackError as error:
             raise Violation(fact, str(error)) from error
         return time.monotonic() - began

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from drills.row import Row
 from loadtest.openloop.makers import repeated_texts
-from stack import Part, Stack, poll_until
+from stack import Part, Stack, until
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class System:
 
     def prove_steady(self) -> None:
         """Return when every part is ready, an embedding is computed, and a search finds. Raises StackError."""
-        poll_until(self._steady, STEADY_SECONDS, "the steady state", interval=0.2)
+        until(self._steady, STEADY_SECONDS, "the steady state", interval=0.2)
 
     def _steady(self) -> bool:
         unready = [f"{each.part}: {each.detail}" for each in self.stack.status() if not each.ready]

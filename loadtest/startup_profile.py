@@ -14,10 +14,10 @@ from pathlib import Path
 
 from stack.environment import above
 from stack.health import fetch
-from stack.polling import poll_until
 from stack.port_claims import free_ports
 from stack.ports import HOST
 from stack.site import REPOSITORY
+from stack.waiting import until
 
 STARTS = int(os.environ.get("STARTS", "7"))
 READY_SECONDS = 120.0
@@ -72,7 +72,7 @@ def _marks_of_one_start() -> dict[str, float]:
         began = time.time()
         worker = _begin(environment, log.fileno())
         try:
-            poll_until(lambda: _is_ready(worker, port), READY_SECONDS, "the worker to be ready", interval=0.01)
+            until(lambda: _is_ready(worker, port), READY_SECONDS, "the worker to be ready", interval=0.01)
         finally:
             worker.terminate()
             worker.wait(timeout=30)

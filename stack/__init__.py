@@ -11,8 +11,8 @@ from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
 from stack.interface import PARTS, Part, PartStatus, Stack
 from stack.kubernetes import KubernetesStack
-from stack.polling import poll_until
 from stack.port_claims import free_ports
+from stack.waiting import until, until_async
 
 __all__ = [
     "PARTS",
@@ -25,5 +25,6 @@ __all__ = [
     "Stack",
     "StackError",
     "free_ports",
-    "poll_until",
+    "until",
+    "until_async",
 ]

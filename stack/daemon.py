@@ -15,9 +15,9 @@ from threading import Thread
 import psutil
 
 from stack.errors import StackError
-from stack.polling import poll_until
 from stack.record import Record
 from stack.site import REPOSITORY
+from stack.waiting import until
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Daemon:
                 start_new_session=True,
             )
         Thread(target=shell.wait, daemon=True).start()  # else it would stay as a zombie of this process
-        poll_until(lambda: self._adopt(shell.pid, port), SPAWN_SECONDS, f"start of {self.name}", interval=0.005)
+        until(lambda: self._adopt(shell.pid, port), SPAWN_SECONDS, f"start of {self.name}", interval=0.005)
 
     def _adopt(self, shell: int, port: int) -> bool:
         """Record the shell's child as the main process; whether that is done, or it has ended already."""
@@ -120,7 +120,7 @@ class Daemon:
         self.signal(SIGSTOP)
         processes = self.processes()
         _send(processes, SIGSTOP)
-        poll_until(lambda: all(map(_is_frozen, processes)), SPAWN_SECONDS, f"pause of {self.name}")
+        until(lambda: all(map(_is_frozen, processes)), SPAWN_SECONDS, f"pause of {self.name}")
 
     def resume(self) -> None:
         """Continue them all."""
@@ -139,7 +139,7 @@ class Daemon:
             log.warning("%s did not stop within %g s: killed", self.name, grace)
             self._kill(alive)
         with suppress(StackError):  # somebody killed the shell: then nobody knows
-            poll_until(lambda: self.exit_code() is not None, KILL_SECONDS, f"exit code of {self.name}")
+            until(lambda: self.exit_code() is not None, KILL_SECONDS, f"exit code of {self.name}")
         self._clear()
         return self.exit_code()
 

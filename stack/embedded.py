@@ -8,7 +8,6 @@ from signal import Signals
 
 from stack.errors import StackError
 from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
-from stack.polling import poll_until
 from stack.port_claims import free_ports
 from stack.ports import require_free
 from stack.postgres import Postgres
@@ -17,6 +16,7 @@ from stack.readiness import wait_ready
 from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
 from stack.valkey import Valkey
+from stack.waiting import until
 
 REPLICAS = "replicas"  # a folder
 ROLL_SECONDS = 120.0  # above STARTUP_TIMEOUT and a drain
@@ -166,7 +166,7 @@ class EmbeddedStack(Stack):
             raise StackError(f"{part} doesn't run")
         self.signal(part, Signals.SIGHUP)
         gone = f"{part} with none of the processes it had"
-        poll_until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
+        until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
         wait_ready(self._look, {part: ROLL_SECONDS}, self._end_of_log)
 
     def scale(self, part: Part, replicas: int) -> list[str]:

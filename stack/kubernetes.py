@@ -16,10 +16,10 @@ from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.kubectl import Kubectl
 from stack.manifests import NAMESPACE, SERVICES, Manifests, Object
 from stack.pods import PART_LABEL, Pod, last_warning
-from stack.polling import poll_until
 from stack.reach import Reach, authority
 from stack.readiness import wait_ready
 from stack.site import DEFAULT_ROOT, Site
+from stack.waiting import until
 
 log = logging.getLogger(__name__)
 
@@ -201,14 +201,14 @@ class KubernetesStack(Stack):
         self.kubectl.run("rollout", "restart", f"deployment/{part}")
         limit = f"--timeout={ROLL_SECONDS:g}s"
         self.kubectl.run("rollout", "status", f"deployment/{part}", limit, timeout=ROLL_SECONDS + 30)
-        poll_until(lambda: not any(pod.leaving for pod in self.pods(part)), GONE_SECONDS, f"old {part} gone")
+        until(lambda: not any(pod.leaving for pod in self.pods(part)), GONE_SECONDS, f"old {part} gone")
 
     def scale(self, part: Part, replicas: int) -> list[str]:
         """See `Stack.scale`. The autoscaler, which would undo it, is gone until the next `up`."""
         self.kubectl.run("delete", "horizontalpodautoscaler", part, "--ignore-not-found")
         self.kubectl.run("scale", f"deployment/{part}", "--replicas", str(replicas))
-        found = poll_until(
-            lambda: self._all_ready(part, replicas), READY_SECONDS, f"{replicas} of {part}", LOOK_SECONDS
+        found = until(
+            lambda: self._all_ready(part, replicas), READY_SECONDS, f"{replicas} of {part}", interval=LOOK_SECONDS
         )
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
         addresses = [self.reach.pod(pod, port) for pod in found]
@@ -238,7 +238,9 @@ class KubernetesStack(Stack):
         A ready one if there is any. It is another one after each start, and after a `roll`.
         """
         port = self.kubectl.json("get", "service", part)["spec"]["ports"][0]["port"]
-        found = poll_until(lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", LOOK_SECONDS)
+        found = until(
+            lambda: self._placed(part), PLACED_SECONDS, f"a pod of {part} with an address", interval=LOOK_SECONDS
+        )
         return f"http://{authority(*self.reach.pod(found[0], port))}"
 
     def own_url(self, part: Part) -> str:

@@ -9,10 +9,10 @@ from stack.daemon import Command, Daemon
 from stack.interface import Part
 from stack.kubectl import Kubectl
 from stack.pods import Pod
-from stack.polling import poll_until
 from stack.port_claims import free_ports
 from stack.ports import HOST, require_free
 from stack.site import Site
+from stack.waiting import until
 
 CONNECT_SECONDS = 0.5
 FORWARD_SECONDS = 15.0
@@ -72,7 +72,7 @@ class Reach:
             require_free(ports)
             forward = self._kubectl.command("port-forward", "--address", HOST, target, f"{own}:{port}")
             daemon.start(Command(("/bin/sh", "-c", KEEP_FORWARDING, "sh", *forward), _environment()), own)
-            poll_until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
+            until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
         return daemon.port() or own
 
     def _daemon(self, name: str) -> Daemon:

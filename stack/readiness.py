@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from stack.errors import StackError
 from stack.interface import Part, PartStatus
+from stack.waiting import until
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ def wait_ready(
     begun = time.monotonic()
     pending = set(limits)
     details: dict[Part, str] = {}
-    while pending:
+
+    def all_ready() -> bool:
         for status in look(tuple(pending)):
             part = status.part
             _require_hope(status, end_of_log, begun, limits[part])
@@ -39,8 +41,9 @@ def wait_ready(
                 log.info("%-9s %s", part, status.detail)
             if status.ready:
                 pending.remove(part)
-        if pending:
-            time.sleep(interval)
+        return not pending
+
+    until(all_ready, max(limits.values(), default=0), ", ".join(sorted(limits)), interval=interval)
 
 
 def _require_hope(status: PartStatus, end_of_log: Callable[[Part], str], begun: float, limit: float) -> None:

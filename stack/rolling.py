@@ -6,9 +6,9 @@ from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import fetch
 from stack.interface import Part
-from stack.polling import poll_until
 from stack.ports import HOST
 from stack.project import Project
+from stack.waiting import until
 
 READY_SECONDS = 120.0  # above STARTUP_TIMEOUT
 
@@ -21,7 +21,7 @@ def scale(project: Project, part: Part, port: int, replicas: int, settings: Sett
     project.run("up", "--detach", "--no-build", "--no-deps", "--no-recreate", *wanted, settings=settings)
     found = _running(project, part)
     for each in found:
-        poll_until(lambda each=each: _ready(_url(each, port)), READY_SECONDS, f"{each.name} ready")  # type: ignore[misc]
+        until(lambda each=each: _ready(_url(each, port)), READY_SECONDS, f"{each.name} ready")  # type: ignore[misc]
     return [_url(each, port) for each in found]
 
 

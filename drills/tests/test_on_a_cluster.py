@@ -17,7 +17,7 @@ from drills.result import Result
 from drills.system import System
 from drills.tests.pods import PodServer
 from drills.watch import Watch
-from stack import PARTS, free_ports, poll_until
+from stack import PARTS, free_ports, until
 from stack.kubernetes import KubernetesStack
 from stack.tests.cluster import Cluster, deployment, pod
 
@@ -156,9 +156,9 @@ def test_the_watch_goes_on_at_the_new_pod(scene: Scene) -> None:
         with PodServer("127.0.0.1", scene.port, lambda: "ready"):
             watch = Watch(partial(scene.stack.probe_url, "api"))
             watch.start()
-            poll_until(lambda: watch.tracks["/readyz"].now == "200", 5, "the old pod's answer")
+            until(lambda: watch.tracks["/readyz"].now == "200", 5, "the old pod's answer")
             scene.file(first, second)
         scene.file(second)
-        poll_until(lambda: len(watch.tracks["/readyz"].values) == 3, 10, "another answer")
+        until(lambda: len(watch.tracks["/readyz"].values) == 3, 10, "another answer")
         watch.stop()
     assert all(matches(NEW_POD.ready, track.values) for track in watch.tracks.values())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from loadtest.bench.connection import HOST, Connection
 from loadtest.bench.metrics import counter
+from stack import StackError, until
 
 PROBES = ("/livez", "/readyz")
 PROBE_INTERVAL = 0.1  # seconds
@@ -62,6 +63,6 @@ class Probes:
 def wait_for_queue(port: int, tokens_at_most: float, limit: float) -> tuple[float, float]:
     """Poll until no more tokens wait, for `limit` seconds at most: how many still do, and the seconds taken."""
     began = time.perf_counter()
-    while (tokens := counter(port, QUEUE)) > tokens_at_most and time.perf_counter() - began < limit:
-        time.sleep(0.05)
-    return tokens, time.perf_counter() - began
+    with suppress(StackError):
+        until(lambda: counter(port, QUEUE) <= tokens_at_most, limit, "an empty queue", interval=0.05)
+    return counter(port, QUEUE), time.perf_counter() - began

@@ -6,34 +6,26 @@ from collections.abc import Callable
 
 from loadtest.bench.connection import HOST
 from loadtest.bench.dialects import Dialect
+from stack import until
 
 INTERVAL = 0.01  # seconds between two attempts; each costs the starting server about 0.3 ms
 LIMIT = 120.0  # seconds
-
-
-class NotReady(Exception):
-    """No embedding within the limit."""
 
 
 def first_embedding(port: int, dialect: Dialect, check: Callable[[], None]) -> float:
     """The time (`time.perf_counter()`) of the first 200 from the embedding route itself, asked on fresh connections.
 
     A server may refuse, answer 503, or let the request wait: whatever it does, only an embedding counts. `check` raises
-    when there is nothing to wait for any more. Raises NotReady.
+    StackError when there is nothing to wait for any more. Raises StackError.
     """
-    deadline = time.perf_counter() + LIMIT
-    last = "not asked"
-    while time.perf_counter() < deadline:
+
+    def embedded() -> float:
         check()
-        try:
-            status = _post(port, dialect)
-            if status == 200:
-                return time.perf_counter()
-            last = str(status)
-        except (OSError, http.client.HTTPException) as error:
-            last = repr(error)
-        time.sleep(INTERVAL)
-    raise NotReady(f"no embedding within {LIMIT:g} s; the last attempt gave {last}")
+        if (status := _post(port, dialect)) != 200:
+            raise ConnectionError(f"it answered {status}")
+        return time.perf_counter()
+
+    return until(embedded, LIMIT, "an embedding", interval=INTERVAL)
 
 
 def _post(port: int, dialect: Dialect) -> int:

@@ -10,6 +10,7 @@ from typing import Self
 
 import psutil
 
+from stack import StackError
 from stack.environment import above
 from stack.ports import HOST
 
@@ -17,7 +18,7 @@ STOP_SECONDS = 10.0
 TAIL = 1500  # characters of a log that say why
 
 
-class ServerEnded(Exception):
+class ServerEnded(StackError):
     """The server is gone; the message is the end of its log."""
 
 

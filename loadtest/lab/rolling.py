@@ -15,7 +15,7 @@ from loadtest.lab.strategies import Strategy
 from loadtest.lab.users import TIMEOUT
 from loadtest.openloop import Background, Plan, Poisson, Row, Stream
 from loadtest.percentiles import percentile
-from stack import Stack, poll_until
+from stack import Stack, until
 from stack.health import fetch
 
 PROCESSES = 2
@@ -39,8 +39,8 @@ def rolling_restart(stack: Stack, strategy: Strategy, rows: Path, calm: float = 
             time.sleep(calm)
             began = time.monotonic()
             os.kill(leaving.pid, signal.SIGTERM)
-            poll_until(lambda: not leaving.is_running(), LIMIT, "the process's end")
-            poll_until(lambda: _ready(stack) == PROCESSES, LIMIT, "its successor's readiness")
+            until(lambda: not leaving.is_running(), LIMIT, "the process's end")
+            until(lambda: _ready(stack) == PROCESSES, LIMIT, "its successor's readiness")
             ended = time.monotonic()
             time.sleep(calm)
     finally:

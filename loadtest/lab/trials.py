@@ -18,7 +18,7 @@ from loadtest.lab.shapes import Asker
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import Strategy
 from loadtest.openloop import Background
-from stack import Stack, StackError, poll_until
+from stack import Stack, StackError, until
 
 START_SECONDS = 120.0  # more than STARTUP_TIMEOUT
 LOOK, LOOK_ELSEWHERE = 0.05, 1.0  # seconds between looks at whether it ended; kubectl takes a CPU for 0.1 s
@@ -70,7 +70,7 @@ def started(stack: Stack, strategy: Strategy, *beside: int) -> Iterator[Started]
         exec_time = (created(pids[0]) if pids else None) or called
         with StartProbes(stack.own_url("worker")) as probes:
             what, interval = f"start by strategy {strategy.name}", LOOK if stack.local else LOOK_ELSEWHERE
-            poll_until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval)
+            until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval=interval)
         # What accepts first is not the worker where a port-forward leads to it.
         seen = {event: when for event, when in probes.seen.items() if stack.local or event != "accept"}
         yield Started(exec_time, seen, others, beside)
@@ -94,10 +94,10 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
     with Background(users.plan(stack.url("worker"), seed=number), rows) as load:
         time.sleep(BEFORE)
         with started(stack, strategy, load.pid) as worker:
-            poll_until(lambda: any(row.ok for row in load.rows()), START_SECONDS, "a first embedding", interval=0.1)
+            until(lambda: any(row.ok for row in load.rows()), START_SECONDS, "a first embedding", interval=0.1)
             first = min(row.done for row in load.rows() if row.ok and row.done)
-            until = max(worker.exec_time + users.WINDOW, first + AFTER)
-            time.sleep(max(0.0, until - time.monotonic()))
+            ends = max(worker.exec_time + users.WINDOW, first + AFTER)
+            time.sleep(max(0.0, ends - time.monotonic()))
             others, stolen = worker.others_share(stack), worker.stolen(stack)
             load.stop()
             with Asker(stack.own_url("worker")) as asker:
@@ -108,7 +108,7 @@ def users_trial(stack: Stack, strategy: Strategy, number: int, rows: Path) -> Tr
         number,
         strategy.name,
         "users",
-        worker.phases(first_embedding=first, steady=steady_since(run.rows, first, until)),
+        worker.phases(first_embedding=first, steady=steady_since(run.rows, first, ends)),
         engine,
         valid=not reason,
         reason=reason,

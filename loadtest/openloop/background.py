@@ -9,7 +9,7 @@ from typing import Self
 
 from loadtest.openloop.plan import Plan
 from loadtest.openloop.rows import Row, Run, read
-from stack import StackError, poll_until
+from stack import StackError, until
 from stack.site import REPOSITORY
 
 START_SECONDS = 20.0
@@ -46,7 +46,7 @@ class Background:
             )
         try:
             self._feed()
-            poll_until(self._has_begun, START_SECONDS, "the load generator's start", interval=0.01)
+            until(self._has_begun, START_SECONDS, "the load generator's start", interval=0.01)
         except BaseException:
             self.kill()
             raise

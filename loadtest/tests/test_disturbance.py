@@ -20,7 +20,7 @@ from loadtest.lab.others import Programs
 from loadtest.report import tables
 from loadtest.report.page import write
 from loadtest.tests.test_report import MACHINE, SHAPES
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 
 FAKE = {"ENGINE": "fake", "DRAIN_SECONDS": "0"}
 USED = {"firefox": 0.3, "cc1": 0.04}
@@ -120,6 +120,6 @@ def test_programs_are_named_by_what_they_use() -> None:
     """Other programs, the busiest first; what belongs to the measurement is none of them."""
     programs = Programs()
     with spinning():
-        poll_until(lambda: any(name.startswith("python") for name in programs.busiest([])), 20, "a busy python")
+        until(lambda: any(name.startswith("python") for name in programs.busiest([])), 20, "a busy python")
         pids = [each.pid for each in psutil.process_iter()]
         assert programs.busiest(pids) == {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 from stack.site import REPOSITORY
 
 
@@ -28,7 +28,7 @@ def test_an_interrupt_restores_the_worker_and_keeps_the_rows(tmp_path: Path) -> 
     with EmbeddedStack(root, free_ports(), parts=("worker",), environment=settings) as stack:
         before = settings_of(stack)
         lab = subprocess.Popen((*command, *trials), cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
-        poll_until(lambda: rows.exists() and len(rows.read_text().splitlines()) > 40, 30, "rows")
+        until(lambda: rows.exists() and len(rows.read_text().splitlines()) > 40, 30, "rows")
         os.kill(lab.pid, signal.SIGINT)
         _, said = lab.communicate(timeout=40)
         assert lab.returncode == 1, said

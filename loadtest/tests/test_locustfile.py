@@ -12,7 +12,7 @@ import pytest
 from loadtest.load.verdict import grouped
 from loadtest.openloop import read
 from loadtest.percentiles import percentile
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 from stack.site import REPOSITORY
 
 FILES = "loadtest/locustfile.py,loadtest/stages.py"
@@ -63,7 +63,7 @@ def test_a_worker_that_stops_half_way_breaks_the_thresholds(stack: EmbeddedStack
     """Requests fail, closed- and open-loop, the report names how, and the exit code is 1."""
     run = locust(stack, tmp_path, "-f", FILES, "--stages", "5:4", "--open-rate", "10", "--max-p95", "30")
     closed, opened = tmp_path / "closed.jsonl", tmp_path / "open.jsonl"
-    poll_until(lambda: len(read(closed).rows) > 10 and len(read(opened).rows) > 10, 30, "rows")
+    until(lambda: len(read(closed).rows) > 10 and len(read(opened).rows) > 10, 30, "rows")
     stack.stop("worker")
     _, said = run.communicate(timeout=60)
     stack.start("worker")

@@ -13,7 +13,7 @@ import pytest
 
 from loadtest.openloop import Background, Constant, Generator, Plan, Poisson, RowFile, Run, Stream, read
 from loadtest.tests.server import reply, serving
-from stack import StackError, free_ports, poll_until
+from stack import StackError, free_ports, until
 
 
 def plan(url: str, **changes: object) -> Plan:
@@ -110,7 +110,7 @@ def test_what_came_instead_of_an_answer_is_named(tmp_path: Path) -> None:
 def test_a_killed_run_keeps_its_rows(tmp_path: Path) -> None:
     """SIGKILL costs the rows of requests in flight, no others; the file says that it wasn't finished."""
     with serving(ok) as url, Background(plan(url, requests=None), tmp_path / "rows.jsonl") as load:
-        poll_until(lambda: len(load.rows()) >= 10, 20, "ten rows")
+        until(lambda: len(load.rows()) >= 10, 20, "ten rows")
         load.kill()
         found = load.run
     assert [row.number for row in found.rows[:10]] == list(range(10))
@@ -120,7 +120,7 @@ def test_a_killed_run_keeps_its_rows(tmp_path: Path) -> None:
 def test_a_starved_generator_marks_its_run_invalid(tmp_path: Path) -> None:
     """Frozen for half a second it sends all that was due, late, says so, and the verdict is invalid."""
     with serving(ok) as url, Background(plan(url, requests=60), tmp_path / "rows.jsonl") as load:
-        poll_until(lambda: len(load.rows()) >= 5, 20, "five rows")
+        until(lambda: len(load.rows()) >= 5, 20, "five rows")
         generator = psutil.Process(load.pid)
         generator.suspend()
         time.sleep(0.5)
@@ -141,7 +141,7 @@ def test_a_stop_waits_for_what_is_in_flight(tmp_path: Path) -> None:
         ok(handler)
 
     with serving(slow) as url, Background(plan(url, requests=None), tmp_path / "rows.jsonl") as load:
-        poll_until(load.rows, 20, "a row")
+        until(load.rows, 20, "a row")
         os.kill(load.pid, signal.SIGTERM)
         load.wait(10)
     found = load.run

@@ -23,7 +23,7 @@ from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
 from loadtest.openloop import Answer, Row
 from loadtest.openloop.verdict import judge
 from loadtest.percentiles import percentile, summary
-from stack import poll_until
+from stack import until
 from stack.site import REPOSITORY
 
 UNIT = array("f", [1.0, *([0.0] * 383)]).tobytes()
@@ -126,7 +126,7 @@ def test_other_processes_work_is_seen() -> None:
     others = Others()
     with subprocess.Popen((sys.executable, "-c", "while True: pass")) as spinning:
         try:
-            poll_until(lambda: psutil.Process(spinning.pid).cpu_times().user > 0.2, 20, "work")
+            until(lambda: psutil.Process(spinning.pid).cpu_times().user > 0.2, 20, "work")
             assert others.share([]) > others.share([spinning.pid]) + 0.001
         finally:
             spinning.kill()

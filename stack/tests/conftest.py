@@ -7,7 +7,7 @@ from signal import SIGTERM
 
 import pytest
 
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 from stack.daemon import Command, Daemon
 
 RunPython = Callable[[str], Daemon]
@@ -22,7 +22,7 @@ def run_python(tmp_path: Path) -> Iterator[RunPython]:
         daemon = Daemon(f"daemon-{len(daemons)}", tmp_path, tmp_path / f"{len(daemons)}.log")
         daemons.append(daemon)
         daemon.start(Command((sys.executable, "-uc", code), {}), port=1)
-        poll_until(daemon.logs, 10, f"first line of {daemon.name}")
+        until(daemon.logs, 10, f"first line of {daemon.name}")
         return daemon
 
     yield run

@@ -8,7 +8,7 @@ from signal import SIGINT, SIGKILL, SIGTERM
 import psutil
 import pytest
 
-from stack import StackError, poll_until
+from stack import StackError, until
 from stack.daemon import Command, Daemon
 from stack.tests.conftest import RunPython
 
@@ -41,7 +41,7 @@ def test_the_exit_code_names_the_signal_that_ended_it(run_python: RunPython) -> 
     """128 + N, as a shell says it."""
     daemon = run_python(DEAF)
     daemon.signal(SIGKILL)
-    assert poll_until(daemon.exit_code, 5, "exit code") == 128 + SIGKILL
+    assert until(daemon.exit_code, 5, "exit code") == 128 + SIGKILL
 
 
 def test_it_is_killed_when_its_grace_runs_out(run_python: RunPython, caplog: pytest.LogCaptureFixture) -> None:
@@ -73,7 +73,7 @@ def test_pause_and_resume_reach_every_descendant(run_python: RunPython) -> None:
     daemon.pause()
     assert states(processes) == {psutil.STATUS_STOPPED}
     daemon.resume()
-    poll_until(lambda: psutil.STATUS_STOPPED not in states(processes), 5, "none stopped")
+    until(lambda: psutil.STATUS_STOPPED not in states(processes), 5, "none stopped")
 
 
 def test_what_a_killed_main_process_leaves_behind_is_found(run_python: RunPython) -> None:
@@ -81,10 +81,10 @@ def test_what_a_killed_main_process_leaves_behind_is_found(run_python: RunPython
     daemon = run_python(PARENT)
     _, orphan = daemon.processes()
     daemon.signal(SIGKILL)
-    poll_until(lambda: daemon.main() is None, 5, "death of the main process")
+    until(lambda: daemon.main() is None, 5, "death of the main process")
     assert orphan.is_running()
     daemon.stop(SIGTERM, grace=10)
-    poll_until(lambda: not orphan.is_running(), 5, "death of the orphan")
+    until(lambda: not orphan.is_running(), 5, "death of the orphan")
 
 
 def test_a_recycled_pid_is_never_signalled(run_python: RunPython, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_program_that_cannot_be_run_leaves_the_reason(tmp_path: Path) -> None:
     """The shell's own code for a missing program comes through, and its words are in the log."""
     daemon = Daemon("ghost", tmp_path, tmp_path / "log")
     daemon.start(Command(("/does/not/exist",), {}), port=1)
-    assert poll_until(daemon.exit_code, 5, "exit code") == 127
+    assert until(daemon.exit_code, 5, "exit code") == 127
     assert "/does/not/exist" in daemon.tail()
 
 
@@ -123,7 +123,7 @@ def test_the_tail_is_of_this_run(tmp_path: Path) -> None:
     daemon = Daemon("twice", tmp_path, tmp_path / "log")
     for word in ("first", "second"):
         daemon.start(Command(("/bin/echo", word), {}), port=1)
-        poll_until(lambda: daemon.exit_code() == 0, 5, "end")
+        until(lambda: daemon.exit_code() == 0, 5, "end")
     assert daemon.tail() == "second"
     assert daemon.logs() == "first\nsecond\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack import Part, free_ports, poll_until
+from stack import Part, free_ports, until
 from stack.kubectl import Kubectl
 from stack.kubernetes import KubernetesStack
 from stack.reach import Reach
@@ -98,7 +98,7 @@ def test_a_forward_finds_the_next_pod(cluster: Cluster, stack: KubernetesStack, 
     cluster.does("*port-forward*", FORWARD)
     assert stack.url("api") == f"http://127.0.0.1:{ports['api']}" == stack.url("api")
     forward = f"port-forward --address 127.0.0.1 service/api {ports['api']}:8000"
-    poll_until(lambda: connects(ports["api"]) and cluster.calls.count(forward) >= 3, 10, "a third forward")
+    until(lambda: connects(ports["api"]) and cluster.calls.count(forward) >= 3, 10, "a third forward")
 
 
 def connects(port: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from stack import poll_until
+from stack import until
 from stack.record import Record
 
 
@@ -34,7 +34,7 @@ def test_a_process_that_ended_is_not_recognised() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         record = Record.of(psutil.Process(child.pid), port=80)
         child.kill()
-        poll_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, 5, "zombie")
+        until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, 5, "zombie")
         assert record.process() is None
     assert record.process() is None
 

@@ -10,7 +10,7 @@ from signal import SIGINT, Signals
 
 import pytest
 
-from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, poll_until
+from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, until
 from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
 from stack.health import describe, fetch
 from stack.ports import VARIABLES
@@ -116,7 +116,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     """Ctrl-C while something starts stops all that was started, with exit code 1."""
     stack = EmbeddedStack(tmp_path, free_ports())
     with run_cli(stack, "up") as process:
-        poll_until(lambda: stack.pids("worker"), 30, "start of the worker", interval=0.01)
+        until(lambda: stack.pids("worker"), 30, "start of the worker", interval=0.01)
         process.send_signal(SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -153,9 +153,9 @@ def test_signals_go_to_the_master(whole: EmbeddedStack) -> None:
     """TTIN, one more process, is an order that only gunicorn's master understands."""
     before = len(whole.pids("worker"))
     whole.signal("worker", Signals.SIGTTIN)
-    poll_until(lambda: len(whole.pids("worker")) == before + 1, 10, "one more process")
+    until(lambda: len(whole.pids("worker")) == before + 1, 10, "one more process")
     whole.signal("worker", Signals.SIGTTOU)
-    poll_until(lambda: len(whole.pids("worker")) == before, 30, "one process less")
+    until(lambda: len(whole.pids("worker")) == before, 30, "one process less")
 
 
 def test_no_proxy_is_believed_unless_the_caller_names_one(monkeypatch: pytest.MonkeyPatch) -> None:

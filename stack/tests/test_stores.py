@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 import pytest
 
-from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports, poll_until
+from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports, until
 from stack.pgserver import psql
 from stack.ports import HOST, VARIABLES
 from stack.secrets import Secrets
@@ -97,7 +97,7 @@ def test_a_paused_part_hangs_and_goes_on(stores: EmbeddedStack, part: Part) -> N
     assert paused.running
     assert not paused.ready
     assert "no answer" in paused.detail
-    poll_until(lambda: state(stores, part).ready, 10, f"{part} after the pause")
+    until(lambda: state(stores, part).ready, 10, f"{part} after the pause")
     assert stores.pids(part)[0] == pids[0]
 
 
@@ -124,7 +124,7 @@ def test_a_restart_makes_a_new_process(stores: EmbeddedStack, part: Part) -> Non
 def test_a_killed_part_is_started_by_the_next_up(stores: EmbeddedStack) -> None:
     """As after a reboot: the pid file is there, the process isn't."""
     stores.signal("valkey", SIGKILL)
-    poll_until(lambda: not stores.pids("valkey"), 5, "death of valkey")
+    until(lambda: not stores.pids("valkey"), 5, "death of valkey")
     assert state(stores, "valkey").exit_code == 128 + SIGKILL
     postgres = stores.pids("postgres")[0]
     stores.up()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import ComposeStack, Part, free_ports
+from stack import ComposeStack, Part, free_ports, until
 from stack.docker import Container
 from tests.containers.helpers import begin, discarded
-from tests.harness import outcome, until
+from tests.harness import get
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -38,14 +38,8 @@ def apis(replicas: ComposeStack) -> list[Container]:
     begin(replicas, "--scale", "api=2", "api")
     found = replicas.project.containers("api")
     for each in found:
-        until(lambda each=each: ready(each), 30, f"{each.name} ready")  # type: ignore[misc]
+        until(lambda each=each: get(each.ports[8000], "/readyz").status == 200, 30, f"{each.name} ready")  # type: ignore[misc]
     return found
-
-
-def ready(container: Container) -> tuple[bool, str]:
-    """Whether the api answers so on its own published port."""
-    last = outcome(container.ports[8000], "/readyz")
-    return last == 200, str(last)
 
 
 @pytest.fixture

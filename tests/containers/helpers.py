@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stack import ComposeStack, StackError
+from stack import ComposeStack, StackError, until
 from stack.docker import docker
-from tests.harness import until
 
 IMAGES = {"api": "warmstart-api:0.1.0", "worker": "warmstart-worker:0.1.0"}
 
@@ -46,17 +45,23 @@ def logs(container: str) -> str:
     return docker("logs", container, merge=True)
 
 
-def ask(container: str, port: int, path: str, host: str = "127.0.0.1") -> tuple[bool, str]:
-    """Whether a GET gives 200, and what was answered; asked from inside, since a container may have no network."""
-    code = f"import urllib.request as u; print(u.urlopen('http://{host}:{port}{path}', timeout=2).status)"
+def succeeds(container: str, *command: str) -> bool:
+    """Whether a command does, run inside. Raises RuntimeError otherwise, which for `until` means "not yet"."""
     try:
-        answer = docker("exec", container, "python", "-c", code).strip()
+        docker("exec", container, *command)
     except StackError as error:
-        answer = str(error).splitlines()[-1]
-    return answer == "200", answer
+        raise RuntimeError(str(error)) from error
+    return True
+
+
+def ask(container: str, port: int, path: str, host: str = "127.0.0.1") -> bool:
+    """Whether a GET gives 200, asked from inside, since a container may have no network. Raises RuntimeError."""
+    return succeeds(
+        container, "python", "-c", f"import urllib.request as u; u.urlopen('http://{host}:{port}{path}', timeout=2)"
+    )
 
 
 def wait_exit(container: str, seconds: float = 30) -> int:
     """The exit status of its main process, once it has ended."""
-    until(lambda: (not inspect(container)["State"]["Running"], logs(container)[-1500:]), seconds, "exit")
+    until(lambda: not inspect(container)["State"]["Running"], seconds, "exit", lambda: logs(container)[-1500:])
     return int(inspect(container)["State"]["ExitCode"])

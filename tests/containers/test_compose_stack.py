@@ -10,7 +10,7 @@ from signal import SIGKILL, SIGTTIN
 import psutil
 import pytest
 
-from stack import ComposeStack, Part, PartStatus, StackError, free_ports, poll_until
+from stack import ComposeStack, Part, PartStatus, StackError, free_ports, until
 from stack.docker import docker
 from stack.health import fetch
 from stack.pgserver import psql
@@ -70,7 +70,7 @@ def test_a_health_check_under_way_is_none_of_the_parts_processes(stack: ComposeS
     before = stack.pids("worker")
     worker = stack.project.containers("worker")[0].id
     docker("exec", "--detach", worker, "sleep", "15")
-    poll_until(lambda: "sleep" in docker("top", worker, "-eo", "pid,comm"), 5.0, "the check's own process")
+    until(lambda: "sleep" in docker("top", worker, "-eo", "pid,comm"), 5.0, "the check's own process")
     assert stack.pids("worker") == before
 
 
@@ -128,7 +128,7 @@ def test_a_paused_part_hangs_and_goes_on(stack: ComposeStack, part: Part) -> Non
         stack.resume(part)
     assert (paused.running, paused.ready) == (True, False)
     assert "no answer" in paused.detail
-    poll_until(lambda: state(stack, part).ready, 10, f"{part} after the pause")
+    until(lambda: state(stack, part).ready, 10, f"{part} after the pause")
 
 
 def test_a_paused_service_hangs_behind_the_front_door(stack: ComposeStack) -> None:
@@ -139,7 +139,7 @@ def test_a_paused_service_hangs_behind_the_front_door(stack: ComposeStack) -> No
             fetch(f"{stack.url('worker')}/livez")
     finally:
         stack.resume("worker")
-    poll_until(lambda: state(stack, "worker").ready, 10, "worker after the pause")
+    until(lambda: state(stack, "worker").ready, 10, "worker after the pause")
 
 
 def test_a_paused_part_can_be_stopped(stack: ComposeStack) -> None:
@@ -153,7 +153,7 @@ def test_a_paused_part_can_be_stopped(stack: ComposeStack) -> None:
 def test_a_killed_part_stays_down_until_it_is_started(stack: ComposeStack) -> None:
     """The restart policy doesn't undo what was asked for."""
     stack.signal("valkey", SIGKILL)
-    poll_until(lambda: not state(stack, "valkey").running, 5, "death of valkey")
+    until(lambda: not state(stack, "valkey").running, 5, "death of valkey")
     assert state(stack, "valkey").exit_code == 128 + SIGKILL
     stack.start("valkey")
     assert state(stack, "valkey").ready

@@ -2,9 +2,9 @@
 
 import pytest
 
+from stack import until
 from stack.docker import docker
 from tests.containers.helpers import IMAGES, ask, inspect, logs, running, wait_exit
-from tests.harness import until
 
 CONFINED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--network=none")
 IPV6 = "--sysctl=net.ipv6.conf.all.disable_ipv6=0"  # an engine switches it off where its networks have none

@@ -9,11 +9,10 @@ import pytest
 
 from k8s.tests.rendering import COMBINATIONS, K8S, render
 from k8s.tests.rules.manifest import Pod
-from stack import StackError, inside
+from stack import inside, until
 from stack.docker import docker
-from tests.containers.helpers import ask, inspect, logs, wait_exit
+from tests.containers.helpers import ask, inspect, logs, succeeds, wait_exit
 from tests.containers.pods import ANY_USER, Node
-from tests.harness import until
 
 pytestmark = pytest.mark.kubectl
 
@@ -31,23 +30,20 @@ def containers(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with Node.of(manifest, folder) as node:
         started = {name: node.start(pod) for name, pod in pods.items()}
         for name, container in started.items():
-            if name in PORTS:
-                until(lambda c=container, n=name: _ready(c, n), 90, f"{name} ready")  # type: ignore[misc]
-            elif name != "migrate":
-                until(lambda c=container, n=name: _probe(c, pods[n]), 60, f"{name} ready")  # type: ignore[misc]
+            if name != "migrate":
+                _wait_ready(container, pods[name])
         yield started
 
 
-def _ready(container: str, name: str) -> tuple[bool, str]:
-    good, said = ask(container, PORTS[name], "/readyz")
-    return good, f"{said}\n{logs(container)[-1500:]}"
+def _wait_ready(container: str, pod: Pod) -> None:
+    """By what its readiness probe asks."""
 
+    def probe() -> bool:
+        if pod.name in PORTS:
+            return ask(container, PORTS[pod.name], "/readyz")
+        return succeeds(container, *pod.main["readinessProbe"]["exec"]["command"])
 
-def _probe(container: str, pod: Pod) -> tuple[bool, str]:
-    try:
-        return True, docker("exec", container, *pod.main["readinessProbe"]["exec"]["command"])
-    except StackError as error:
-        return False, f"{error}\n{logs(container)[-1500:]}"
+    until(probe, 90, f"{pod.name} ready", lambda: logs(container)[-1500:])
 
 
 def test_they_work_together(containers: dict[str, str]) -> None:
@@ -73,7 +69,7 @@ def test_the_stores_run_as_any_user(images: None, tmp_path: Path) -> None:
     with Node.of(manifest, tmp_path, "openshift") as node:
         stores = {node.start(pod): pod for pod in manifest.pods if pod.name in ("postgres", "valkey")}
         for container, pod in stores.items():
-            until(lambda c=container, p=pod: _probe(c, p), 60, f"{pod.name} ready")  # type: ignore[misc]
+            _wait_ready(container, pod)
             assert docker("exec", container, "id", "--user").strip() == ANY_USER.partition(":")[0]
 
 
@@ -109,7 +105,7 @@ def test_a_freeze_reaches_all_processes(containers: dict[str, str], name: str) -
     states = _states(container)
     docker("exec", container, *inside.to_all(SIGCONT))
     assert {states[pid] for pid in found} == {"T"}
-    until(lambda: ("T" not in _states(container).values(), str(_states(container))), 5, "all going on")
+    until(lambda: "T" not in _states(container).values(), 5, "all going on", lambda: _states(container))
 
 
 def _states(container: str) -> dict[int, str]:

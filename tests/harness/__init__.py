@@ -3,7 +3,6 @@
 from tests.harness.gunicorn import Gunicorn
 from tests.harness.http import Answer, get, outcome
 from tests.harness.load import Ledger, Load
-from tests.harness.until import until
 from tests.harness.watch import Watch
 
-__all__ = ["Answer", "Gunicorn", "Ledger", "Load", "Watch", "get", "outcome", "until"]
+__all__ = ["Answer", "Gunicorn", "Ledger", "Load", "Watch", "get", "outcome"]

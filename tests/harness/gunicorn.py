@@ -12,8 +12,8 @@ from typing import Self
 import psutil
 
 from stack.port_claims import free_ports
+from stack.waiting import until
 from tests.harness.http import Answer, get, outcome
-from tests.harness.until import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -80,9 +80,10 @@ class Gunicorn:
     def wait_for(self, path: str, status: int | str, timeout: float = 30) -> None:
         """Until `path` gives `status`; an error holds the last outcome and the end of the log."""
 
-        def reached() -> tuple[bool, str]:
-            last = outcome(self.port, path)
-            return last == status, f"{path} gave {last}; log:\n{self.log[-2000:]}"
+        def reached() -> bool:
+            if (last := outcome(self.port, path)) != status:
+                raise AssertionError(f"it gave {last}; log:\n{self.log[-2000:]}")
+            return True
 
         until(reached, timeout, f"{status} from {path}")
 
@@ -93,7 +94,7 @@ class Gunicorn:
 
     def wait_for_log(self, text: str, timeout: float = 10) -> None:
         """Until the log holds `text`."""
-        until(lambda: (text in self.log, self.log[-2000:]), timeout, f"{text!r} in the log")
+        until(lambda: text in self.log, timeout, f"{text!r} in the log", lambda: self.log[-2000:])
 
     def terminate(self) -> None:
         """SIGTERM to the master, as `docker stop` and the kubelet send it."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from stack.waiting import until
 from tests.harness.http import Answer, exchange, outcome
-from tests.harness.until import until
 
 KEPT_SECONDS = 1.0  # below the worker's 1.5 to 3 s (CONNECTION_MAX_AGE): the drain alone tells these clients to leave
 READINESS_PERIOD = 0.02  # seconds; a load balancer looks less often, but acts on the same answer
@@ -61,11 +61,11 @@ class Load:
 
     def wait_for(self, requests: int, timeout: float = 60) -> None:
         """Until so many requests were answered."""
-        until(lambda: (self.sent >= requests, f"{self.sent}"), timeout, f"{requests} requests")
+        until(lambda: self.sent >= requests, timeout, f"{requests} requests", lambda: self.sent)
 
     def wait_told(self, timeout: float = 30) -> None:
         """Until the clients were told to leave, and their last answers are in."""
-        until(lambda: (self._told.is_set(), f"{self.ledger}"), timeout, "a 503 or Connection: close")
+        until(self._told.is_set, timeout, "a 503 or Connection: close", lambda: self.ledger)
 
     @property
     def sent(self) -> int:

@@ -5,8 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from stack.waiting import until
 from tests.harness.http import outcome
-from tests.harness.until import until
 
 PERIOD = 0.02  # seconds, as the issue asks for
 
@@ -45,7 +45,7 @@ class Watch:
     def go_on(self, looks: int = 1) -> None:
         """Return after more than so many further looks: by then, one that began after the call has been counted."""
         seen = self.count
-        until(lambda: (self.count > seen + looks, str(self.count)), 10, f"{looks} more looks")
+        until(lambda: self.count > seen + looks, 10, f"{looks} more looks", lambda: self.count)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.harness import until
+from stack import until
 from tests.harness.http import exchange
 from tests.harness.sample import Start, World
 
@@ -65,10 +65,10 @@ def test_busy_clients_find_a_replica_that_joined(world: World, start: Start) -> 
     """Behind what shares out connections, as kube-proxy does (here the kernel), it gets its part of their calls."""
     first = start(**SHARED, CONNECTION_MAX_AGE=0.5).wait_ready()
     with busy_clients(first.port) as answers:
-        until(lambda: (len(answers.pids) == RECENT, str(answers.failed)), 20, "clients are served")
+        until(lambda: len(answers.pids) == RECENT, 20, "clients are served", lambda: answers.failed)
         second = start(**SHARED, CONNECTION_MAX_AGE=0.5, PORT=first.port)
         second.wait_for_log("-> ready")
-        until(lambda: (answers.least > 0.25, f"{answers.least:.2f}"), 15, "both serve them")
+        until(lambda: answers.least > 0.25, 15, "both serve them", lambda: f"{answers.least:.2f}")
     assert not answers.failed
 
 
@@ -76,7 +76,7 @@ def test_a_young_connection_is_kept(world: World, start: Start) -> None:
     """By default, a client's connection is used again."""
     service = start().wait_ready()
     with busy_clients(service.port) as answers:
-        until(lambda: (len(answers.pids) == RECENT, str(answers.failed)), 20, "clients are served")
+        until(lambda: len(answers.pids) == RECENT, 20, "clients are served", lambda: answers.failed)
         assert answers.connections == CLIENTS
 
 

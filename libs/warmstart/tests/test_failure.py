@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.harness import Gunicorn, Watch, until
+from stack import until
+from tests.harness import Gunicorn, Watch
 from tests.harness.sample import Start, World
 
 LOUD = 2.0  # seconds from the failure to the master's exit, as the issue promises
@@ -50,7 +51,7 @@ def test_an_unsupervised_warmup_fails_in_silence(world: World, start: Start) -> 
     service = start("silent")
     service.wait_for("/livez", 200)
     with Watch(service.port, "/readyz") as watch:
-        until(lambda: (watch.count > 50, str(watch.count)), 10, "50 looks")
+        until(lambda: watch.count > 50, 10, "50 looks", lambda: watch.count)
     assert watch.answers == [503]
     assert service.process.poll() is None
     assert service.error_lines() == []
@@ -81,7 +82,7 @@ def test_after_first_readiness_no_process_halts_the_master(world: World, start: 
     assert service.get("/readyz").status == 200
     assert service.get("/work").status == 200
     world.model(0)
-    until(lambda: (service.log.count("-> ready") == 3, service.log[-1500:]), 20, "a ready replacement")
+    until(lambda: service.log.count("-> ready") == 3, 20, "a ready replacement", lambda: service.log[-1500:])
     assert service.process.poll() is None
 
 
@@ -95,7 +96,7 @@ def test_a_dead_background_task_fails_its_process(world: World, start: Start, dr
     served = service.get("/work")
     assert (served.status, served.headers["connection"]) == (200, "close")
     world.down("poison")
-    until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")
+    until(lambda: service.workers() not in ([], before), 20, "a new process", lambda: service.log[-1500:])
     service.wait_ready()
     assert len(service.error_lines("background task 'watcher' died: poisoned")) == 1
     assert service.error_lines(f"Worker (pid:{before[0]}) exited with code 1")
@@ -107,7 +108,7 @@ def test_an_unwatched_background_task_may_die(world: World, start: Start) -> Non
     service = start("unsupervised", BACKGROUND=1).wait_ready()
     world.up("poison")
     with Watch(service.port, "/readyz") as watch:
-        until(lambda: (watch.count > 50, str(watch.count)), 10, "50 looks")
+        until(lambda: watch.count > 50, 10, "50 looks", lambda: watch.count)
     assert watch.answers == [200]
 
 
@@ -118,6 +119,6 @@ def test_a_blocked_event_loop_is_replaced(world: World, start: Start) -> None:
     with pytest.raises(TimeoutError):
         service.get("/block?seconds=60", timeout=0.2)
     service.wait_for("/livez", "TimeoutError")
-    until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")
+    until(lambda: service.workers() not in ([], before), 20, "a new process", lambda: service.log[-1500:])
     service.wait_ready()
     assert "WORKER TIMEOUT" in service.log

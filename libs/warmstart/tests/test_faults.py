@@ -6,7 +6,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.harness import Gunicorn, Watch, outcome, until
+from stack import until
+from tests.harness import Gunicorn, Watch, outcome
 from tests.harness.sample import Start, World
 
 Faulty = Callable[..., Gunicorn]
@@ -72,7 +73,7 @@ def test_every_process_obeys(faulty: Faulty, switch: Callable[..., None]) -> Non
     service = faulty(WEB_CONCURRENCY=3).wait_ready()
     before = service.workers()
     switch(unready=True)
-    until(lambda: (service.log.count('{"unready":true}') == 3, service.log[-500:]), 10, "all three to notice")
+    until(lambda: service.log.count('{"unready":true}') == 3, 10, "all three to notice", lambda: service.log[-500:])
     assert {outcome(service.port, "/readyz") for _ in range(20)} == {503}
     assert "[-]lifecycle failed: a fault switch makes it fail" in service.get("/readyz?verbose").body.decode()
     assert service.get("/work").status == 200
@@ -114,9 +115,9 @@ def test_leaked_memory_is_resident_and_comes_back(faulty: Faulty, switch: Callab
 
     before = process.memory_info().rss
     switch(leaked_mb=100)
-    until(lambda: (grown() >= 95, f"{grown()} MB"), 10, "100 MB more")
+    until(lambda: grown() >= 95, 10, "100 MB more", lambda: f"{grown()} MB")
     switch()
-    until(lambda: (grown() < 50, f"{grown()} MB"), 10, "most of them back")
+    until(lambda: grown() < 50, 10, "most of them back", lambda: f"{grown()} MB")
 
 
 def test_a_file_that_makes_no_sense_switches_everything_off(

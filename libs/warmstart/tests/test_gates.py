@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 from fastapi import FastAPI
 
-from tests.harness import Watch, until
+from stack import until
+from tests.harness import Watch
 from tests.harness.sample import Start, World
 from warmstart import Resource
 from warmstart.lifecycle.resources import validate
@@ -41,7 +42,7 @@ def test_what_does_not_heal_has_its_process_replaced(world: World, start: Start,
     if closer == "hangs":
         world.up("model-hangs")
     world.up("model-broken")
-    until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")
+    until(lambda: service.workers() not in ([], before), 20, "a new process", lambda: service.log[-1500:])
     world.down("model-broken")
     service.wait_ready()
     assert len(service.error_lines("model did not heal within 0.5 s: no pass succeeds")) >= 1
@@ -59,8 +60,8 @@ def test_one_of_two_processes_is_broken(world: World, start: Start, needed: int,
         service.wait_for_log("model is degraded: no pass succeeds")
         if status == 503:
             service.wait_for("/readyz", 503)
-        until(lambda: (broken not in service.workers(), service.log[-1500:]), 20, "the broken process is gone")
-        until(lambda: (service.log.count("-> ready") == 3, service.log[-1500:]), 20, "a ready replacement")
+        until(lambda: broken not in service.workers(), 20, "the broken process is gone", lambda: service.log[-1500:])
+        until(lambda: service.log.count("-> ready") == 3, 20, "a ready replacement", lambda: service.log[-1500:])
     service.wait_ready()
     assert sound in service.workers()
     assert (503 in watch.answers) == (status == 503)

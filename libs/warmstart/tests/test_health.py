@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.harness import Gunicorn, Watch, until
+from stack import until
+from tests.harness import Gunicorn, Watch
 from tests.harness.sample import Start, World
 
 SLOW = 1.0  # seconds; the default time-out of a Kubernetes probe
@@ -45,7 +46,7 @@ def test_a_check_that_is_waited_for_never_notices(world: World, start: Start) ->
     service = start("waited_check").wait_ready()
     world.up("database-check-hangs")
     with Watch(service.port, "/readyz/database") as watch:
-        until(lambda: (watch.count > 50, str(watch.count)), 10, "50 looks")
+        until(lambda: watch.count > 50, 10, "50 looks", lambda: watch.count)
     assert watch.answers == [200]
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from fastapi.testclient import TestClient
 
-from stack.polling import poll_until
+from stack.waiting import until
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install, opened, opened_or_none
 from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.lifespan import StartFailed
@@ -200,7 +200,7 @@ def test_background_work_begins_when_all_is_open() -> None:
     with TestClient(app) as client:
         assert answer(client, ["main", "extra"])
         client.portal.start_task_soon(spawn, app, look, True)  # type: ignore[union-attr]
-        poll_until(lambda: found == [("main", "extra")] * 2, 20, "both looks")
+        until(lambda: found == [("main", "extra")] * 2, 20, "both looks")
         assert client.get("/readyz").status_code == 200
 
 
@@ -253,7 +253,7 @@ def test_values_have_their_resource_s_type_and_health() -> None:
         life: Lifecycle = app.state.lifecycle
         assert life.value(main).upper() == "MAIN"
         down.set()
-        poll_until(lambda: life.failure("main") is not None, 20, "main to be unhealthy")
+        until(lambda: life.failure("main") is not None, 20, "main to be unhealthy")
         with pytest.raises(DependencyUnavailable, match="main is unavailable: degraded: main is gone"):
             life.value(main)
         assert life.held(main) == "main"
@@ -307,7 +307,7 @@ def test_a_missing_optional_resource_is_reported_once(caplog: pytest.LogCaptureF
 
         def tried(more: int) -> None:
             reached = extra.attempts + more
-            poll_until(lambda: extra.attempts >= reached, 20, "attempts")
+            until(lambda: extra.attempts >= reached, 20, "attempts")
 
         tried(3)
         why[0] = "no route"

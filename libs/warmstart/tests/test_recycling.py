@@ -6,7 +6,8 @@ import signal
 import psutil
 import pytest
 
-from tests.harness import Gunicorn, Load, Watch, until
+from stack import until
+from tests.harness import Gunicorn, Load, Watch
 from tests.harness.sample import Start, World
 
 
@@ -22,7 +23,7 @@ def test_recycling_loses_nothing(world: World, start: Start, processes: int, lim
     """With `--max-requests` each process is replaced by a ready one before it drains, again and again."""
     service = start(WEB_CONCURRENCY=processes, DRAIN_SECONDS=0.1, GUNICORN_CMD_ARGS=limits).wait_ready()
     with Watch(service.port, "/readyz") as watch, Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
-        until(lambda: (recycled(service) >= 3 * processes, service.log[-1500:]), 60, "recycled processes")
+        until(lambda: recycled(service) >= 3 * processes, 60, "recycled processes", lambda: service.log[-1500:])
     assert load.ledger.lost == {}, service.log[-3000:]
     assert watch.answers == [200]
     assert service.get("/metrics").status == 200
@@ -39,15 +40,14 @@ def test_metrics_outlive_the_processes(world: World, start: Start) -> None:
     variables = {"PROMETHEUS_MULTIPROC_DIR": folder, "GUNICORN_CMD_ARGS": "--max-requests 20"}
     service = start(WEB_CONCURRENCY=2, DRAIN_SECONDS=0.1, **variables).wait_ready()
     with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
-        until(lambda: (recycled(service) >= 6, service.log[-1500:]), 60, "recycled processes")
+        until(lambda: recycled(service) >= 6, 60, "recycled processes", lambda: service.log[-1500:])
     (folder / "counter_99999999.db").touch()
     counted = f'http_requests_total{{method="GET",route="/work",status="200"}} {load.ledger.before[200]}.0'
 
-    def settled() -> tuple[bool, str]:
-        files = list(folder.glob("counter_*.db"))
-        return len(service.workers()) == 2 and len(files) <= 4, f"{files}"
+    def files() -> list[object]:
+        return list(folder.glob("counter_*.db"))
 
-    until(settled, 20, "only the files of those that live")
+    until(lambda: len(service.workers()) == 2 and len(files()) <= 4, 20, "only the files of those that live", files)
     answer = service.get("/metrics")
     assert (answer.status, load.ledger.lost) == (200, {})
     assert counted in answer.body.decode()
@@ -58,7 +58,7 @@ def test_the_control_loses_requests(world: World, start: Start) -> None:
     world.model(0.5)
     service = start("no_successor", DRAIN_SECONDS=0.1, GUNICORN_CMD_ARGS="--max-requests 30").wait_ready()
     with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
-        until(lambda: (bool(load.ledger.lost), str(load.ledger)), 30, "a lost request")
+        until(lambda: bool(load.ledger.lost), 30, "a lost request", lambda: load.ledger)
 
 
 def test_a_successor_that_cannot_warm_is_waited_for(world: World, start: Start) -> None:
@@ -70,7 +70,7 @@ def test_a_successor_that_cannot_warm_is_waited_for(world: World, start: Start) 
         service.wait_for_log("opening model failed, attempt 3: weights altered")
         assert first in service.workers()
         world.model(0)
-        until(lambda: (first not in service.workers(), service.log[-1500:]), 20, "an end of the first process")
+        until(lambda: first not in service.workers(), 20, "an end of the first process", lambda: service.log[-1500:])
     assert load.ledger.lost == {}
 
 
@@ -80,7 +80,7 @@ def test_a_process_that_is_asked_to_leave_is_replaced_first(world: World, start:
     [first] = service.workers()
     with Load(service.port, "/work", stays=True) as load, Watch(service.port, "/readyz") as watch:
         os.kill(first, signal.SIGTERM)
-        until(lambda: (first not in service.workers(), service.log[-1500:]), 20, "an end of the first process")
+        until(lambda: first not in service.workers(), 20, "an end of the first process", lambda: service.log[-1500:])
         watch.go_on()
     assert load.ledger.lost == {}
     assert watch.answers == [200]
@@ -92,10 +92,10 @@ def test_a_successor_that_is_killed_has_another(world: World, start: Start) -> N
     [first] = service.workers()
     world.model(60)
     os.kill(first, signal.SIGTERM)
-    until(lambda: (len(service.workers()) == 2, service.log[-1500:]), 10, "a successor")
+    until(lambda: len(service.workers()) == 2, 10, "a successor", lambda: service.log[-1500:])
     world.model(0)
     os.kill(max(service.workers()), signal.SIGKILL)
-    until(lambda: (first not in service.workers(), service.log[-1500:]), 20, "an end of the first process")
+    until(lambda: first not in service.workers(), 20, "an end of the first process", lambda: service.log[-1500:])
     service.wait_ready()
 
 
@@ -105,7 +105,7 @@ def test_a_process_that_exits_takes_nothing_with_it(world: World, start: Start, 
     service = start().wait_ready()
     before = service.workers()
     service.wait_for(f"/end?{query}", 200)
-    until(lambda: (service.workers() not in ([], before), service.log[-1500:]), 20, "a new process")
+    until(lambda: service.workers() not in ([], before), 20, "a new process", lambda: service.log[-1500:])
     service.wait_ready()
     assert service.get("/metrics").status == 200
     assert list(world.folder.glob("of-the-master-*"))
@@ -118,12 +118,12 @@ def test_another_master_takes_over(world: World, start: Start) -> None:
     """After SIGHUP and SIGUSR2 a new master has metrics of its own, and no request is lost when the old one ends."""
     service = start(DRAIN_SECONDS=0.1).wait_ready()
     service.process.send_signal(signal.SIGHUP)
-    until(lambda: (service.log.count("-> ready") == 2, service.log[-1500:]), 20, "a new generation")
-    until(lambda: (len(service.workers()) == 1, service.log[-1500:]), 20, "an end of the old one")
+    until(lambda: service.log.count("-> ready") == 2, 20, "a new generation", lambda: service.log[-1500:])
+    until(lambda: len(service.workers()) == 1, 20, "an end of the old one", lambda: service.log[-1500:])
     world.model(1)
     with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
         service.process.send_signal(signal.SIGUSR2)
-        until(lambda: (service.log.count("-> ready") == 3, service.log[-1500:]), 20, "a new master's process")
+        until(lambda: service.log.count("-> ready") == 3, 20, "a new master's process", lambda: service.log[-1500:])
         [upgraded] = [each for each in psutil.Process(service.process.pid).children() if each.children()]
         try:
             service.terminate()

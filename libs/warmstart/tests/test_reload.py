@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from libs.warmstart.tests.conftest import CONF
-from tests.harness import Gunicorn, until
+from stack import until
+from tests.harness import Gunicorn
 from tests.harness.sample import World
 
 
@@ -58,7 +59,12 @@ def test_a_bad_reload_changes_nothing(world: World, conf: Path, case: str) -> No
         conf.write_text(good)
         token.write_text("t0ken")
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: (len(now := service.workers()) == 1 and now != before, service.log[-1500:]), 20, "a new process")
+        until(
+            lambda: len(now := service.workers()) == 1 and now != before,
+            20,
+            "a new process",
+            lambda: service.log[-1500:],
+        )
         service.wait_ready()
         service.terminate()
         assert service.wait_exit() == 0
@@ -71,12 +77,14 @@ def test_a_new_generation_that_cannot_start_is_waited_for(world: World, conf: Pa
         [before] = service.wait_ready().workers()
         conf.write_text(f"{good}\nwsgi_app = 'no_such_module:app'\ngraceful_timeout = 1\n")
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: (len(service.error_lines("no_such_module")) > 1, service.log[-1500:]), 20, "a second attempt")
+        until(
+            lambda: len(service.error_lines("no_such_module")) > 1, 20, "a second attempt", lambda: service.log[-1500:]
+        )
         assert before in service.workers()
         assert service.get("/work").json() == {"pid": before}
         conf.write_text(good)
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: (before not in service.workers() != [], service.log[-1500:]), 30, "a new process")
+        until(lambda: before not in service.workers() != [], 30, "a new process", lambda: service.log[-1500:])
         service.wait_ready()
         assert service.process.poll() is None
 
@@ -87,7 +95,7 @@ def test_a_stop_does_not_wait_for_a_reload(world: World, conf: Path) -> None:
         service.wait_ready()
         world.model(60)
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: (service.log.count("opened database") == 2, service.log[-1500:]), 20, "a new process")
+        until(lambda: service.log.count("opened database") == 2, 20, "a new process", lambda: service.log[-1500:])
         service.terminate()
         assert service.wait_exit(20) == 0
 
@@ -106,7 +114,7 @@ def pre_fork(server, worker):
         [before] = service.wait_ready().workers()
         full.touch()
         os.kill(before, signal.SIGKILL)
-        until(lambda: (len(service.error_lines("no new process")) > 1, service.log[-1500:]), 20, "two attempts")
+        until(lambda: len(service.error_lines("no new process")) > 1, 20, "two attempts", lambda: service.log[-1500:])
         full.unlink()
         service.wait_ready()
         assert service.get("/startupz").json()["processes"] == [{"pid": service.workers()[0], "phase": "ready"}]

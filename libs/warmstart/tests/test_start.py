@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from tests.harness import Gunicorn, Watch, outcome, until
+from stack import until
+from tests.harness import Gunicorn, Watch, outcome
 from tests.harness.http import exchange
 from tests.harness.sample import Start, World
 
@@ -51,7 +52,7 @@ def readiness_changes(service: Gunicorn) -> list[int | str]:
     with Watch(service.port, "/readyz") as watch:
         processes = int(service.env.get("WEB_CONCURRENCY", "1"))
         ready = "-> ready"
-        until(lambda: (service.log.count(ready) == processes, service.log[-1500:]), 30, "all processes ready")
+        until(lambda: service.log.count(ready) == processes, 30, "all processes ready", lambda: service.log[-1500:])
         watch.go_on(20)
     return watch.answers
 
@@ -103,7 +104,7 @@ def test_an_optional_dependency_is_degraded_and_heals(world: World, start: Start
     assert state(service, "cache")["state"] == "degraded"
     assert "[-]cache failed: degraded: cache is down (not gating)" in service.get("/readyz?verbose").body.decode()
     world.up("cache")
-    until(lambda: ((found := state(service, "cache"))["state"] == "ready", str(found)), 10, "a healed cache")
+    until(lambda: state(service, "cache")["state"] == "ready", 10, "a healed cache", lambda: state(service, "cache"))
 
 
 def test_a_required_cache_keeps_the_service_from_starting(world: World, start: Start) -> None:
@@ -143,11 +144,11 @@ def test_a_killed_process_is_replaced_behind_its_siblings(
     with Watch(service.port, "/readyz") as readiness:
         os.kill(victim, signal.SIGKILL)
 
-        def replaced() -> tuple[bool, str]:
+        def replaced() -> bool:
             seen.update(outcome(service.port, "/work") for _ in range(20))
-            return service.log.count("-> ready") == 4, service.log[-1500:]
+            return service.log.count("-> ready") == 4
 
-        until(replaced, 20, "a ready replacement")
+        until(replaced, 20, "a ready replacement", lambda: service.log[-1500:])
     # A connection that the killed process had accepted dies with it.
     assert {status for status in seen if isinstance(status, int)} == {200} | cold
     assert readiness.answers == [200]
@@ -174,7 +175,7 @@ def test_min_ready_processes(world: World, start: Start, needed: int, changes: l
     service = start(WEB_CONCURRENCY=3, MIN_READY_PROCESSES=needed).wait_ready()
     with Watch(service.port, "/readyz") as watch:
         os.kill(service.workers()[0], signal.SIGKILL)
-        until(lambda: (service.log.count("-> ready") == 4, service.log[-1500:]), 20, "a replacement")
+        until(lambda: service.log.count("-> ready") == 4, 20, "a replacement", lambda: service.log[-1500:])
         service.wait_ready()
         watch.go_on(20)
     assert watch.answers == changes
@@ -187,7 +188,7 @@ def test_a_reload_shows_nobody_a_cold_process(world: World, start: Start) -> Non
     before = set(service.workers())
     with Watch(service.port, "/readyz") as readiness, Watch(service.port, "/work") as work:
         service.process.send_signal(signal.SIGHUP)
-        until(lambda: (not before & set(service.workers()), str(service.workers())), 20, "new processes")
+        until(lambda: not before & set(service.workers()), 20, "new processes", service.workers)
         readiness.go_on(20)
     report = service.get("/startupz").json()
     assert {each["pid"] for each in report["processes"]} == set(service.workers())
@@ -200,7 +201,7 @@ def test_both_families_are_served(world: World, start: Start, host: str) -> None
     service = start(HOST=host).wait_ready()
     service.process.send_signal(signal.SIGHUP)
     service.wait_for_log("Handling signal: hup")
-    until(lambda: (service.log.count("-> ready") == 2, service.log[-1500:]), 20, "a new process")
+    until(lambda: service.log.count("-> ready") == 2, 20, "a new process", lambda: service.log[-1500:])
     for address in ("127.0.0.1", "::1"):
         connection = http.client.HTTPConnection(address, service.port, timeout=5)
         assert [exchange(connection, path).status for path in ("/readyz", "/work")] == [200, 200]

@@ -7,7 +7,8 @@ import time
 import psutil
 import pytest
 
-from tests.harness import Gunicorn, Load, Watch, until
+from stack import until
+from tests.harness import Gunicorn, Load, Watch
 from tests.harness.http import exchange, outcome
 from tests.harness.sample import Start, World
 
@@ -94,7 +95,7 @@ def asked_after_the_listener_closed(service: Gunicorn) -> http.client.HTTPConnec
     connection.connect()
     assert service.get("/livez").status == 200  # a later connection was answered: this one is accepted
     service.terminate()
-    until(lambda: (isinstance(last := outcome(service.port, "/livez"), str), str(last)), 10, "a closed listener")
+    until(lambda: isinstance(outcome(service.port, "/livez"), str), 10, "a closed listener")
     return connection
 
 
@@ -190,7 +191,7 @@ def test_a_process_without_its_master_leaves(world: World, start: Start) -> None
     service = start(DRAIN_SECONDS=0.2).wait_ready()
     [orphan] = service.workers()
     service.process.kill()
-    until(lambda: (not psutil.pid_exists(orphan), service.log[-1500:]), 15, "an end of the orphan")
+    until(lambda: not psutil.pid_exists(orphan), 15, "an end of the orphan", lambda: service.log[-1500:])
     assert world.trace()[-1] == "close database"
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from loadtest.bench.summary import FIGURES
+from stack import until
 from stack.site import REPOSITORY
-from tests.harness import until
 
 SYSTEMS = ("worker-fake", "limit-fake", "bare-fastapi", "bare-redis", "worker-nonsense")
 
@@ -47,7 +47,7 @@ def test_sigterm_leaves_nothing_behind(tmp_path: Path) -> None:
     options = ("--rounds", "1", "--systems", "worker-fake", "--reports", str(tmp_path))
     run = subprocess.Popen([sys.executable, "-m", "loadtest.bench", *options], cwd=REPOSITORY)
     master = psutil.Process(run.pid)
-    until(lambda: (bool(master.children()), "no server yet"), 30, "the server's start")
+    until(lambda: bool(master.children()), 30, "the server's start", lambda: "no server yet")
     servers = master.children(recursive=True)
     run.terminate()
     assert run.wait(30) == 128 + signal.SIGTERM

@@ -18,7 +18,7 @@ from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import WORKER
 from loadtest.bench.reference import Reference
 from loadtest.bench.texts import batches, block
-from stack.polling import poll_until
+from stack.waiting import until
 
 UNIT = [1.0, 0.0, 0.0]
 
@@ -63,7 +63,7 @@ def measured(port: int, size: int, clients: int = 1) -> Load:
         slept = any("stood still" in error for error in load.errors)
         return load if not slept and (load.latencies or load.errors) else None
 
-    return poll_until(attempt, 20, "an answer in the window")
+    return until(attempt, 20, "an answer in the window")
 
 
 def test_load_is_counted() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.bench.burn import burning
 from loadtest.bench.server import Server, ServerEnded
-from tests.harness import until
+from stack import until
 
 FAMILY = "import subprocess, sys; subprocess.Popen(['sleep', '60']).wait()"
 
@@ -16,9 +16,9 @@ FAMILY = "import subprocess, sys; subprocess.Popen(['sleep', '60']).wait()"
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     """The children of a server end with it."""
     with Server([sys.executable, "-c", FAMILY], 0, tmp_path / "log", tmp_path, {}) as server:
-        until(lambda: (len(server.pids()) == 2, f"{server.pids()}"), 10, "a child")
+        until(lambda: len(server.pids()) == 2, 10, "a child", server.pids)
         pids = server.pids()
-    until(lambda: (not any(map(_runs, pids)), f"{pids}"), 10, "the end of all")
+    until(lambda: not any(map(_runs, pids)), 10, "the end of all", lambda: pids)
 
 
 def _runs(pid: int) -> bool:
@@ -30,23 +30,19 @@ def _runs(pid: int) -> bool:
 
 def test_a_server_that_ended_says_why(tmp_path: Path) -> None:
     """The error holds its exit code and the end of its log."""
-    with Server([sys.executable, "-c", "raise SystemExit('no model')"], 0, tmp_path / "log", tmp_path, {}) as server:
-
-        def ended() -> tuple[bool, str]:
-            try:
-                server.check()
-            except ServerEnded as error:
-                return str(error) == "exit code 1: no model", str(error)
-            return False, "runs"
-
-        until(ended, 10, "its end")
+    argv = [sys.executable, "-c", "raise SystemExit('no model')"]
+    with (
+        Server(argv, 0, tmp_path / "log", tmp_path, {}) as server,
+        pytest.raises(ServerEnded, match=r"^exit code 1: no model$"),
+    ):
+        until(server.check, 10, "its end")
 
 
 def test_a_burner_uses_its_share() -> None:
     """A process that burns a tenth of a CPU has, by its own clock, used some, and ends with the block."""
     with burning(0.1):
         [child] = [each for each in psutil.Process().children() if "loadtest.bench.burn" in each.cmdline()]
-        until(lambda: (child.cpu_times().user > 0.1, f"{child.cpu_times()}"), 20, "some use of the CPU")
+        until(lambda: child.cpu_times().user > 0.1, 20, "some use of the CPU", child.cpu_times)
     assert not child.is_running()
 
 

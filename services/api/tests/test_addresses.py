@@ -11,7 +11,7 @@ from aiohttp.resolver import DefaultResolver
 
 from api import addresses as module
 from api.addresses import KeptAddresses
-from services.api.tests.helpers.requests import until
+from stack import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -136,14 +136,14 @@ async def test_replicas_come_and_go_while_a_name_serves(
     monkeypatch.setattr(module, "FRESH", 0.05)
     await first(addresses)
     server.hosts, asked = hosts, server.asked
-    await until(lambda: asyncio.get_running_loop().time() > next(iter(addresses._known.values())).fresh_until)
+    await until_async(lambda: asyncio.get_running_loop().time() > next(iter(addresses._known.values())).fresh_until)
     server.gate.clear()
     assert await seen(addresses) == set(HOSTS)
-    await until(lambda: server.asked == asked + 1)
+    await until_async(lambda: server.asked == asked + 1)
     assert await seen(addresses) == set(HOSTS)
     assert server.asked == asked + 1
     server.gate.set()
-    await until(lambda: addresses.number == len(hosts) and not addresses._looking)
+    await until_async(lambda: addresses.number == len(hosts) and not addresses._looking)
     assert await seen(addresses) == set(hosts)
 
 
@@ -176,5 +176,5 @@ async def test_who_cannot_serve_comes_last_for_a_while(
     for host in server.hosts:
         addresses.avoid(host)
     assert [each["host"] for each in await addresses.resolve("worker")] == server.hosts
-    await until(lambda: max(addresses._avoided.values()) < asyncio.get_running_loop().time())
+    await until_async(lambda: max(addresses._avoided.values()) < asyncio.get_running_loop().time())
     assert await seen(addresses) == set(server.hosts)

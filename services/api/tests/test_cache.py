@@ -11,7 +11,7 @@ from api.cache import Cache, cache_key, pack, unpack
 from api.embedding import Embedding, Item
 from api.redis_connection import connect
 from services.api.tests.conftest import MODEL, Start
-from stack import EmbeddedStack, poll_until
+from stack import EmbeddedStack, until
 
 VECTOR = Embedding(tokens=7, packed=struct.pack("<3f", 0.5, -0.25, 1.0))
 
@@ -63,7 +63,7 @@ def test_a_miss_is_written_with_its_time_to_live(stack: EmbeddedStack, start: St
     answer = client.post("/v1/embeddings", json={"input": text, "model": MODEL}).json()
     key = cache_key(fingerprint, text)
     with Redis.from_url(stack.url("valkey")) as redis:
-        value = poll_until(lambda: redis.get(key), 5, "the written embedding")
+        value = until(lambda: redis.get(key), 5, "the written embedding")
         assert 990 < redis.ttl(key) <= 1000
     embedding = unpack(value, dimensions=384)
     assert embedding

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from api.embedder import STAGES, Embedder, new_flights
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.requests import request, until
+from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import StandIn, hold, refuse
+from stack import until_async
 from warmstart.errors import BadRequest, ClientGone
 
 pytestmark = pytest.mark.anyio
@@ -54,7 +55,7 @@ async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Serv
     go = asyncio.Event()
     service.worker.before = hold(go)
     calls = [asyncio.create_task(service.embedder().embed(["same"], field)) for _ in range(20)]
-    await until(lambda: service.worker.calls)
+    await until_async(lambda: service.worker.calls)
     go.set()
     answers = await asyncio.gather(*calls)
     assert service.worker.calls == [["same"]]
@@ -81,7 +82,7 @@ async def test_a_bad_input_fails_its_own_request_alone(service: Service) -> None
 
     service.worker.before = refuse_bad
     failing = asyncio.create_task(service.embedder().embed(["good", "good", "bad"], field))
-    await until(lambda: service.worker.calls)
+    await until_async(lambda: service.worker.calls)
     sharing = asyncio.create_task(service.embedder().embed(["good"], field))
     await asyncio.sleep(0.01)
     go.set()
@@ -96,11 +97,11 @@ async def test_work_for_a_client_that_left_is_cancelled(service: Service) -> Non
     leaves = asyncio.Event()
     service.worker.before = hold(asyncio.Event())
     call = asyncio.create_task(service.embedder(leaves=leaves).embed(["a"], field))
-    await until(lambda: service.worker.calls)
+    await until_async(lambda: service.worker.calls)
     leaves.set()
     with pytest.raises(ClientGone):
         await call
-    await until(lambda: service.worker.cancelled == 1)
+    await until_async(lambda: service.worker.cancelled == 1)
 
 
 async def test_the_model_of_an_answer_is_the_one_that_made_it(service: Service) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.tests.conftest import MODEL, Start
-from stack import EmbeddedStack, Part, poll_until
+from stack import EmbeddedStack, Part, until
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def answers(call: Callable[[TestClient], httpx2.Response], client: TestClient, s
             raise ValueError(f"{answer.status_code} {answer.text}")
         return answer
 
-    return poll_until(attempt, 20, f"an answer with status {status}")
+    return until(attempt, 20, f"an answer with status {status}")
 
 
 @pytest.mark.parametrize("how", ["paused", "stopped"])
@@ -97,7 +97,7 @@ def test_redis_lost(stack: EmbeddedStack, client: TestClient, how: str) -> None:
     """Nobody notices but the metrics: no call fails while Redis is away or after it is back."""
     with lost(stack, "valkey", how):
         statuses = [embed(client).status_code for _ in range(10)] + [search(client).status_code]
-        poll_until(lambda: "[-]redis" in client.get("/readyz?verbose").text, 10, "redis reported as lost")
-    poll_until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 20, "redis back")
+        until(lambda: "[-]redis" in client.get("/readyz?verbose").text, 10, "redis reported as lost")
+    until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 20, "redis back")
     assert set(statuses) == {200}
     assert embed(client).status_code == 200

@@ -13,7 +13,7 @@ from api.migrate import migrate
 from services.api.tests.conftest import Settings, Start
 from services.api.tests.helpers.databases import own_database, sql
 from services.api.tests.helpers.switch import switch
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 
 
 def store(client: TestClient, name: str = "moved") -> int:
@@ -27,11 +27,11 @@ def demoted(url: str, *, for_new_connections: str = "on") -> Iterator[None]:
     setting = "default_transaction_read_only"
     sql(url, f"ALTER SYSTEM SET {setting} = on", "SELECT pg_reload_conf()")
     try:
-        poll_until(lambda: sql(url, f"SHOW {setting}") == for_new_connections, 5, "the demotion")
+        until(lambda: sql(url, f"SHOW {setting}") == for_new_connections, 5, "the demotion")
         yield
     finally:  # ALTER SYSTEM is no write to the database
         sql(url, f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
-        poll_until(lambda: sql(url, f"SHOW {setting}") == "off", 5, "the promotion")
+        until(lambda: sql(url, f"SHOW {setting}") == "off", 5, "the promotion")
 
 
 def test_old_connections_are_replaced_within_the_request(stack: EmbeddedStack, start: Start) -> None:
@@ -60,14 +60,14 @@ def test_without_a_new_primary_reading_goes_on(stack: EmbeddedStack, start: Star
         assert store(client) == 200
         with demoted(stack.url("postgres")):
             refused = client.post("/v1/documents", json={"documents": [{"id": "moved", "text": "secret text"}]})
-            poll_until(lambda: "[-]postgres failed: degraded: read-only" in shown(client), 5, "the sample's reason")
+            until(lambda: "[-]postgres failed: degraded: read-only" in shown(client), 5, "the sample's reason")
             statuses = [
                 client.get("/v1/documents/moved").status_code,
                 client.post("/v1/search", json={"query": uuid4().hex}).status_code,
                 store(client),
             ]
         assert store(client) == 200  # at once: not only after the next sample
-        poll_until(lambda: "[+]postgres ok" in shown(client), 5, "the sample's recovery")
+        until(lambda: "[+]postgres ok" in shown(client), 5, "the sample's recovery")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
     assert "read-only" in refused.json()["error"]["message"]
     assert "secret text" not in refused.text

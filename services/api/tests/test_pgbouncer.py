@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.databases import own_database, sql
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 CONFIGURATION = """
@@ -48,7 +48,7 @@ def pooled(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         with own_database(stack.url("postgres")) as direct:
             url = direct.replace(f":{parts.port}/", f":{listen}/")
-            poll_until(lambda: sql(f"{url}?pgbouncer=true", "SELECT 1"), 10, "PgBouncer")
+            until(lambda: sql(f"{url}?pgbouncer=true", "SELECT 1"), 10, "PgBouncer")
             yield url
     finally:
         process.terminate()

@@ -10,8 +10,9 @@ from aiohttp import web
 from api.embedder import Embedder, new_flights
 from api.portions import AT_ONCE, BYTES, INPUTS, portions, together
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.requests import request, until
+from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import StandIn, hold, refuse
+from stack import until_async
 from warmstart.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
 
 pytestmark = pytest.mark.anyio
@@ -95,9 +96,9 @@ async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn
 
     worker.before = refuse_large
     large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, field))
-    await until(lambda: len(worker.calls) == 4)
+    await until_async(lambda: len(worker.calls) == 4)
     small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], field))
-    await until(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
+    await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     go.set()
     with pytest.raises(PayloadTooLarge, match="about 600 tokens would fit") as caught:
         await large
@@ -118,7 +119,7 @@ async def test_a_bad_text_is_named_and_ends_the_other_calls(worker: StandIn, cli
     with pytest.raises(BadRequest, match=r"input\.600 is bad") as caught:
         await embedder(client).embed(TEXTS, field)
     assert caught.value.param == "input.600"
-    await until(lambda: worker.cancelled == 3)
+    await until_async(lambda: worker.cancelled == 3)
 
 
 async def test_a_client_that_leaves_ends_all_calls(worker: StandIn, client: WorkerClient) -> None:
@@ -126,11 +127,11 @@ async def test_a_client_that_leaves_ends_all_calls(worker: StandIn, client: Work
     leaves = asyncio.Event()
     worker.before = hold(asyncio.Event())
     call = asyncio.create_task(embedder(client, leaves).embed(TEXTS, field))
-    await until(lambda: len(worker.calls) == 4)
+    await until_async(lambda: len(worker.calls) == 4)
     leaves.set()
     with pytest.raises(ClientGone):
         await call
-    await until(lambda: worker.cancelled == 4)
+    await until_async(lambda: worker.cancelled == 4)
 
 
 async def test_a_text_of_a_large_call_is_shared(worker: StandIn, client: WorkerClient) -> None:
@@ -143,9 +144,9 @@ async def test_a_text_of_a_large_call_is_shared(worker: StandIn, client: WorkerC
 
     worker.before = wait
     large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, field))
-    await until(lambda: len(worker.calls) == 4)
+    await until_async(lambda: len(worker.calls) == 4)
     small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], field))
-    await until(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
+    await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     second.set()
     assert (await small).tokens == 301
     assert len(worker.calls) == 4

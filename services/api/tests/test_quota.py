@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from redis import Redis
 
 from services.api.tests.conftest import MODEL, Start
-from stack import EmbeddedStack, poll_until
+from stack import EmbeddedStack, until
 from tests.harness import Gunicorn
 
 CONF = Path(__file__).parents[1] / "gunicorn.conf.py"
@@ -122,7 +122,7 @@ def test_without_redis_each_process_counts(
         standing = ask(client, key, 2).headers["RateLimit"]
         return standing if said() == ["redis is away", "redis is back"] else ""
 
-    standing = poll_until(back, 20, "calls counted in Redis again")
+    standing = until(back, 20, "calls counted in Redis again")
     # One that was stopped has lost its counts; one that was paused may also count what waited in its socket.
     assert standing.split(";")[1] in ({"r=8"} if how == "stopped" else {"r=2", "r=0"})
     counted = client.get("/metrics").text

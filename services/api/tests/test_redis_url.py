@@ -9,7 +9,7 @@ from api.redis_connection import connect
 from api.redis_url import parse
 from api.settings import ApiSettings
 from services.api.tests.conftest import Start
-from stack import EmbeddedStack, poll_until
+from stack import EmbeddedStack, until
 
 WORKING = [
     "socket_timeout=1&socket_connect_timeout=1&timeout=1",
@@ -26,9 +26,9 @@ def test_what_is_given_works(stack: EmbeddedStack, start: Start, options: str, s
     """The api opens, samples and caches with options that it has values of its own for, too."""
     url = stack.url("valkey").replace("redis:", f"{scheme}:")
     client = start(redis_url=f"{url}?{options}")
-    poll_until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "redis")
+    until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "redis")
     text = {"input": f"cached {options} {scheme}", "model": "all-MiniLM-L6-v2"}
-    poll_until(lambda: cached(client, text), 5, "a hit")
+    until(lambda: cached(client, text), 5, "a hit")
 
 
 def cached(client: TestClient, text: dict[str, str]) -> bool:

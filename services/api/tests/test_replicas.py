@@ -12,9 +12,8 @@ from aiohttp.resolver import DefaultResolver
 
 from api import addresses
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.requests import until
 from services.api.tests.helpers.standin import StandIn, refuse
-from stack import free_ports
+from stack import free_ports, until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -92,13 +91,13 @@ async def test_each_ready_replica_gets_its_share(replicas: Replicas) -> None:
     """Those that join, when they are ready; while they start, and name servers list them already, no call fails."""
     await replicas.add()
     async with called(replicas) as client:
-        await until(lambda: replicas.shared(1))
+        await until_async(lambda: replicas.shared(1))
         cold = [await replicas.add(cold=True) for _ in range(2)]
-        await until(lambda: all(each.calls for each in cold))
+        await until_async(lambda: all(each.calls for each in cold))
         await client.refresh()
         for each in cold:
             each.before = None
-        await until(lambda: replicas.shared(3))
+        await until_async(lambda: replicas.shared(3))
 
 
 async def test_replicas_that_leave_take_no_call_along(replicas: Replicas) -> None:
@@ -106,13 +105,13 @@ async def test_replicas_that_leave_take_no_call_along(replicas: Replicas) -> Non
     for _ in range(3):
         await replicas.add()
     async with called(replicas):
-        await until(lambda: replicas.shared(3))
+        await until_async(lambda: replicas.shared(3))
         for number in range(2):
             await replicas.stop(number)
-        await until(lambda: replicas.shared(1))
+        await until_async(lambda: replicas.shared(1))
         replicas.hosts = replicas.hosts[2:]
         calls = len(replicas.standins[2].calls)
-        await until(lambda: len(replicas.standins[2].calls) > calls + RECENT)
+        await until_async(lambda: len(replicas.standins[2].calls) > calls + RECENT)
 
 
 async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replicas) -> None:
@@ -120,5 +119,5 @@ async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replica
     broken, _ = await replicas.add(), await replicas.add()
     broken.before = refuse(503, code="dependency_unavailable", message="model is unavailable")
     async with called(replicas):
-        await until(lambda: replicas.shared(1) and broken.calls)
+        await until_async(lambda: replicas.shared(1) and broken.calls)
         assert set(replicas.served) == {"127.0.0.3"}

@@ -12,7 +12,7 @@ from redis import Redis
 from api.app import create_app
 from services.api.tests.conftest import MODEL, Settings
 from services.api.tests.helpers.databases import sql
-from stack import EmbeddedStack, free_ports, poll_until
+from stack import EmbeddedStack, free_ports, until
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_the_password_of_postgres(
         sql(url, f"ALTER ROLE {role} PASSWORD 'second'")
         assert store(client) == 200
         sql(url, f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'")
-        poll_until(lambda: store(client) == 503, 5, "a refused connection")
+        until(lambda: store(client) == 503, 5, "a refused connection")
         file.write_text("postgresql+asyn")
         assert store(client) == 503
         file.write_text(address(url, role, "second"))
-        poll_until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+        until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
         assert store(client) == 200
 
 
@@ -68,10 +68,10 @@ def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: 
             redis.config_set("requirepass", "se/co@nd")
             assert "[+]redis ok" in client.get("/readyz?verbose").text
             redis.client_kill_filter(skipme=True, _type="normal")
-            poll_until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 5, "a refused connection")
+            until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 5, "a refused connection")
             assert embed(client) == 200
             file.write_text(address(valkey.url("valkey"), "", "se%2Fco%40nd"))
-            poll_until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+            until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
             assert embed(client) == 200
 
 

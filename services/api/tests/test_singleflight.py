@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from api.singleflight import SingleFlight
-from services.api.tests.helpers.requests import until
+from stack import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -38,10 +38,10 @@ async def test_concurrent_calls_share_work() -> None:
     """A key that another call works on is waited for, others are worked on; each call gets all of its own."""
     flight, work = SingleFlight[str, str](), Work()
     first = asyncio.create_task(flight.run(["a", "b"], work))
-    await until(lambda: work.asked)
+    await until_async(lambda: work.asked)
     assert "a" in flight
     second = asyncio.create_task(flight.run(["b", "c"], work))
-    await until(lambda: len(work.asked) == 2)
+    await until_async(lambda: len(work.asked) == 2)
     work.go.set()
     assert await first == {"a": "A", "b": "B"}
     assert await second == {"b": "B", "c": "C"}
@@ -52,7 +52,7 @@ async def test_a_cancelled_leader_does_not_fail_followers() -> None:
     """The call that began the work leaves, and the call that joined it still gets the result."""
     flight, work = SingleFlight[str, str](), Work()
     leader = asyncio.create_task(flight.run(["a"], work))
-    await until(lambda: work.asked)
+    await until_async(lambda: work.asked)
     follower = asyncio.create_task(flight.run(["a"], work))
     await asyncio.sleep(0)
     leader.cancel()
@@ -66,12 +66,12 @@ async def test_work_is_cancelled_when_the_last_waiter_has_left() -> None:
     """Nobody waits, so nobody works; who comes later starts anew."""
     flight, work = SingleFlight[str, str](), Work()
     calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
-    await until(lambda: work.asked)
+    await until_async(lambda: work.asked)
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
     later = asyncio.create_task(flight.run(["a"], work))
-    await until(lambda: work.cancelled)
+    await until_async(lambda: work.cancelled)
     work.go.set()
     assert await later == {"a": "A"}
     assert work.asked == [["a"], ["a"]]
@@ -82,7 +82,7 @@ async def test_a_private_error_stays_with_the_call_that_caused_it() -> None:
     flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
     work.error = ValueError("only the leader's")
     leader = asyncio.create_task(flight.run(["a", "bad"], work))
-    await until(lambda: work.asked)
+    await until_async(lambda: work.asked)
     follower = asyncio.create_task(flight.run(["a"], work))
     await asyncio.sleep(0)
     work.go.set()
@@ -97,7 +97,7 @@ async def test_every_other_error_reaches_all_who_wait() -> None:
     flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
     work.error = RuntimeError("gone")
     calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
-    await until(lambda: work.asked)
+    await until_async(lambda: work.asked)
     work.go.set()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert [str(each) for each in outcomes] == ["gone"] * 3
@@ -113,7 +113,7 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_log_line() -> None:
 
     async def leave() -> bool:
         call = asyncio.create_task(flight.run(["a"], work))
-        await until(lambda: work.asked)
+        await until_async(lambda: work.asked)
         flight._flights["a"].task.add_done_callback(lambda _: call.cancel())
         work.go.set()
         await asyncio.wait({call})

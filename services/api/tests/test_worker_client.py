@@ -11,8 +11,8 @@ import uvloop
 
 from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.requests import until
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
+from stack import until_async
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 
 pytestmark = pytest.mark.anyio
@@ -103,7 +103,7 @@ async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, w
     together = asyncio.Event()
     worker.before = hold(together)
     calls = [asyncio.create_task(client.embed(["a"], budget=5)) for _ in range(16)]
-    await until(lambda: len(worker.calls) == 16)
+    await until_async(lambda: len(worker.calls) == 16)
     together.set()
     await asyncio.gather(*calls)
     assert len(worker.connections) == 16

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
+from stack import until
 from warmstart import Resource
 from worker.admission import Admission
 from worker.app import create_app
@@ -132,22 +132,9 @@ def soon() -> float:
     return asyncio.get_running_loop().time() + LIMIT
 
 
-async def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until the condition holds."""
-    ends = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < ends, f"{what}: still {condition()!r} after {LIMIT:g} s"
-        await asyncio.sleep(0.005)
-
-
 def metric(name: str, **labels: str) -> float:
     """The value of a metric of this process."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-def until_now(condition: Callable[[], object], what: str) -> None:
-    """`until` for a test that is no coroutine."""
-    asyncio.run(until(condition, what))
 
 
 @contextmanager
@@ -158,7 +145,7 @@ def listening(app: FastAPI) -> Iterator[str]:
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            until_now(lambda: server.started, "the server has started")
+            until(lambda: server.started, LIMIT, "the server has started")
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -19,8 +19,8 @@ from services.worker.tests.stand_ins import (
     batching,
     metric,
     soon,
-    until,
 )
+from stack import until_async
 from warmstart import request_id
 from warmstart.errors import DeadlineExceeded, ServiceError, Unavailable
 from warmstart.logs import ConsoleFormatter, JsonFormatter
@@ -93,9 +93,9 @@ def test_an_idle_engine_begins_at_once_and_a_busy_one_collects() -> None:
         engine = GatedEngine()
         async with batching(engine) as batcher:
             first = asyncio.create_task(embed(batcher, ["first"]))
-            await until(lambda: engine.passes, "the first pass")
+            await until_async(lambda: engine.passes, LIMIT, "the first pass")
             others = [asyncio.create_task(embed(batcher, [f"text {n}"])) for n in range(20)]
-            await until(lambda: batcher.queue.waiting_tokens == 20 * 4, "twenty texts wait")
+            await until_async(lambda: batcher.queue.waiting_tokens == 20 * 4, LIMIT, "twenty texts wait")
             engine.gate.set()
             await asyncio.gather(first, *others)
         assert [len(batch) for batch in engine.passes] == [1, 20]
@@ -124,10 +124,10 @@ def test_expired_work_leaves_before_inference() -> None:
         before = metric("worker_dropped_total", reason="expired")
         async with batching(engine) as batcher:
             first = asyncio.create_task(embed(batcher, ["first"]))
-            await until(lambda: engine.passes, "the first pass")
+            await until_async(lambda: engine.passes, LIMIT, "the first pass")
             late = asyncio.create_task(embed(batcher, ["late", "later"], deadline=0.0))
             fine = asyncio.create_task(embed(batcher, ["fine"]))
-            await until(lambda: batcher.queue.waiting_tokens == 9, "three texts wait")
+            await until_async(lambda: batcher.queue.waiting_tokens == 9, LIMIT, "three texts wait")
             engine.gate.set()
             with pytest.raises(DeadlineExceeded):
                 await late
@@ -146,9 +146,9 @@ def test_abandoned_work_leaves_before_inference() -> None:
         before = metric("worker_dropped_total", reason="abandoned")
         async with batching(engine) as batcher:
             computing = asyncio.create_task(embed(batcher, ["computing"]))
-            await until(lambda: engine.passes, "the first pass")
+            await until_async(lambda: engine.passes, LIMIT, "the first pass")
             waiting = asyncio.create_task(embed(batcher, ["waiting", "waiting"]))
-            await until(lambda: batcher.queue.waiting_tokens, "two texts wait")
+            await until_async(lambda: batcher.queue.waiting_tokens, LIMIT, "two texts wait")
             for task in (computing, waiting):
                 task.cancel()
             await asyncio.wait({computing, waiting})
@@ -173,12 +173,16 @@ def test_work_abandoned_between_two_passes_of_a_batch_is_not_computed() -> None:
                 batcher.submit(FakeEngine().encode([text]), "texts", soon()) for text in ("short", "long " * 100)
             )
             long = asyncio.create_task(batcher.result(other))
-            await until(lambda: engine.passes and not batcher.queue.waiting_tokens, "the short text's pass")
+            await until_async(
+                lambda: engine.passes and not batcher.queue.waiting_tokens, LIMIT, "the short text's pass"
+            )
             long.cancel()
             await asyncio.wait({long})
             engine.gate.set()
             await batcher.result(short)
-            await until(lambda: metric("worker_dropped_total", reason="abandoned") > before, "it was dropped")
+            await until_async(
+                lambda: metric("worker_dropped_total", reason="abandoned") > before, LIMIT, "it was dropped"
+            )
         assert engine.embedded == FakeEngine().encode(["short"])
 
     run(scenario())
@@ -242,9 +246,9 @@ def test_the_end_of_the_loop_fails_all_that_wait() -> None:
         engine = GatedEngine()
         async with batching(engine) as batcher:
             callers = [asyncio.create_task(embed(batcher, ["computing"]))]
-            await until(lambda: engine.passes, "the first pass")
+            await until_async(lambda: engine.passes, LIMIT, "the first pass")
             callers.append(asyncio.create_task(embed(batcher, ["waiting"])))
-            await until(lambda: batcher.queue.waiting_tokens, "a text waits")
+            await until_async(lambda: batcher.queue.waiting_tokens, LIMIT, "a text waits")
         answers = await asyncio.gather(*callers, embed(batcher, ["new"]), return_exceptions=True)
         assert [type(answer) for answer in answers] == [Unavailable] * 3
         engine.gate.set()

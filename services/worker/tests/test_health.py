@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from services.worker.tests.stand_ins import POISON, GatedEngine, PoisonEngine, RecordingEngine, serving, until_now
+from services.worker.tests.stand_ins import LIMIT, POISON, GatedEngine, PoisonEngine, RecordingEngine, serving
+from stack import until
 from worker.engines.base import TokenIds
 from worker.engines.fake import FakeEngine
 from worker.health import KNOWN_TEXT
@@ -61,16 +62,16 @@ def test_a_broken_engine_leaves_the_balancer_and_comes_back(fault: Any) -> None:
         assert post(client) == (200, None)
         engine.fault = fault
         assert post(client) == (500, "inference_failed")
-        until_now(lambda: not ready(client), "it is unready")
+        until(lambda: not ready(client), LIMIT, "it is unready")
         lines = client.get("/readyz?verbose").text.splitlines()
         assert any(line.startswith("[-]model failed: degraded: forward passes fail") for line in lines)
         assert "(not gating)" not in client.get("/readyz?verbose").text
         passes = engine.passes
         assert post(client) == (503, "dependency_unavailable")
-        until_now(lambda: engine.passes > passes, "it tries by itself")
+        until(lambda: engine.passes > passes, LIMIT, "it tries by itself")
         assert client.get("/livez").status_code == 200
         engine.fault = None
-        until_now(lambda: ready(client), "it is ready")
+        until(lambda: ready(client), LIMIT, "it is ready")
         assert post(client) == (200, None)
 
 
@@ -89,9 +90,9 @@ def test_a_broken_tokenizer_is_a_broken_engine(words: int) -> None:
     engine = Mute()
     with serving(engine, **SOON) as client:
         assert post(client, "word " * words) == (500, "inference_failed")
-        until_now(lambda: not ready(client), "it is unready")
+        until(lambda: not ready(client), LIMIT, "it is unready")
         engine.broken = False
-        until_now(lambda: ready(client), "it is ready")
+        until(lambda: ready(client), LIMIT, "it is ready")
         assert post(client, "word " * words) == (200, None)
 
 
@@ -101,7 +102,7 @@ def test_an_engine_that_does_not_heal_ends_its_process() -> None:
     with serving(engine, heal_timeout=0.3, **SOON) as client:
         engine.fault = RuntimeError("broken")
         post(client)
-        until_now(lambda: client.app.state.lifecycle.phase == "failed", "it is failed")  # type: ignore[attr-defined]
+        until(lambda: client.app.state.lifecycle.phase == "failed", LIMIT, "it is failed")  # type: ignore[attr-defined]
         assert not ready(client)
         assert post(client) == (503, "dependency_unavailable")
 
@@ -114,7 +115,7 @@ def test_a_poisonous_text_makes_nobody_unready() -> None:
             assert post(client, POISON) == (500, "inference_failed")
             assert client.get("/readyz/model").status_code == 200
         known = FakeEngine().encode([KNOWN_TEXT])
-        until_now(lambda: known in engine.passes, "the known text is tried")
+        until(lambda: known in engine.passes, LIMIT, "the known text is tried")
         assert post(client) == (200, None)
         assert ready(client)
 
@@ -124,13 +125,13 @@ def test_a_stuck_pass_leaves_the_balancer() -> None:
     engine = GatedEngine()
     with serving(engine, request_timeout=0.5, **SOON) as client, ThreadPoolExecutor(2) as pool:
         first = pool.submit(post, client, "first")
-        until_now(lambda: engine.passes, "the first pass")
+        until(lambda: engine.passes, LIMIT, "the first pass")
         assert first.result()[0] in (503, 504)
-        until_now(lambda: not ready(client), "it is unready")
+        until(lambda: not ready(client), LIMIT, "it is unready")
         assert "[-]model failed: degraded: a forward pass has been running for" in client.get("/readyz?verbose").text
         assert post(client, "second") == (503, "dependency_unavailable")
         engine.gate.set()
-        until_now(lambda: ready(client), "it is ready")
+        until(lambda: ready(client), LIMIT, "it is ready")
         assert post(client, "third") == (200, None)
     assert engine.embedded == FakeEngine().encode(["first", "third"])
 
@@ -141,7 +142,7 @@ def test_a_stuck_pass_ends_its_process() -> None:
     with serving(engine, request_timeout=0.2, heal_timeout=0.3, **SOON) as client:
         try:
             assert post(client)[0] in (503, 504)
-            until_now(lambda: client.app.state.lifecycle.phase == "failed", "it is failed")  # type: ignore[attr-defined]
+            until(lambda: client.app.state.lifecycle.phase == "failed", LIMIT, "it is failed")  # type: ignore[attr-defined]
             assert not ready(client)
         finally:
             engine.gate.set()

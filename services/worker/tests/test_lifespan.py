@@ -7,7 +7,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.worker.tests.stand_ins import serving, until_now
+from services.worker.tests.stand_ins import LIMIT, serving
+from stack import until
 from warmstart.lifecycle.lifespan import StartFailed
 from worker.app import create_app
 from worker.engines.base import TokenIds, Vectors
@@ -53,5 +54,5 @@ def test_a_dead_batch_loop_fails_the_process() -> None:
         for _ in range(2):
             answer = client.post("/embeddings/", json={"texts": ["a"]})
             assert (answer.status_code, answer.json()["error"]["type"]) == (503, "unavailable_error")
-        until_now(lambda: lifecycle.phase == "failed", "the process is failed")
+        until(lambda: lifecycle.phase == "failed", LIMIT, "the process is failed")
         assert client.get("/readyz").status_code == 503

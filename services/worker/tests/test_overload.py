@@ -8,14 +8,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.worker.tests.stand_ins import (
+    LIMIT,
     GatedEngine,
     RecordingEngine,
     engine_resource,
     listening,
     metric,
     serving,
-    until_now,
 )
+from stack import until
 from worker.app import create_app
 from worker.engines.fake import FakeEngine
 from worker.settings import WorkerSettings
@@ -31,7 +32,7 @@ class Busy:
         self.engine = engine
         self._pool = pool
         self.first = self.post("first")
-        until_now(lambda: engine.passes, "the first pass")
+        until(lambda: engine.passes, LIMIT, "the first pass")
 
     def post(self, text: str, **headers: str) -> Future[httpx2.Response]:
         """Ask for one text, from a thread of its own."""
@@ -41,7 +42,7 @@ class Busy:
         """Ask for one text, and return when it waits in the queue."""
         waiting = metric("worker_queue_tokens")
         answer = self.post(text)
-        until_now(lambda: metric("worker_queue_tokens") > waiting, "the text waits")
+        until(lambda: metric("worker_queue_tokens") > waiting, LIMIT, "the text waits")
         return answer
 
 
@@ -98,7 +99,7 @@ def test_work_whose_time_is_spent_is_not_computed(busy: Busy) -> None:
     dropped = metric("worker_dropped_total", reason="expired")
     late = busy.post("late", **{"X-Request-Timeout": "0.2"}).result()
     assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
-    until_now(lambda: metric("worker_dropped_total", reason="expired") == dropped + 1, "it was counted")
+    until(lambda: metric("worker_dropped_total", reason="expired") == dropped + 1, LIMIT, "it was counted")
     busy.engine.gate.set()
     assert busy.first.result().status_code == 200
     assert busy.engine.embedded == FakeEngine().encode(["first"])
@@ -124,10 +125,10 @@ def test_work_of_a_client_that_left_is_not_computed() -> None:
         httpx2.Client(base_url=url) as client,
     ):
         first = pool.submit(client.post, "/embeddings/", json={"texts": ["first"]})
-        until_now(lambda: engine.passes, "the first pass")
+        until(lambda: engine.passes, LIMIT, "the first pass")
         with pytest.raises(httpx2.ReadTimeout):
             httpx2.post(f"{url}/embeddings/", json={"texts": ["left"]}, timeout=0.3)
-        until_now(lambda: metric("worker_dropped_total", reason="abandoned") > dropped, "it was counted")
+        until(lambda: metric("worker_dropped_total", reason="abandoned") > dropped, LIMIT, "it was counted")
         assert metric("worker_queue_tokens") == 0
         engine.gate.set()
         assert first.result().status_code == 200

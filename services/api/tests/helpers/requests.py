@@ -15,10 +15,3 @@ def request(budget: float = 10.0, leaves: asyncio.Event | None = None) -> Reques
 
     deadline = asyncio.get_running_loop().time() + budget
     return Request({"type": "http", "warmstart.deadline": deadline}, receive)
-
-
-async def until(condition: Any, seconds: float = 5.0) -> None:
-    """Wait for a condition of this event loop. Raises TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
