@@ -10,7 +10,7 @@ from worker.settings import WorkerSettings
 settings = load(WorkerSettings)
 prepare(settings)
 
-wsgi_app = "worker.headstart:create_app()"
+wsgi_app = "worker.asgi:create_app()"
 bind = settings.bind
 workers = settings.web_concurrency
 worker_class = "warmstart.pod.gunicorn.Worker"

@@ -9,7 +9,7 @@ import pytest
 
 from worker import export
 from worker.engines.sentence_transformers import SentenceTransformersEngine
-from worker.models import ModelFolder, locate
+from worker.model_files import ModelFolder, locate
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

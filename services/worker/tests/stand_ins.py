@@ -22,9 +22,8 @@ from worker.engines.base import Engine, TokenIds, Vectors
 from worker.engines.fake import FakeEngine
 from worker.executor import DaemonExecutor
 from worker.loading import Loaded
-from worker.resources import model_resource
+from worker.resources import ModelSource, model_resource
 from worker.settings import WorkerSettings
-from worker.source import ModelSource
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
 

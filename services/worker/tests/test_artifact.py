@@ -10,15 +10,14 @@ import pytest
 
 from warmstart import Fatal
 from worker import export
-from worker.artifact.choice import has_bf16
 from worker.artifact.compiled import machine
-from worker.artifact.engine import engine_of
+from worker.artifact.engine import engine_of, has_bf16
 from worker.artifact.manifest import MANIFEST, Manifest
 from worker.artifact.verification import BARS, RefusedError, check, reference_texts
 from worker.engines.fake import FakeEngine
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.loading import load
-from worker.models import KNOWN
+from worker.model_files import KNOWN
 from worker.settings import WorkerSettings
 
 MODEL = "all-MiniLM-L6-v2"

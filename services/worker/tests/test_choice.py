@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from warmstart import Fatal
-from worker.artifact import choice
+from worker.artifact import engine
 from worker.artifact.manifest import Manifest, Variant
 from worker.settings import WorkerSettings
 
@@ -28,14 +28,14 @@ EVERYTHING = Manifest(
 
 def chosen(**settings: Any) -> tuple[str, str]:
     """Engine and precision that these settings get of an artifact that has everything."""
-    variant = choice.choose(EVERYTHING, WorkerSettings(**settings))
+    variant = engine.choose(EVERYTHING, WorkerSettings(**settings))
     return variant.engine, variant.precision
 
 
 @pytest.fixture(autouse=True)
 def bf16(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """A CPU that has bf16, unless the test says otherwise."""
-    monkeypatch.setattr(choice, "has_bf16", lambda: "without_bf16" not in request.node.name)
+    monkeypatch.setattr(engine, "has_bf16", lambda: "without_bf16" not in request.node.name)
 
 
 def test_auto_is_openvino_bf16() -> None:
@@ -76,5 +76,5 @@ def test_the_cpu_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags
     """By its flags; without a list of them it has none."""
     monkeypatch.undo()
     (tmp_path / "cpuinfo").write_text(f"model name\t: any\nflags\t\t: {flags}\n")
-    assert choice.has_bf16(tmp_path / "cpuinfo") is found
-    assert choice.has_bf16(tmp_path / "none") is False
+    assert engine.has_bf16(tmp_path / "cpuinfo") is found
+    assert engine.has_bf16(tmp_path / "none") is False

@@ -6,7 +6,7 @@ import pytest
 
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.engines.text_tokenizer import TextTokenizer
-from worker.models import ModelFolder
+from worker.model_files import ModelFolder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -19,13 +19,13 @@ class DaemonExecutor(Executor):
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._closed = False
+        self.closed = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue one call. Raises RuntimeError after `shutdown`."""
-        if self._closed:
+        if self.closed:
             raise RuntimeError("the executor was shut down")
         future: Future[T] = Future()
         self._calls.put((future, lambda: fn(*args, **kwargs)))
@@ -33,7 +33,7 @@ class DaemonExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the thread end after the calls queued so far; `cancel_futures` drops those not yet begun."""
-        self._closed = True
+        self.closed = True
         while cancel_futures:
             try:
                 call = self._calls.get_nowait()

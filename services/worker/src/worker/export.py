@@ -12,7 +12,7 @@ from warmstart.settings.service import load
 from worker.artifact.build import build
 from worker.artifact.manifest import EngineName, Manifest
 from worker.artifact.verification import RefusedError
-from worker.models import expected, locate
+from worker.model_files import expected, locate
 from worker.settings import WorkerSettings
 
 log = logging.getLogger("worker.export")

@@ -1,23 +1,26 @@
-"""From the settings to a loaded engine."""
+"""From the settings to a warm engine, on the thread that will embed."""
 
 import importlib.util
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
 
 from warmstart import Fatal
-from worker.artifact.choice import choose
-from worker.artifact.engine import engine_of
+from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
-from worker.models import expected, fingerprint, locate, verified
+from worker.executor import DaemonExecutor
+from worker.model_files import expected, fingerprint, locate, verified
 from worker.settings import WorkerSettings
-
-Loader: TypeAlias = "Callable[[WorkerSettings], Loaded]"
+from worker.speed import Speed
+from worker.warmup import warm_up
 
 log = logging.getLogger("worker.model")
+
+UNMEASURED = 5_000  # tokens/s, until passes were timed
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,18 @@ class Loaded:
     engine: Engine
     name: str
     fingerprint: str
+
+
+Loader: TypeAlias = Callable[[WorkerSettings], Loaded]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A load under way on `thread`: first the engine, then its speed at the shapes it serves."""
+
+    thread: DaemonExecutor
+    loaded: Future[Loaded]
+    speed: Future[Speed]
 
 
 def load(settings: WorkerSettings) -> Loaded:
@@ -43,6 +58,20 @@ def load(settings: WorkerSettings) -> Loaded:
     return loaded
 
 
+def begin(settings: WorkerSettings, load: Loader = load) -> Begun:
+    """Load and warm up, on a thread of its own. Both futures raise what `load` raises."""
+    thread = DaemonExecutor("inference")
+    loaded = thread.submit(load, settings)
+    return Begun(thread, loaded, thread.submit(lambda: _speed(loaded.result().engine, settings)))
+
+
+def _speed(engine: Engine, settings: WorkerSettings) -> Speed:
+    # A lazy load has a request waiting: it is the first pass itself.
+    if settings.warmup_passes and settings.warmup != "lazy":
+        return warm_up(engine, settings.max_batch_tokens)
+    return Speed(UNMEASURED, 1)
+
+
 def _load(settings: WorkerSettings) -> Loaded:
     if settings.engine == "fake":
         return _load_fake(settings)
@@ -54,7 +83,7 @@ def _load(settings: WorkerSettings) -> Loaded:
 
 
 def _load_fake(settings: WorkerSettings) -> Loaded:
-    from worker.engines.fake import FakeEngine  # noqa: PLC0415 - numpy is loaded beside the web framework
+    from worker.engines.fake import FakeEngine  # noqa: PLC0415 - only the engine that serves is imported
 
     engine = FakeEngine()
     return Loaded(engine, settings.embedding_model, fingerprint({}, engine))

@@ -1,6 +1,7 @@
-"""What the worker opens, and how routes reach it."""
+"""What the worker opens, the model, and how routes reach it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -8,22 +9,100 @@ from fastapi import Depends, FastAPI
 
 from warmstart import Fatal, Resource, opened
 from warmstart.errors import DependencyUnavailable
-from worker.loading import Loader, load
+from worker.admission import Admission
+from worker.batcher import Batcher
+from worker.executor import DaemonExecutor
+from worker.loading import Begun, Loaded, Loader, begin, load
 from worker.model import Model
-from worker.source import ModelSource
+from worker.schemas import ModelInfo
+from worker.settings import WorkerSettings
+from worker.speed import Speed
+from worker.token_queue import TokenQueue
 
 
-def model_resource(load: Loader = load) -> Resource[ModelSource]:
+class ModelSource:
+    """The model, loaded once: before readiness, or with WARMUP=lazy by whoever asks first.
+
+    It owns the model's threads. The inference thread loads the model, warms it and serves it.
+    """
+
+    def __init__(self, app: FastAPI, begin: Callable[[], Begun]) -> None:
+        self._app = app
+        self._begin = begin
+        self._tokenizing = DaemonExecutor("tokenizing")
+        self._begun: Begun | None = None
+        self._loading: asyncio.Task[Model] | None = None
+        self._model: Model | None = None
+
+    async def get(self) -> Model:
+        """The model; the first call loads it, others wait for that one. Raises Fatal."""
+        if self._model:
+            return self._model
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._load(), name="load model")
+        # A caller that leaves does not take the load along.
+        return await asyncio.shield(self._loading)
+
+    async def check(self) -> None:
+        """Raise when a loaded model can't serve. Never waits behind work."""
+        if self._model:
+            self._model.batcher.check()
+
+    def describe(self) -> str:
+        """Which engine was chosen, once one is loaded."""
+        return str(self._model.info) if self._model else "not loaded yet"
+
+    def close(self) -> None:
+        """Let the threads end; a load in progress is left behind."""
+        if self._loading:
+            self._loading.cancel()
+        self._end_inference()
+        self._tokenizing.shutdown(wait=False, cancel_futures=True)
+
+    def _end_inference(self) -> None:
+        if self._begun:
+            self._begun.thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self) -> Model:
+        self._end_inference()  # of a load that failed
+        begun = self._begun = self._begin()
+        loaded, speed = await asyncio.wrap_future(begun.loaded), await asyncio.wrap_future(begun.speed)
+        self._model = self._served(loaded, speed, begun.thread)
+        return self._model
+
+    def _served(self, loaded: Loaded, speed: Speed, thread: DaemonExecutor) -> Model:
+        settings: WorkerSettings = self._app.state.settings
+        engine, batch, longest = loaded.engine, settings.max_batch_tokens, settings.request_timeout
+        queue = TokenQueue(Admission(speed, settings.max_queue_tokens, batch, longest))
+        # When a pass has taken as long as a request may, nobody waits for it any more. One of 2,048 tokens takes 0.2 s.
+        batcher = Batcher(engine, thread, queue, speed, batch, limit=longest)
+        self._app.state.lifecycle.spawn("batcher", lambda _: batcher.run())
+        info = ModelInfo(
+            model=loaded.name,
+            fingerprint=loaded.fingerprint,
+            dimensions=engine.dimensions,
+            max_tokens=engine.max_tokens,
+            engine=engine.name,
+            precision=engine.precision,
+            threads=settings.threads,
+        )
+        return Model(info, engine, batcher, self._tokenizing)
+
+
+def model_resource(load: Loader = load, begun: Begun | None = None) -> Resource[ModelSource]:
     """The model that `load` gives: loaded and warmed at start, or with WARMUP=lazy by the first request.
+
+    `begun` is a load that is under way; should it fail, the next attempt calls `load`.
 
     In a unit test: `create_app(resources=[model_resource(lambda settings: Loaded(engine, "name", "0" * 64))])`.
     """
 
     @asynccontextmanager
     async def open_model(app: FastAPI) -> AsyncIterator[ModelSource]:
-        source = ModelSource(app, load)
+        settings: WorkerSettings = app.state.settings
+        source = ModelSource(app, lambda: begun if begun and not begun.thread.closed else begin(settings, load))
         try:
-            if app.state.settings.warmup != "lazy":
+            if settings.warmup != "lazy":
                 await source.get()
             yield source
         finally:

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worker.artifact.choice import has_bf16
-from worker.artifact.engine import engine_of
+from worker.artifact.engine import engine_of, has_bf16
 from worker.artifact.graph import write_int8, write_onnx, write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
 from worker.artifact.verification import check, reference_texts
 from worker.engines.sentence_transformers import SentenceTransformersEngine
-from worker.models import ModelFolder, sha256, verified
+from worker.model_files import ModelFolder, sha256, verified
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

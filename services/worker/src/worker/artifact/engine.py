@@ -1,16 +1,69 @@
-"""The engine that runs one variant of an artifact."""
+"""Which variant of an artifact serves, on this CPU and by these settings, and the engine that runs it."""
 
+import importlib.util
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
+from warmstart import Fatal
 from worker.artifact.manifest import Manifest, Variant
 from worker.engines.base import Engine
+from worker.settings import WorkerSettings
+
+# Fastest first, of what serves without being asked for. On 2 cores of a Zen 4, batches of 32 texts of 17 tokens:
+# OpenVINO bf16 1,930 texts/s, ONNX Runtime fp32 1,080 (medians of 15, in process); OpenVINO fp32 600, on a busy one.
+PREFERENCE = (("openvino", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"))
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def choose(manifest: Manifest, settings: WorkerSettings) -> Variant:
+    """The fastest variant that the settings allow, the CPU computes natively, and whose library is installed.
+
+    Raises Fatal, with what the artifact has, when there is none.
+    """
+    allowed = [each for each in _ranked(manifest.variants) if _asked_for(each, settings)]
+    for variant in allowed:
+        if _installed(variant) and (variant.precision != "bf16" or has_bf16()):
+            return variant
+    have = ", ".join(f"{each.engine} {each.precision}" for each in manifest.variants)
+    reason = "this CPU or this installation lacks what it needs" if allowed else f"the artifact has {have}"
+    raise Fatal(f"ENGINE={settings.engine} PRECISION={settings.precision} can't be served: {reason}")
+
+
+def _ranked(variants: Iterable[Variant]) -> list[Variant]:
+    def rank(variant: Variant) -> int:
+        kind = (variant.engine, variant.precision)
+        return PREFERENCE.index(kind) if kind in PREFERENCE else len(PREFERENCE)
+
+    return sorted(variants, key=rank)
+
+
+def _asked_for(variant: Variant, settings: WorkerSettings) -> bool:
+    if settings.engine not in ("auto", variant.engine):
+        return False
+    # int8 changes vectors visibly: only who asks for it gets it.
+    return settings.precision == variant.precision or (settings.precision == "auto" and variant.precision != "int8")
+
+
+def _installed(variant: Variant) -> bool:
+    return importlib.util.find_spec(PACKAGES[variant.engine]) is not None
+
+
+@cache
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the CPU multiplies bf16 natively; elsewhere it would be emulated, or ignored."""
+    try:
+        return any(BF16_FLAGS.intersection(line.split()) for line in cpuinfo.read_text().splitlines())
+    except OSError:
+        return False
 
 
 def engine_of(folder: Path, manifest: Manifest, variant: Variant, threads: int) -> Engine:
-    """Load it. Raises what its library raises, or Fatal when files are missing or altered."""
+    """Load a variant. Raises what its library raises, or Fatal when files are missing or altered."""
     manifest.verify(folder, variant)
     if variant.engine == "onnx":
-        from worker.engines.onnx import OnnxEngine  # noqa: PLC0415 - numpy is loaded beside the web framework
+        from worker.engines.onnx import OnnxEngine  # noqa: PLC0415 - only the engine that serves is imported
 
         return OnnxEngine(folder, manifest, variant, threads)
     from worker.engines.openvino import OpenVinoEngine  # noqa: PLC0415

@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from warmstart import Fatal
-from worker.models import sha256
+from worker.model_files import sha256
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer"  # a folder with the tokenizer's files, as the model has them

@@ -12,7 +12,7 @@ import numpy as np
 from worker.engines.base import TokenIds, Vectors
 from worker.engines.padding import pad
 from worker.engines.tokenizing import TokenizingEngine
-from worker.models import ModelFolder
+from worker.model_files import ModelFolder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

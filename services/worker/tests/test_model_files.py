@@ -9,7 +9,7 @@ import pytest
 from warmstart import Fatal
 from worker.engines.fake import FakeEngine
 from worker.loading import load
-from worker.models import KNOWN, KnownModel, ModelFolder, fingerprint, locate, verified
+from worker.model_files import KNOWN, KnownModel, ModelFolder, fingerprint, locate, verified
 from worker.settings import WorkerSettings
 
 
