@@ -65,8 +65,8 @@ abandonment: artifact  ## 500 clients that leave while they wait
 soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
 	$(RUN) -m loadtest.bench.soak
 
-fuzz: artifact  ## Odd bytes and slow connections, to both services; MESSAGES=100000 for more
-	$(RUN) -m loadtest.fuzz --messages $(or $(MESSAGES),20000)
+fuzz: artifact  ## Odd bytes, requests of schemathesis and slow connections, to both services (MESSAGES, CASES, SEED)
+	$(RUN) -m loadtest.fuzz --messages $(or $(MESSAGES),20000) --cases $(or $(CASES),2000) --seed $(or $(SEED),0)
 
 startup-profile: artifact  ## What the start of a worker consists of
 	@$(RUN) -m loadtest.startup_profile

@@ -1,15 +1,16 @@
-"""Sends odd bytes to both services, and slow connections; exit code 1 when an answer is wrong.
+"""Sends both services odd bytes, requests made from their OpenAPI documents, and slow connections.
 
-python -m loadtest.fuzz --messages 100000 --seed 7
+python -m loadtest.fuzz --messages 40000 --cases 10000 --seed 7; exit code 1 when an answer is wrong.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -19,34 +20,16 @@ from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.probes import Probes
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.fuzz import slow
-from loadtest.fuzz.messages import Maker, Message
+from loadtest.fuzz.cases import Scenario
+from loadtest.fuzz.messages import Maker
+from loadtest.fuzz.report import Report
 from loadtest.fuzz.wire import exchange
-from stack import EmbeddedStack, Part, free_ports
+from stack import EmbeddedStack, Part, free_ports, until_async
 
-CONNECTIONS = 16  # at a time
-SETTLED = 0.3  # share of the messages after which the memory is looked at first
-SHOWN = 5  # wrong answers that are printed
-
-
-@dataclass
-class Report:
-    """What one service did."""
-
-    sent: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[int] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-
-    def note(self, message: Message, statuses: list[int], damage: str) -> None:
-        """Count one exchange, and judge it."""
-        self.statuses.update(statuses)
-        expected = list(message.statuses)
-        why = damage or ("a server error" if any(status in (500, 502) for status in statuses) else "")
-        if message.kind == "whole" and statuses != expected:
-            why = why or f"{expected} expected"
-        if message.kind == "cut" and len(statuses) > len(expected):
-            why = why or "answered too often"
-        if why:
-            self.wrong.append(f"{message.name}: {why}, got {statuses}: {message.data!r}")
+CONNECTIONS = 16  # that send odd bytes, at a time
+SETTLED = 0.1  # share of all requests after which the memory is looked at first
+LONGEST = 3600.0  # seconds until then
+LONGEST_LINE = 2**24  # of what the sender of cases prints, in bytes
 
 
 def memory(stack: EmbeddedStack, part: Part) -> float:
@@ -54,18 +37,14 @@ def memory(stack: EmbeddedStack, part: Part) -> float:
     return sum(psutil.Process(pid).memory_info().rss for pid in stack.pids(part)) / 2**20
 
 
-async def send_all(stack: EmbeddedStack, part: Part, messages: int, seed: int) -> tuple[Report, float]:
-    """Send the messages; the report, and how much memory grew after the first third, as a ratio."""
-    maker, report, port = Maker(part, seed), Report(), stack.site.ports[part]
+async def send_bytes(port: int, maker: Maker, messages: int, report: Report) -> None:
+    """Send the messages that `maker` makes."""
     left = messages
-    settled = 0.0
 
     async def send() -> None:
-        nonlocal left, settled
+        nonlocal left
         while left > 0:
             left -= 1
-            if left == int(messages * (1 - SETTLED)):
-                settled = memory(stack, part)
             message = maker.next()
             report.sent[message.name] += 1
             try:
@@ -75,33 +54,65 @@ async def send_all(stack: EmbeddedStack, part: Part, messages: int, seed: int) -
             else:
                 report.note(message, answers.statuses, answers.damage)
 
+    began = time.monotonic()
     await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
-    return report, memory(stack, part) / settled
+    report.seconds = time.monotonic() - began
 
 
-async def fuzz(stack: EmbeddedStack, part: Part, messages: int, seed: int) -> list[Bound]:
+async def send_cases(url: str, requests: int, seed: int, report: Report) -> None:
+    """Send what schemathesis makes, from a process of its own: it is busy on a CPU for most of the time."""
+    arguments = (url, "--requests", str(requests), "--seed", str(seed))
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "loadtest.fuzz.cases", *arguments, stdout=asyncio.subprocess.PIPE, limit=LONGEST_LINE
+    )
+    try:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        async for line in process.stdout:
+            report.note_scenario(Scenario(**json.loads(line)))
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+    report.seconds = time.monotonic() - began
+
+
+async def memory_after(stack: EmbeddedStack, part: Part, reports: Sequence[Report], requests: float) -> float:
+    """Its memory as soon as so many requests were sent."""
+    await until_async(
+        lambda: sum(report.sent.total() for report in reports) >= requests, LONGEST, "a part of the requests", 0.1
+    )
+    return memory(stack, part)
+
+
+async def fuzz(stack: EmbeddedStack, part: Part, messages: int, cases: int, seed: int) -> list[Bound]:
     """Everything for one service, its probes watched."""
     port, before = stack.site.ports[part], stack.pids(part)
-    probes = Probes(port)
+    probes, done = Probes(port), asyncio.Event()
     watching = asyncio.create_task(probes.watch())
-    holding = asyncio.create_task(slow.hold(port, part))
-    began = time.monotonic()
-    report, growth = await send_all(stack, part, messages, seed)
-    seconds = time.monotonic() - began
+    holding = asyncio.create_task(slow.hold(port, part, done))
+    reports = Report(), Report()
+    settling = asyncio.create_task(memory_after(stack, part, reports, SETTLED * (messages + cases)))
+    await asyncio.gather(
+        send_bytes(port, Maker(part, seed), messages, reports[0]),
+        send_cases(stack.url(part), cases, seed, reports[1]),
+    )
+    growth = memory(stack, part) / await settling
+    done.set()
     held = await holding
     watching.cancel()
-    print(f"{part}: {dict(report.sent)} in {seconds:.0f} s; statuses {dict(sorted(report.statuses.items()))}")
-    for kind, (_, last) in held.items():
-        print(
-            f"{part}: {slow.CONNECTIONS // len(held)} connections with {kind}: the last was closed after {last:.1f} s"
-        )
-    print("\n".join(report.wrong[:SHOWN]))
+    for report in reports:
+        report.show(part)
+    for kind, (_, longest) in held.items():
+        print(f"{part}: {slow.CONNECTIONS // len(held)} connections with {kind}: open for {longest:.1f} s at most")
     unsound = sum(count for outcomes in probes.outcomes.values() for name, count in outcomes.items() if name != "200")
+    wrong = sum(len(report.wrong) for report in reports)
     return [
-        Bound(f"{part}: messages sent", sum(report.sent.values()), "=", messages),
-        Bound(f"{part}: wrong, missing or further answers", len(report.wrong), "=", 0),
+        Bound(f"{part}: messages sent", reports[0].sent.total(), "=", messages),
+        Bound(f"{part}: requests of schemathesis sent", reports[1].sent.total(), "≥", cases),
+        Bound(f"{part}: wrong, missing or further answers", wrong, "=", 0),
         Bound(f"{part}: processes that ended", len(set(before) - set(stack.pids(part))), "=", 0),
-        Bound(f"{part}: memory after / after the first third", growth, "≤", 1.05),
+        Bound(f"{part}: memory after / after the first tenth", growth, "≤", 1.05),
         Bound(f"{part}: probes that were not 200", unsound, "=", 0),
         Bound(
             f"{part}: slow connections still open after {slow.PATIENCE:g} s", sum(n for n, _ in held.values()), "=", 0
@@ -113,6 +124,7 @@ def main() -> int:
     """Exit code 1 when a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=20_000, help="for each of the two services")
+    parser.add_argument("--cases", type=int, default=2_000, help="requests of schemathesis, for each of them")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     settings = {"ENGINE": "fake", "LOG_LEVEL": "warning"}
@@ -124,7 +136,7 @@ def main() -> int:
         bounds = [
             bound
             for part in ("worker", "api")
-            for bound in runner.run(fuzz(stack, part, options.messages, options.seed))
+            for bound in runner.run(fuzz(stack, part, options.messages, options.cases, options.seed))
         ]
     return conclude(bounds)
 

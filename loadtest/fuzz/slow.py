@@ -1,4 +1,4 @@
-"""500 connections that send next to nothing, of four kinds, until the server closes each."""
+"""500 connections that send next to nothing, of four kinds; each that the server closes is opened again."""
 
 import asyncio
 import time
@@ -24,16 +24,29 @@ def beginnings(part: str) -> dict[str, bytes]:
     }
 
 
-async def hold(port: int, part: str) -> dict[str, tuple[int, float]]:
-    """By kind: how many the server had not closed within `PATIENCE`, and the seconds after which the last one ended."""
+async def hold(port: int, part: str, done: asyncio.Event) -> dict[str, tuple[int, float]]:
+    """By kind: how many the server once left open for `PATIENCE`, and the most seconds that any other one was open.
+
+    Until `done` is set and the last connection has ended.
+    """
     kinds = beginnings(part)
     names = list(kinds) * (CONNECTIONS // len(kinds))
-    ended = await asyncio.gather(*(_wait(port, kinds[name]) for name in names))
+    ended = await asyncio.gather(*(_hold_one(port, kinds[name], done) for name in names))
     open_ = Counter(name for name, seconds in zip(names, ended, strict=True) if seconds is None)
     return {
         kind: (open_[kind], max((s for name, s in zip(names, ended, strict=True) if name == kind and s), default=0.0))
         for kind in kinds
     }
+
+
+async def _hold_one(port: int, beginning: bytes, done: asyncio.Event) -> float | None:
+    """The longest that the server left it open, in seconds; None when that is too long."""
+    longest = 0.0
+    while (seconds := await _wait(port, beginning)) is not None:
+        longest = max(longest, seconds)
+        if done.is_set():
+            return longest
+    return None
 
 
 async def _wait(port: int, beginning: bytes) -> float | None:
