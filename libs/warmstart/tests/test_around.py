@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,6 +27,11 @@ class Closed:
         """401, but for the lifespan."""
         closed: ASGIApp = PlainTextResponse("who are you?", 401)
         await (closed if scope["type"] == "http" else self._app)(scope, receive, send)
+
+
+def events() -> StreamingResponse:
+    """As frameworks for server-sent events answer."""
+    return StreamingResponse(iter("ab"), headers={"Connection": "keep-alive"}, media_type="text/event-stream")
 
 
 def make(closed: str = "") -> FastAPI:
@@ -59,6 +64,7 @@ def make(closed: str = "") -> FastAPI:
     async def bug() -> None:
         raise RuntimeError
 
+    app.add_api_route("/events", events)
     return app
 
 
@@ -150,13 +156,14 @@ def test_an_unexpected_error_ends_the_connection_and_says_so(client: TestClient)
         ("PUT", "/thing", 405),
         ("POST", "/thing", 413),
         ("GET", "/livez", 200),
+        ("GET", "/events", 200),
         ("OPTIONS", "/thing", 200),
     ],
 )
 def test_every_answer_of_a_draining_process_ends_its_connection(
     client: TestClient, method: str, path: str, status: int
 ) -> None:
-    """Whoever makes the answer: a route, an unexpected error, a limit, a probe, a preflight."""
+    """Whoever makes the answer: a route, an unexpected error, a limit, a probe, a preflight, a stream."""
     client.app.state.lifecycle._enter(Phase.DRAINING)  # type: ignore[attr-defined]
     preflight = (
         {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}

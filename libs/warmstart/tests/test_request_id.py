@@ -110,7 +110,9 @@ def test_every_answer_has_the_id_that_came(client: TestClient, method: str, path
 
 def test_an_answer_of_the_gate_has_it() -> None:
     """A process that is not ready names its refusals."""
-    answer = TestClient(make_app()).get("/log", headers={"X-Request-ID": "early"})  # without `with`: never started
+    app = make_app()
+    Lifecycle(app, [], ServiceSettings())  # not entered: it is not ready
+    answer = TestClient(app).get("/log", headers={"X-Request-ID": "early"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (503, "early")
 
 

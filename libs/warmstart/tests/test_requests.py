@@ -205,13 +205,3 @@ def test_work_is_cancelled_when_its_client_leaves() -> None:
     asyncio.run(scenario())
     assert cancelled == [True]
     assert time.monotonic() - began < 30
-
-
-def test_an_asset_is_open_before_the_start() -> None:
-    """The page that shows a start brings its style and script along; what isn't open is refused meanwhile."""
-    app = FastAPI()
-    install(app, ServiceSettings())
-    for path in ("/assets/page.js", "/closed"):
-        app.add_api_route(path, lambda: "x")
-    client = TestClient(app)  # without `with`: never started
-    assert [client.get(path).status_code for path in ("/assets/page.js", "/closed")] == [200, 503]

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from warmstart.http.budget import time_limit
     from warmstart.http.dependencies import opened, opened_or_none
     from warmstart.http.install import install
     from warmstart.lifecycle.fatal import Fatal
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from warmstart.lifecycle.resources import Resource
     from warmstart.settings.service import ServiceSettings
 
-__all__ = ["Fatal", "Lifecycle", "Resource", "ServiceSettings", "install", "opened", "opened_or_none"]
+__all__ = ["Fatal", "Lifecycle", "Resource", "ServiceSettings", "install", "opened", "opened_or_none", "time_limit"]
 
 _HOMES = {
     "Fatal": "lifecycle.fatal",
@@ -25,6 +26,7 @@ _HOMES = {
     "install": "http.install",
     "opened": "http.dependencies",
     "opened_or_none": "http.dependencies",
+    "time_limit": "http.budget",
 }
 
 

@@ -33,6 +33,9 @@ class ServiceError(HTTPException):
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        headers = dict(headers or {})
+        if retry_after is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
         super().__init__(self.status, message, headers)
         self.message = message
         self.param = param
@@ -134,10 +137,8 @@ class Answer:
 
 def respond(error: ServiceError) -> Answer:
     """The answer for `error`."""
-    headers = dict(error.headers or {})
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    return enveloped(error.status, error.message, kind=error.type, code=error.code, param=error.param, headers=headers)
+    kind, code, headers = error.type, error.code, error.headers
+    return enveloped(error.status, error.message, kind=kind, code=code, param=error.param, headers=headers)
 
 
 def enveloped(
@@ -148,10 +149,15 @@ def enveloped(
     code: str,
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
+    detail: object = None,
 ) -> Answer:
-    """An answer that says what went wrong, in words and as stable names; `param` is the path of the offending field."""
+    """An answer that says what went wrong, in words and as stable names; `param` is the path of the offending field.
+
+    `detail` is what an application says beside it, as an object.
+    """
+    error = {"message": message, "type": kind, "param": param, "code": code}
     # ASCII only: a field's name may hold what UTF-8 can't, such as a lone surrogate.
-    body = json.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}}).encode("ascii")
+    body = json.dumps({"error": error if detail is None else error | {"detail": detail}}).encode("ascii")
     all_headers = {**(headers or {}), "content-length": str(len(body)), "content-type": "application/json"}
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in all_headers.items()]
     return Answer(status, raw, body)

@@ -44,5 +44,6 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     app.include_router(page.router)
     around = [RateLimitHeaders] if settings.quota else []
     advice = f"if they are token ids: {SEND_TEXTS}"
-    install(app, settings, cors_origins=settings.cors(), around=around, advice=advice)
+    open_paths = ("/", "/favicon.ico", "/assets/")  # the page shows how far the start is
+    install(app, settings, open_paths=open_paths, cors_origins=settings.cors(), around=around, advice=advice)
     return app

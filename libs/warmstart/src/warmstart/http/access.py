@@ -4,67 +4,107 @@ import logging
 from collections.abc import Collection
 from time import perf_counter
 
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart import request_id
-from warmstart.http.metrics import REQUESTS, SECONDS
-from warmstart.http.probes import is_probe
+from warmstart.http.metrics import IN_PROGRESS, REQUESTS, SECONDS
+from warmstart.http.paths import path_of
+from warmstart.http.probes import is_operation
 from warmstart.lifecycle.phase import Phase
 
 log = logging.getLogger("warmstart.access")
 
 CLOSE = (b"connection", b"close")
+STARTS = {"http.response.start", "websocket.http.response.start", "websocket.accept"}
+ENDS = {"http.response.body", "websocket.http.response.body"}
 
 
 class Access:
     """The outermost middleware. Metrics carry the route's template, never the raw path.
 
-    Probes and `quiet` paths are logged at debug.
+    Probes, `/metrics` and `quiet` paths are logged at debug. A WebSocket is a request whose method is `WEBSOCKET`: 101
+    when it was accepted, it ends when it is closed.
     """
 
-    def __init__(self, app: ASGIApp, quiet: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, state: State, quiet: Collection[str]) -> None:
         self._app = app
+        self._state = state  # the application's; inside of a mounted one the scope names that
         self._quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and account for it."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        began = perf_counter()
-        named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
-        status = 500
-        state = scope["app"].state  # a mounted application puts itself in the scope
+        answer = _Answer(scope, self._quiet)
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = message["headers"] = [*message.get("headers", ()), named]
-                if status == 500 or (state.lifecycle and state.lifecycle.phase is not Phase.READY):
-                    # uvicorn cuts the connection after an unexpected error. Else it is for pooled clients, which lose
-                    # requests when the listener closes (14 of some 8,000), or stay with a replica that starts.
-                    headers.append(CLOSE)
+            if message["type"] in STARTS:
+                answer.begins(message)
+                # uvicorn cuts the connection after an unexpected error. Else it is for pooled clients, which lose
+                # requests when the listener closes (14 of some 8,000), or stay with a replica that starts.
+                lifecycle = self._state.lifecycle
+                if answer.status == 500 or (lifecycle and lifecycle.phase is not Phase.READY):
+                    _end_connection(message)
             await send(message)
+            if message["type"] in ENDS and not message.get("more_body"):
+                answer.ends()
 
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            self._account(scope, status, perf_counter() - began)
+            answer.ends()
 
-    def _account(self, scope: Scope, status: int, seconds: float) -> None:
-        path, method = scope["path"], scope["method"]
-        route = _template(scope)
-        REQUESTS.labels(method, route, status).inc()
+
+def _end_connection(message: Message) -> None:
+    """Say so once: frameworks for server-sent events add `Connection: keep-alive`."""
+    others = [header for header in message["headers"] if header[0].lower() != CLOSE[0]]
+    if message["type"] != "websocket.accept":  # whose handshake has a `Connection` of its own
+        message["headers"] = [*others, CLOSE]
+
+
+class _Answer:
+    """One answer, from its request to its last byte: what goes on afterwards, as background tasks, is not a part."""
+
+    def __init__(self, scope: Scope, quiet: Collection[str]) -> None:
+        self.status = 500
+        self._scope = scope
+        self._quiet = quiet
+        self._method = scope.get("method", "WEBSOCKET")
+        self._began = perf_counter()
+        self._ended = False
+        self._named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
+        IN_PROGRESS.inc()
+
+    def begins(self, message: Message) -> None:
+        """Its head is about to be sent."""
+        self.status = message.get("status", 101)
+        message["headers"] = [*message.get("headers", ()), self._named]
+
+    def ends(self) -> None:
+        """It was sent, or will never be."""
+        if self._ended:
+            return
+        self._ended = True
+        IN_PROGRESS.dec()
+        seconds = perf_counter() - self._began
+        method, route = self._method, _template(self._scope)
+        REQUESTS.labels(method, route, self.status).inc()
         SECONDS.labels(method, route).observe(seconds)
-        level = logging.DEBUG if is_probe(path) or path in self._quiet else logging.INFO
+        path = path_of(self._scope)
+        level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
-            sent = scope["raw_path"].decode("ascii", "backslashreplace")  # as it came: decoded, it could forge lines
-            fields = {"method": method, "path": sent, "status": status, "ms": round(seconds * 1000, 2)}
+            # As it came: decoded, it could forge lines.
+            sent = (self._scope.get("raw_path") or path.encode()).decode("ascii", "backslashreplace")
+            fields = {"method": method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
             log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
 
 
 def _template(scope: Scope) -> str:
     # FastAPI keeps the path with its router's prefix here; `scope["route"]` has it without.
     context = scope.get("fastapi", {}).get("effective_route_context")
-    return getattr(context or scope.get("route"), "path", "unmatched")
+    for route in (context, getattr(context, "starlette_route", None), scope.get("route")):
+        if path := getattr(route, "path", None):
+            return str(path)
+    return "unmatched"

@@ -7,7 +7,8 @@ from json import detect_encoding
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding, respond
+from warmstart.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding
+from warmstart.http.errors import Respond
 from warmstart.http.json_values import more_values_than
 from warmstart.http.room import Room
 from warmstart.settings.service import ServiceSettings
@@ -20,8 +21,9 @@ class BodyLimit:
     1.3 GiB and 11 s of the event loop.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, advice: str = "") -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, answer: Respond, advice: str = "") -> None:
         self._app = app
+        self._answer = answer
         self._limit = settings.max_body_bytes
         self._values = settings.max_body_values
         self._too_many = f"the body holds more than {self._values} JSON values" + (f"; {advice}" if advice else "")
@@ -39,7 +41,7 @@ class BodyLimit:
             declared = headers.get(b"content-length", b"0")
             body.expect(int(declared) if declared.isdigit() else 0)
         except ServiceError as error:
-            await respond(error)(scope, receive, send)
+            await self._answer(error)(scope, receive, send)
             return
 
         async def receive_json() -> Message:

@@ -1,56 +1,113 @@
 """The time budget of one request, which travels from service to service."""
 
 import asyncio
+import logging
 import math
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.errors import DeadlineExceeded, respond
-from warmstart.http.probes import is_probe
+from warmstart.errors import DeadlineExceeded
+from warmstart.http.budget import KEY, Budget, Stage, limit_of
+from warmstart.http.errors import Respond
+from warmstart.http.paths import path_of
+
+log = logging.getLogger("warmstart.deadline")
 
 HEADER = "X-Request-Timeout"
 _HEADER = HEADER.lower().encode()
+GOING_AWAY, RESTARTS = 1001, 1012  # codes of a WebSocket's end
 
 
 def remaining(request: Request) -> float:
-    """Seconds left of this request's budget."""
-    deadline: float = request.scope["warmstart.deadline"]
-    return max(0.0, deadline - asyncio.get_running_loop().time())
+    """Seconds left of this request's budget; infinity without one."""
+    budget: Budget = request.scope[KEY]
+    return max(0.0, budget.deadline - asyncio.get_running_loop().time())
 
 
 class Deadline:
-    """Answers 504 when the budget is spent: the caller's `X-Request-Timeout` seconds, `limit` at most."""
+    """Answers 504 when the budget is spent: the caller's `X-Request-Timeout` seconds, the route's limit at most.
 
-    def __init__(self, app: ASGIApp, limit: float) -> None:
+    The route's limit is `limit`, or what it declares with `time_limit`; a WebSocket has none unless it declares one.
+    The budget is for the answer: it ends with the last byte, and background tasks go on after it.
+    """
+
+    def __init__(self, app: ASGIApp, limit: float, answer: Respond) -> None:
         self._app = app
         self._limit = limit
+        self._answer = answer
+        self._under_way: set[Budget] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its budget."""
-        if scope["type"] != "http" or is_probe(scope["path"]):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        deadline = scope["warmstart.deadline"] = asyncio.get_running_loop().time() + self._budget(scope)
-        begun = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
         try:
-            async with asyncio.timeout_at(deadline) as budget:
-                await self._app(scope, receive, send_and_note)
+            async with asyncio.timeout(None) as timeout:
+                budget = scope[KEY] = Budget(timeout, _asked(scope))
+                self._under_way.add(budget)
+                budget.allow(self._limit if scope["type"] == "http" else None)
+                await self._app(scope, _within(budget, scope, receive), _noting(budget, send))
         except TimeoutError:
-            if begun or not budget.expired():
+            if not timeout.expired():
                 raise
-            await respond(DeadlineExceeded("the request's time budget is spent"))(scope, receive, send)
+            if budget.stage is Stage.AWAITED and scope["type"] == "http":
+                await self._answer(DeadlineExceeded("the request's time budget is spent"))(scope, receive, send)
+            else:
+                await _cut_off(budget, scope, send)
+        finally:
+            self._under_way.discard(budget)
 
-    def _budget(self, scope: Scope) -> float:
-        asked = dict(scope["headers"]).get(_HEADER, b"")
-        try:
-            seconds = float(asked)
-        except ValueError:
-            return self._limit
-        return min(seconds, self._limit) if math.isfinite(seconds) and seconds > 0 else self._limit
+    def stop(self, answering: float) -> None:
+        """The process stops: answers that have begun, WebSockets and background tasks have so many seconds more."""
+        for budget in self._under_way:
+            budget.stop(unanswered=max(self._limit, answering), answering=answering)
+
+
+def _within(budget: Budget, scope: Scope, receive: Receive) -> Receive:
+    known = False
+
+    async def receive_within() -> Message:
+        nonlocal known
+        if not known and (own := limit_of(scope)):
+            known = True
+            budget.allow(own.seconds)
+        return await receive()
+
+    return receive_within
+
+
+def _noting(budget: Budget, send: Send) -> Send:
+    async def send_and_note(message: Message) -> None:
+        if budget.stage is Stage.AWAITED:
+            budget.events = any(value.startswith(b"text/event-stream") for _, value in message.get("headers", ()))
+            budget.reached(Stage.BEGUN)
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            budget.reached(Stage.SENT)
+
+    return send_and_note
+
+
+async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
+    """End what has begun. Only who reads events knows what an end means: another answer must break, or look whole."""
+    path = path_of(scope)
+    if budget.stage is Stage.SENT:
+        log.warning("the background task of %s was cut off: the process stops", path)
+        return
+    if not budget.stopping:
+        log.warning("the answer of %s was cut off at its time limit; `time_limit(seconds)` sets another", path)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": RESTARTS if budget.stopping else GOING_AWAY})
+    elif budget.events:
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _asked(scope: Scope) -> float | None:
+    """What the caller gives it, in seconds."""
+    try:
+        seconds = float(dict(scope["headers"]).get(_HEADER, b""))
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None

@@ -1,15 +1,21 @@
 """How FastAPI answers errors: those of `warmstart.errors`, of the router and of validation, with one body."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from warmstart.errors import Answer, BadRequest, ServiceError, enveloped, respond
+
+ErrorFormat = Literal["envelope", "fastapi"]
+Respond = Callable[[ServiceError], ASGIApp]
 
 
 class ErrorBody(BaseModel):
@@ -42,8 +48,17 @@ def respond_http(error: HTTPException) -> Answer:
         )
         return respond(BadRequest(message, code="invalid_body"))
     kind = "invalid_request_error" if error.status_code < 500 else "server_error"
-    code = HTTPStatus(error.status_code).name.lower()
-    return enveloped(error.status_code, str(error.detail), kind=kind, code=code, headers=error.headers)
+    code, phrase = _names(error.status_code)
+    detail: Any = error.detail  # FastAPI's may be an object
+    message, detail = (detail, None) if isinstance(detail, str) else (phrase, detail)
+    return enveloped(error.status_code, message, kind=kind, code=code, headers=error.headers, detail=detail)
+
+
+def _names(status: int) -> tuple[str, str]:
+    try:
+        return HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
+    except ValueError:  # an application may have statuses of its own
+        return str(status), str(status)
 
 
 def respond_invalid(error: RequestValidationError) -> Answer:
@@ -66,20 +81,32 @@ def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"content": ERROR_CONTENT, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def install_errors(app: FastAPI) -> None:
-    """Answer every error of `app` with the envelope."""
+def answering(error_format: ErrorFormat) -> Respond:
+    """What makes the answers of limits and gate."""
+    if error_format == "envelope":
+        return respond
+    return lambda error: JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
-    @app.exception_handler(HTTPException)
+
+def install_errors(app: FastAPI) -> None:
+    """Answer every error of `app` with the envelope, but for those that it has handlers of its own for."""
+
     async def http(request: Request, error: HTTPException) -> Response:
         return as_response(respond_http(error))
 
-    @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         return as_response(respond_invalid(error))
 
-    @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         return as_response(respond(ServiceError("internal error; the log has the details")))
+
+    handlers: dict[Any, Any] = app.exception_handlers
+    if handlers.get(HTTPException) is http_exception_handler:
+        handlers[HTTPException] = http
+    if handlers.get(RequestValidationError) is request_validation_exception_handler:
+        handlers[RequestValidationError] = invalid
+    if 500 not in handlers:
+        handlers.setdefault(Exception, unexpected)
 
 
 def as_response(answer: Answer) -> Response:

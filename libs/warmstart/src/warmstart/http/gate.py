@@ -1,34 +1,36 @@
-"""The gate: a process that was never ready answers nothing but probes."""
+"""The gate: a process that was never ready answers nothing but probes and what the application opens by name."""
 
+from collections.abc import Collection
+
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from warmstart.errors import NotReady, respond
-from warmstart.http.probes import is_probe
-
-OPEN_PATHS = frozenset({"/", "/metrics", "/favicon.ico"})
-OPEN_PREFIX = "/assets/"
+from warmstart.errors import NotReady
+from warmstart.http.errors import Respond
+from warmstart.http.paths import OpenPaths, path_of
 
 
 class Gate:
     """Answers 503 + Retry-After until this process is ready; it looks at no other process.
 
-    A draining or failed process that was ready still serves: its clients leave during the drain.
+    A draining or failed process that was ready still serves: its clients leave during the drain. Nothing is refused
+    when the lifespan is another's, as in a test: who replaces it knows when the application is ready.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, state: State, open_paths: Collection[str], answer: Respond) -> None:
         self._app = app
+        self._state = state
+        self._open = OpenPaths(open_paths)
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass or refuse one request."""
-        if scope["type"] != "http" or scope["app"].state.ready or _passes(scope):
+        """Pass or refuse one request, a WebSocket's handshake too."""
+        if self._state.ready or scope["type"] == "lifespan" or self._passes(path_of(scope)):
             await self._app(scope, receive, send)
             return
-        lifecycle = scope["app"].state.lifecycle
-        phase = lifecycle.phase if lifecycle else "starting"
-        await respond(NotReady(f"the service is {phase}", retry_after=1))(scope, receive, send)
+        refusal = NotReady(f"the service is {self._state.lifecycle.phase}", retry_after=1)
+        await self._answer(refusal)(scope, receive, send)
 
-
-def _passes(scope: Scope) -> bool:
-    path = scope["path"]
-    lifecycle = scope["app"].state.lifecycle
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIX) or is_probe(path) or (lifecycle and lifecycle.was_ready)
+    def _passes(self, path: str) -> bool:
+        lifecycle = self._state.lifecycle
+        return lifecycle is None or lifecycle.was_ready or path in self._open

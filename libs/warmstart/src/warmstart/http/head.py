@@ -1,6 +1,6 @@
 """HEAD, which every GET route has (RFC 9110, section 9.3.2), and FastAPI's routes have not."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
@@ -15,7 +15,9 @@ class HeadAsGet:
             await self._app(scope, receive, send)
             return
         as_get = {**scope, "method": "GET"}
-        try:
-            await self._app(as_get, receive, send)
-        finally:
+
+        async def send_for_head(message: Message) -> None:
             scope.update(as_get, method="HEAD")  # the route that matched, for the log and the metrics
+            await send(message)
+
+        await self._app(as_get, receive, send_for_head)

@@ -11,6 +11,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
@@ -18,6 +19,9 @@ from prometheus_client import (
 from warmstart.pod.metric_files import PodMetrics
 from warmstart.pod.process import METRICS_FOLDER
 
+IN_PROGRESS = Gauge(
+    "http_requests_in_progress", "Requests and WebSockets whose answer has not ended", multiprocess_mode="livesum"
+)
 REQUESTS = Counter("http_requests_total", "Answers by route template and status", ["method", "route", "status"])
 SECONDS = Histogram(
     "http_request_seconds",

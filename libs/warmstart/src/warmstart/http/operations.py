@@ -1,24 +1,27 @@
 """Probes and metrics, answered before any part of the application sees the request."""
 
 from fastapi import FastAPI
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from warmstart.http import metrics, probes
-from warmstart.http.errors import install_errors
+from warmstart.http.errors import ErrorFormat, install_errors
+from warmstart.http.paths import path_of
 
 
 class Operations:
     """Answers the paths of probes and metrics; authentication, or a route for everything, can't hide them."""
 
-    def __init__(self, app: ASGIApp, owner: FastAPI) -> None:
+    def __init__(self, app: ASGIApp, state: State, error_format: ErrorFormat) -> None:
         self._app = app
         self._operations = FastAPI(openapi_url=None)
-        self._operations.state = owner.state
-        install_errors(self._operations)
+        self._operations.state = state
+        if error_format == "envelope":
+            install_errors(self._operations)
         self._operations.include_router(probes.router)
         self._operations.include_router(metrics.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        own = scope["type"] == "http" and (probes.is_probe(scope["path"]) or scope["path"] == "/metrics")
+        own = scope["type"] == "http" and probes.is_operation(path_of(scope))
         await (self._operations if own else self._app)(scope, receive, send)

@@ -62,6 +62,11 @@ def is_probe(path: str) -> bool:
     return path in PATHS or path.startswith("/readyz/")
 
 
+def is_operation(path: str) -> bool:
+    """Whether it is a probe's, or that of the metrics."""
+    return is_probe(path) or path == "/metrics"
+
+
 @router.get("/livez", response_class=PlainTextResponse)
 async def livez() -> str:
     """200 while this process's event loop turns."""

@@ -1,0 +1,89 @@
+"""How long one request may take, and how a route says so: `dependencies=[time_limit(60)]`."""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+KEY = "warmstart.budget"  # of the scope
+
+
+class Stage(Enum):
+    """How far the answer is."""
+
+    AWAITED = auto()
+    BEGUN = auto()
+    SENT = auto()  # what goes on are background tasks
+
+
+class Budget:
+    """The time of one request. `timeout` ends it; `asked` is what its caller gives it at most, in seconds."""
+
+    def __init__(self, timeout: asyncio.Timeout, asked: float | None) -> None:
+        self.deadline = math.inf  # of the event loop's clock
+        self.stage = Stage.AWAITED
+        self.stopping = False
+        self.events = False  # whether the answer is a stream of them
+        self._timeout = timeout
+        self._asked = math.inf if asked is None else asked
+        self._limit = math.inf
+        self._began = asyncio.get_running_loop().time()
+        self._stop_at: dict[Stage, float] = {}
+
+    def allow(self, seconds: float | None) -> None:
+        """It may take `seconds` from its beginning, or any time; less if its caller asked so, or the process stops."""
+        self._limit = math.inf if seconds is None else seconds
+        self._reckon()
+
+    def reached(self, stage: Stage) -> None:
+        """The answer is so far now."""
+        self.stage = stage
+        self._reckon()
+
+    def stop(self, *, unanswered: float, answering: float) -> None:
+        """The process stops: so many seconds are left, depending on whether the answer has begun."""
+        self.stopping = True
+        now = asyncio.get_running_loop().time()
+        self._stop_at = {Stage.AWAITED: now + unanswered, Stage.BEGUN: now + answering, Stage.SENT: now + answering}
+        self._reckon()
+
+    def _reckon(self) -> None:
+        ends = self._began + min(self._limit, self._asked) if self.stage is not Stage.SENT else math.inf
+        self.deadline = min(ends, self._stop_at.get(self.stage, math.inf))
+        if not self._timeout.expired():
+            self._timeout.reschedule(None if self.deadline == math.inf else self.deadline)
+
+
+@dataclass(frozen=True)
+class TimeLimit:
+    """A dependency that gives its request `seconds`, or any time."""
+
+    seconds: float | None
+
+    async def __call__(self, connection: HTTPConnection) -> None:
+        budget: Budget | None = connection.scope.get(KEY)
+        if budget:
+            budget.allow(self.seconds)
+
+
+def time_limit(seconds: float | None) -> Any:
+    """A route's own time limit, instead of REQUEST_TIMEOUT; None for none.
+
+    `@app.get("/events", dependencies=[time_limit(None)])`; of a router's limit and its route's, the route's counts.
+    Raises ValueError for a limit that is not positive.
+    """
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"a time limit must be positive, or None: {seconds}")
+    return Depends(TimeLimit(seconds))
+
+
+def limit_of(scope: Scope) -> TimeLimit | None:
+    """What the route of a request declares, as soon as that is known: dependencies run after a body was read."""
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    declared = [each.dependency for each in getattr(route, "dependencies", ())]
+    return next((each for each in reversed(declared) if isinstance(each, TimeLimit)), None)

@@ -1,0 +1,31 @@
+"""The application that a request belongs to: inside of a mounted one, `request.app` is the mounted one."""
+
+from fastapi import FastAPI
+from starlette.datastructures import State
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+KEY = "warmstart.app"  # of the scope
+
+
+class Owner:
+    """Notes the application in the scope, and forgets an earlier lifespan when the next one begins."""
+
+    def __init__(self, app: ASGIApp, owner: FastAPI) -> None:
+        self._app = app
+        self._owner = owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the lifespan."""
+        scope[KEY] = self._owner
+        if scope["type"] == "lifespan":
+            self._owner.state.lifecycle = None
+            self._owner.state.ready = False
+        await self._app(scope, receive, send)
+
+
+def state_of(connection: HTTPConnection) -> State:
+    """The state of the application that has the lifecycle; of the connection's own when that isn't installed."""
+    scope = connection.scope
+    state: State = (scope.get(KEY) or scope["app"]).state
+    return state
