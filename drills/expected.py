@@ -3,8 +3,6 @@
 import re
 from collections.abc import Sequence
 
-NONE = "none"  # no answer: refused, reset, or not within a second
-
 
 def matches(expected: str, changes: Sequence[str]) -> bool:
     """Whether the answers came in this order; what is in parentheses may be missing.

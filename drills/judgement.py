@@ -58,7 +58,8 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
                 result.violations.append((f"{part} {path}", f"{' '.join(found)} instead of {steps}"))
         tracks = {**watch.tracks, "phase": watch.phase}
         result.tracks[part] = {
-            name: [(round(at - seen.begin, 3), value) for at, value in track.changes] for name, track in tracks.items()
+            name: [(round(each.at - seen.begin, 3), each.value) for each in track.changes]
+            for name, track in tracks.items()
         }
         result.slowest_probe = round(max(result.slowest_probe, *(t.slowest for t in watch.tracks.values())), 3)
         result.restarts[part] = len(watch.pids - watch.first_pids)

@@ -1,17 +1,15 @@
 """The system under drill: its settings, its steady state, and the way back to it."""
 
-import http.client
-import json
 import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from drills.row import Row
 from loadtest.openloop.makers import repeated_texts
 from stack import Part, Stack, until
+from stack.http import ask
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +96,7 @@ class System:
 
     def post(self, path: str, body: Any) -> Any:
         """The api's answer. Raises RuntimeError when it isn't 200."""
-        address = urlsplit(self.stack.url("api"))
-        connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
-        try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            answer = response.read()
-        finally:
-            connection.close()
-        if response.status != 200:
-            raise RuntimeError(f"{path} answered {response.status}: {answer[:300]!r}")
-        return json.loads(answer)
+        answer = ask(f"{self.stack.url('api')}{path}", "POST", body, timeout=5)
+        if answer.status != 200:
+            raise RuntimeError(f"{path} answered {answer.status}: {answer.body[:300]!r}")
+        return answer.json()

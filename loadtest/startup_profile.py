@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from stack.environment import above
-from stack.health import fetch
+from stack.http import ask
 from stack.port_claims import free_ports
 from stack.ports import HOST
 from stack.site import REPOSITORY
@@ -88,7 +88,7 @@ def _begin(environment: Mapping[str, str], log: int) -> "subprocess.Popen[bytes]
 def _is_ready(worker: "subprocess.Popen[bytes]", port: int) -> bool:
     if worker.poll() is not None:
         raise SystemExit(f"the worker ended with {worker.returncode}: start it by hand to see why")
-    return fetch(f"http://127.0.0.1:{port}/readyz")[0] == 200
+    return ask(f"http://127.0.0.1:{port}/readyz").status == 200
 
 
 def _read(log: str, began: float) -> dict[str, float]:

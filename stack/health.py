@@ -3,11 +3,9 @@
 import json
 import socket
 import subprocess
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
 
+from stack.http import FAILURES, ask
 from stack.interface import Part
 from stack.pgserver import psql
 from stack.ports import HOST
@@ -15,8 +13,6 @@ from stack.site import Site
 
 PROBE_SECONDS = 1.0
 UNUSABLE = "the documents were made with another password than .env has"
-# An http_proxy of the environment is no way to 127.0.0.1.
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -36,16 +32,14 @@ def check(site: Site, part: Part, port: int) -> Health:
         return _valkey(port, site.secrets.redis) if part == "valkey" else _service(site.url(part, port))
     except ConnectionRefusedError:
         return Health(ready=False, detail="starting")
-    except (OSError, HTTPException) as error:
+    except FAILURES as error:
         return Health(ready=False, detail=f"no answer: {error}")
 
 
 def _service(url: str) -> Health:
-    status, _ = fetch(f"{url}/readyz")
-    if status == 200:
+    if ask(f"{url}/readyz").status == 200:
         return Health(ready=True, detail="ready")
-    _, body = fetch(f"{url}/startupz")
-    return Health(ready=False, detail=describe(body))
+    return Health(ready=False, detail=describe(ask(f"{url}/startupz").body))
 
 
 def _valkey(port: int, password: str) -> Health:
@@ -68,18 +62,6 @@ def _postgres(port: int, password: str) -> Health:
     if done.returncode != 0:
         return Health(ready=False, detail=done.stderr.partition("FATAL:")[2].strip() or "starting")
     return Health(ready=True, detail="ready")
-
-
-def fetch(url: str) -> tuple[int, bytes]:
-    """Status and body of a GET, whatever the status; raises OSError when there is no answer."""
-    try:
-        with _opener.open(url, timeout=PROBE_SECONDS) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except urllib.error.URLError as error:
-        raise error.reason if isinstance(error.reason, OSError) else OSError(error.reason) from error
 
 
 def describe(body: bytes) -> str:

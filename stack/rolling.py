@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from stack.docker import Container, docker
 from stack.errors import StackError
-from stack.health import fetch
+from stack.http import ask
 from stack.interface import Part
 from stack.ports import HOST
 from stack.project import Project
@@ -45,7 +45,7 @@ def _url(container: Container, port: int) -> str:
 
 
 def _ready(url: str) -> bool:
-    status, body = fetch(f"{url}/readyz")
-    if status != 200:
-        raise ConnectionError(body.decode(errors="replace"))
+    answer = ask(f"{url}/readyz")
+    if answer.status != 200:
+        raise ConnectionError(answer.body.decode(errors="replace"))
     return True

@@ -32,7 +32,7 @@ def until(
 
     Raises:
         StackError: it didn't come true in time; the message carries the last reason.
-        TypeError: it returned a tuple, which is always true.
+        TypeError: it returned a tuple that begins with a bool: any such tuple is true.
     """
     bounded = _bounded(attempt, timeout, what, seen)
     while not (result := bounded()):
@@ -65,8 +65,8 @@ def _bounded(
             result, reason = None, f"{type(error).__name__}: {error}"
         else:
             reason = f"last answer: {result!r}"
-        if isinstance(result, tuple):
-            raise TypeError(f"{what}: a tuple is always true")
+        if isinstance(result, tuple) and result and isinstance(result[0], bool):
+            raise TypeError(f"{what}: a tuple that begins with a bool is always true")
         if not result and time.monotonic() >= deadline:
             raise StackError(f"{what}: not within {timeout:g} s ({seen() if seen else reason})")
         return result

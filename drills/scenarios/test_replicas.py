@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from drills.balancer import Balancer
 from drills.drill import Drill
 from stack import StackError
-from stack.health import fetch
+from stack.http import FAILURES, ask
 
 REPLICAS = 3
 SHARED_WITHIN = 15.0  # seconds from the readiness of the last one
@@ -33,7 +33,7 @@ def balanced(drill: Drill) -> Iterator[Balancer | None]:
 
 def served(replicas: list[str]) -> list[float]:
     """Calls that each has answered since it was started."""
-    return [float(sum(map(int, SERVED.findall(fetch(f"{url}/metrics")[1])))) for url in replicas]
+    return [float(sum(map(int, SERVED.findall(ask(f"{url}/metrics").body)))) for url in replicas]
 
 
 def least_share(replicas: list[str]) -> float:
@@ -58,7 +58,7 @@ def test_workers_added(drill: Drill) -> None:
                 balancer.add(replicas)
             ready, share = time.monotonic(), 0.0
             while share < HALF and time.monotonic() < ready + SHARED_WITHIN:
-                with suppress(StackError, OSError):
+                with suppress(StackError, *FAILURES):
                     share = least_share(replicas)
             drill.measure(seconds_until_shared=time.monotonic() - ready, least_share=share)
             stack.scale("worker", 1)

@@ -24,7 +24,7 @@ def test_slow_warmup(drill: Drill) -> None:
         drill.hold(3)
     drill.until_ready("worker")
     drill.go(0.5)
-    ready = drill.watches["worker"].tracks["/readyz"].first("200") or 0.0
+    ready = found.at if (found := drill.watches["worker"].tracks["/readyz"].first("200")) else 0.0
     served = [row for row in drill.finish() if row.ok and row.done and row.done < ready - 0.2]
     drill.expect("nobody meets it cold", not served, f"{len(served)} requests were served before it was ready")
     drill.measure(ready_after=ready - drill.begin)

@@ -1,6 +1,5 @@
 """Postgres and Redis lost: stopped, hung, restarted."""
 
-import http.client
 import socket
 import struct
 import time
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from drills.drill import Drill
 from drills.ledger import kind
 from stack import Part
+from stack.http import ask
 
 SEEN = 1.5  # seconds until a health sample of every second has seen that it is back, if the last was answered
 HEALTHY = 5.0  # seconds; a sample that hangs is given up after its limit
@@ -53,12 +53,7 @@ def answers(url: str) -> bool:
 
 def seen_healthy(drill: Drill, part: Part) -> bool:
     """Whether the api says so."""
-    connection = http.client.HTTPConnection(*drill.address("api"), timeout=2)
-    try:
-        connection.request("GET", f"/readyz/{RESOURCES[part]}")
-        return connection.getresponse().status == 200
-    finally:
-        connection.close()
+    return ask(f"{drill.stack.url('api')}/readyz/{RESOURCES[part]}", timeout=2).status == 200
 
 
 def embeddings(drill: Drill) -> None:

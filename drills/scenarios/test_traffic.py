@@ -1,9 +1,6 @@
 """Restarts under load, overload, and clients that leave."""
 
-import http.client
-import json
 import time
-from urllib.parse import urlsplit
 
 from drills.drill import Drill
 from drills.ledger import kind
@@ -11,6 +8,7 @@ from drills.requests import TOKENS
 from loadtest.openloop import Stream
 from loadtest.percentiles import percentile
 from stack import Part
+from stack.http import FAILURES, ask
 
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second
@@ -33,15 +31,10 @@ def roll(drill: Drill, part: Part) -> None:
 
 def age(url: str) -> float:
     """Seconds since the process that answers for a service began; infinite if none does."""
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=2)
     try:
-        connection.request("GET", "/startupz")
-        return float(json.loads(connection.getresponse().read())["elapsed_seconds"])
-    except (OSError, http.client.HTTPException):
+        return float(ask(f"{url}/startupz", timeout=2).json()["elapsed_seconds"])
+    except FAILURES:
         return float("inf")
-    finally:
-        connection.close()
 
 
 def test_rolling_restart_api(drill: Drill) -> None:

@@ -12,6 +12,7 @@ from drills.result import Result
 from drills.row import STEADY, Control, Probes, Row
 from drills.watch import Watch
 from loadtest.openloop import Row as Request
+from stack.prober import Look
 
 RESET: dict[str, Any] = {"status": None, "error": "reset"}
 REFUSED: dict[str, Any] = {"status": 503, "code": "overloaded"}
@@ -29,8 +30,8 @@ def watched(**answers: list[str]) -> Watch:
     watch = Watch(lambda: "http://127.0.0.1:1")
     for path, track in watch.tracks.items():
         for at, answer in enumerate(answers.get(path.strip("/"), ["200"])):
-            track.note(100.0 + at, answer)
-    watch.phase.note(100.0, "ready")
+            track.note(Look(100.0 + at, answer))
+    watch.phase.note(Look(100.0, "ready"))
     watch.first_pids = watch.pids = {1}
     return watch
 

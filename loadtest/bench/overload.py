@@ -10,20 +10,20 @@ import os
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from itertools import takewhile
 
 import uvloop
 
 from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.open_loop import OpenLoop, Sent
-from loadtest.bench.probes import PROBES, Probes, wait_for_queue
+from loadtest.bench.probes import Queue, probes, wait_for_queue
 from loadtest.bench.reference import Reference, run_ask_all
 from loadtest.bench.trial import Capacity, capacity, fresh, keep, mean_of
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.openloop.schedule import Poisson
 from loadtest.openloop.verdict import LATE
 from loadtest.percentiles import percentile
+from stack.prober import Prober
 
 TIMES = 10.0
 BATCH = 32
@@ -41,26 +41,27 @@ def main() -> int:
         able = capacity(running.port)
         rate = TIMES * able.texts_per_s / BATCH
         print(f"{rate:.0f} requests/s of {BATCH} texts for {seconds:g} s", flush=True)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            sent, probes, cpu = runner.run(_overload(running.port, rate, seconds))
+        with (
+            probes(running.port) as prober,
+            Queue(running.port) as queue,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            sent, cpu = runner.run(_overload(running.port, rate, seconds))
         left, _ = wait_for_queue(running.port, 0, EMPTY_SECONDS)
         # Before and after: a machine's speed may change by a third within a minute.
         able = mean_of(able, capacity(running.port))
     keep("overload", map(_row, sent))
     print(f"answers: {dict(Counter(each.outcome for each in sent))}; the load generator used {cpu:.0%} of one CPU")
-    return conclude([*_bounds(sent, able, probes), *_probe_bounds(probes), *_identity(sent, reference), _empty(left)])
+    return conclude(
+        [*_bounds(sent, able, queue.tokens), *_probe_bounds(prober), *_identity(sent, reference), _empty(left)]
+    )
 
 
-async def _overload(port: int, rate: float, seconds: float) -> tuple[list[Sent], Probes, float]:
-    probes, load = Probes(port), OpenLoop(port, BATCH)
-    watching = asyncio.create_task(probes.watch())
+async def _overload(port: int, rate: float, seconds: float) -> tuple[list[Sent], float]:
+    load = OpenLoop(port, BATCH)
     began, used = time.perf_counter(), time.process_time()
     await load.run(takewhile(lambda at: at < seconds, Poisson(rate, seed=1).offsets()))
-    cpu = (time.process_time() - used) / (time.perf_counter() - began)
-    watching.cancel()
-    with suppress(asyncio.CancelledError):
-        await watching  # raises if a watch ended before
-    return load.sent, probes, cpu
+    return load.sent, (time.process_time() - used) / (time.perf_counter() - began)
 
 
 def _row(each: Sent) -> dict[str, object]:
@@ -74,11 +75,11 @@ def _row(each: Sent) -> dict[str, object]:
     }
 
 
-def _bounds(sent: list[Sent], able: Capacity, probes: Probes) -> list[Bound]:
+def _bounds(sent: list[Sent], able: Capacity, tokens: list[float]) -> list[Bound]:
     accepted = [each for each in sent if each.outcome == "200"]
     refused = [each for each in sent if each.outcome == "503"]
     silent = [each for each in refused if each.answer and not each.answer.headers.get("retry-after", "").isdecimal()]
-    most = max(probes.queue, default=0.0)
+    most = max(tokens, default=0.0)
     waiting = most / able.tokens_per_s
     span = max(each.at for each in sent)
     print(f"queue: at most {most:,.0f} tokens, {waiting:.2f} s of work")
@@ -97,12 +98,13 @@ def _p99(sent: list[Sent]) -> float:
     return percentile([each.seconds for each in sent] or [float("inf")], 99)
 
 
-def _probe_bounds(probes: Probes) -> list[Bound]:
+def _probe_bounds(prober: Prober) -> list[Bound]:
     bounds = []
-    for probe in PROBES:
-        outcomes = probes.outcomes[probe]
-        bounds.append(Bound(f"{probe}, not 200", outcomes.total() - outcomes["200"], "=", 0))
-        bounds.append(Bound(f"{probe}, p99 ms", percentile(probes.seconds[probe], 99) * 1000, "≤", 100))
+    for probe, track in prober.tracks.items():
+        bounds.append(Bound(f"{probe}, not 200", sum(look.value != "200" for look in track.looks), "=", 0))
+        bounds.append(
+            Bound(f"{probe}, p99 ms", percentile([look.seconds for look in track.looks], 99) * 1000, "≤", 100)
+        )
     return bounds
 
 

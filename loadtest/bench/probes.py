@@ -1,63 +1,36 @@
-"""Asks the probes again and again, each time on a fresh connection, as a kubelet does; and samples the queue."""
+"""The probes of a worker, asked every 100 ms while it is under load, and its queue."""
 
-import asyncio
 import time
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 
-from loadtest.bench.connection import HOST, Connection
-from loadtest.bench.metrics import counter
+from loadtest.bench.metrics import counter, samples
 from stack import StackError, until
+from stack.ports import HOST
+from stack.prober import Look, Prober
 
 PROBES = ("/livez", "/readyz")
-PROBE_INTERVAL = 0.1  # seconds
-QUEUE_INTERVAL = 0.5
 PROBE_SECONDS = 5.0
+QUEUE_PERIOD = 0.5  # seconds
 QUEUE = "worker_queue_tokens"
 
 
-@dataclass
-class Probes:
-    """Outcomes and seconds by probe, and the queue's tokens at each look, until `watch` is cancelled."""
+def probes(port: int) -> Prober:
+    """Asks `PROBES`."""
+    return Prober(f"http://{HOST}:{port}", PROBES, timeout=PROBE_SECONDS)
 
-    port: int
-    outcomes: dict[str, Counter[str]] = field(default_factory=lambda: {probe: Counter() for probe in PROBES})
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {probe: [] for probe in PROBES})
-    queue: list[float] = field(default_factory=list)
 
-    async def watch(self) -> None:
-        """For ever."""
-        async with asyncio.TaskGroup() as group:
-            for probe in PROBES:
-                group.create_task(self._watch(probe))
-            group.create_task(self._watch_queue())
+class Queue(Prober):
+    """`tokens` has how many waited at each look."""
 
-    async def _watch(self, probe: str) -> None:
-        while True:
-            began = time.perf_counter()
-            try:
-                async with asyncio.timeout(PROBE_SECONDS):
-                    outcome = await self._ask(probe)
-            except (OSError, TimeoutError) as error:
-                outcome = type(error).__name__
-            self.outcomes[probe][outcome] += 1
-            self.seconds[probe].append(time.perf_counter() - began)
-            await asyncio.sleep(PROBE_INTERVAL)
+    def __init__(self, port: int) -> None:
+        super().__init__(f"http://{HOST}:{port}", ["/metrics"], QUEUE_PERIOD, PROBE_SECONDS)
+        self.tokens: list[float] = []
 
-    async def _ask(self, probe: str) -> str:
-        connection = await Connection.open(self.port)
-        try:
-            answer = await connection.exchange(f"GET {probe} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
-        finally:
-            connection.close()
-        return str(answer.status)
-
-    async def _watch_queue(self) -> None:
-        while True:
-            with suppress(OSError):  # /metrics has no time limit to keep
-                self.queue.append(await asyncio.to_thread(counter, self.port, QUEUE))
-            await asyncio.sleep(QUEUE_INTERVAL)
+    def note(self, path: str, look: Look, body: bytes) -> None:
+        """See `Prober.note`. /metrics has no time limit to keep."""
+        super().note(path, look, body)
+        if body:
+            self.tokens.append(sum(samples(body.decode(), QUEUE).values()))
 
 
 def wait_for_queue(port: int, tokens_at_most: float, limit: float) -> tuple[float, float]:

@@ -1,12 +1,12 @@
 """When does a server answer its first embedding?"""
 
-import http.client
 import time
 from collections.abc import Callable
 
-from loadtest.bench.connection import HOST
 from loadtest.bench.dialects import Dialect
 from stack import until
+from stack.http import ask
+from stack.ports import HOST
 
 INTERVAL = 0.01  # seconds between two attempts; each costs the starting server about 0.3 ms
 LIMIT = 120.0  # seconds
@@ -21,21 +21,9 @@ def first_embedding(port: int, dialect: Dialect, check: Callable[[], None]) -> f
 
     def embedded() -> float:
         check()
-        if (status := _post(port, dialect)) != 200:
+        url, body = f"http://{HOST}:{port}{dialect.path}", dialect.body(["ready"])
+        if (status := ask(url, "POST", body, LIMIT, {"Accept": dialect.accept}).status) != 200:
             raise ConnectionError(f"it answered {status}")
         return time.perf_counter()
 
     return until(embedded, LIMIT, "an embedding", interval=INTERVAL)
-
-
-def _post(port: int, dialect: Dialect) -> int:
-    connection = http.client.HTTPConnection(HOST, port, timeout=LIMIT)
-    try:
-        head, _, content = dialect.request(["ready"]).partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
-        connection.request("POST", dialect.path, content, fields)
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    finally:
-        connection.close()

@@ -17,7 +17,7 @@ import psutil
 import uvloop
 
 from loadtest.bench.ending import end_cleanly_on_sigterm
-from loadtest.bench.probes import Probes
+from loadtest.bench.probes import probes
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.fuzz import slow
 from loadtest.fuzz.cases import Scenario
@@ -88,24 +88,22 @@ async def memory_after(stack: EmbeddedStack, part: Part, reports: Sequence[Repor
 async def fuzz(stack: EmbeddedStack, part: Part, messages: int, cases: int, seed: int) -> list[Bound]:
     """Everything for one service, its probes watched."""
     port, before = stack.site.ports[part], stack.pids(part)
-    probes, done = Probes(port), asyncio.Event()
-    watching = asyncio.create_task(probes.watch())
-    holding = asyncio.create_task(slow.hold(port, part, done))
-    reports = Report(), Report()
-    settling = asyncio.create_task(memory_after(stack, part, reports, SETTLED * (messages + cases)))
-    await asyncio.gather(
-        send_bytes(port, Maker(part, seed), messages, reports[0]),
-        send_cases(stack.url(part), cases, seed, reports[1]),
-    )
-    growth = memory(stack, part) / await settling
-    done.set()
-    held = await holding
-    watching.cancel()
+    reports, done = (Report(), Report()), asyncio.Event()
+    with probes(port) as prober:
+        holding = asyncio.create_task(slow.hold(port, part, done))
+        settling = asyncio.create_task(memory_after(stack, part, reports, SETTLED * (messages + cases)))
+        await asyncio.gather(
+            send_bytes(port, Maker(part, seed), messages, reports[0]),
+            send_cases(stack.url(part), cases, seed, reports[1]),
+        )
+        growth = memory(stack, part) / await settling
+        done.set()
+        held = await holding
     for report in reports:
         report.show(part)
     for kind, (_, longest) in held.items():
         print(f"{part}: {slow.CONNECTIONS // len(held)} connections with {kind}: open for {longest:.1f} s at most")
-    unsound = sum(count for outcomes in probes.outcomes.values() for name, count in outcomes.items() if name != "200")
+    unsound = sum(look.value != "200" for track in prober.tracks.values() for look in track.looks)
     wrong = sum(len(report.wrong) for report in reports)
     return [
         Bound(f"{part}: messages sent", reports[0].sent.total(), "=", messages),

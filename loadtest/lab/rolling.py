@@ -1,6 +1,5 @@
 """A rolling restart of one of two processes while people come: what it costs them."""
 
-import json
 import os
 import signal
 import time
@@ -16,7 +15,7 @@ from loadtest.lab.users import TIMEOUT
 from loadtest.openloop import Background, Plan, Poisson, Row, Stream
 from loadtest.percentiles import percentile
 from stack import Stack, until
-from stack.health import fetch
+from stack.http import ask
 
 PROCESSES = 2
 DRAIN_SECONDS = "2"
@@ -71,8 +70,8 @@ def _plan(url: str) -> Plan:
 
 
 def _ready(stack: Stack) -> int:
-    _, body = fetch(f"{stack.own_url('worker')}/startupz")
-    return sum(process["phase"] == "ready" for process in json.loads(body)["processes"])
+    processes = ask(f"{stack.own_url('worker')}/startupz").json()["processes"]
+    return sum(process["phase"] == "ready" for process in processes)
 
 
 def _quote(rows: Sequence[Row]) -> list[float]:

@@ -13,7 +13,7 @@ from loadtest.lab.birth import created
 from loadtest.lab.measurement import PHASES, Trial
 from loadtest.lab.others import Others
 from loadtest.lab.page_cache import drop_page_cache
-from loadtest.lab.probes import StartProbes
+from loadtest.lab.probes import StartProbes, first_accept
 from loadtest.lab.shapes import Asker
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import Strategy
@@ -68,12 +68,12 @@ def started(stack: Stack, strategy: Strategy, *beside: int) -> Iterator[Started]
         pids = stack.pids("worker") if stack.local else []
         others = Others([*pids, *beside])  # what an engine does before exec, to make a container, is no disturbance
         exec_time = (created(pids[0]) if pids else None) or called
-        with StartProbes(stack.own_url("worker")) as probes:
+        with StartProbes(stack.own_url("worker")) as probes, first_accept(stack.own_url("worker")) as accepted:
             what, interval = f"start by strategy {strategy.name}", LOOK if stack.local else LOOK_ELSEWHERE
             until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval=interval)
         # What accepts first is not the worker where a port-forward leads to it.
-        seen = {event: when for event, when in probes.seen.items() if stack.local or event != "accept"}
-        yield Started(exec_time, seen, others, beside)
+        accept = {"accept": accepted[0]} if stack.local and accepted else {}
+        yield Started(exec_time, {**probes.seen, **accept}, others, beside)
     finally:
         stack.stop("worker")
 

@@ -11,7 +11,7 @@ import pytest
 
 from stack import EmbeddedStack, free_ports
 from stack.environment import above, inherited
-from stack.health import fetch
+from stack.http import ask
 from stack.ports import VARIABLES
 from stack.site import REPOSITORY
 
@@ -63,7 +63,7 @@ def test_up_works_in_anybody_s_shell(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         for part in ("api", "worker"):
             url = f"http://127.0.0.1:{stack.site.ports[part]}"
-            assert fetch(f"{url}/readyz")[0] == 200
+            assert ask(f"{url}/readyz").status == 200
             assert len(stack.pids(part)) == 3
             assert " DEBUG " in stack.logs(part)
             assert WISHES.items() <= psutil.Process(stack.pids(part)[0]).environ().items()

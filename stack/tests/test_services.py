@@ -12,7 +12,8 @@ import pytest
 
 from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, until
 from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
-from stack.health import describe, fetch
+from stack.health import describe
+from stack.http import ask
 from stack.ports import VARIABLES
 from stack.services import service_environment
 from stack.site import REPOSITORY
@@ -47,15 +48,15 @@ def cli(stack: EmbeddedStack, *arguments: str) -> tuple[int, str]:
 
 def test_up_returns_when_both_services_are_ready(whole: EmbeddedStack) -> None:
     """After it, the first request of a client is served."""
-    assert [fetch(f"{whole.url(part)}/readyz")[0] for part in SERVICES] == [200, 200]
+    assert [ask(f"{whole.url(part)}/readyz").status for part in SERVICES] == [200, 200]
     assert all(status.ready for status in whole.status())
 
 
 def test_the_api_finds_everything_it_needs(whole: EmbeddedStack) -> None:
     """It was given the addresses and passwords of the others, and a migrated database."""
-    status, body = fetch(f"{whole.url('api')}/readyz?verbose")
-    assert status == 200
-    checks = [line.split()[0] for line in body.decode().splitlines() if line.startswith("[")]
+    answer = ask(f"{whole.url('api')}/readyz?verbose")
+    assert answer.status == 200
+    checks = [line.split()[0] for line in answer.body.decode().splitlines() if line.startswith("[")]
     assert sorted(checks) == ["[+]lifecycle", "[+]postgres", "[+]redis", "[+]worker"]
 
 
@@ -82,10 +83,10 @@ def test_a_paused_service_hangs_and_goes_on(whole: EmbeddedStack) -> None:
     whole.pause("worker")
     try:
         with pytest.raises(TimeoutError):
-            fetch(f"{whole.url('worker')}/livez")
+            ask(f"{whole.url('worker')}/livez")
     finally:
         whole.resume("worker")
-    assert fetch(f"{whole.url('worker')}/livez")[0] == 200
+    assert ask(f"{whole.url('worker')}/livez").status == 200
 
 
 def test_the_command_line_reaches_each_part(whole: EmbeddedStack) -> None:

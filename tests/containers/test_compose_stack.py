@@ -12,7 +12,7 @@ import pytest
 
 from stack import ComposeStack, Part, PartStatus, StackError, free_ports, until
 from stack.docker import docker
-from stack.health import fetch
+from stack.http import ask
 from stack.pgserver import psql
 from stack.ports import HOST
 from tests.containers.helpers import discarded
@@ -78,7 +78,7 @@ def test_a_parts_own_address_is_past_the_front_door(stack: ComposeStack) -> None
     """It is another than the published one, and answers; a container that is stopped has none."""
     own = stack.own_url("worker")
     assert own != stack.url("worker")
-    assert fetch(f"{own}/livez")[0] == 200
+    assert ask(f"{own}/livez").status == 200
     stack.stop("worker")
     try:
         with pytest.raises(StackError, match="worker has no address"):
@@ -136,7 +136,7 @@ def test_a_paused_service_hangs_behind_the_front_door(stack: ComposeStack) -> No
     stack.pause("worker")
     try:
         with pytest.raises(TimeoutError):
-            fetch(f"{stack.url('worker')}/livez")
+            ask(f"{stack.url('worker')}/livez")
     finally:
         stack.resume("worker")
     until(lambda: state(stack, "worker").ready, 10, "worker after the pause")

@@ -6,7 +6,7 @@ from signal import SIGKILL
 import pytest
 
 from stack import ComposeStack, EmbeddedStack, Stack, StackError, free_ports, until
-from stack.health import fetch
+from stack.http import ask
 from tests.harness import Watch
 
 KINDS = [
@@ -31,7 +31,7 @@ def worker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def status(url: str) -> int:
     """Of `/readyz`, 0 when there is no answer."""
     try:
-        return fetch(f"{url}/readyz")[0]
+        return ask(f"{url}/readyz").status
     except OSError:
         return 0
 

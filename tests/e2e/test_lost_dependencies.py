@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from stack import Part, Stack, until
-from tests.harness import Answer, Gunicorn, Watch
+from stack.http import Answer
+from tests.harness import Gunicorn, Watch
 from tests.harness.gunicorn import REPOSITORY
 
 SLOW = 1.0  # seconds; the default time-out of a Kubernetes probe

@@ -11,9 +11,10 @@ from typing import Self
 
 import psutil
 
+from stack.http import Answer
 from stack.port_claims import free_ports
 from stack.waiting import until
-from tests.harness.http import Answer, get, outcome
+from tests.harness.http import get, outcome
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

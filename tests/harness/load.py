@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from stack.http import Answer, exchange
 from stack.waiting import until
-from tests.harness.http import Answer, exchange, outcome
+from tests.harness.http import outcome
 
 KEPT_SECONDS = 1.0  # below the worker's 1.5 to 3 s (CONNECTION_MAX_AGE): the drain alone tells these clients to leave
 READINESS_PERIOD = 0.02  # seconds; a load balancer looks less often, but acts on the same answer

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from stack import until
-from tests.harness.http import exchange
+from stack.http import exchange
 from tests.harness.sample import Start, World
 
 CLIENTS = 8

@@ -8,8 +8,8 @@ import signal
 import pytest
 
 from stack import until
+from stack.http import exchange
 from tests.harness import Gunicorn, Watch, outcome
-from tests.harness.http import exchange
 from tests.harness.sample import Start, World
 
 

@@ -8,8 +8,9 @@ import psutil
 import pytest
 
 from stack import until
+from stack.http import exchange
 from tests.harness import Gunicorn, Load, Watch
-from tests.harness.http import exchange, outcome
+from tests.harness.http import outcome
 from tests.harness.sample import Start, World
 
 REQUESTS = 5000

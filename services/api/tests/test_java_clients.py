@@ -7,8 +7,8 @@ import pytest
 
 from services.api.tests.conftest import MODEL
 from stack import EmbeddedStack
+from stack.http import exchange
 from stack.interface import Part
-from tests.harness.http import exchange
 
 OFFER = {
     "Connection": "Upgrade, HTTP2-Settings",

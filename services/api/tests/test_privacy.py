@@ -9,9 +9,9 @@ from redis import Redis
 from services.api.tests.conftest import MODEL
 from services.api.tests.helpers.databases import own_database, sql
 from stack import EmbeddedStack
+from stack.http import Answer
 from stack.site import REPOSITORY
 from tests.harness.gunicorn import Gunicorn
-from tests.harness.http import Answer
 
 CANARY, ID = "canary7f3a", "idcanary7f3a"
 DOCUMENT = {"id": ID, "text": f"{CANARY} text", "metadata": {CANARY: [CANARY]}}
