@@ -1,6 +1,8 @@
 """Every overlay and combination renders, is valid for Kubernetes, and obeys the rules; a control breaks its own."""
 
 import shutil
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import kubernetes_validate
@@ -24,6 +26,15 @@ BROKEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def schemas() -> Iterator[None]:
+    """Kept: `validate` reads all definitions of a version again for each object, which takes 46 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield
+
+
+@pytest.mark.usefixtures("schemas")
 @pytest.mark.parametrize("name", kustomizations())
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_valid(name: str, version: str) -> None:
