@@ -44,8 +44,8 @@ images: install  ## Build the images of both services (done by up when needed)
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
 
-test: artifact  ## Run every test
-	$(RUN) -m pytest
+test: artifact  ## Run every test (MARKS="not engine": those without containers)
+	$(RUN) -m pytest $(if $(MARKS),-m "$(MARKS)")
 
 test-python: install  ## The tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
 	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
