@@ -10,6 +10,7 @@ import os
 from collections.abc import Coroutine
 from typing import Any
 
+from warmstart.lifecycle import place
 from warmstart.lifecycle.phase import Phase
 from warmstart.pod import gunicorn, process
 
@@ -34,14 +35,14 @@ def nothing_is_fatal() -> None:
     """What waiting can't heal is waited for."""
     from warmstart.lifecycle import supervisor
 
-    supervisor.Fatal = ZeroDivisionError  # type: ignore[assignment,attr-defined]
+    supervisor.HOPELESS = ()  # type: ignore[attr-defined]
 
 
 def everything_is_fatal() -> None:
     """A dependency that is missing at first is not waited for."""
     from warmstart.lifecycle import supervisor
 
-    supervisor.Fatal = Exception  # type: ignore[assignment,attr-defined]
+    supervisor.HOPELESS = (Exception,)  # type: ignore[attr-defined]
 
 
 def no_leaving() -> None:
@@ -59,7 +60,7 @@ def no_drain() -> None:
     from warmstart.lifecycle import lifespan as lifecycle
 
     async def leave(self: lifecycle.Lifecycle, phase: Phase) -> None:
-        process.leave(0)
+        place.leave(0)
 
     lifecycle.Lifecycle._drain = leave  # type: ignore[method-assign]
 

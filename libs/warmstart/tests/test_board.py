@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from warmstart.lifecycle.phase import Phase
-from warmstart.pod.board import SLOT_BYTES, Board, Entry
+from warmstart.lifecycle.place import Entry
+from warmstart.pod.board import SLOT_BYTES, Board
 
 
 def test_a_forked_process_writes_what_its_parent_reads() -> None:

@@ -274,24 +274,6 @@ def test_without_its_lifespan_nothing_is_ready() -> None:
     assert [client.get(path).status_code for path in ("/readyz", "/startupz", "/use")] == [503, 503, 503]
 
 
-@pytest.mark.parametrize(
-    ("resources", "message"),
-    [
-        ((Resource("a", opener([], "a")), Resource("a", opener([], "a"))), "unique"),
-        ((Resource("ready", opener([], "a")),), "unique"),
-        ((Resource("a", opener([], "a"), after=("b",)),), "unknown"),
-        (
-            (Resource("a", opener([], "a"), after=("b",)), Resource("b", opener([], "b"), after=("a",))),
-            "each other",
-        ),
-    ],
-)
-def test_declarations_that_make_no_sense(resources: tuple[Resource[Any], ...], message: str) -> None:
-    """Repeated or reserved names, unknown predecessors and cycles are refused before anything opens."""
-    with pytest.raises(ValueError, match=message), TestClient(application(*resources)):
-        pass
-
-
 def test_a_missing_optional_resource_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     """However often it is tried, it gets a line when it fails first, and one when the reason changes."""
     why = ["refused"]

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from warmstart import Lifecycle, Resource, ServiceSettings
 from warmstart.lifecycle.health import HealthSampler, Verdict
+from warmstart.lifecycle.health import reason as reason_of
 
 LIMIT = 0.05  # seconds
 
@@ -60,7 +61,8 @@ def test_a_bad_sample_is_told_and_forgotten(check: Callable[[object], Awaitable[
 
         closing = asyncio.create_task(asyncio.Event().wait())
         sampler = HealthSampler(each_in_turn, "value", LIMIT)
-        return [await sampler.sample(closing) for _ in range(5)]
+        errors = [await sampler.sample(closing) for _ in range(5)]
+        return [reason_of(error) if error else None for error in errors]
 
     assert asyncio.run(scenario(), debug=False) == [reason, reason, None, reason, None]
 
@@ -68,7 +70,7 @@ def test_a_bad_sample_is_told_and_forgotten(check: Callable[[object], Awaitable[
 def test_a_sample_ends_when_the_resource_closes() -> None:
     """Closing does not wait for the limit of a sample under way."""
 
-    async def scenario() -> str | None:
+    async def scenario() -> BaseException | None:
         closing = asyncio.create_task(asyncio.sleep(0))
         return await asyncio.wait_for(HealthSampler(hang, "value", 3600).sample(closing), 10)
 
@@ -90,7 +92,7 @@ BAD, GOOD = "no answer within 1 s", None
 def test_one_bad_sample_says_little(samples: list[str | None], unhealthy: list[bool]) -> None:
     """Two in a row make a resource unhealthy, as patient as a readiness probe; one good one makes it healthy."""
     verdict = Verdict()
-    assert [bool(verdict.add(each)) for each in samples] == unhealthy
+    assert [bool(verdict.add(TimeoutError(each) if each else None)) for each in samples] == unhealthy
 
 
 def test_a_slow_sample_refuses_no_request() -> None:

@@ -14,9 +14,7 @@ from worker.executor import DaemonExecutor
 @pytest.fixture
 def switches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that every call of an executor obeys."""
-    switches = Switches()
-    switches.over((), tmp_path / "faults")
-    monkeypatch.setattr(executor, "before_call", switches.hold_call)
+    monkeypatch.setattr(executor, "before_call", Switches(tmp_path / "faults").hold_call)
     return tmp_path / "faults"
 
 

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from warmstart.lifecycle.resources import Resource
+from warmstart.settings.service import ServiceSettings
 
 log = logging.getLogger("warmstart.faults")
 
+BROKEN = "a fault switch makes it fail"
 LOOK = 0.05  # seconds between two looks at the file
 
 
@@ -39,18 +40,21 @@ class Faults(BaseModel):
 
 
 class Switches:
-    """The file, and what this process knows of it."""
+    """The file, and what this process knows of it; a plug-in of the lifecycle."""
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path | None) -> None:
         self.now = Faults()  # as of the last look
-        self._file: Path | None = None
+        self._file = file
         self._leak = b""
         self._complaint = ""
 
-    def over(self, resources: Sequence[Resource[Any]], file: Path | None) -> tuple[Resource[Any], ...]:
+    def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
         """The same resources under these switches, and one more that starts as they say."""
-        self._file = file
         return Resource("faults", self._open), *(self._checked(each) for each in resources)
+
+    def unready(self) -> str | None:
+        """Why the pod is not ready."""
+        return BROKEN if self.now.unready else None
 
     def read(self) -> Faults:
         """What the file says now."""
@@ -72,10 +76,10 @@ class Switches:
         while self._file and (left := began + self.read().slow_calls.get(thread, 0) - time.monotonic()) > 0:
             time.sleep(min(LOOK, left))
         if self._file and thread in self.read().failing_calls:
-            raise RuntimeError("a fault switch makes it fail")
+            raise RuntimeError(BROKEN)
 
     @asynccontextmanager
-    async def _open(self, app: FastAPI) -> AsyncIterator[None]:
+    async def _open(self, _: object) -> AsyncIterator[None]:
         log.warning("FAULTS_ENABLED: this process obeys %s", self._file)
         watching = asyncio.create_task(self._watch())
         try:
@@ -83,7 +87,7 @@ class Switches:
             while time.monotonic() - began < self.read().slow_warmup:  # noqa: ASYNC110 - a file can't wake us
                 await asyncio.sleep(LOOK)
             if self.now.failing_warmup:
-                raise RuntimeError("a fault switch makes it fail")
+                raise RuntimeError(BROKEN)
             yield
         finally:
             watching.cancel()
@@ -103,11 +107,13 @@ class Switches:
     def _checked(self, resource: Resource[Any]) -> Resource[Any]:
         async def check(value: object) -> None:
             if resource.name in self.now.failing_checks:
-                raise RuntimeError("a fault switch makes it fail")
+                raise RuntimeError(BROKEN)
             if resource.check:
                 await resource.check(value)
 
         return replace(resource, check=check)
 
 
-SWITCHES = Switches()  # of this process
+def switches(settings: ServiceSettings) -> list[Switches]:
+    """For `Lifecycle(…, plugins=switches(settings))`: none unless FAULTS_ENABLED."""
+    return [Switches(settings.faults_file)] if settings.faults_enabled else []

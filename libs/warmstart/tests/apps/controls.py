@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from warmstart import Resource
 from warmstart.http import access, gate
-from warmstart.lifecycle import health, supervisor
+from warmstart.lifecycle import background, health, place, supervisor
 from warmstart.lifecycle import lifespan as lifecycle
 from warmstart.lifecycle.phase import Phase
 from warmstart.pod import process
@@ -68,8 +68,9 @@ def no_gate() -> FastAPI:
 
 def no_board() -> FastAPI:
     """Rule 5: each process answers `/readyz` for itself alone."""
-    alone = process.Process(Board(), process.current().slot, under_gunicorn=True)
-    process.current = lambda: alone
+    here = place.current()
+    assert isinstance(here, process.Process)
+    place.join(process.Process(Board(), here.slot))
     return sample.create_app()
 
 
@@ -99,7 +100,7 @@ def silent() -> FastAPI:
 
 def unsupervised() -> FastAPI:
     """Rule 6: a background task may die and nobody looks."""
-    lifecycle.Lifecycle._ended = lambda self, task: None  # type: ignore[method-assign]
+    background.Background._ended = lambda self, task, may_end: None  # type: ignore[method-assign]
     return sample.create_app()
 
 
@@ -107,7 +108,7 @@ def no_drain() -> FastAPI:
     """Rule 7: SIGTERM closes the listener at once, and nobody is told."""
 
     async def stop(self: lifecycle.Lifecycle, phase: Phase) -> None:
-        self._sigterm.proceed()
+        self.place.stop()
 
     lifecycle.Lifecycle._drain = stop  # type: ignore[method-assign]
     return sample.create_app()
@@ -148,7 +149,7 @@ def waited_check() -> FastAPI:
     """Rule 9: a health check is waited for instead of abandoned."""
 
     class Waiting(health.HealthSampler):
-        async def sample(self, closing: asyncio.Task[bool]) -> str | None:
+        async def sample(self, closing: asyncio.Task[bool]) -> BaseException | None:
             await self._check(self._value)
             return None
 

@@ -20,7 +20,9 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install
-from warmstart.pod import process
+from warmstart.faults import switches
+from warmstart.lifecycle import place
+from warmstart.pod.process import Process
 
 log = logging.getLogger("sample")
 
@@ -63,7 +65,8 @@ async def open_model(app: FastAPI) -> AsyncIterator[Path]:
     if content == "altered":
         raise Fatal("weights altered")
     # Processes of one pod become ready one after the other.
-    stagger = float(os.environ.get("STAGGER", "0")) * process.current().slot
+    here = place.current()
+    stagger = float(os.environ.get("STAGGER", "0")) * (here.slot if isinstance(here, Process) else 0)
     loop, loaded = asyncio.get_running_loop(), asyncio.Event()
 
     def load() -> None:
@@ -116,7 +119,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, RESOURCES, settings) as lifecycle:
+        async with Lifecycle(app, RESOURCES, settings, plugins=switches(settings)) as lifecycle:
             if os.environ.get("BACKGROUND"):
                 _ = lifecycle.spawn("watcher", die)
             yield

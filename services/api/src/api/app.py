@@ -16,6 +16,7 @@ from api.routes import documents, embeddings, models, page, search
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
 from warmstart import Lifecycle, Resource, install
+from warmstart.faults import switches
 from warmstart.http.errors import error_responses
 
 
@@ -28,7 +29,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, settings):
+        async with Lifecycle(app, resources, settings, plugins=switches(settings)):
             yield
 
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from warmstart import Lifecycle, Resource, install
-from warmstart.faults import SWITCHES
+from warmstart.faults import switches
 from worker import __version__, executor
 from worker.resources import RESOURCES
 from worker.routes import router
@@ -17,12 +17,13 @@ from worker.settings import WorkerSettings
 def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource[Any]] = RESOURCES) -> FastAPI:
     """The application. In a unit test, other `resources` stand in for the model."""
     settings = settings or WorkerSettings()
-    if settings.faults_enabled:
-        executor.before_call = SWITCHES.hold_call
+    plugins = switches(settings)
+    for each in plugins:
+        executor.before_call = each.hold_call
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, settings):
+        async with Lifecycle(app, resources, settings, plugins=plugins):
             yield
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)

@@ -76,7 +76,6 @@ async def livez() -> str:
 @router.get("/startupz", response_model=StartupReport, responses={503: {"model": StartupReport}})
 async def startupz(lifecycle: Running) -> JSONResponse:
     """503 until the pod's first readiness, then 200 for good."""
-    board = lifecycle.process.board
     report = StartupReport(
         phase=lifecycle.phase,
         elapsed_seconds=round(lifecycle.elapsed_seconds, 3),
@@ -92,9 +91,9 @@ async def startupz(lifecycle: Running) -> JSONResponse:
             )
             for name, each in lifecycle.supervisors.items()
         ],
-        processes=[ProcessReport(pid=entry.pid, phase=entry.phase) for entry in board.entries()],
+        processes=[ProcessReport(pid=entry.pid, phase=entry.phase) for entry in lifecycle.place.entries()],
     )
-    return JSONResponse(report.model_dump(mode="json"), 200 if board.first_ready else 503)
+    return JSONResponse(report.model_dump(mode="json"), 200 if lifecycle.place.first_ready else 503)
 
 
 @router.get("/readyz", response_class=PlainTextResponse, responses=_READYZ)

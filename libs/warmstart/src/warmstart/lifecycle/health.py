@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from warmstart.errors import DependencyUnavailable, ServiceError
+from warmstart.lifecycle.fatal import HOPELESS, Fatal
 
 PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
 
@@ -22,23 +23,23 @@ class HealthSampler:
         self._check = check
         self._value = value
         self._limit = limit
-        self._abandoned: deque[asyncio.Task[str | None]] = deque(maxlen=10)  # the event loop's reference is weak
+        self._abandoned: deque[asyncio.Task[Exception | None]] = deque(maxlen=10)  # the event loop's reference is weak
 
-    async def sample(self, closing: asyncio.Task[Any]) -> str | None:
-        """The reason why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
+    async def sample(self, closing: asyncio.Task[Any]) -> BaseException | None:
+        """Why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
         running = asyncio.create_task(self._run())
         await asyncio.wait({running, closing}, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             running.cancel()
             self._abandoned.append(running)
-            return f"no answer within {self._limit:g} s"
-        return "the check was cancelled" if running.cancelled() else running.result()
+            return TimeoutError(f"no answer within {self._limit:g} s")
+        return RuntimeError("the check was cancelled") if running.cancelled() else running.result()
 
-    async def _run(self) -> str | None:
+    async def _run(self) -> Exception | None:
         try:
             await self._check(self._value)
         except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not healthy
-            return reason(error)
+            return error
         return None
 
 
@@ -49,15 +50,15 @@ class Verdict:
         self._failures = 0
         self._failing_since = 0.0
 
-    def add(self, why: str | None) -> str | None:
+    def add(self, error: BaseException | None) -> BaseException | None:
         """Count one sample; returns why the resource is unhealthy now, or None."""
-        if why is None:
+        if error is None:
             self._failures = 0
             return None
         if self._failures == 0:
             self._failing_since = time.monotonic()
         self._failures += 1
-        return why if self._failures >= PATIENCE else None
+        return error if self._failures >= PATIENCE else None
 
     @property
     def failing_seconds(self) -> float:
@@ -66,7 +67,7 @@ class Verdict:
 
 
 def reason(error: BaseException) -> str:
-    """One line for people: the error's first line, or its type when it has no text."""
+    """One line for people: the error's first line; its type where the text needs it, as `'weights'` of a KeyError."""
     if isinstance(error, DependencyUnavailable):
         return error.reason
     if isinstance(error, ServiceError):  # whose text begins with a status, as of an answer
@@ -76,4 +77,5 @@ def reason(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     if not text:
         return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-    return text[0]
+    mistake = isinstance(error, HOPELESS) and not isinstance(error, Fatal)
+    return f"{type(error).__name__}: {text[0]}" if mistake else text[0]

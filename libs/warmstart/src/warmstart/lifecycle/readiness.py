@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from warmstart.faults import SWITCHES
 from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.lifecycle.phase import Phase
 
@@ -30,7 +29,7 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     A resource is healthy while as many ready processes as the pod needs see it so. It gates when only this pod can lose
     it, or when it is required and the policy is `coupled`.
     """
-    entries = lifecycle.process.board.entries()
+    entries = lifecycle.place.entries()
     ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
     seen_by = ready or entries
     needed = min(lifecycle.settings.min_ready_processes, len(seen_by))
@@ -61,11 +60,11 @@ def _ready_phases(lifecycle: Lifecycle) -> Collection[Phase]:
 
 
 def _lifecycle_failure(lifecycle: Lifecycle, ready: int) -> str | None:
-    if SWITCHES.now.unready:
-        return "a fault switch makes it fail"
-    board = lifecycle.process.board
-    if not board.first_ready:
-        return f"{lifecycle.phase}: {ready} of {board.expected} processes ready"
+    for plugin in lifecycle.plugins:
+        if why := plugin.unready():
+            return why
+    if not lifecycle.place.first_ready:
+        return f"{lifecycle.phase}: {ready} of {lifecycle.place.expected} processes ready"
     if ready < lifecycle.settings.min_ready_processes:
         return f"{lifecycle.phase}: {ready} of at least {lifecycle.settings.min_ready_processes} processes ready"
     return None

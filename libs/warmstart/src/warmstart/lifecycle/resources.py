@@ -5,9 +5,17 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+from warmstart.lifecycle import mistakes
 
 T_co = TypeVar("T_co", covariant=True)  # so that resources of different types make a list of resources
+
+
+class Application(Protocol):
+    """What has resources: FastAPI, Starlette, or anything with a `state` that takes attributes."""
+
+    state: Any
 
 
 class ResourceState(StrEnum):
@@ -32,9 +40,11 @@ class Resource(Generic[T_co]):
     policy says, and when that lasts for `HEAL_TIMEOUT`, the process fails and is replaced. What several replicas share,
     as a database, must not gate: all would be unready at once, and replacing them would mend nothing.
     `describe(value)` says in a word what was opened, for `/startupz`. A required resource is retried until
-    `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later. `after`
-    names resources that are settled first. `timeout` limits one attempt, in seconds; by default nothing but
+    `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later; neither after a programming error.
+    `after` names resources that are settled first. `timeout` limits one attempt, in seconds; by default nothing but
     `STARTUP_TIMEOUT` does. Routes and background tasks get the value with its type from `Lifecycle.value(resource)`.
+
+    Raises TypeError for a declaration that can't work, naming each mistake.
     """
 
     name: str
@@ -46,21 +56,35 @@ class Resource(Generic[T_co]):
     after: tuple[str, ...] = ()
     timeout: float | None = None
 
-
-RESERVED = frozenset({"lifecycle", "ready", "settings"})
+    def __post_init__(self) -> None:
+        found = [
+            *mistakes.of_name(self.name),
+            *mistakes.of_open(self.open),
+            *mistakes.of_check(self.check, gates=self.gates),
+            *mistakes.of_describe(self.describe),
+            *mistakes.of_after(self.after),
+            *mistakes.of_timeout(self.timeout),
+            *mistakes.of_flags(gates=self.gates, required=self.required),
+        ]
+        if found:
+            raise TypeError(f"Resource({self.name!r}): {'; '.join(found)}")
 
 
 def validate(resources: Sequence[Resource[Any]]) -> None:
-    """Raise ValueError for a reserved or repeated name, an unknown one in `after`, a cycle, or a gate without check."""
-    names = [resource.name for resource in resources]
-    if len(set(names)) < len(names) or RESERVED.intersection(names):
-        raise ValueError(f"resource names must be unique and none of {sorted(RESERVED)}: {names}")
-    if unchecked := [resource.name for resource in resources if resource.gates and not resource.check]:
-        raise ValueError(f"resources gate readiness, but have no check: {unchecked}")
-    unknown = {name for resource in resources for name in resource.after} - set(names)
-    if unknown:
-        raise ValueError(f"resources come after unknown ones: {sorted(unknown)}")
+    """Raise for what one declaration can't show.
+
+    TypeError for what is no sequence of resources; ValueError for a repeated name, an unknown one in `after`, or a
+    cycle.
+    """
+    if isinstance(resources, Resource) or not all(isinstance(each, Resource) for each in resources):
+        raise TypeError(f"a lifecycle takes a sequence of Resource(…), not {resources!r}")
+    names = [each.name for each in resources]
+    if len(set(names)) < len(names):
+        raise ValueError(f"resource names must be unique: {names}")
+    for each in resources:
+        if unknown := set(each.after) - set(names):
+            raise ValueError(f"Resource({each.name!r}): it comes after unknown ones: {sorted(unknown)}")
     try:
-        TopologicalSorter({resource.name: resource.after for resource in resources}).prepare()
+        TopologicalSorter({each.name: each.after for each in resources}).prepare()
     except CycleError as error:
         raise ValueError(f"resources come after each other: {error.args[1]}") from error

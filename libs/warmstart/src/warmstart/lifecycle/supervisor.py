@@ -6,34 +6,38 @@ A context manager must be entered and left in the same task (cancel scopes), hen
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from fastapi import FastAPI
-
 from warmstart.lifecycle import backoff
-from warmstart.lifecycle.fatal import Fatal
+from warmstart.lifecycle.attempt import Attempts
+from warmstart.lifecycle.fatal import HOPELESS, speaks_for_itself
 from warmstart.lifecycle.health import HealthSampler, Verdict, reason
-from warmstart.lifecycle.resources import Resource, ResourceState
+from warmstart.lifecycle.resources import Application, Resource, ResourceState
+from warmstart.lifecycle.told import Told
 from warmstart.settings.service import ServiceSettings
 
 log = logging.getLogger("warmstart.resources")
 
 CUT_GRACE = 0.1  # seconds in which a cancelled closer may end
-SPOKEN = 5  # attempts of a required resource that get a line each; of an optional one, the first alone
-REMINDER = 600.0  # seconds between two lines of one reason: with a line an attempt a day without Redis has 57,000
+SPOKEN = 5  # lines of one reason: of a required resource, and of health that comes and goes
 
 
 class Supervisor:
-    """Holds one resource open from start to stop. `changed` is called whenever its state or health changes."""
+    """Holds one resource open from start to stop.
+
+    `changed(supervisor)` is called whenever its state or health changes, `lost(supervisor, error)` when the process
+    can't go on without it.
+    """
 
     def __init__(
         self,
         resource: Resource[Any],
-        app: FastAPI,
+        app: Application,
         settings: ServiceSettings,
         changed: Callable[["Supervisor"], None],
+        lost: Callable[["Supervisor", BaseException | None], None],
     ) -> None:
         self.resource = resource
         self.state = ResourceState.PENDING
@@ -43,12 +47,13 @@ class Supervisor:
         self.value: Any = None
         self._app = app
         self._settings = settings
-        self._changed = changed
+        self._changed, self._lost = changed, lost
         self._began = time.monotonic()
         self._opened_after: float | None = None
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._remind_at = 0.0
+        self._told, self._ups_and_downs = Told(SPOKEN if resource.required else 1), Told(SPOKEN)
+        self._traced: set[type[BaseException]] = set()
 
     @property
     def elapsed_seconds(self) -> float:
@@ -74,10 +79,9 @@ class Supervisor:
             return None
         return self.resource.describe(self.value)
 
-    def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> asyncio.Task[None]:
-        """Begin to open; the task ends at close, or raises Fatal if `give_up` and waiting can't help."""
-        self._task = asyncio.create_task(self._hold(list(after), give_up), name=f"resource {self.resource.name}")
-        return self._task
+    def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> None:
+        """Begin to open; if `give_up`, only while waiting can help."""
+        self._task = asyncio.create_task(self._supervise(list(after), give_up), name=f"resource {self.resource.name}")
 
     async def close(self, limit: float) -> None:
         """Leave the context manager, cut after `limit` seconds; never raises."""
@@ -97,80 +101,118 @@ class Supervisor:
             await asyncio.wait({task}, timeout=CUT_GRACE)
         elif self.is_open and not task.cancelled():
             if error := task.exception():
-                log.error("closing %s failed: %s", self.resource.name, reason(error))
+                log.error("closing %s failed: %s", self.resource.name, reason(error), exc_info=self._news(error))
             else:
                 log.info("closed %s in %.2f s", self.resource.name, time.monotonic() - began)
 
-    async def _hold(self, after: list["Supervisor"], give_up: bool) -> None:
+    async def _supervise(self, after: list["Supervisor"], give_up: bool) -> None:
+        """Hold it until close; before that, nothing else may end the task."""
         for other in after:
             await other.settled.wait()
+        try:
+            await self._hold(give_up)
+        except BaseException as error:
+            if self._closing.is_set() or _was_asked_to_end():
+                raise
+            self._set(ResourceState.FAILED, reason(error))
+            self._lost(self, error)
+
+    async def _hold(self, give_up: bool) -> None:
+        attempts = Attempts(self.resource, self._app)
         while True:
             async with AsyncExitStack() as stack:
                 try:
-                    await self._open(stack)
+                    await self._open(attempts, stack)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not open
-                    self._missed(error, give_up)
+                    if self._is_hopeless(error, give_up):
+                        return
+                    self._missed(error)
                 else:
                     await self._watch()
                     return
+            await attempts.ended()
             await asyncio.sleep(backoff.pause(self.attempts))
 
-    async def _open(self, stack: AsyncExitStack) -> None:
+    async def _open(self, attempts: Attempts, stack: AsyncExitStack) -> None:
         self.attempts += 1
         if self.attempts == 1:
             self._set(ResourceState.OPENING)
-        async with asyncio.timeout(self.resource.timeout):
-            self.value = await stack.enter_async_context(self.resource.open(self._app))
+        self.value = await attempts.open(stack)
         setattr(self._app.state, self.resource.name, self.value)
         self._opened_after = time.monotonic() - self._began
         log.info("opened %s in %.2f s, attempt %d", self.resource.name, self._opened_after, self.attempts)
         self._set(ResourceState.READY)
         self.settled.set()
 
-    def _missed(self, error: Exception, give_up: bool) -> None:
-        why = reason(error)
-        if isinstance(error, Fatal) and self.resource.required and give_up:
-            self._set(ResourceState.FAILED, why)
+    def _is_hopeless(self, error: Exception, give_up: bool) -> bool:
+        """Whether waiting can't help. The process fails, or goes on without what it doesn't require."""
+        if not isinstance(error, HOPELESS) or not give_up:
+            return False
+        if self.resource.required:
             raise error
-        self._report(why)
+        log.error("opening %s failed for good: %s", self.resource.name, reason(error), exc_info=self._news(error))
+        self._set(ResourceState.FAILED, reason(error))
+        self.settled.set()
+        return True
+
+    def _missed(self, error: Exception) -> None:
+        why = reason(error)
+        if self._told.is_news(why):
+            level = logging.WARNING if self.attempts == 1 else logging.INFO
+            told = ("opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
+            log.log(level, *told, exc_info=self._news(error))
         if self.resource.required:
             self._set(ResourceState.RETRYING, why)
         else:
             self._set(ResourceState.DEGRADED, why)
             self.settled.set()
 
-    def _report(self, why: str) -> None:
-        """A line for the first attempts, for a reason that is new, and rarely for one that stays."""
-        now = time.monotonic()
-        spoken = SPOKEN if self.resource.required else 1
-        if self.attempts > spoken and why == self.error and now < self._remind_at:
-            return
-        self._remind_at = now + REMINDER
-        level = logging.WARNING if self.attempts == 1 else logging.INFO
-        log.log(level, "opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
+    def _news(self, error: BaseException) -> BaseException | None:
+        """The error for its traceback, once for each type, unless its text says it all."""
+        if speaks_for_itself(error) or type(error) in self._traced:
+            return None
+        self._traced.add(type(error))
+        return error
 
     async def _watch(self) -> None:
         closing = asyncio.create_task(self._closing.wait())
-        if self.resource.check is None:
+        try:
+            if self.resource.check:
+                await self._sample(self.resource.check, closing)
             await closing
-            return
-        sampler, verdict = HealthSampler(self.resource.check, self.value, self._settings.health_timeout), Verdict()
+        finally:
+            closing.cancel()
+
+    async def _sample(self, check: Callable[[Any], Awaitable[None]], closing: asyncio.Task[Any]) -> None:
+        """Until close, or until what must heal by itself did not."""
+        sampler, verdict = HealthSampler(check, self.value, self._settings.health_timeout), Verdict()
         while not closing.done():
             await asyncio.wait({closing}, timeout=self._settings.health_interval)
-            why = verdict.add(await sampler.sample(closing))
+            error = verdict.add(await sampler.sample(closing))
             if closing.done():
                 return
-            if why and self.resource.gates and verdict.failing_seconds > self._settings.heal_timeout:
+            if error and self.resource.gates and verdict.failing_seconds > self._settings.heal_timeout:
                 # Not closed here: what is broken may hang when it is closed, and the process must be replaced.
-                self._set(ResourceState.FAILED, f"did not heal within {self._settings.heal_timeout:g} s: {why}")
-                await closing
+                why = f"did not heal within {self._settings.heal_timeout:g} s: {reason(error)}"
+                self._set(ResourceState.FAILED, why)
+                self._lost(self, error)
                 return
-            self._set(ResourceState.DEGRADED if why else ResourceState.READY, why)
+            self._sampled(error)
+
+    def _sampled(self, error: BaseException | None) -> None:
+        state, why = (ResourceState.DEGRADED, reason(error)) if error else (ResourceState.READY, None)
+        if state is not self.state and self._ups_and_downs.is_news(why or ""):
+            told = ("%s is %s%s", self.resource.name, state, f": {why}" if why else "")
+            log.warning(*told, exc_info=self._news(error) if error else None)
+        self._set(state, why)
 
     def _set(self, state: ResourceState, error: str | None = None) -> None:
-        if (state, error) == (self.state, self.error):
-            return
-        if {self.state, state} == {ResourceState.READY, ResourceState.DEGRADED}:
-            log.warning("%s is %s%s", self.resource.name, state, f": {error}" if error else "")
-        self.state, self.error = state, error
-        self._changed(self)
+        if (state, error) != (self.state, self.error):
+            self.state, self.error = state, error
+            self._changed(self)
+
+
+def _was_asked_to_end() -> bool:
+    """Whether somebody cancelled this task; an opener may also raise CancelledError by itself."""
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())

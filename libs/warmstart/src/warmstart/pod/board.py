@@ -6,15 +6,15 @@ while it writes leaves its last entry. A checksum tells readers that they were o
 """
 
 import json
-import math
 import mmap
 import multiprocessing
 import struct
 import zlib
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from warmstart.lifecycle.phase import Phase
+from warmstart.lifecycle.place import Entry
 
 SPARE_SLOTS = 64
 HALF_BYTES = 4096
@@ -28,21 +28,6 @@ _LARGEST = HALF_BYTES - 1 - _HEADER.size
 _NUMBER = struct.Struct("<H")
 # The pod's own numbers, each at an offset of its own: two processes may write two of them at the same time.
 _FIRST_READY, _EXPECTED, _STOPPING, _WANTED = 0, 2, 4, 6
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One process: its phase, why each resource is not open and healthy, and since when it wants to leave."""
-
-    pid: int
-    phase: Phase
-    failures: dict[str, str] = field(default_factory=dict)
-    leaving_since: float = math.inf  # by the system's monotonic clock; it serves until others are ready in its place
-
-    @property
-    def leaving(self) -> bool:
-        """Whether it waits for a successor, or goes."""
-        return self.leaving_since < math.inf
 
 
 class Board:

@@ -23,9 +23,11 @@ from gunicorn.errors import HaltServer
 from uvicorn.server import Server, ServerState
 from uvicorn_worker import UvicornWorker
 
+from warmstart.lifecycle import place
 from warmstart.lifecycle.phase import Phase
+from warmstart.lifecycle.place import Entry
 from warmstart.pod import garbage, master, process
-from warmstart.pod.board import Board, Entry
+from warmstart.pod.board import Board
 from warmstart.pod.connection.aged import Connection
 from warmstart.pod.connection.proxied import ProxiedConnection
 from warmstart.pod.process import METRICS_FOLDER
@@ -139,7 +141,7 @@ class Worker(UvicornWorker):
         """
         garbage.hold()
         elder = int(os.environ.get("GUNICORN_PID", "0"))  # the master that started ours at SIGUSR2
-        process.join(process.Process(BOARD, self.slot, under_gunicorn=True, elder=elder))
+        place.join(process.Process(BOARD, self.slot, elder))
         BOARD.write(self.slot, Entry(os.getpid(), Phase.STARTING))
         try:
             super().init_process()
@@ -148,8 +150,8 @@ class Worker(UvicornWorker):
         except SystemExit as exit_:
             if exit_.code in (Arbiter.WORKER_BOOT_ERROR, Arbiter.APP_LOAD_ERROR):
                 self._fail(exit_)
-            process.leave(exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None))
-        process.leave(0)
+            place.leave(exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None))
+        place.leave(0)
 
     async def _serve(self) -> None:
         """uvicorn-worker's, with what goes on beside it."""
@@ -197,4 +199,4 @@ class Worker(UvicornWorker):
         BOARD.write(self.slot, Entry(os.getpid(), Phase.FAILED))
         if BOARD.first_ready:
             time.sleep(RESPAWN_PAUSE)
-        process.leave(process.PROCESS_FAILED_START)
+        place.leave(place.PROCESS_FAILED_START)

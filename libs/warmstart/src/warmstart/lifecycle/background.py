@@ -1,0 +1,52 @@
+"""Work beside the requests: it begins when the process is ready, and nobody may die unnoticed."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from warmstart.lifecycle.health import reason
+from warmstart.lifecycle.mistakes import is_sync
+
+
+class Background:
+    """The spawned tasks of one process. `lost(why, error)` is called for one that died, or ended and might not."""
+
+    def __init__(self, lost: Callable[[str, BaseException | None], None]) -> None:
+        self._lost = lost
+        self._ready = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """The process is ready."""
+        self._ready.set()
+
+    def spawn(
+        self, name: str, work: Callable[..., Awaitable[None]], argument: Any, *, may_end: bool
+    ) -> asyncio.Task[None]:
+        """Run `work(argument)` from readiness on. Raises TypeError when it can't be."""
+        if inspect.iscoroutine(work):
+            work.close()
+            raise TypeError(f"spawn({name!r}): give the function itself, not what a call of it returned")
+        if is_sync(work):
+            raise TypeError(f"spawn({name!r}): {work!r} is not an async function")
+        try:
+            inspect.signature(work).bind(argument)
+        except TypeError as error:
+            raise TypeError(f"spawn({name!r}): the function is called with the lifecycle alone: {error}") from None
+        task = asyncio.create_task(self._when_ready(work, argument), name=name)
+        self.tasks.add(task)
+        task.add_done_callback(lambda ended: self._ended(ended, may_end))
+        return task
+
+    async def _when_ready(self, work: Callable[..., Awaitable[None]], argument: Any) -> None:
+        await self._ready.wait()
+        await work(argument)
+
+    def _ended(self, task: asyncio.Task[None], may_end: bool) -> None:
+        self.tasks.discard(task)
+        if task.cancelled():  # by its owner
+            return
+        error = task.exception()
+        if error or not may_end:
+            self._lost(f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}", error)

@@ -1,0 +1,30 @@
+"""What goes wrong again and again gets a line when it is new, and then rarely."""
+
+import re
+import time
+from collections import deque
+
+REMINDER = 600.0  # seconds: with a line an attempt, a day without Redis has 57,000
+REMEMBERED = 50  # reasons
+
+
+class Told:
+    """What a log was told of one thing. Each reason gets `lines` lines, and one more each `REMINDER` seconds.
+
+    Reasons that differ in numbers alone, such as a port, are one reason.
+    """
+
+    def __init__(self, lines: int = 1) -> None:
+        self._lines = lines
+        self._told: dict[str, deque[float]] = {}
+
+    def is_news(self, reason: str) -> bool:
+        """Whether this is worth a line; it counts as told then."""
+        kind, now = re.sub(r"0x[0-9a-f]+|\d+", "0", reason), time.monotonic()
+        told = self._told.setdefault(kind, deque(maxlen=self._lines))
+        if len(self._told) > REMEMBERED:
+            del self._told[next(iter(self._told))]
+        if len(told) == self._lines and now < told[-1] + REMINDER:
+            return False
+        told.append(now)
+        return True
