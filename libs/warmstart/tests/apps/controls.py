@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import sample
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from warmstart import Resource
+from warmstart import Resource, opened
 from warmstart.http import access, gate
 from warmstart.lifecycle import background, health, place, supervisor
 from warmstart.lifecycle import lifespan as lifecycle
@@ -155,3 +155,10 @@ def waited_check() -> FastAPI:
 
     supervisor.HealthSampler = Waiting  # type: ignore[attr-defined]
     return sample.create_app()
+
+
+def undeclared() -> FastAPI:
+    """A route wants what nobody opens."""
+    app = sample.create_app()
+    app.get("/mistake", dependencies=[Depends(opened(sample.dependency("typo", required=True)))])(lambda: None)
+    return app

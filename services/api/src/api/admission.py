@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from fastapi import Request
 
 from api.auth import caller_of
-from api.cache import Cache
 from api.embedding import Item
 from api.quota import Quota
+from api.resources import REDIS
 from api.settings import ApiSettings
+from warmstart import Lifecycle
 from warmstart.errors import BadRequest, QuotaExceeded
 
 
@@ -30,8 +31,8 @@ async def admit(request: Request, items: Sequence[Item], field: Callable[[int], 
 
 
 async def _spend(request: Request, quota: Quota, texts: int) -> None:
-    state = request.app.state
-    cache: Cache | None = None if state.lifecycle.failure("redis") else state.redis
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    cache = None if lifecycle.failure("redis") else lifecycle.held(REDIS)
     standing = await quota.spend(caller_of(request.scope), texts, cache.client if cache else None)
     request.state.rate_limit = standing.headers()  # for RateLimitHeaders
     if not standing.fits:

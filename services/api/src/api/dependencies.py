@@ -1,39 +1,44 @@
 """How routes reach what they need."""
 
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.cache import Cache
 from api.degraded import hopeless
 from api.embedder import Embedder
-from api.postgres import Database
+from api.resources import POSTGRES, REDIS, WORKER
 from api.worker_client import WorkerClient
-from warmstart import opened
+from warmstart import Lifecycle, Resource, opened
 from warmstart.errors import DependencyUnavailable
+
+T = TypeVar("T")
 
 
 def embedder_of(request: Request) -> Embedder:
     """Embeds for this request. Not a dependency: FastAPI takes a tenth of a cache hit's time to solve one."""
-    # The worker itself, whatever its health: what the cache knows is served without it.
     state = request.app.state
-    cache: Cache | None = _if_it_answers(state, "redis")
-    return Embedder(request, state.worker, cache, state.flights, worker_failure=state.lifecycle.failure("worker"))
+    lifecycle: Lifecycle = state.lifecycle
+    # The worker itself, whatever its health: what the cache knows is served without it.
+    failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
+    if worker is None:
+        raise DependencyUnavailable("worker", failure or "not open")
+    return Embedder(request, worker, _if_it_answers(lifecycle, REDIS), state.flights, worker_failure=failure)
 
 
 async def _engine(request: Request) -> AsyncEngine:
     """The pool, or a typed 503 while Postgres is known not to answer."""
-    database: Database | None = _if_it_answers(request.app.state, "postgres")
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    database = _if_it_answers(lifecycle, POSTGRES)
     if database is None:
-        raise DependencyUnavailable("postgres", request.app.state.lifecycle.failure("postgres") or "not open")
+        raise DependencyUnavailable("postgres", lifecycle.failure("postgres") or "not open")
     return database.engine
 
 
-def _if_it_answers(state: Any, name: str) -> Any:
+def _if_it_answers(lifecycle: Lifecycle, resource: Resource[T]) -> T | None:
     """What was opened, however little the store can do now; None before that, and while asking it is hopeless."""
-    return None if hopeless(state.lifecycle.failure(name)) else getattr(state, name, None)
+    return None if hopeless(lifecycle.failure(resource.name)) else lifecycle.held(resource)
 
 
 Postgres = Annotated[AsyncEngine, Depends(_engine)]
-Worker = Annotated[WorkerClient, Depends(opened("worker"))]
+Worker = Annotated[WorkerClient, Depends(opened(WORKER))]

@@ -111,10 +111,11 @@ def model_resource(load: Loader = load, begun: Begun | None = None) -> Resource[
     return Resource("model", open_model, check=ModelSource.check, gates=True, describe=ModelSource.describe)
 
 
-RESOURCES = (model_resource(),)
+MODEL = model_resource()
+RESOURCES = (MODEL,)
 
 
-async def loaded(source: Annotated[ModelSource, Depends(opened("model"))]) -> Model:
+async def loaded(source: Annotated[ModelSource, Depends(opened(MODEL))]) -> Model:
     """The model, or a typed 503."""
     try:
         return await source.get()

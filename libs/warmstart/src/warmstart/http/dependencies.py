@@ -1,31 +1,82 @@
-"""How routes reach what was opened: `Annotated[Engine, Depends(opened("postgres"))]`."""
+"""How routes reach what was opened, with its type: `Annotated[AsyncEngine, Depends(opened(POSTGRES))]`.
 
-from collections.abc import Callable
-from typing import Any
+In HTTP routes, WebSockets and mounted applications. The dependency of one resource is always the same object, so that
+`app.dependency_overrides[opened(POSTGRES)]` replaces it everywhere. Without a `Lifecycle`, as in a test with a lifespan
+of its own, the value is what that lifespan put on `app.state.<name>`.
+"""
 
-from fastapi import Request
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from starlette.datastructures import State
+from starlette.requests import HTTPConnection
 
 from warmstart.errors import DependencyUnavailable
+from warmstart.http.owner import state_of
+from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.lifecycle.resources import Resource
+
+T = TypeVar("T")
 
 
-def opened(name: str) -> Callable[[Request], Any]:
-    """A dependency that is the resource's value, or a typed 503 while it is not open and healthy.
+@dataclass(frozen=True)
+class Opened(Generic[T]):
+    """The dependency of one resource."""
 
-    The cached health sample answers, so that a request for a hung dependency fails at once.
+    resource: Resource[T]
+
+    async def __call__(self, connection: HTTPConnection) -> T:
+        """What was opened. Raises DependencyUnavailable while it is not open and healthy."""
+        state = state_of(connection)
+        lifecycle: Lifecycle | None = state.lifecycle
+        return lifecycle.value(self.resource) if lifecycle else _put_by_hand(state, self.resource)
+
+
+@dataclass(frozen=True)
+class OpenedOrNone(Generic[T]):
+    """The dependency of one resource that a route can do without."""
+
+    resource: Resource[T]
+
+    async def __call__(self, connection: HTTPConnection) -> T | None:
+        """What was opened, or None."""
+        try:
+            return await Opened(self.resource)(connection)
+        except DependencyUnavailable:
+            return None
+
+
+def opened(resource: Resource[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
+    """A dependency that is what `resource` opened, or a typed 503 while it is not open and healthy.
+
+    The cached health sample answers, so that a request for a hung dependency fails at once. Raises TypeError for
+    anything but a Resource; one that the `Lifecycle` does not open is an error when that starts.
     """
-
-    async def value(request: Request) -> Any:
-        if failure := request.app.state.lifecycle.failure(name):
-            raise DependencyUnavailable(name, failure)
-        return getattr(request.app.state, name)
-
-    return value
+    only: Opened[T] = _only(Opened, _checked(resource))
+    return only
 
 
-def opened_or_none(name: str) -> Callable[[Request], Any]:
-    """A dependency that is the resource's value, or None while it is not open and healthy."""
+def opened_or_none(resource: Resource[T]) -> Callable[[HTTPConnection], Awaitable[T | None]]:
+    """A dependency that is what `resource` opened, or None while it is not open and healthy."""
+    only: OpenedOrNone[T] = _only(OpenedOrNone, _checked(resource))
+    return only
 
-    async def value(request: Request) -> Any:
-        return None if request.app.state.lifecycle.failure(name) else getattr(request.app.state, name)
 
+@cache
+def _only(kind: Callable[[Resource[Any]], Any], resource: Resource[Any]) -> Any:
+    return kind(resource)
+
+
+def _checked(resource: Resource[T]) -> Resource[T]:
+    if not isinstance(resource, Resource):
+        raise TypeError(f"opened({resource!r}): give the Resource itself, as it is declared")
+    return resource
+
+
+def _put_by_hand(state: State, resource: Resource[T]) -> T:
+    if not hasattr(state, resource.name):
+        raise DependencyUnavailable(resource.name, "not open: the application's lifespan has not run")
+    value: T = getattr(state, resource.name)
     return value

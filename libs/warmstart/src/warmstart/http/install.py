@@ -10,6 +10,7 @@ from warmstart.http.access import Access
 from warmstart.http.body_limit import BodyLimit
 from warmstart.http.cors import Cors
 from warmstart.http.deadline import Deadline
+from warmstart.http.declared import check_opened
 from warmstart.http.docs_page import install_docs
 from warmstart.http.errors import ErrorFormat, answering, install_errors
 from warmstart.http.gate import Gate
@@ -64,6 +65,6 @@ def install(
         if cors_origins:
             stack = Cors(stack, cors_origins)
         stack = Access(stack, app.state, quiet)
-        return Owner(stack, app)
+        return Owner(stack, app, lambda: check_opened(app))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]

@@ -1,19 +1,25 @@
 """The application that a request belongs to: inside of a mounted one, `request.app` is the mounted one."""
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.datastructures import State
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEY = "warmstart.app"  # of the scope
 
 
 class Owner:
-    """Notes the application in the scope, and forgets an earlier lifespan when the next one begins."""
+    """Notes the application in the scope.
 
-    def __init__(self, app: ASGIApp, owner: FastAPI) -> None:
+    When a lifespan begins, an earlier one is forgotten; when it has begun, `started` may refuse it.
+    """
+
+    def __init__(self, app: ASGIApp, owner: FastAPI, started: Callable[[], None]) -> None:
         self._app = app
         self._owner = owner
+        self._started = started
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -21,7 +27,13 @@ class Owner:
         if scope["type"] == "lifespan":
             self._owner.state.lifecycle = None
             self._owner.state.ready = False
-        await self._app(scope, receive, send)
+
+        async def send_when_checked(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                self._started()
+            await send(message)
+
+        await self._app(scope, receive, send_when_checked if scope["type"] == "lifespan" else send)
 
 
 def state_of(connection: HTTPConnection) -> State:
