@@ -6,7 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Sequence
 
-from loadtest.openloop.request import Answer
+from stack.http import Answer
 
 DIMENSIONS = 384
 NORM_TOLERANCE = 1e-3

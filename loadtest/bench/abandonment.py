@@ -11,7 +11,6 @@ from statistics import median
 
 import uvloop
 
-from loadtest.bench.connection import Connection
 from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.metrics import counter, counters
 from loadtest.bench.probes import wait_for_queue
@@ -20,6 +19,7 @@ from loadtest.bench.rest import Rest
 from loadtest.bench.texts import sentences
 from loadtest.bench.trial import TOKENS, Capacity, capacity, fresh, keep
 from loadtest.bench.verdict import Bound, conclude
+from loadtest.connection import Connection
 
 CLIENTS = 500
 TEXTS = 3  # of each: 1,500 texts of 30 tokens are two thirds of what may wait
@@ -135,10 +135,11 @@ def _allowed(left: Left, able: Capacity) -> float:
 
 def _others(rest: Rest, reference: Reference) -> list[Bound]:
     calm, later = rest.seconds("before"), rest.seconds("after")
-    wrong = sum(reference.wrong([each.number], each.answer)[0] for each in rest.sent if each.answer.status == 200)
+    good = [(each.what[1], each.answer) for each in rest.sent if each.answer and each.outcome == 200]
+    wrong = sum(reference.wrong([number], answer) for number, answer in good)
     return [
         Bound("the others: answers", len(rest.sent), "≥", 1),
-        Bound("the others: not 200", sum(each.answer.status != 200 for each in rest.sent), "=", 0),
+        Bound("the others: not 200", sum(each.outcome != 200 for each in rest.sent), "=", 0),
         Bound("the others: vectors of another text", wrong, "=", 0),
         Bound("the others: p50 after / before", median(later) / median(calm), "≤", 1.5),
     ]

@@ -1,4 +1,4 @@
-"""Closed-loop load: so many clients, each sending its next request when it has the answer to its last."""
+"""What clients in a closed loop get from a server in a measured window."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ from statistics import median
 
 import uvloop
 
-from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import Dialect, check
+from loadtest.closed_loop import ClosedLoop, Sent
+from loadtest.connection import Connection
 
-ANSWER_SECONDS = 60.0  # a server that is silent for longer counts as an error
 STALL_SECONDS = 0.5  # a virtual machine may stand still: what was measured meanwhile is worth nothing
 
 
@@ -41,8 +41,30 @@ def closed_loop(
     port: int, dialect: Dialect, batches: Iterator[list[str]], clients: int, *, seconds: float, warm: float
 ) -> Load:
     """Load for `warm` + `seconds` seconds, of which the second part counts."""
+    load, begin = Load(seconds), time.monotonic() + warm
+    last: dict[int, Sent[list[str]]] = {}
+
+    def note(sent: Sent[list[str]]) -> None:
+        ended = sent.at + sent.seconds
+        if sent.outcome != 200:
+            load.errors[str(sent.outcome)] += 1
+        elif begin <= ended < begin + seconds:
+            load.texts += len(sent.what)
+            if sent.at >= begin:
+                load.latencies.append(sent.seconds)
+        last[sent.client] = sent
+
+    async def run() -> None:
+        requests = ((texts, dialect.request(texts)) for texts in batches)
+        watch = asyncio.create_task(_watch_cpu(load, begin))
+        await ClosedLoop(port, requests, note, clients).run(begin + seconds - time.monotonic())
+        await watch
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_Clients(port, dialect, batches, seconds, warm).run(clients))
+        runner.run(run())
+    for sent in last.values():  # outside the window: it takes CPU
+        _check(dialect, sent, load)
+    return load
 
 
 def send(port: int, dialect: Dialect, batches: Iterable[list[str]]) -> None:
@@ -59,60 +81,19 @@ def send(port: int, dialect: Dialect, batches: Iterable[list[str]]) -> None:
     asyncio.run(send_all())
 
 
-class _Clients:
-    def __init__(self, port: int, dialect: Dialect, batches: Iterator[list[str]], seconds: float, warm: float) -> None:
-        self._port = port
-        self._dialect = dialect
-        self._batches = batches
-        self._load = Load(seconds)
-        self._begin = time.perf_counter() + warm
-        self._end = self._begin + seconds
+async def _watch_cpu(load: Load, begin: float) -> None:
+    await asyncio.sleep(begin - time.monotonic())
+    began, used = time.monotonic(), time.process_time()
+    await asyncio.sleep(begin + load.seconds - began)
+    took = time.monotonic() - began
+    load.cpu = (time.process_time() - used) / took
+    if took > load.seconds + STALL_SECONDS:
+        load.errors[f"the load generator stood still for {took - load.seconds:.1f} s"] += 1
 
-    async def run(self, clients: int) -> Load:
-        watch = asyncio.create_task(self._watch_cpu())
-        await asyncio.gather(*(self._client() for _ in range(clients)))
-        await watch
-        return self._load
 
-    async def _watch_cpu(self) -> None:
-        await asyncio.sleep(self._begin - time.perf_counter())
-        began, used = time.perf_counter(), time.process_time()
-        await asyncio.sleep(self._end - began)
-        took = time.perf_counter() - began
-        self._load.cpu = (time.process_time() - used) / took
-        if took > self._load.seconds + STALL_SECONDS:
-            self._load.errors[f"the load generator stood still for {took - self._load.seconds:.1f} s"] += 1
-
-    async def _client(self) -> None:
-        connection = await Connection.open(self._port)
-        last: tuple[list[str], Answer] | None = None
-        while (sent := time.perf_counter()) < self._end:
-            if not connection.usable:
-                connection = await Connection.open(self._port)
-            texts = next(self._batches)
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await connection.exchange(self._dialect.request(texts))
-            except (OSError, TimeoutError) as error:
-                self._load.errors[type(error).__name__] += 1
-                connection.close()
-                continue
-            self._count(sent, len(texts), answer)
-            last = texts, answer
-        connection.close()
-        if last:
-            self._check(*last)
-
-    def _count(self, sent: float, texts: int, answer: Answer) -> None:
-        now = time.perf_counter()
-        if answer.status != 200:
-            self._load.errors[str(answer.status)] += 1
-        elif self._begin <= now < self._end:
-            self._load.texts += texts
-            if sent >= self._begin:
-                self._load.latencies.append(now - sent)
-
-    def _check(self, texts: list[str], answer: Answer) -> None:
-        """Each client's last answer holds a unit vector for each of its texts. Outside the window: it takes CPU."""
-        if answer.status == 200 and (wrong := check(self._dialect.vectors(answer.body), len(texts))):
-            self._load.errors[wrong] += 1
+def _check(dialect: Dialect, sent: Sent[list[str]], load: Load) -> None:
+    """The last answer of a client holds a unit vector for each of its texts."""
+    if sent.answer is None or sent.answer.status != 200:
+        return
+    if wrong := check(dialect.vectors(sent.answer.body), len(sent.what)):
+        load.errors[wrong] += 1

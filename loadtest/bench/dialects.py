@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from loadtest.bench.connection import HOST
+from loadtest.request import Request
 
 BINARY = "application/octet-stream"
 
@@ -24,12 +24,12 @@ class Dialect:
 
     def request(self, texts: Sequence[str]) -> bytes:
         """A whole HTTP request."""
-        content = orjson.dumps(self.body(texts))
-        head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: {self.accept}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        )
-        return head.encode() + content
+        return self.asked(texts).wire()
+
+    def asked(self, texts: Sequence[str]) -> Request:
+        """The request for these texts."""
+        headers = {"Content-Type": "application/json", "Accept": self.accept}
+        return Request(self.path, orjson.dumps(self.body(texts)), headers=headers)
 
     def vectors(self, body: bytes) -> NDArray[np.float32]:
         """The rows of an answer, (texts, dimensions). Raises ValueError or KeyError for anything else."""

@@ -1,15 +1,20 @@
 """What an idle worker says of each sentence: under load it must say the same."""
 
 import asyncio
-from collections.abc import Iterable
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.dialects import BINARY, WORKER
 from loadtest.bench.texts import sentences
+from loadtest.connection import Connection
+from loadtest.request import Maker, Request
+from stack.http import Answer
 
 REQUEST = 32  # texts
 ASK = replace(WORKER, accept=BINARY)
@@ -25,13 +30,36 @@ class Reference:
     vectors: NDArray[np.float32]
     tokens: list[int]
 
-    def wrong(self, numbers: Iterable[int], answer: Answer) -> tuple[int, float]:
-        """How many of an answer's vectors are not those of the sentences of these numbers, and the lowest cosine."""
-        own = list(numbers)
-        rows = np.frombuffer(answer.body, "<f4").reshape(len(own), -1)
-        cosines = rows @ self.vectors.T
-        to_own = cosines[np.arange(len(own)), own]
-        return int(((cosines.argmax(axis=1) != own) | (to_own < SAME)).sum()), float(to_own.min())
+    def wrong(self, numbers: Sequence[int], answer: Answer) -> int:
+        """How many of an answer's vectors are not those of the sentences of these numbers."""
+        rows = np.frombuffer(answer.body, "<f4").reshape(len(numbers), -1)
+        return int((np.einsum("ij,ij->i", rows, self.vectors[numbers]) < SAME).sum())
+
+    def save(self, path: Path) -> None:
+        """For `load`."""
+        np.savez(path, vectors=self.vectors, tokens=self.tokens)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """What `save` wrote."""
+        found = np.load(path)
+        return cls(found["vectors"], found["tokens"].tolist())
+
+
+def asking(path: str) -> Maker:
+    """Makes requests of the open loop: 32 sentences, whose vectors must be those of the reference in the file."""
+    reference = Reference.load(Path(path))
+
+    def make(draw: random.Random, _number: int) -> Request:
+        numbers = draw.sample(range(len(sentences())), REQUEST)
+
+        def check(answer: Answer) -> str:
+            wrong = reference.wrong(numbers, answer)
+            return f"{wrong} vectors of another text" if wrong else ""
+
+        return replace(ASK.asked([sentences()[number] for number in numbers]), check=check)
+
+    return make
 
 
 async def ask_all(port: int) -> Reference:

@@ -1,27 +1,15 @@
 """Four clients that go on, one sentence after the other, whatever others do."""
 
-import asyncio
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
-from loadtest.bench.connection import Answer, Connection
 from loadtest.bench.reference import ASK, Reference
 from loadtest.bench.texts import sentences
+from loadtest.closed_loop import ClosedLoop, Sent
 
 CLIENTS = 4
-
-
-@dataclass(frozen=True)
-class One:
-    """A sentence by number, when it was sent, and its answer."""
-
-    phase: str
-    number: int
-    seconds: float
-    answer: Answer
+One: TypeAlias = Sent[tuple[str, int]]  # the phase in which it was sent, and the number of its sentence
 
 
 class Rest:
@@ -30,36 +18,23 @@ class Rest:
     def __init__(self, port: int) -> None:
         self.phase = "before"
         self.sent: list[One] = []
-        self._port = port
-        self._numbers = count()
-        self._stopped = False
+        self._loop = ClosedLoop(port, self._requests(), self.sent.append, CLIENTS)
+        self.run, self.stop = self._loop.run, self._loop.stop
 
-    async def run(self) -> None:
-        """Raises OSError when the server hangs up on one of them."""
-        await asyncio.gather(*(self._client() for _ in range(CLIENTS)))
-
-    def stop(self) -> None:
-        """Let each have its last answer."""
-        self._stopped = True
+    def _requests(self) -> Iterator[tuple[tuple[str, int], bytes]]:
+        for turn in count():
+            number = turn % len(sentences())
+            yield (self.phase, number), ASK.request([sentences()[number]])
 
     def seconds(self, phase: str) -> list[float]:
         """Of the requests of a phase."""
-        return [each.seconds for each in self.sent if each.phase == phase]
+        return [each.seconds for each in self.sent if each.what[0] == phase]
 
     def tokens(self, reference: Reference) -> int:
         """What their answered requests cost."""
-        return sum(reference.tokens[each.number] for each in self.sent if each.answer.status == 200)
+        return sum(reference.tokens[each.what[1]] for each in self.sent if each.outcome == 200)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One for each request."""
         for each in self.sent:
-            yield {"phase": each.phase, "status": each.answer.status, "ms": each.seconds * 1000}
-
-    async def _client(self) -> None:
-        connection = await Connection.open(self._port)
-        while not self._stopped:
-            number = next(self._numbers) % len(sentences())
-            phase, began = self.phase, time.perf_counter()
-            answer = await connection.exchange(ASK.request([sentences()[number]]))
-            self.sent.append(One(phase, number, time.perf_counter() - began, answer))
-        connection.close()
+            yield {"phase": each.what[0], "status": each.outcome, "ms": each.seconds * 1000}

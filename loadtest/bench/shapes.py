@@ -8,9 +8,9 @@ from statistics import median
 
 import uvloop
 
-from loadtest.bench.connection import Connection
 from loadtest.bench.dialects import Dialect
 from loadtest.bench.texts import long_text, text
+from loadtest.connection import Connection
 
 SHAPES = ("text", "longest", "batch")  # one sentence, one text beyond the model's maximum, 32 sentences
 STEADY = 8  # turns whose median is the steady state

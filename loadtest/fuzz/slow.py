@@ -5,8 +5,8 @@ import time
 from collections import Counter
 from contextlib import suppress
 
-from loadtest.bench.connection import HOST
 from loadtest.fuzz.messages import TARGETS
+from stack.ports import HOST
 
 CONNECTIONS = 500
 PATIENCE = 90.0  # seconds: longer than any limit of the services

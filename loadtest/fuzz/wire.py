@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from httptools import HttpParserError, HttpResponseParser
 
-from loadtest.bench.connection import HOST
 from loadtest.fuzz.messages import Message
+from stack.ports import HOST
 
 QUIET = 0.25  # seconds without a byte, after which the sender of half a request closes its side
 LIMIT = 30.0  # seconds for a whole exchange: more than any limit of the services

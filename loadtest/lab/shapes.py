@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from loadtest.openloop import Answer, Request, makers
+from loadtest.openloop import Request, makers
 from loadtest.openloop.client import Client
 from loadtest.openloop.peer import Peers
+from stack.http import Answer
 
 # The bodies that the worker is warmed for, and one between them.
 SHAPES: Mapping[str, Callable[[random.Random, int], Request]] = {

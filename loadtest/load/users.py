@@ -11,9 +11,10 @@ from locust import FastHttpUser, between
 
 from loadtest.checks import Check
 from loadtest.load.options import headers
-from loadtest.openloop import Answer, Request, Row
+from loadtest.openloop import Request, Row
 from loadtest.openloop.client import Exchange
 from loadtest.openloop.outcome import outcome
+from stack.http import Answer
 
 NUMBERS = count()
 

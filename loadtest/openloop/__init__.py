@@ -29,13 +29,12 @@ What a row holds: `Row`. Rows are written as they happen, one JSON object a line
 from loadtest.openloop.background import Background
 from loadtest.openloop.generator import Generator
 from loadtest.openloop.plan import Plan, Stream
-from loadtest.openloop.request import Answer, Request
 from loadtest.openloop.rows import Row, RowFile, Run, read
 from loadtest.openloop.schedule import Constant, Poisson
 from loadtest.openloop.verdict import Verdict
+from loadtest.request import Request
 
 __all__ = [
-    "Answer",
     "Background",
     "Constant",
     "Generator",

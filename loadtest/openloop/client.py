@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.openloop.peer import Peers
-from loadtest.openloop.request import Answer, Request
+from loadtest.request import Request
+from stack.http import NOTHING, Answer
 
 # Shorter than the services' keep-alive of 75 s, so that the two don't race.
 IDLE_SECONDS = 30.0
-NOTHING: Mapping[str, str] = {}
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Client:
         """Whether the connection may be used again."""
         wire = connection.socket
         wire.settimeout(_left(deadline))
-        wire.sendall(self._bytes(request))
+        wire.sendall(request.wire(self._authority, self._prefix, self._headers))
         if wire.recv(1, socket.MSG_PEEK):  # nothing: the other end has closed it, as `begin` will say
             result.first_byte = time.monotonic()
         wire.settimeout(_left(deadline))
@@ -131,17 +131,6 @@ class Client:
         result.answer = Answer(response.status, headers, body)
         connection.process = result.process = connection.process or self._peers.find(wire)
         return self._pooled and not closes
-
-    def _bytes(self, request: Request) -> bytes:
-        headers: Mapping[str, str | int] = {
-            "Host": self._authority,
-            **({} if request.body is None else {"Content-Length": len(request.body)}),
-            **self._headers,
-            **request.headers,
-        }
-        lines = [f"{request.method} {self._prefix}{request.path} HTTP/1.1"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (request.body or b"")
 
 
 def _left(deadline: float) -> float:

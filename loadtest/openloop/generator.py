@@ -13,9 +13,9 @@ from loadtest.openloop.client import Client
 from loadtest.openloop.outcome import outcome
 from loadtest.openloop.peer import Peers
 from loadtest.openloop.plan import Plan, Stream
-from loadtest.openloop.request import Maker, Request, maker
 from loadtest.openloop.rows import Row, RowFile
 from loadtest.openloop.verdict import LATE, Verdict, judge
+from loadtest.request import Maker, Request, maker
 
 log = logging.getLogger("loadtest.openloop")
 

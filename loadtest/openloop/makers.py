@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtest import checks
-from loadtest.openloop.request import Request
+from loadtest.request import Request
 
 SENTENCES = Path(__file__).resolve().parents[2] / "tests/data/sentences.txt"
 REPEATED = 50  # texts that every run asks for again and again

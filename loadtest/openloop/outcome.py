@@ -5,8 +5,9 @@ import re
 from dataclasses import replace
 
 from loadtest.openloop.client import Exchange
-from loadtest.openloop.request import Answer, Request
 from loadtest.openloop.rows import Row
+from loadtest.request import Request
+from stack.http import Answer
 
 TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
 

@@ -15,7 +15,7 @@ class Stream:
     """One kind of request.
 
     Args:
-        maker: a function of `loadtest.openloop.makers`, or `module:function`.
+        maker: a function of `loadtest.openloop.makers`, `module:function`, or `module:function:argument`.
         url: base URL, http only.
         weight: its share of all requests, beside the weights of the others.
         connections: `pooled` keeps them open between requests and uses an idle one first; `fresh` opens one each.
@@ -31,7 +31,7 @@ class Stream:
     @property
     def label(self) -> str:
         """How its rows are called."""
-        return self.name or self.maker.rpartition(":")[2]
+        return self.name or [*self.maker.split(":"), self.maker][1 if ":" in self.maker else 0]
 
 
 @dataclass(frozen=True)

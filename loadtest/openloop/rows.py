@@ -87,7 +87,7 @@ class RowFile:
 
     def add(self, row: Row) -> None:
         """Write one row."""
-        self._write({name: value for name, value in asdict(row).items() if value is not None and value is not False})
+        self._write({name: value for name, value in vars(row).items() if value is not None and value is not False})
 
     def end(self, verdict: Verdict, *, stopped: bool) -> None:
         """Write the last line."""

@@ -20,10 +20,11 @@ from loadtest.lab.others import Others
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import chosen
 from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
-from loadtest.openloop import Answer, Row
+from loadtest.openloop import Row
 from loadtest.openloop.verdict import judge
 from loadtest.percentiles import percentile, summary
 from stack import until
+from stack.http import Answer
 from stack.site import REPOSITORY
 
 UNIT = array("f", [1.0, *([0.0] * 383)]).tobytes()

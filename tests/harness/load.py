@@ -1,19 +1,25 @@
 """Load from pooled and from fresh connections, by clients that leave when they are told to, with a ledger."""
 
-import http.client
-import threading
+import json
+import math
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import repeat
 from types import TracebackType
 from typing import Self
 
-from stack.http import Answer, exchange
-from stack.waiting import until
-from tests.harness.http import outcome
+from loadtest.closed_loop import ClosedLoop, Sent
+from loadtest.request import Request
+from stack import until
+from stack.ports import HOST
+from stack.prober import Look, Prober
 
 KEPT_SECONDS = 1.0  # below the worker's 1.5 to 3 s (CONNECTION_MAX_AGE): the drain alone tells these clients to leave
 READINESS_PERIOD = 0.02  # seconds; a load balancer looks less often, but acts on the same answer
+TOLD_PAUSE = 0.01  # seconds between two requests of a client that was told to leave
+TIMEOUT = 15.0  # seconds
 
 
 @dataclass
@@ -30,87 +36,74 @@ class Ledger:
 
 
 class Load:
-    """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close`.
-
-    By docs/lifecycle.md, rule 7, they lose nothing.
-    """
+    """Clients that stop opening connections at the first `/readyz` 503 or `Connection: close`."""
 
     def __init__(
         self, port: int, path: str, *, payload: object = None, pooled: int = 4, fresh: int = 4, stays: bool = False
     ) -> None:
         """`stays`: a told client goes on with a fresh connection, as behind a balancer; nothing counts as told."""
         self.ledger = Ledger()
-        self._port, self._path, self._payload = port, path, payload
         self._stays = stays
-        self._told = threading.Event()
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
-        clients = [self._pooled] * pooled + [self._fresh] * fresh + [self._look]
-        self._threads = [threading.Thread(target=client, daemon=True) for client in clients]
+        self._told = math.inf  # the moment, in monotonic seconds
+        body = None if payload is None else json.dumps(payload).encode()
+        requests = repeat((None, Request(path, body, "GET" if payload is None else "POST").wire()))
+        self._pooled = ClosedLoop(port, requests, self._note_pooled, pooled, age=KEPT_SECONDS, timeout=TIMEOUT)
+        self._fresh = ClosedLoop(port, requests, self._note, fresh, age=0, timeout=TIMEOUT)
+        self._running = ExitStack()
+        self._readiness = _Readiness(port, self)
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        for each in (self._readiness, self._pooled, self._fresh):
+            self._running.enter_context(each)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._running.close()
 
     def wait_for(self, requests: int, timeout: float = 60) -> None:
         """Until so many requests were answered."""
         until(lambda: self.sent >= requests, timeout, f"{requests} requests", lambda: self.sent)
 
     def wait_told(self, timeout: float = 30) -> None:
-        """Until the clients were told to leave, and their last answers are in."""
-        until(self._told.is_set, timeout, "a 503 or Connection: close", lambda: self.ledger)
+        """Until the clients were told to leave."""
+        until(lambda: self._told < math.inf, timeout, "a 503 or Connection: close", lambda: self.ledger)
 
     @property
     def sent(self) -> int:
         """Requests in the ledger."""
         return self.ledger.before.total() + self.ledger.after.total()
 
-    def _pooled(self) -> None:
-        while not self._stop.is_set() and not self._told.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=15)
-            old = time.monotonic() + KEPT_SECONDS
-            while self._may_reuse(connection, self.ledger.before) and not self._stop.is_set():
-                if time.monotonic() > old:
-                    break
-            connection.close()
-
-    def _fresh(self) -> None:
-        while not self._stop.is_set():
-            ledger = self.ledger.after if self._told.is_set() else self.ledger.before
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=15)
-            self._may_reuse(connection, ledger)
-            connection.close()
-            if self._told.is_set():
-                self._stop.wait(0.01)
-
-    def _may_reuse(self, connection: http.client.HTTPConnection, ledger: Counter[int | str]) -> bool:
-        """Send one request and write it down; whether the connection may be used again."""
-        answer: Answer | None = None
-        try:
-            answer = exchange(connection, self._path, "POST" if self._payload else "GET", self._payload)
-            result: int | str = answer.status
-        except (OSError, http.client.HTTPException) as error:
-            result = type(error).__name__
-        with self._lock:
-            ledger[result] += 1
-        if answer and answer.headers.get("connection") == "close":
-            self._tell()
-        return answer is not None and answer.headers.get("connection") != "close"
-
-    def _look(self) -> None:
-        while not self._stop.wait(READINESS_PERIOD):
-            if outcome(self._port, "/readyz") == 503:
-                self._tell()
-                return
-
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Have the clients leave."""
         if not self._stays:
-            self._told.set()
+            self._told = min(self._told, time.monotonic())
+            self._pooled.leave()
+            self._fresh.pause = TOLD_PAUSE
+
+    def _note_pooled(self, sent: Sent[None]) -> None:
+        """A request on a connection that was opened in time counts as begun in time."""
+        self.ledger.before[sent.outcome] += 1
+        if sent.answer and sent.answer.headers.get("connection") == "close":
+            self.tell()
+
+    def _note(self, sent: Sent[None]) -> None:
+        if sent.at < self._told:
+            self._note_pooled(sent)
+        else:
+            self.ledger.after[sent.outcome] += 1
+
+
+class _Readiness(Prober):
+    """Tells a load's clients at the first 503."""
+
+    def __init__(self, port: int, load: Load) -> None:
+        super().__init__(f"http://{HOST}:{port}", ["/readyz"], READINESS_PERIOD, last="503")
+        self._load = load
+
+    def note(self, path: str, look: Look, body: bytes) -> None:
+        """See `Prober.note`."""
+        super().note(path, look, body)
+        if look.value == "503":
+            self._load.tell()

@@ -1,15 +1,13 @@
 """Kept connections are of bounded age, so that busy clients find replicas that joined."""
 
-import http.client
-import threading
 from collections import Counter, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import repeat
 
 import pytest
 
+from loadtest.closed_loop import ClosedLoop, Sent
+from loadtest.request import Request
 from stack import until
-from stack.http import exchange
 from tests.harness.sample import Start, World
 
 CLIENTS = 8
@@ -22,8 +20,14 @@ class Answers:
 
     def __init__(self) -> None:
         self.pids: deque[int] = deque(maxlen=RECENT)
-        self.connections = 0
         self.failed: Counter[str] = Counter()
+
+    def note(self, sent: Sent[None]) -> None:
+        """Count a request."""
+        if sent.answer is None:
+            self.failed[sent.error] += 1
+        elif sent.answer.status == 200:  # the kernel does not wait for readiness, as a balancer would
+            self.pids.append(sent.answer.json()["pid"])
 
     @property
     def least(self) -> float:
@@ -32,39 +36,17 @@ class Answers:
         return min(recent.values()) / recent.total() if len(recent) > 1 else 0.0
 
 
-@contextmanager
-def busy_clients(port: int) -> Iterator[Answers]:
+def busy_clients(port: int, answers: Answers) -> ClosedLoop[None]:
     """Clients that ask again and again, each on one connection for as long as it may."""
-    answers, stop = Answers(), threading.Event()
-
-    def ask() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        while not stop.is_set():
-            answers.connections += connection.sock is None
-            try:
-                answer = exchange(connection, "/work?seconds=0.01")
-            except (OSError, http.client.HTTPException) as error:
-                answers.failed[repr(error)] += 1
-                connection.close()
-                continue
-            if answer.status == 200:  # the kernel does not wait for readiness, as a balancer would
-                answers.pids.append(answer.json()["pid"])
-
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    requests = repeat((None, Request("/work?seconds=0.01", method="GET").wire()))
+    return ClosedLoop(port, requests, answers.note, CLIENTS, timeout=10)
 
 
 def test_busy_clients_find_a_replica_that_joined(world: World, start: Start) -> None:
     """Behind what shares out connections, as kube-proxy does (here the kernel), it gets its part of their calls."""
     first = start(**SHARED, CONNECTION_MAX_AGE=0.5).wait_ready()
-    with busy_clients(first.port) as answers:
+    answers = Answers()
+    with busy_clients(first.port, answers):
         until(lambda: len(answers.pids) == RECENT, 20, "clients are served", lambda: answers.failed)
         second = start(**SHARED, CONNECTION_MAX_AGE=0.5, PORT=first.port)
         second.wait_for_log("-> ready")
@@ -75,9 +57,10 @@ def test_busy_clients_find_a_replica_that_joined(world: World, start: Start) -> 
 def test_a_young_connection_is_kept(world: World, start: Start) -> None:
     """By default, a client's connection is used again."""
     service = start().wait_ready()
-    with busy_clients(service.port) as answers:
+    answers = Answers()
+    with busy_clients(service.port, answers) as clients:
         until(lambda: len(answers.pids) == RECENT, 20, "clients are served", lambda: answers.failed)
-        assert answers.connections == CLIENTS
+        assert clients.opened == CLIENTS
 
 
 @pytest.mark.parametrize("age", ["0", "-1", "inf"])

@@ -4,15 +4,10 @@ import importlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-
-@dataclass(frozen=True)
-class Answer:
-    """`headers` have lower-case names."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+from stack.http import NOTHING, Answer
+from stack.ports import HOST
 
 
 @dataclass(frozen=True)
@@ -29,6 +24,16 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     check: Callable[[Answer], str] | None = None
 
+    def wire(self, authority: str = HOST, prefix: str = "", more: Mapping[str, str] = NOTHING) -> bytes:
+        """Its bytes, for a host, under a path before its own, with more headers."""
+        length = {} if self.body is None else {"Content-Length": str(len(self.body))}
+        headers = {"Host": authority, **length, **more, **self.headers}
+        lines = [
+            f"{self.method} {prefix}{self.path} HTTP/1.1",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (self.body or b"")
+
 
 # Called for each request with the stream's own random numbers (seeded) and the request's number in the run.
 Maker = Callable[[random.Random, int], Request]
@@ -37,14 +42,15 @@ STANDARD = "loadtest.openloop.makers"
 
 
 def maker(name: str) -> Maker:
-    """The function that `name` or `module:name` means.
+    """The function that `name` or `module:name` means, or what `module:name:argument` returns for that argument.
 
     Raises:
         ValueError: there is none.
     """
-    module, _, function = name.rpartition(":")
+    module, function, argument = [*name.split(":", 2), "", ""][:3] if ":" in name else (STANDARD, name, "")
     try:
-        found: Maker = getattr(importlib.import_module(module or STANDARD), function)
+        found: Any = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{name} is no maker of requests: {error}") from error
-    return found
+    made: Maker = found(argument) if argument else found
+    return made

@@ -1,0 +1,125 @@
+"""Closed-loop load: so many clients, each sending its next request when it has the answer to its last.
+
+A server that is slow is asked less often: what people meet who come by themselves is for the open loop to say.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from loadtest.connection import Connection
+from stack.http import Answer
+
+T = TypeVar("T")
+
+AFTER_FAILURE = 0.01  # seconds: a server that is gone refuses thousands of connections a second
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Generic[T]):
+    """One request.
+
+    Attributes:
+        client: its number, from 0.
+        what: what the request is, as its iterator says.
+        at: when its client turned to it, before it connected, in monotonic seconds.
+        seconds: from then until the answer was complete, or the request had failed.
+        error: the name of what came instead of an answer.
+    """
+
+    client: int
+    what: T
+    at: float
+    seconds: float
+    answer: Answer | None
+    error: str = ""
+
+    @property
+    def outcome(self) -> int | str:
+        """Its status, or its error."""
+        return self.answer.status if self.answer else self.error
+
+
+class ClosedLoop(Generic[T]):
+    """`await loop.run(seconds)`, or `with loop:` in a thread beside the block, until its end.
+
+    Nothing is sent again. A connection is used until the server says that it ends it: one that is closed without a word
+    is an error of the request after.
+
+    Args:
+        port: of the server, on this machine.
+        requests: what each is, and its bytes; shared by all clients.
+        note: called with each request, in the thread of the loop.
+        clients: how many.
+        age: seconds after which a connection is not used again; 0 opens one for each request.
+        timeout: seconds for one request.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        requests: Iterator[tuple[T, bytes]],
+        note: Callable[[Sent[T]], None],
+        clients: int = 1,
+        *,
+        age: float = math.inf,
+        timeout: float = 60.0,
+    ) -> None:
+        self.opened = 0  # connections
+        self.pause = 0.0  # seconds before each further request of a client
+        self._port, self._requests, self._note = port, requests, note
+        self._clients, self._age, self._timeout = clients, age, timeout
+        self._ends, self._leaves = math.inf, False
+        self._thread = threading.Thread(target=lambda: asyncio.run(self.run()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Let each client have its last answer."""
+        self._ends = -math.inf
+
+    def leave(self) -> None:
+        """Let each client go on until its connection ends, and open no other."""
+        self._leaves = True
+
+    async def run(self, seconds: float = math.inf) -> None:
+        """Returns when all clients have stopped: none begins a request later than so many seconds from now."""
+        self._ends = min(self._ends, time.monotonic() + seconds)
+        await asyncio.gather(*(self._client(number) for number in range(self._clients)))
+
+    async def _client(self, number: int) -> None:
+        connection: Connection | None = None
+        old = 0.0
+        while (began := time.monotonic()) < self._ends and not (self._leaves and connection is None):
+            what, request = next(self._requests)
+            answer, error = None, ""
+            try:
+                async with asyncio.timeout(self._timeout):
+                    if connection is None:
+                        self.opened += 1
+                        connection = await Connection.open(self._port)
+                        old = time.monotonic() + self._age
+                    answer = await connection.exchange(request)
+            except (OSError, TimeoutError) as failure:
+                error = type(failure).__name__
+            self._note(Sent(number, what, began, time.monotonic() - began, answer, error))
+            if connection and (error or connection.ended or time.monotonic() >= old):
+                connection.close()
+                connection = None
+            if wait := AFTER_FAILURE if error else self.pause:
+                await asyncio.sleep(wait)
+        if connection:
+            connection.close()
