@@ -12,7 +12,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDA
 # conda and tcsh export HOST, the name of the machine: what isn't said on make's command line must be a URL.
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
 INSTALLED := .venv/.installed
-PROJECTS := libs/warmstart/pyproject.toml services/api/pyproject.toml services/worker/pyproject.toml
+PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install artifact images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind

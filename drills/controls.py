@@ -81,9 +81,9 @@ def no_retry() -> None:
         payload: bytes | None = None,
         ends: float = math.inf,
         *,
-        call: int = 0,
+        whole: int = 0,
     ) -> Any:
-        return await self._send(self._pooled, method, path, payload, ends, call=call)
+        return await self._send(self._pooled, method, path, payload, ends, whole=whole)
 
     WorkerClient._ask = once  # type: ignore[method-assign]
 

@@ -4,7 +4,7 @@ set -euo pipefail
 
 readonly venv=.venv
 readonly stamp=$venv/.installed
-readonly packages=(libs/warmstart services/api services/worker)
+readonly packages=(libs/warmstart libs/contract services/api services/worker)
 
 exec 9> .install.lock
 flock -n 9 || {

@@ -3,7 +3,8 @@
 set -euo pipefail
 
 readonly uv=.venv/bin/uv
-readonly kit=libs/warmstart/pyproject.toml api=services/api/pyproject.toml worker=services/worker/pyproject.toml
+readonly kit=libs/warmstart/pyproject.toml contract=libs/contract/pyproject.toml
+readonly api=services/api/pyproject.toml worker=services/worker/pyproject.toml
 
 # The header of a lock shows this instead of the real command, which may name folders of this machine.
 export UV_CUSTOM_COMPILE_COMMAND="make lock"
@@ -15,7 +16,7 @@ compile() {
     shift
     echo "==> $lock"
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes ${UPGRADE:+--upgrade} \
-        --override requirements/torch.txt --no-emit-package torch --no-emit-package warmstart \
+        --override requirements/torch.txt --no-emit-package torch --no-emit-package warmstart --no-emit-package warmstart-contract \
         --output-file "$lock" "$@" && return
     echo "make lock: $lock was not written: see uv's error above." >&2
     echo "The CPU build of torch was looked for at $UV_FIND_LINKS;" >&2
@@ -23,13 +24,13 @@ compile() {
     exit 1
 }
 
-compile requirements/dev.lock --group dev "$kit" "$api" "$worker" --all-extras
+compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" --all-extras
 if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
 fi
 # The tests of library and services under other Pythons, for which there is no torch.
-compile requirements/test.lock --constraint requirements/dev.lock --group test "$kit" "$api" "$worker" \
+compile requirements/test.lock --constraint requirements/dev.lock --group test "$kit" "$contract" "$api" "$worker" \
     --extra onnx --extra openvino
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in

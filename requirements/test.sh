@@ -25,7 +25,7 @@ install() {
     rm -rf "$venv"
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
-    printf '%s\n' "$PWD"/{libs/warmstart,services/api,services/worker}/src > \
+    printf '%s\n' "$PWD"/{libs/warmstart,libs/contract,services/api,services/worker}/src > \
         "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/warmstart.pth"
     cp "$lock" "$venv/.installed"
 }

@@ -4,21 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
 
 from api.embedder import STAGES, Embedder, new_flights
+from api.embedding import Field
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import request
-from services.api.tests.helpers.standin import StandIn, hold, refuse
+from services.api.tests.helpers.standin import StandIn, hold
 from stack import until_async
-from warmstart.errors import BadRequest, ClientGone
+from warmstart.errors import ClientGone
 
 pytestmark = pytest.mark.anyio
 
 
-def field(index: int) -> str:
-    """The name of an input."""
-    return f"input.{index}"
+FIELD = Field("input", "input.{}")
 
 
 class Service:
@@ -44,7 +42,7 @@ async def service() -> AsyncIterator[Service]:
 
 async def test_equal_texts_of_one_request_are_sent_once(service: Service) -> None:
     """Repeated texts cost one forward pass, and each place gets its vector."""
-    embedded = await service.embedder().embed(["a", "bb", "a", "a"], field)
+    embedded = await service.embedder().embed(["a", "bb", "a", "a"], FIELD)
     assert service.worker.calls == [["a", "bb"]]
     assert [each.tokens for each in embedded.embeddings] == [1, 2, 1, 1]
     assert embedded.tokens == 5
@@ -54,7 +52,7 @@ async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Serv
     """Twenty requests for one text are one call."""
     go = asyncio.Event()
     service.worker.before = hold(go)
-    calls = [asyncio.create_task(service.embedder().embed(["same"], field)) for _ in range(20)]
+    calls = [asyncio.create_task(service.embedder().embed(["same"], FIELD)) for _ in range(20)]
     await until_async(lambda: service.worker.calls)
     go.set()
     answers = await asyncio.gather(*calls)
@@ -64,39 +62,16 @@ async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Serv
 
 async def test_every_stage_has_a_timing(service: Service) -> None:
     """cache, tokenize, queue and inference are always there, in the worker's own figures."""
-    timings = (await service.embedder().embed(["a"], field)).timings
+    timings = (await service.embedder().embed(["a"], FIELD)).timings
     assert tuple(timings) == STAGES
     assert timings["inference"] == pytest.approx(0.003)
-
-
-async def test_a_bad_input_fails_its_own_request_alone(service: Service) -> None:
-    """A request that shares a text with the failing one still gets that text's vector."""
-    go = asyncio.Event()
-
-    async def refuse_bad(request: web.Request, items: list[str]) -> web.StreamResponse | None:
-        await go.wait()
-        if "bad" not in items:
-            return None
-        param = f"texts.{items.index('bad')}"
-        return await refuse(400, param=param, message=f"{param} is bad")(request, items)
-
-    service.worker.before = refuse_bad
-    failing = asyncio.create_task(service.embedder().embed(["good", "good", "bad"], field))
-    await until_async(lambda: service.worker.calls)
-    sharing = asyncio.create_task(service.embedder().embed(["good"], field))
-    await asyncio.sleep(0.01)
-    go.set()
-    with pytest.raises(BadRequest, match=r"input\.2 is bad") as caught:
-        await failing
-    assert caught.value.param == "input.2"
-    assert (await sharing).embeddings[0].tokens == 4
 
 
 async def test_work_for_a_client_that_left_is_cancelled(service: Service) -> None:
     """The call to the worker ends when the only client who waits for it has gone."""
     leaves = asyncio.Event()
     service.worker.before = hold(asyncio.Event())
-    call = asyncio.create_task(service.embedder(leaves=leaves).embed(["a"], field))
+    call = asyncio.create_task(service.embedder(leaves=leaves).embed(["a"], FIELD))
     await until_async(lambda: service.worker.calls)
     leaves.set()
     with pytest.raises(ClientGone):
@@ -106,7 +81,7 @@ async def test_work_for_a_client_that_left_is_cancelled(service: Service) -> Non
 
 async def test_the_model_of_an_answer_is_the_one_that_made_it(service: Service) -> None:
     """A worker that changed its model since the last look is noticed, and no vector is mislabelled."""
-    await service.embedder().embed(["a"], field)
+    await service.embedder().embed(["a"], FIELD)
     service.worker.fingerprint = "fp-2"
-    embedded = await service.embedder().embed(["a"], field)
-    assert embedded.identity.fingerprint == "fp-2"
+    embedded = await service.embedder().embed(["a"], FIELD)
+    assert embedded.model.fingerprint == "fp-2"

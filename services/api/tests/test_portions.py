@@ -8,12 +8,14 @@ import pytest
 from aiohttp import web
 
 from api.embedder import Embedder, new_flights
-from api.portions import AT_ONCE, BYTES, INPUTS, portions, together
+from api.embedding import Field
+from api.portions import AT_ONCE, BYTES, portions, together
 from api.worker_client import WorkerClient
+from contract.limits import INPUTS
 from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import StandIn, hold, refuse
 from stack import until_async
-from warmstart.errors import BadRequest, ClientGone, DependencyUnavailable, PayloadTooLarge
+from warmstart.errors import ClientGone, DependencyUnavailable, Overloaded, PayloadTooLarge
 
 pytestmark = pytest.mark.anyio
 
@@ -40,9 +42,7 @@ def embedder(client: WorkerClient, leaves: asyncio.Event | None = None) -> Embed
     return Embedder(request(leaves=leaves), client, None, new_flights())
 
 
-def field(index: int) -> str:
-    """The name of an input."""
-    return f"input.{index}"
+FIELD = Field("input", "input.{}")
 
 
 @pytest.mark.parametrize("character", ["a", '"', "\x01", "é", "\U0001f600"])
@@ -64,7 +64,7 @@ def test_what_no_call_can_hold_has_a_portion_to_itself() -> None:
 
 async def test_every_text_gets_its_vector(worker: StandIn, client: WorkerClient) -> None:
     """A thousand texts are four calls, and the answer is in the order of the request."""
-    embedded = await embedder(client).embed(TEXTS, field)
+    embedded = await embedder(client).embed(TEXTS, FIELD)
     assert sorted(map(len, worker.calls)) == [232, 256, 256, 256]
     assert [each.tokens for each in embedded.embeddings] == [len(text) for text in TEXTS]
     assert embedded.tokens == sum(map(len, TEXTS))
@@ -72,14 +72,14 @@ async def test_every_text_gets_its_vector(worker: StandIn, client: WorkerClient)
 
 async def test_all_calls_share_one_budget(worker: StandIn, client: WorkerClient) -> None:
     """No call has more time than the request has left."""
-    await embedder(client).embed(TEXTS, field)
+    await embedder(client).embed(TEXTS, FIELD)
     assert len(worker.budgets) == 4
     assert all(9 < budget <= 10 for budget in worker.budgets)
 
 
 async def test_each_portion_states_the_size_of_the_call(worker: StandIn, client: WorkerClient) -> None:
     """The worker learns from each call that it is part of one of so many tokens, and can refuse it as a whole."""
-    await embedder(client).embed(TEXTS, field)
+    await embedder(client).embed(TEXTS, FIELD)
     whole = sum(min(len(text) // 4 + 2, 256) for text in TEXTS)
     assert worker.call_tokens == [whole] * 4
 
@@ -95,9 +95,9 @@ async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn
         return await refuse(413, code="too_many_tokens", message="about 600 tokens would fit")(request, items)
 
     worker.before = refuse_large
-    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, field))
+    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], field))
+    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     go.set()
     with pytest.raises(PayloadTooLarge, match="about 600 tokens would fit") as caught:
@@ -106,27 +106,25 @@ async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn
     assert (await small).tokens == 301
 
 
-async def test_a_bad_text_is_named_and_ends_the_other_calls(worker: StandIn, client: WorkerClient) -> None:
+async def test_a_refusal_ends_the_other_calls(worker: StandIn, client: WorkerClient) -> None:
     """The first refusal is the answer; what the other calls were doing is given up."""
 
     async def only_the_third_ends(request: web.Request, items: list[str]) -> web.StreamResponse | None:
         if TEXTS[600] not in items:
             await asyncio.Event().wait()
-        param = f"texts.{items.index(TEXTS[600])}"
-        return await refuse(400, param=param, message=f"{param} is bad")(request, items)
+        return await refuse(503, code="overloaded", message="the queue is full")(request, items)
 
     worker.before = only_the_third_ends
-    with pytest.raises(BadRequest, match=r"input\.600 is bad") as caught:
-        await embedder(client).embed(TEXTS, field)
-    assert caught.value.param == "input.600"
-    await until_async(lambda: worker.cancelled == 3)
+    with pytest.raises(Overloaded, match="the queue is full"):
+        await embedder(client).embed(TEXTS, FIELD)
+    await until_async(lambda: worker.cancelled == 3, 5, "three calls are given up")
 
 
 async def test_a_client_that_leaves_ends_all_calls(worker: StandIn, client: WorkerClient) -> None:
     """None of the calls goes on for nobody."""
     leaves = asyncio.Event()
     worker.before = hold(asyncio.Event())
-    call = asyncio.create_task(embedder(client, leaves).embed(TEXTS, field))
+    call = asyncio.create_task(embedder(client, leaves).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
     leaves.set()
     with pytest.raises(ClientGone):
@@ -143,9 +141,9 @@ async def test_a_text_of_a_large_call_is_shared(worker: StandIn, client: WorkerC
         await (second if TEXTS[300] in items else others).wait()
 
     worker.before = wait
-    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, field))
+    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], field))
+    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     second.set()
     assert (await small).tokens == 301

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 import pytest
 import uvloop
 
-from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
 from stack import until_async
@@ -209,19 +208,10 @@ async def test_an_overloaded_worker_says_when_to_come_back(client: WorkerClient,
     assert caught.value.retry_after == 7
 
 
-async def test_a_refused_input_is_known_by_its_place(client: WorkerClient, worker: StandIn) -> None:
-    """The worker's field name becomes the caller's, in the message too."""
-    worker.before = refuse(400, code="bad_id", param="token_ids.1.4", message="token_ids.1.4 is too large")
-    with pytest.raises(RefusedInputError) as caught:
-        await client.embed([(1,), (2,)], budget=5)
-    error = caught.value.as_bad_request("input.8")
-    assert caught.value.index == 1
-    assert (error.param, error.message, error.code) == ("input.8.4", "input.8.4 is too large", "bad_id")
-
-
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
+        (400, "unknown_token_id", DependencyUnavailable),
         (503, "not_ready", DependencyUnavailable),
         (500, "internal_error", DependencyUnavailable),
         (504, "deadline_exceeded", DeadlineExceeded),
@@ -230,7 +220,7 @@ async def test_a_refused_input_is_known_by_its_place(client: WorkerClient, worke
 async def test_other_errors_of_the_worker_keep_their_meaning(
     client: WorkerClient, worker: StandIn, status: int, code: str, expected: type[Exception]
 ) -> None:
-    """A warming or broken worker is unavailable; its time-out is a time-out."""
+    """A worker that warms, is broken, or refuses what it says it takes is unavailable; its time-out is a time-out."""
     worker.before = refuse(status, code=code, message="because")
     with pytest.raises(expected, match="because"):
         await client.embed(["a"], budget=5)

@@ -1,30 +1,28 @@
 """What is checked before any work is done for a caller's texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fastapi import Request
 
 from api.auth import caller_of
-from api.embedding import Item
+from api.embedding import Field, Item
 from api.quota import Quota
 from api.resources import REDIS
 from api.settings import ApiSettings
+from contract.inputs import check_inputs
+from contract.model import ModelInfo
 from warmstart import Lifecycle
-from warmstart.errors import BadRequest, QuotaExceeded
+from warmstart.errors import QuotaExceeded
 
 
-async def admit(request: Request, items: Sequence[Item], field: Callable[[int], str]) -> None:
-    """Raise BadRequest for a text over the limit, naming its `field`, or QuotaExceeded for the caller.
+async def admit(request: Request, items: Sequence[Item], field: Field, model: ModelInfo) -> None:
+    """Raise BadRequest for what `model` or a setting doesn't allow, naming its `field`, or QuotaExceeded.
 
     What is admitted is spent, also when the answer is an error then; what is refused spends nothing.
     """
     settings: ApiSettings = request.app.state.settings
-    limit = settings.max_text_characters
-    for index, item in enumerate(items):
-        if isinstance(item, str) and len(item) > limit:
-            where = field(index)
-            message = f"{where} has {len(item)} characters; the limit is {limit}"
-            raise BadRequest(message, param=where, code="text_too_long")
+    characters = min(settings.max_text_characters, model.max_text_characters)
+    check_inputs(items, field.of, characters=characters, vocabulary=model.vocabulary_size)
     quota: Quota | None = request.app.state.quota
     if quota:
         await _spend(request, quota, len(items))

@@ -14,12 +14,13 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from api.embedding import FLOAT_BYTES, Embedding, Item
+from api.embedding import Embedding, Item
 from api.lookups import Lookups
 from api.metrics import CACHE_LOOKUPS, CACHE_WRITES
 from api.redis_connection import CONNECTION_IS_STALE, replace_connections
 from api.redis_health import words
 from api.told import Told
+from contract.answer import FLOAT_BYTES
 
 log = logging.getLogger("api.cache")
 

@@ -1,26 +1,25 @@
 """Embeds what a request asks for: from the cache, from another request's call, or from the worker."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from fastapi import Request
 
 from api.cache import Cache, cache_key
-from api.embedding import Embedding, Item
-from api.identity import Identity
+from api.embedding import Embedding, Field, Item
 from api.metrics import SHARED_MISSES
 from api.portions import portions, together
 from api.singleflight import SingleFlight
-from api.worker_answer import RefusedInputError
 from api.worker_client import WorkerClient
+from contract.call import estimate
+from contract.model import ModelInfo
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
-from warmstart.http import call_tokens, deadline
+from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.timing import Timings
 
-SPECIAL = 2  # tokens that BERT's kind of model puts around a text
 STAGES = ("cache", "tokenize", "queue", "inference")
 
 
@@ -33,21 +32,12 @@ class Computed:
     timings: Timings
 
 
-class RefusedKeyError(Exception):
-    """The worker refuses the input behind `key`; with None, the whole call."""
-
-    def __init__(self, key: bytes | None, refused: RefusedInputError) -> None:
-        super().__init__(str(refused))
-        self.key = key
-        self.refused = refused
-
-
 @dataclass(frozen=True)
 class Embedded:
-    """One embedding per item, in order, all by the model `identity`; `timings` has every one of `STAGES`."""
+    """One embedding per item, in order, all by `model`; `timings` has every one of `STAGES`."""
 
     embeddings: list[Embedding]
-    identity: Identity
+    model: ModelInfo
     timings: Timings
 
     @property
@@ -62,9 +52,9 @@ Flights: TypeAlias = SingleFlight[bytes, Computed]
 def new_flights() -> Flights:
     """The single flight of one process.
 
-    A refused input, a spent budget or a call too large for the worker is the leader's own matter.
+    A spent budget or a call too large for the worker is the leader's own matter.
     """
-    return SingleFlight(private=(RefusedKeyError, DeadlineExceeded, Overloaded, PayloadTooLarge))
+    return SingleFlight(private=(DeadlineExceeded, Overloaded, PayloadTooLarge))
 
 
 class Embedder:
@@ -88,72 +78,62 @@ class Embedder:
         self._worker_failure = worker_failure
 
     @property
-    def identity(self) -> Identity:
-        """The model that is served now."""
-        return self._worker.identity
+    def model(self) -> ModelInfo:
+        """What is served now."""
+        return self._worker.model
 
-    async def embed(self, items: Sequence[Item], field: Callable[[int], str]) -> Embedded:
-        """Embed all items, equal ones once. `field` names the request's field of an item for error messages.
+    async def embed(self, items: Sequence[Item], field: Field) -> Embedded:
+        """Embed all items, equal ones once. `field` is the request's name for them.
 
-        Raises BadRequest, PayloadTooLarge, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
+        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
         """
         for _ in range(2):
-            if embedded := await self._embed_as(self.identity, items, field):
+            if embedded := await self._embed_as(self.model, items, field):
                 return embedded
             await self._worker.refresh()
         raise DependencyUnavailable("worker", "its model changed during the call")
 
-    async def _embed_as(
-        self, identity: Identity, items: Sequence[Item], field: Callable[[int], str]
-    ) -> Embedded | None:
-        """All by the model `identity`, or None when the worker has turned to another one."""
+    async def _embed_as(self, model: ModelInfo, items: Sequence[Item], field: Field) -> Embedded | None:
+        """All by `model`, or None when the worker has turned to another one."""
         timings = Timings(dict.fromkeys(STAGES, 0.0))
-        keys = [cache_key(identity.fingerprint, item) for item in items]
+        keys = [cache_key(model.fingerprint, item) for item in items]
         wanted = dict(zip(keys, items, strict=True))
-        known = await self._look_up(wanted, identity, timings)
+        known = await self._look_up(wanted, model, timings)
         missing = {key: item for key, item in wanted.items() if key not in known}
         if missing:
             if self._worker_failure:
                 raise DependencyUnavailable("worker", self._worker_failure)
             try:
-                computed = await unless_disconnected(self._request, self._compute(missing, identity))
-            except RefusedKeyError as error:
-                where = field(keys.index(error.key)) if error.key else None
-                raise error.refused.as_bad_request(where) from error
+                computed = await unless_disconnected(self._request, self._compute(missing, model))
             except PayloadTooLarge as error:
-                whole = field(0).partition(".")[0]
-                raise PayloadTooLarge(error.message, param=whole, code=error.code) from error
-            if any(each.fingerprint != identity.fingerprint for each in computed.values()):
+                raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
+            if any(each.fingerprint != model.fingerprint for each in computed.values()):
                 return None
             for key, each in computed.items():
                 known[key] = each.embedding
                 for stage, took in each.timings.items():
                     timings[stage] = max(timings.get(stage, 0.0), took)
-        return Embedded([known[key] for key in keys], identity, timings)
+        return Embedded([known[key] for key in keys], model, timings)
 
     async def _look_up(
-        self, wanted: Mapping[bytes, Item], identity: Identity, timings: Timings
+        self, wanted: Mapping[bytes, Item], model: ModelInfo, timings: Timings
     ) -> dict[bytes, Embedding]:
         if self._cache is None:
             return {}
         began = time.perf_counter()
-        known = await self._cache.get(list(wanted), identity.dimensions)
+        known = await self._cache.get(list(wanted), model.dimensions)
         timings["cache"] = time.perf_counter() - began
         return known
 
-    async def _compute(self, missing: Mapping[bytes, Item], identity: Identity) -> dict[bytes, Computed]:
+    async def _compute(self, missing: Mapping[bytes, Item], model: ModelInfo) -> dict[bytes, Computed]:
         SHARED_MISSES.inc(sum(key in self._flights for key in missing))
         # By each portion the worker judges the whole call.
-        call = call_tokens.estimate(missing.values(), special=SPECIAL, longest=identity.max_tokens)
+        whole = estimate(missing.values(), special=model.special_tokens, longest=model.max_tokens)
 
         async def work(keys: list[bytes]) -> dict[bytes, Computed]:
-            budget = deadline.remaining(self._request)
-            try:
-                answer = await self._worker.embed([missing[key] for key in keys], budget, call)
-            except RefusedInputError as refused:
-                raise RefusedKeyError(None if refused.index is None else keys[refused.index], refused) from refused
+            answer = await self._worker.embed([missing[key] for key in keys], remaining(self._request), whole)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
-            if self._cache and answer.fingerprint == identity.fingerprint:
+            if self._cache and answer.fingerprint == model.fingerprint:
                 self._cache.put(fresh)
             return {key: Computed(each, answer.fingerprint, answer.timings) for key, each in fresh.items()}
 

@@ -5,10 +5,22 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from contract.answer import FLOAT_BYTES
+
 TokenIds: TypeAlias = tuple[int, ...]
 Item: TypeAlias = str | TokenIds
 
-FLOAT_BYTES = 4
+
+@dataclass(frozen=True)
+class Field:
+    """The request's names of what it has embedded: of all items, and of one, with `{}` for its place."""
+
+    whole: str
+    each: str
+
+    def of(self, index: int) -> str:
+        """The name of one item."""
+        return self.each.format(index)
 
 
 @dataclass(frozen=True, slots=True)

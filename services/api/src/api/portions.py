@@ -7,12 +7,12 @@ from typing import TypeVar
 import orjson
 
 from api.embedding import Item
+from contract.limits import BODY_BYTES, INPUTS
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-INPUTS = 256  # of one call to the worker
-BYTES = 8 * 2**20 - 1024  # of its body; the worker's MAX_BODY_BYTES is 8 MiB
+BYTES = BODY_BYTES - 1024  # of the inputs; what is around them is less
 AT_ONCE = 8  # calls: 2,048 inputs wait in the worker's queue together, which takes all of them or none
 
 

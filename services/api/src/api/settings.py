@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from api.database_url import parse as parse_database_url
 from api.redis_url import parse as parse_redis_url
+from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
 
 
@@ -91,7 +92,7 @@ class ApiSettings(ServiceSettings):
         "",
         description="origins whose pages may call from a browser, separated by commas, or `*`; none: no other origin",
     )
-    max_text_characters: int = Field(20_000, ge=1, description="longest text, in characters")
+    max_text_characters: int = Field(TEXT_CHARACTERS, ge=1, description="longest text, in characters")
     max_inputs: int = Field(2048, ge=1, description="most texts of one `/v1/embeddings` call")
     token_ids: bool = Field(
         False,

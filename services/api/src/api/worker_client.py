@@ -30,13 +30,14 @@ from pydantic import ValidationError
 
 from api.addresses import KeptAddresses
 from api.embedding import Item
-from api.identity import Identity
 from api.metrics import WORKER_RETRIES
 from api.settings import ApiSettings
 from api.worker_answer import Answer, read_answer, refusal
+from contract import call, model
+from contract.answer import BINARY
+from contract.model import ModelInfo
 from warmstart import request_id
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
-from warmstart.http import call_tokens, deadline
 from warmstart.lifecycle.health import reason
 
 KEEPALIVE = 30.0  # seconds an idle connection is kept; the worker keeps it for 75, and equal values race
@@ -59,7 +60,7 @@ class Reply(ClientResponse):
 class WorkerClient:
     """Embeds through the worker, and knows which model it serves."""
 
-    identity: Identity
+    model: ModelInfo  # as it last said
 
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
@@ -84,34 +85,33 @@ class WorkerClient:
     async def refresh(self) -> None:
         """Learn the worker's model. Raises DependencyUnavailable when it does not answer as it should."""
         try:
-            self.identity = await self._describe()
+            self.model = await self._describe()
         except BaseException:  # also of a sample that was given up: the worker may have moved
             self._addresses.forget()
             raise
 
-    async def _describe(self) -> Identity:
+    async def _describe(self) -> ModelInfo:
         try:
-            response, body = await self._ask("GET", "/model")
+            response, body = await self._ask("GET", model.PATH)
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
         if response.status != 200:
             raise DependencyUnavailable("worker", f"it answered {response.status}")
         try:
-            return Identity.model_validate_json(body)
+            return ModelInfo.model_validate_json(body)
         except ValidationError as error:
             raise DependencyUnavailable("worker", "it did not describe its model") from error
 
-    async def embed(self, items: Sequence[Item], budget: float, call: int = 0) -> Answer:
-        """Embed texts, or token ids, within `budget` seconds, as part of a call of so many tokens.
+    async def embed(self, items: Sequence[Item], budget: float, whole: int = 0) -> Answer:
+        """Embed texts, or token ids, within `budget` seconds, as part of a call of `whole` tokens.
 
-        Raises RefusedInputError for an input the worker refuses, PayloadTooLarge, Overloaded, DeadlineExceeded, or
-        DependencyUnavailable.
+        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
         """
-        kind = "texts" if isinstance(items[0], str) else "token_ids"
+        kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
         try:
             async with asyncio.timeout_at(ends):
-                response, body = await self._ask("POST", "/embeddings/", orjson.dumps({kind: items}), ends, call=call)
+                response, body = await self._ask("POST", call.PATH, orjson.dumps({kind: items}), ends, whole=whole)
         except TimeoutError as error:
             if asyncio.get_running_loop().time() < ends:
                 raise DependencyUnavailable("worker", reason(error)) from error
@@ -123,7 +123,7 @@ class WorkerClient:
         return read_answer(response, body, len(items))
 
     async def _ask(
-        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, *, call: int = 0
+        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, *, whole: int = 0
     ) -> tuple[Reply, bytes]:
         """Send it; once more, or once more for each address, if the connection fails or the replica can't serve.
 
@@ -134,7 +134,7 @@ class WorkerClient:
         while True:
             session, tries = self._fresh if tries else self._pooled, tries + 1
             try:
-                reply, body = await self._send(session, method, path, payload, ends, call=call)
+                reply, body = await self._send(session, method, path, payload, ends, whole=whole)
                 if tries > self._addresses.number or not _cannot_serve(reply, body):
                     return reply, body
                 self._addresses.avoid(reply.address)
@@ -146,15 +146,15 @@ class WorkerClient:
             WORKER_RETRIES.inc()
 
     async def _send(
-        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float, *, call: int
+        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float, *, whole: int
     ) -> tuple[Reply, bytes]:
-        headers = {"Accept": "application/octet-stream", "Content-Type": "application/json"} if payload else {}
+        headers = {"Accept": BINARY, "Content-Type": "application/json"} if payload else {}
         if ends < math.inf:
-            headers[deadline.HEADER] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
-        if call:
-            headers[call_tokens.HEADER] = str(call)
+            headers[call.SECONDS] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
+        if whole:
+            headers[call.TOKENS] = str(whole)
         if name := request_id.current():  # of a shared miss, the id of the request that came first
-            headers[request_id.HEADER] = name
+            headers[call.REQUEST_ID] = name
         async with session.request(method, path, data=payload, headers=headers) as reply:
             return cast("Reply", reply), await reply.read()
 

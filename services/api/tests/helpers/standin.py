@@ -8,9 +8,15 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
+from contract import call, model
+from contract.answer import Description
+from contract.model import ModelInfo
+from warmstart.http.timing import Timings
+
 Misbehaviour: TypeAlias = Callable[[web.Request, list[Any]], Awaitable[web.StreamResponse | None]]
 
 DIMENSIONS = 4
+VOCABULARY = 30_522
 ERROR = {"message": "", "type": "", "param": None, "code": ""}
 
 
@@ -22,6 +28,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.fingerprint = "fp-1"
+        self.max_text_characters = 20_000
         self.keeps = True
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
@@ -34,11 +41,11 @@ class StandIn:
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Like the worker's `POST /embeddings/` in its binary form."""
         body = await request.json()
-        items: list[Any] = body.get("texts") or body["token_ids"]
+        items: list[Any] = body.get(call.TEXTS) or body[call.TOKEN_IDS]
         self.calls.append(items)
         self.connections.add(request.transport)
-        self.budgets.append(float(request.headers["X-Request-Timeout"]))
-        self.call_tokens.append(int(request.headers.get("X-Call-Tokens", 0)))
+        self.budgets.append(float(request.headers[call.SECONDS]))
+        self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
         try:
             if self.before and (answer := await self.before(request, items)):
                 return answer
@@ -46,34 +53,35 @@ class StandIn:
             self.cancelled += 1
             raise
         rows = b"".join(struct.pack(f"<{DIMENSIONS}f", len(item), 0, 0, 0) for item in items)
-        headers = {
-            "X-Model-Fingerprint": self.fingerprint,
-            "X-Dimensions": str(DIMENSIONS),
-            "X-Text-Tokens": ",".join(str(len(item)) for item in items),
-            "Server-Timing": "tokenize;dur=1.0, queue;dur=2.0, inference;dur=3.0",
-        }
-        answer = web.Response(body=rows, headers=headers)
+        timings = Timings(tokenize=0.001, queue=0.002, inference=0.003)
+        description = Description("stand-in", self.fingerprint, DIMENSIONS, list(map(len, items)), timings)
+        answer = web.Response(body=rows, headers=description.headers())
         if not self.keeps:
             answer.force_close()
         return answer
 
     async def model(self, _: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
-        identity = {
-            "model": "stand-in",
-            "dimensions": DIMENSIONS,
-            "max_tokens": 256,
-            "engine": "fake",
-            "precision": "fp32",
-        }
-        return web.json_response({**identity, "fingerprint": self.fingerprint})
+        info = ModelInfo(
+            model="stand-in",
+            fingerprint=self.fingerprint,
+            dimensions=DIMENSIONS,
+            max_tokens=256,
+            special_tokens=2,
+            vocabulary_size=VOCABULARY,
+            max_text_characters=self.max_text_characters,
+            engine="fake",
+            precision="fp32",
+            threads=1,
+        )
+        return web.json_response(info.model_dump())
 
     @asynccontextmanager
     async def running(self, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator["StandIn"]:
         """Serve on this machine, on a free port unless one is given."""
         app = web.Application()
-        app.router.add_post("/embeddings/", self.embeddings)
-        app.router.add_get("/model", self.model)
+        app.router.add_post(call.PATH, self.embeddings)
+        app.router.add_get(model.PATH, self.model)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, host, port).start()

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from contract.model import PATH
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from worker import __version__, executor
@@ -28,5 +29,5 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
     app.include_router(router)
-    install(app, settings, quiet=("/model",))  # the api asks for it every second
+    install(app, settings, quiet=(PATH,))  # the api asks for it every second
     return app

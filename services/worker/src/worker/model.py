@@ -6,13 +6,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
+from contract import call
+from contract.model import ModelInfo
 from warmstart.errors import ServiceError
-from warmstart.http import call_tokens
 from warmstart.http.timing import Timings
 from worker.admission import Demand
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors
-from worker.schemas import EmbeddingsRequest, ModelInfo
+from worker.schemas import EmbeddingsRequest
 
 log = logging.getLogger("worker.model")
 
@@ -37,36 +38,34 @@ class Model:
     batcher: Batcher
     tokenizing: Executor
 
-    async def embed(self, request: EmbeddingsRequest, deadline: float, call: int = 0) -> Embedded:
+    async def embed(self, request: EmbeddingsRequest, deadline: float, whole: int = 0) -> Embedded:
         """Answer one valid request by `deadline`, in the event loop's time.
 
-        It may be a part of a larger call, which has `call` tokens.
+        It may be a part of a larger call, which has `whole` tokens.
 
         Raises Overloaded or PayloadTooLarge before any work is done on the request, ServiceError where the tokenizer
         fails, and what `Batcher.result` raises.
         """
         began = perf_counter()
         left = deadline - asyncio.get_running_loop().time()
-        field = "token_ids" if request.texts is None else "texts"
-        with self.batcher.queue.reserve(self._demand(request, call), left):
+        with self.batcher.queue.reserve(self._demand(request, whole), left):
             try:
                 inputs = await self._tokenize(request)
             except Exception as error:
-                log.exception("%s can't be tokenized", field)
+                log.exception("%s can't be tokenized", request.field)
                 self.batcher.health.doubt()
-                raise ServiceError(f"{field} could not be tokenized", param=field, code="inference_failed") from error
-            job = self.batcher.submit(inputs, field, deadline)
+                message = f"{request.field} could not be tokenized"
+                raise ServiceError(message, param=request.field, code="inference_failed") from error
+            job = self.batcher.submit(inputs, request.field, deadline)
         queued = perf_counter()
         rows = await self.batcher.result(job)
         waited = perf_counter() - queued - job.inference_seconds
         timings = Timings(tokenize=queued - began, queue=max(0.0, waited), inference=job.inference_seconds)
         return Embedded(rows, [len(ids) for ids in inputs], timings)
 
-    def _demand(self, request: EmbeddingsRequest, call: int) -> Demand:
-        inputs = request.texts or request.token_ids or []
-        special = len(self.engine.from_ids([]))
-        tokens = call_tokens.estimate(inputs, special=special, longest=self.engine.max_tokens)
-        return Demand(len(inputs), tokens, call)
+    def _demand(self, request: EmbeddingsRequest, whole: int) -> Demand:
+        tokens = call.estimate(request.inputs, special=self.info.special_tokens, longest=self.info.max_tokens)
+        return Demand(len(request.inputs), tokens, whole)
 
     async def _tokenize(self, request: EmbeddingsRequest) -> list[TokenIds]:
         if request.texts is None:

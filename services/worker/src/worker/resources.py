@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI
 
+from contract.model import ModelInfo
 from warmstart import Fatal, Resource, opened
 from warmstart.errors import DependencyUnavailable
 from worker.admission import Admission
@@ -14,7 +15,6 @@ from worker.batcher import Batcher
 from worker.executor import DaemonExecutor
 from worker.loading import Begun, Loaded, Loader, begin, load
 from worker.model import Model
-from worker.schemas import ModelInfo
 from worker.settings import WorkerSettings
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
@@ -82,6 +82,9 @@ class ModelSource:
             fingerprint=loaded.fingerprint,
             dimensions=engine.dimensions,
             max_tokens=engine.max_tokens,
+            special_tokens=len(engine.from_ids([])),
+            vocabulary_size=engine.vocabulary_size,
+            max_text_characters=settings.max_text_characters,
             engine=engine.name,
             precision=engine.precision,
             threads=settings.threads,

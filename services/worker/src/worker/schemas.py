@@ -1,10 +1,12 @@
 """The bodies of the worker's routes."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-MAX_INPUTS = 256
+from contract.call import TEXTS, TOKEN_IDS
+from contract.limits import INPUTS
 
 
 def _without_nul(text: str) -> str:
@@ -32,7 +34,7 @@ class EmbeddingsRequest(BaseModel):
     texts: Annotated[list[Text], Field(fail_fast=True)] | None = Field(
         None,
         min_length=1,
-        max_length=MAX_INPUTS,
+        max_length=INPUTS,
         description="each of at most MAX_TEXT_CHARACTERS characters",
     )
     token_ids: (
@@ -40,7 +42,7 @@ class EmbeddingsRequest(BaseModel):
     ) = Field(
         None,
         min_length=1,
-        max_length=MAX_INPUTS,
+        max_length=INPUTS,
         description="ids of the model's vocabulary",
     )
 
@@ -50,6 +52,20 @@ class EmbeddingsRequest(BaseModel):
             raise ValueError("give exactly one of texts and token_ids")
         return self
 
+    @property
+    def field(self) -> str:
+        """The list that it has."""
+        return TOKEN_IDS if self.texts is None else TEXTS
+
+    @property
+    def inputs(self) -> Sequence[str | list[int]]:
+        """What is in it."""
+        return self.texts or self.token_ids or ()
+
+    def name(self, index: int) -> str:
+        """The field of one input, for error messages."""
+        return f"{self.field}.{index}"
+
 
 class EmbeddingsResponse(BaseModel):
     """Unit vectors in the order of the inputs; `prompt_tokens` counts special tokens, after truncation."""
@@ -58,20 +74,3 @@ class EmbeddingsResponse(BaseModel):
     model: str
     dimensions: int
     prompt_tokens: int
-
-
-class ModelInfo(BaseModel):
-    """What the worker serves. `fingerprint` changes whenever the vectors can."""
-
-    model_config = ConfigDict(frozen=True)
-
-    model: str
-    fingerprint: str
-    dimensions: int
-    max_tokens: int
-    engine: str
-    precision: str
-    threads: int
-
-    def __str__(self) -> str:
-        return f"{self.model} by {self.engine} {self.precision}, threads: {self.threads}"

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from contract.limits import BODY_BYTES, TEXT_CHARACTERS
 from warmstart.settings.service import ServiceSettings
 from worker.cpu import cpu_limit
 
@@ -17,7 +18,7 @@ class WorkerSettings(ServiceSettings):
     connection_max_age: float = Field(
         3, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
     )
-    max_body_bytes: int = Field(8 * 2**20, ge=1, description="largest request body")
+    max_body_bytes: int = Field(BODY_BYTES, ge=1, description="largest request body")
     max_body_bytes_in_flight: int = Field(
         32 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
     )
@@ -36,7 +37,7 @@ class WorkerSettings(ServiceSettings):
         Path(".warmstart/artifacts"), description="folder of exported models (`python -m worker.export`)"
     )
     warmup_passes: bool = Field(True, description="forward passes at the shapes served, before readiness")
-    max_text_characters: int = Field(20_000, ge=1, description="longest text")
+    max_text_characters: int = Field(TEXT_CHARACTERS, ge=1, description="longest text")
     # Of many texts passes can be made with little padding: seventy of usual length give a tenth more texts/s than
     # thirty. They take 0.1 s on 2 cores; a larger batch would only delay newcomers.
     max_batch_tokens: int = Field(2048, ge=1, description="tokens computed before newcomers get their turn")

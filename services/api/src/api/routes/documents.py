@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.admission import admit
 from api.dependencies import Postgres, embedder_of
+from api.embedding import Field
 from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
 from api.store import documents
 from api.store.documents import NewDocument
@@ -20,8 +21,7 @@ router = APIRouter(prefix="/documents", tags=["documents"])
 Id = Annotated[DocumentId, Path()]
 
 
-def _field(index: int) -> str:
-    return f"documents.{index}.text"
+TEXT = Field("documents", "documents.{}.text")
 
 
 @router.post("", responses=error_responses(413, 429))
@@ -34,11 +34,12 @@ async def store_documents(
     """Embed and store documents; those with a known id are replaced. All or none."""
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
-    await admit(request, texts, _field)
-    embedded = await embedder_of(request).embed(texts, _field)
-    require_storable(embedded.identity)
+    embedder = embedder_of(request)
+    await admit(request, texts, TEXT, embedder.model)
+    embedded = await embedder.embed(texts, TEXT)
+    require_storable(embedded.model)
     began = time.perf_counter()
-    await documents.upsert(postgres, new, embedded.embeddings, embedded.identity.fingerprint)
+    await documents.upsert(postgres, new, embedded.embeddings, embedded.model.fingerprint)
     embedded.timings["database"] = time.perf_counter() - began
     response.headers["Server-Timing"] = embedded.timings.header()
     return DocumentIds(ids=[each.id for each in new])

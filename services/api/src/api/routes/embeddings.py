@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from api.admission import admit
 from api.dependencies import embedder_of
 from api.embedder import Embedded
-from api.embedding import Item
-from api.routes.models import served_model
+from api.embedding import Field, Item
+from api.routes.models import check_model
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
 from warmstart.errors import BadRequest
@@ -19,6 +19,7 @@ from warmstart.http.errors import error_responses
 router = APIRouter(tags=["embeddings"])
 
 PIECE = 64  # vectors, written in 1 ms
+ONE, MANY = Field("input", "input"), Field("input", "input.{}")
 
 # The ids that clients make by themselves are of OpenAI's vocabulary: here they would be other words, and the vector
 # of "hello world" so read has a cosine of 0.17 to its own.
@@ -36,20 +37,18 @@ TEXTS_ONLY = (
 async def create_embeddings(request: Request, body: EmbeddingRequest) -> Response:
     """Embed one text, texts, or token ids."""
     embedder = embedder_of(request)
-    model = served_model(embedder.identity, body.model)
+    model = embedder.model
+    check_model(model, body.model)
     if body.dimensions not in (None, model.dimensions):
         raise BadRequest(
-            f"dimensions: {model.id} has {model.dimensions} and can't be cut",
+            f"dimensions: {model.model} has {model.dimensions} and can't be cut",
             param="dimensions",
             code="unsupported",
         )
-    items, single = _items(body.input)
+    items, field = _items(body.input)
     _check(items, request.app.state.settings)
 
-    def field(index: int) -> str:
-        return "input" if single else f"input.{index}"
-
-    await admit(request, items, field)
+    await admit(request, items, field, model)
     embedded = await embedder.embed(items, field)
     headers = {"Server-Timing": embedded.timings.header()}
     content = await _encode(embedded, base64=body.encoding_format == "base64")
@@ -68,13 +67,13 @@ def _check(items: list[Item], settings: ApiSettings) -> None:
         )
 
 
-def _items(value: Any) -> tuple[list[Item], bool]:
-    """The inputs as a list, and whether the caller gave one without a list around it."""
+def _items(value: Any) -> tuple[list[Item], Field]:
+    """The inputs as a list, and what the caller knows them by, who may have given one without a list around it."""
     if isinstance(value, str):
-        return [value], True
+        return [value], ONE
     if isinstance(value[0], int):
-        return [tuple(value)], True
-    return [each if isinstance(each, str) else tuple(each) for each in value], False
+        return [tuple(value)], ONE
+    return [each if isinstance(each, str) else tuple(each) for each in value], MANY
 
 
 async def _encode(embedded: Embedded, *, base64: bool) -> bytes:
@@ -95,4 +94,4 @@ async def _encode(embedded: Embedded, *, base64: bool) -> bytes:
         pieces.append(orjson.dumps(data)[1:-1])
     usage = {"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens}
     written = orjson.Fragment(b"[" + b",".join(pieces) + b"]")
-    return orjson.dumps({"object": "list", "data": written, "model": embedded.identity.model, "usage": usage})
+    return orjson.dumps({"object": "list", "data": written, "model": embedded.model.model, "usage": usage})

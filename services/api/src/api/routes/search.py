@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
 from api.dependencies import Postgres, embedder_of
+from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
 from api.store.tables import require_storable
@@ -14,8 +15,7 @@ from warmstart.http.errors import error_responses
 router = APIRouter(tags=["search"])
 
 
-def _field(_: int) -> str:
-    return "query"
+QUERY = Field("query", "query")
 
 
 @router.post("/search", responses=error_responses(413, 429))
@@ -26,12 +26,13 @@ async def search_documents(
     postgres: Postgres,
 ) -> SearchResults:
     """As many as `limit` documents, best first, among those of the model that is served now."""
-    await admit(request, [body.query], _field)
-    embedded = await embedder_of(request).embed([body.query], _field)
-    require_storable(embedded.identity)
+    embedder = embedder_of(request)
+    await admit(request, [body.query], QUERY, embedder.model)
+    embedded = await embedder.embed([body.query], QUERY)
+    require_storable(embedded.model)
     began = time.perf_counter()
     matches = await search(
-        postgres, embedded.embeddings[0], embedded.identity.fingerprint, limit=body.limit, equals=body.filter
+        postgres, embedded.embeddings[0], embedded.model.fingerprint, limit=body.limit, equals=body.filter
     )
     embedded.timings["database"] = time.perf_counter() - began
     response.headers["Server-Timing"] = embedded.timings.header()

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel
 
-from api.identity import Identity
+from contract.model import ModelInfo
 
 
 class Model(BaseModel):
@@ -21,15 +21,15 @@ class Model(BaseModel):
     precision: str
 
     @classmethod
-    def of(cls, identity: Identity) -> Self:
+    def of(cls, served: ModelInfo) -> Self:
         """The description of the worker's model."""
         return cls(
-            id=identity.model,
-            dimensions=identity.dimensions,
-            max_tokens=identity.max_tokens,
-            fingerprint=identity.fingerprint,
-            engine=identity.engine,
-            precision=identity.precision,
+            id=served.model,
+            dimensions=served.dimensions,
+            max_tokens=served.max_tokens,
+            fingerprint=served.fingerprint,
+            engine=served.engine,
+            precision=served.precision,
         )
 
 

@@ -4,7 +4,7 @@ from pgvector.sqlalchemy import Vector
 from sqlalchemy import Column, DateTime, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from api.identity import Identity
+from contract.model import ModelInfo
 from warmstart.errors import DependencyUnavailable
 
 DIMENSIONS = 384  # of the column: another size of vector needs a migration
@@ -21,8 +21,8 @@ documents = Table(
 )
 
 
-def require_storable(identity: Identity) -> None:
+def require_storable(model: ModelInfo) -> None:
     """Raise DependencyUnavailable when the model's vectors do not fit the column."""
-    if identity.dimensions != DIMENSIONS:
-        has = f"{identity.model} has {identity.dimensions} dimensions"
+    if model.dimensions != DIMENSIONS:
+        has = f"{model.model} has {model.dimensions} dimensions"
         raise DependencyUnavailable("worker", f"{has}, the documents table holds {DIMENSIONS}")

@@ -1,0 +1,58 @@
+"""The binary answer of `POST /embeddings/`: rows of little-endian float32, and headers that describe them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from warmstart.http.timing import Timings
+
+BINARY = "application/octet-stream"
+FLOAT_BYTES = 4
+
+MODEL = "X-Model"
+FINGERPRINT = "X-Model-Fingerprint"
+DIMENSIONS = "X-Dimensions"
+PROMPT_TOKENS = "X-Prompt-Tokens"
+TEXT_TOKENS = "X-Text-Tokens"
+TIMINGS = "Server-Timing"
+HEADERS = {
+    MODEL: "name of the model",
+    FINGERPRINT: "hex sha256 over weights, tokenizer, pooling, engine and precision",
+    DIMENSIONS: "length of a vector",
+    PROMPT_TOKENS: "tokens of all texts, special tokens included, after truncation",
+    TEXT_TOKENS: "the same for each text, comma-separated",
+    TIMINGS: "milliseconds of the stages tokenize, queue and inference",
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the headers say; `tokens` has a number for each input, `timings` are seconds."""
+
+    model: str
+    fingerprint: str
+    dimensions: int
+    tokens: Sequence[int]
+    timings: Timings
+
+    def headers(self) -> dict[str, str]:
+        """For the answer."""
+        return {
+            MODEL: self.model,
+            FINGERPRINT: self.fingerprint,
+            DIMENSIONS: str(self.dimensions),
+            PROMPT_TOKENS: str(sum(self.tokens)),
+            TEXT_TOKENS: ",".join(map(str, self.tokens)),
+            TIMINGS: self.timings.header(),
+        }
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str]) -> Self:
+        """Of an answer. Raises KeyError or ValueError when they are not as above."""
+        return cls(
+            headers[MODEL],
+            headers[FINGERPRINT],
+            int(headers[DIMENSIONS]),
+            [int(number) for number in headers[TEXT_TOKENS].split(",")],
+            Timings.parse(headers[TIMINGS]),
+        )

@@ -1,0 +1,29 @@
+"""The answer of `GET /model`: what is served, and what it takes."""
+
+from pydantic import BaseModel, ConfigDict
+
+PATH = "/model"
+
+
+class ModelInfo(BaseModel):
+    """`fingerprint` names weights, tokenizer, pooling, engine and precision: it changes whenever the vectors can.
+
+    An input has at most `max_text_characters`, or token ids below `vocabulary_size`. It is cut off at `max_tokens`,
+    of which `special_tokens` are put around it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    fingerprint: str
+    dimensions: int
+    max_tokens: int
+    special_tokens: int
+    vocabulary_size: int
+    max_text_characters: int
+    engine: str
+    precision: str
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.model} by {self.engine} {self.precision}, threads: {self.threads}"

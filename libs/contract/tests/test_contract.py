@@ -1,0 +1,58 @@
+"""What one side writes, the other reads; what is wrong with an input is said by its place."""
+
+import pytest
+
+from contract.answer import HEADERS, Description
+from contract.call import MOST_TOKENS, estimate, stated_tokens
+from contract.inputs import check_inputs
+from warmstart.errors import BadRequest
+from warmstart.http.timing import Timings
+
+
+def test_a_description_survives_the_headers() -> None:
+    """All that the answer's headers say is read as it was written, and each of them is documented."""
+    told = Description("a model", "ab12", 384, [3, 5], Timings(tokenize=0.001, queue=0.25, inference=1.5))
+    assert Description.read(told.headers()) == told
+    assert told.headers()["X-Prompt-Tokens"] == "8"
+    assert told.headers().keys() == HEADERS.keys()
+
+
+@pytest.mark.parametrize("spoilt", [{"X-Dimensions": "many"}, {"X-Text-Tokens": ""}, {"X-Model-Fingerprint": None}])
+def test_a_spoilt_description_is_an_error(spoilt: dict[str, str | None]) -> None:
+    """A header that is missing, or no number, is a KeyError or a ValueError."""
+    headers = Description("a model", "ab12", 384, [3], Timings()).headers() | spoilt
+    with pytest.raises((KeyError, ValueError)):
+        Description.read({name: value for name, value in headers.items() if value is not None})
+
+
+def test_tokens_are_estimated_from_bytes_or_counted_as_ids() -> None:
+    """Four bytes a token; special ones are added to each input, which is cut off at the longest."""
+    assert estimate(["abcdefgh", "你好你好", [7, 8, 9]], special=2, longest=256) == 4 + 5 + 5
+    assert estimate(["a" * 4000, [1] * 300], special=2, longest=256) == 512
+
+
+@pytest.mark.parametrize(
+    ("header", "tokens"),
+    [("65536", 65536), (None, 0), ("", 0), ("-1", 0), ("1e3", 0), ("٣", 0), ("9" * 15, MOST_TOKENS), ("9" * 16, 0)],
+)
+def test_a_header_that_is_no_number_of_tokens_says_nothing(header: str | None, tokens: int) -> None:
+    """Whatever a client sends, it is a number of bounded size."""
+    assert stated_tokens(header) == tokens
+
+
+@pytest.mark.parametrize(
+    ("inputs", "field", "code"),
+    [(["four", "fives"], "texts.1", "text_too_long"), ([[1, 2], [3, 10, 11]], "texts.1.1", "unknown_token_id")],
+)
+def test_a_bad_input_is_named(inputs: list[str] | list[list[int]], field: str, code: str) -> None:
+    """The error has the place of the first input, and of the first id, that is over the limit, and the limit."""
+    with pytest.raises(
+        BadRequest, match=rf"{field} (has 5 characters; the limit is 4|is 10; the largest id .* 9)$"
+    ) as caught:
+        check_inputs(inputs, lambda index: f"texts.{index}", characters=4, vocabulary=10)
+    assert (caught.value.param, caught.value.code) == (field, code)
+
+
+def test_inputs_within_the_limits_pass() -> None:
+    """The limits themselves are allowed."""
+    check_inputs(["four", [9]], str, characters=4, vocabulary=10)
