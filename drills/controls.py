@@ -12,10 +12,11 @@ from typing import Any
 
 from warmstart.lifecycle import place
 from warmstart.lifecycle.phase import Phase
-from warmstart.pod import gunicorn, process
+from warmstart.pod import process
+from warmstart.pod.worker import Worker
 
 
-class Controlled(gunicorn.Worker):
+class Controlled(Worker):
     """warmstart's worker class, with one thing broken in each process."""
 
     def init_process(self) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
 from api.worker_client import KEEPALIVE
 from warmstart import ServiceSettings
-from warmstart.pod import gunicorn as kit
+from warmstart.pod.master import Master
 from warmstart.pod.process import METRICS_FOLDER
+from warmstart.pod.server import serving
 
 SERVICES = Path(__file__).parents[1] / "services"
 
@@ -18,14 +20,14 @@ SERVICES = Path(__file__).parents[1] / "services"
 def conf(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What a service's gunicorn.conf.py defines, executed as gunicorn does."""
     monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
-    monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
-    return runpy.run_path(str(SERVICES / request.param / "gunicorn.conf.py"))
+    conf = runpy.run_path(str(SERVICES / request.param / "gunicorn.conf.py"))
+    return {**conf, "settings": Master.settings}
 
 
 def test_a_graceful_stop_fits_into_gunicorns_patience(conf: dict[str, Any]) -> None:
     """Drain + in-flight limit + closing limit < gunicorn's `graceful_timeout`."""
     settings: ServiceSettings = conf["settings"]
-    in_flight = kit.Worker.in_flight_limit  # what the worker class gives uvicorn
+    in_flight = serving(None, Config(), settings).config.timeout_graceful_shutdown
     assert in_flight == settings.request_timeout > 0
     assert settings.drain_seconds + in_flight + settings.shutdown_timeout < conf["graceful_timeout"]
 

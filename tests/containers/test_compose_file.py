@@ -18,8 +18,6 @@ from stack.project import Project
 from stack.secrets import Secrets, load_secrets
 from stack.site import REPOSITORY
 from warmstart import ServiceSettings
-from warmstart.pod import gunicorn as kit
-from warmstart.pod.connection.aged import Connection
 from warmstart.pod.process import METRICS_FOLDER
 from worker.settings import WorkerSettings
 
@@ -58,9 +56,6 @@ def test_restarts_are_bounded(services: Any) -> None:
 def test_compose_is_more_patient_than_gunicorn(services: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """gunicorn's `graceful_timeout` < `stop_grace_period`, from the settings that gunicorn really reads."""
     monkeypatch.setenv(METRICS_FOLDER, str(tmp_path))
-    monkeypatch.setattr(kit.Worker, "in_flight_limit", 0.0)
-    monkeypatch.setattr(kit.Worker, "trusted_proxies", [])
-    monkeypatch.setattr(Connection, "max_age", 0.0)
     for name in ("api", "worker"):
         conf = runpy.run_path(str(REPOSITORY / "services" / name / "gunicorn.conf.py"))
         assert conf["graceful_timeout"] < float(services[name]["stop_grace_period"].removesuffix("s"))

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from warmstart.pod.connection.aged import Connection
+from warmstart.pod.connection.lifetime import Connection
 
 TURNS = 5  # of the loop between two pieces, so that each arrives by itself
 

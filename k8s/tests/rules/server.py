@@ -16,7 +16,6 @@ from gunicorn.config import Config
 from api.settings import ApiSettings
 from stack.site import REPOSITORY
 from warmstart import ServiceSettings
-from warmstart.pod import gunicorn as kit
 from warmstart.pod.process import METRICS_FOLDER
 from warmstart.settings.secret_files import SUFFIX, is_secret
 from worker.settings import WorkerSettings
@@ -64,8 +63,8 @@ def server_of(image: str, environment: Mapping[str, str]) -> Server:
 def _server(image: str, variables: frozenset[tuple[str, str]]) -> Server:
     environment = dict(variables)
     conf_file = REPOSITORY / "services" / image.removeprefix("warmstart-") / "gunicorn.conf.py"
-    with _environment(image, environment), patch.object(kit.Worker, "in_flight_limit", 0.0):
+    with _environment(image, environment):
         conf = runpy.run_path(str(conf_file))
     given = Config().parser().parse_args(shlex.split(environment.get("GUNICORN_CMD_ARGS", "")))
     read = {key: getattr(given, key) or conf[key] for key in ("timeout", "graceful_timeout", "keepalive")}
-    return Server(conf["settings"], **{key: float(value) for key, value in read.items()})
+    return Server(settings_of(image, environment), **{key: float(value) for key, value in read.items()})

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tests.harness.sample import Start
 from tests.harness.wire import bodies, connect, converse, statuses
 from warmstart.pod.connection import bounded, lingering
-from warmstart.pod.connection.aged import Connection
+from warmstart.pod.connection.lifetime import Connection
 
 app = FastAPI()
 HOST = b"Host: x\r\n"
@@ -275,7 +275,7 @@ def test_a_slow_reader_gets_its_whole_answer(ends: bool) -> None:
 def test_half_a_head_does_not_delay_the_stop(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the server stops, a request that has only begun is waited for as one whose answer is out is."""
     monkeypatch.setattr(bounded, "LAST_SECONDS", 0.01)
-    monkeypatch.setattr("warmstart.pod.connection.aged.FIRST_REQUEST_SECONDS", 0.01)
+    monkeypatch.setattr("warmstart.pod.connection.lifetime.FIRST_REQUEST_SECONDS", 0.01)
 
     async def stop() -> None:
         reader, writer, connection = await connect(app)  # whose limits are 10 s

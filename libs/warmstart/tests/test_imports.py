@@ -13,7 +13,7 @@ def imported_with(module: str) -> set[str]:
     return set(run.stdout.splitlines())
 
 
-@pytest.mark.parametrize("module", ["warmstart", "warmstart.errors", "warmstart.pod.gunicorn"])
+@pytest.mark.parametrize("module", ["warmstart", "warmstart.errors", "warmstart.pod.configure"])
 def test_gunicorns_master_imports_no_web_framework(module: str) -> None:
     """gunicorn's master, which imports the server's side of the library, never pulls in FastAPI.
 

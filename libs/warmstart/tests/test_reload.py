@@ -37,6 +37,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "an import fails": (appended("import no_such_module"), "No module named 'no_such_module'"),
     "a bad option": (appended("workers = -1"), "Value must be positive: -1"),
     "no such worker class": (appended("worker_class = 'no.such.Worker'"), "no.such.Worker"),
+    "a broken promise": (appended("preload_app = True"), "preload_app: no probe could be answered"),
     "another exit": (appended("raise SystemExit(7)"), "SystemExit(7)"),
 }
 
@@ -75,7 +76,7 @@ def test_a_new_generation_that_cannot_start_is_waited_for(world: World, conf: Pa
     good = conf.read_text()
     with Gunicorn(conf, world.folder, WORLD=world.folder, DRAIN_SECONDS=0.1) as service:
         [before] = service.wait_ready().workers()
-        conf.write_text(f"{good}\nwsgi_app = 'no_such_module:app'\ngraceful_timeout = 1\n")
+        conf.write_text(f"{good}\nwsgi_app = 'no_such_module:app'\n")
         service.process.send_signal(signal.SIGHUP)
         until(
             lambda: len(service.error_lines("no_such_module")) > 1, 20, "a second attempt", lambda: service.log[-1500:]
@@ -104,9 +105,7 @@ def test_a_process_that_cannot_be_made_is_made_later(world: World, conf: Path) -
     """While the system has no room for a process the master says so, and lives."""
     full = world.folder / "full"
     conf.write_text(f"""{conf.read_text()}
-give_slot = pre_fork
 def pre_fork(server, worker):
-    give_slot(server, worker)
     if os.path.exists({str(full)!r}):
         raise BlockingIOError(11, "Resource temporarily unavailable")
 """)

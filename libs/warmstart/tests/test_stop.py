@@ -183,7 +183,7 @@ def test_sigterm_of_one_process_is_the_pods_business_only_when_it_was_the_last(w
     with Watch(service.port, "/readyz") as watch:
         service.process.send_signal(signal.SIGTTOU)
         service.wait_for_log("ready -> draining")
-        service.wait_for_log("was sent SIGTERM")
+        service.wait_for_log("Worker exiting")
     assert watch.answers == [200]
 
 

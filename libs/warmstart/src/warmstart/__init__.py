@@ -1,7 +1,7 @@
 """How a Python service starts, serves, fails and stops.
 
-Names load on first use: gunicorn's master imports `warmstart.pod.gunicorn` and must not pull in the web framework,
-nor `prometheus_client` before its multiprocess folder is known.
+Names load on first use: gunicorn's master must not pull in the web framework, nor `prometheus_client` before its
+multiprocess folder is known.
 """
 
 from importlib import import_module
@@ -14,15 +14,27 @@ if TYPE_CHECKING:
     from warmstart.lifecycle.fatal import Fatal
     from warmstart.lifecycle.lifespan import Lifecycle
     from warmstart.lifecycle.resources import Resource
+    from warmstart.pod.configure import configure
     from warmstart.settings.service import ServiceSettings
 
-__all__ = ["Fatal", "Lifecycle", "Resource", "ServiceSettings", "install", "opened", "opened_or_none", "time_limit"]
+__all__ = [
+    "Fatal",
+    "Lifecycle",
+    "Resource",
+    "ServiceSettings",
+    "configure",
+    "install",
+    "opened",
+    "opened_or_none",
+    "time_limit",
+]
 
 _HOMES = {
     "Fatal": "lifecycle.fatal",
     "Lifecycle": "lifecycle.lifespan",
     "Resource": "lifecycle.resources",
     "ServiceSettings": "settings.service",
+    "configure": "pod.configure",
     "install": "http.install",
     "opened": "http.dependencies",
     "opened_or_none": "http.dependencies",

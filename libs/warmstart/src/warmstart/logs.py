@@ -56,6 +56,7 @@ class JsonFormatter(logging.Formatter):
 def logging_config(settings: ServiceSettings) -> dict[str, Any]:
     """For gunicorn's `logconfig_dict`: all loggers propagate to one handler on stderr."""
     logging.logThreads = logging.logMultiprocessing = False  # no line has them, and each record would look them up
+    seldom = "ERROR" if settings.log_level == "error" else "WARNING"
     through: dict[str, Any] = {"handlers": [], "propagate": True}
     return {
         "version": 1,
@@ -66,5 +67,6 @@ def logging_config(settings: ServiceSettings) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": settings.log_format}},
         "root": {"level": settings.log_level.upper(), "handlers": ["stderr"]},
-        "loggers": {"gunicorn.error": through, "gunicorn.access": through},
+        "loggers": dict.fromkeys(("gunicorn.error", "gunicorn.access"), through)
+        | {name: {**through, "level": seldom} for name in ("uvicorn.error", "uvicorn.access")},
     }

@@ -18,7 +18,7 @@ from warmstart.lifecycle import lifespan as lifecycle
 from warmstart.lifecycle.phase import Phase
 from warmstart.pod import process
 from warmstart.pod.board import Board
-from warmstart.pod.connection import aged as connection
+from warmstart.pod.connection import lifetime
 
 
 def hand_sequenced() -> FastAPI:
@@ -128,7 +128,7 @@ def no_connection_close() -> FastAPI:
 
 def no_first_request() -> FastAPI:
     """Rule 7: uvicorn's own end of a connection that has not asked yet."""
-    del connection.Connection.shutdown
+    del lifetime.Connection.shutdown
     return sample.create_app()
 
 

@@ -1,15 +1,12 @@
 """The sample under gunicorn, as a service would be."""
 
-import math
 import os
 import tempfile
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from warmstart.logs import logging_config
-from warmstart.pod.gunicorn import child_exit, pre_fork, prepare  # noqa: F401 - gunicorn looks hooks up here
-from warmstart.settings.service import ServiceSettings, load
+from warmstart import ServiceSettings, configure
 
 
 class SampleSettings(ServiceSettings):
@@ -21,17 +18,7 @@ class SampleSettings(ServiceSettings):
 # Something that its owner deletes at its end, and that each forked process inherits.
 scratch = tempfile.TemporaryDirectory(prefix="of-the-master-", dir=os.environ["WORLD"])
 
-settings = load(SampleSettings)
-prepare(settings)
+configure(globals(), SampleSettings, os.environ.get("APP", "sample:create_app()"))
 
-wsgi_app = os.environ.get("APP", "sample:create_app()")
 pythonpath = str(Path(__file__).parent)
-bind = settings.bind
-workers = settings.web_concurrency
-worker_class = os.environ.get("WORKER_CLASS", "warmstart.pod.gunicorn.Worker")
-logconfig_dict = logging_config(settings)
 timeout = int(os.environ.get("TIMEOUT", "30"))
-graceful_timeout = math.ceil(settings.stop_budget) + 2
-keepalive = 75
-worker_tmp_dir = "/dev/shm"
-control_socket_disable = True

@@ -1,152 +1,193 @@
-"""What gunicorn's master does differently: a process is replaced before it leaves, and no reload can end the service.
+"""gunicorn's master, which replaces a process before it leaves, and which no reload can end.
 
-gunicorn's own hooks can't say so. The master looks up its methods and signal handlers on the instance (gunicorn 27,
-`Arbiter.run`), which is where these stand.
+gunicorn's hooks can't say so. None is used: all of them are the service's.
 """
 
 import contextlib
 import io
 import logging
+import os
 import signal
-from collections.abc import Callable, Collection
-from typing import Any
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
 
+from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 
+from warmstart.lifecycle.phase import Phase
+from warmstart.lifecycle.place import leave
+from warmstart.pod import refusals
 from warmstart.pod.board import Board
-from warmstart.pod.process import NEEDS_SUCCESSOR
+from warmstart.pod.process import METRICS_FOLDER, NEEDS_SUCCESSOR, Process
+from warmstart.pod.worker import Worker
+from warmstart.settings.service import START_FAILED, ServiceSettings
 
 log = logging.getLogger("warmstart.master")
-
-NO_STATUS = -1  # of any process
-
-
-class ReloadRefused(Exception):
-    """The configuration can't be used; the message says why."""
 
 
 class WaitNoLonger(Exception):
     """Ends a wait of gunicorn's that has nothing more to do."""
 
 
-def instruct(server: Arbiter, board: Board, own: Collection[str]) -> None:
-    """Once for each master, before its first fork. `own`: variables for its processes, but for no other master."""
-    if hasattr(server, "handle_urg"):
-        return
-    signal.signal(NEEDS_SUCCESSOR, server.signal)
-    server.handle_urg = lambda: replace(server, board)  # type: ignore[attr-defined]
+class Master(Arbiter):
+    """It owns the board, which outlives each reading of the configuration: old and new processes are on it together."""
+
     # A process that exits with gunicorn's 3 or 4 would halt the master, also when siblings serve. Ours say on the
     # board that they failed.
-    server.WORKER_BOOT_ERROR = server.APP_LOAD_ERROR = NO_STATUS  # type: ignore[misc]
-    server.stop = _announced(server.stop, board)  # type: ignore[method-assign]
-    server.reexec = _without(own, server)  # type: ignore[method-assign]
-    server.app.reload = _undone_if_bad(server)  # type: ignore[method-assign]
-    server.reload = _or_stay(server)  # type: ignore[method-assign]
-    server.spawn_worker = _or_later(server, board)  # type: ignore[method-assign]
+    WORKER_BOOT_ERROR = APP_LOAD_ERROR = -1
 
+    settings: ClassVar[ServiceSettings]  # as last read by `configure`
 
-def replace(server: Arbiter, board: Board) -> None:
-    """Start a process for each that wants to leave, never having more than twice as many as there should be.
+    def __init__(self, app: BaseApplication) -> None:
+        """Raises SystemExit(3) for a configuration that is refused."""
+        try:
+            refusals.check(app.cfg, self.settings)
+        except refusals.Refused as error:
+            sys.stderr.write(f"bad setting {error}\n")
+            raise SystemExit(START_FAILED) from None
+        self.board = Board()
+        self._environment = app.cfg.env_orig
+        self._reloads = False
+        self._read = app.reload
+        app.reload = self._read_or_keep  # type: ignore[method-assign]
+        super().__init__(app)
 
-    gunicorn then asks the oldest to leave, as after SIGHUP; those that want to leave count as the oldest.
-    """
-    board.want(server.num_workers)
-    processes: list[Any] = list(server.WORKERS.values())  # of the class Worker of warmstart.pod.gunicorn
-    leaving = [each for each in processes if (entry := board.read(each.slot)) and entry.leaving]
-    for each in leaving:
-        each.age = 0
-    missing = server.num_workers - (len(server.WORKERS) - len(leaving))
-    room = 2 * server.num_workers - len(server.WORKERS)
-    for _ in range(min(missing, room)):
-        server.spawn_worker()
+    def setup(self, app: BaseApplication) -> None:
+        """Called at first, and after each reading of the configuration."""
+        super().setup(app)
+        worker_class: Any = app.cfg.worker_class
+        settings = self.settings
 
+        def placed(*arguments: Any) -> Worker:
+            worker: Worker = worker_class(*arguments)
+            worker.settings = settings
+            worker.place = Process(self.board, self.board.claim_slot(), elder=self.master_pid)
+            return worker
 
-def _announced(stop: Callable[..., None], board: Board) -> Callable[..., None]:
-    """The processes are told that the whole pod stops: none of them waits for a successor."""
+        self.worker_class = placed  # type: ignore[assignment]
 
-    def announce_and_stop(graceful: bool = True) -> None:
-        board.stop()
-        stop(graceful)
+    def init_signals(self) -> None:
+        """Also take what a process sends that wants to be replaced."""
+        super().init_signals()
+        signal.signal(NEEDS_SUCCESSOR, self.signal)
 
-    return announce_and_stop
+    def handle_urg(self) -> None:
+        """Start a process for each that wants to leave, never having more than twice as many as there should be.
 
+        gunicorn then asks the oldest to leave, as after SIGHUP; those that want to leave count as the oldest.
+        """
+        self.board.want(self.num_workers)
+        leaving = [each for each in self._workers() if (entry := self.board.read(each.place.slot)) and entry.leaving]
+        for each in leaving:
+            each.age = 0
+        missing = self.num_workers - (len(self.WORKERS) - len(leaving))
+        room = 2 * self.num_workers - len(self.WORKERS)
+        for _ in range(min(missing, room)):
+            self.spawn_worker()
 
-def _undone_if_bad(server: Arbiter) -> Callable[[], None]:
-    """gunicorn reads its configuration again, and exits if that can't be."""
-    app = server.app
-    read = app.reload
+    def spawn_worker(self) -> int:
+        """One that can't be made (no memory, no process ids) is made later; gunicorn's master would exit.
 
-    def read_again() -> None:
-        before, said = app.cfg, io.StringIO()
+        The new process leaves here, and not in gunicorn. That skips all that it has from its parent to do at its end:
+        `atexit` functions, `weakref.finalize` and with it every temporary folder of the master.
+        """
+        if not self.board.first_ready:
+            self.board.expect(self.num_workers)
+        self.board.want(self.num_workers)
+        self.board.keep({each.place.slot for each in self._workers()})  # not those that could not be made
+        try:
+            return super().spawn_worker()
+        except (OSError, RuntimeError) as error:
+            if not self.board.first_ready:
+                raise
+            log.error("no new process: %s", error)
+            return 0
+        except SystemExit as exit_:
+            if os.getpid() != self.pid:
+                leave(exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None))
+            raise
+
+    def reap_workers(self) -> None:
+        """Look for processes that are gone."""
+        if self._reloads:  # gunicorn waits here for an end of the old processes, which wait for the new ones
+            raise WaitNoLonger
+        before: dict[int, Any] = dict(self.WORKERS)
+        try:
+            super().reap_workers()
+        finally:
+            for pid in before.keys() - self.WORKERS.keys():
+                self._bury(pid, before[pid])
+
+    def _bury(self, pid: int, worker: Worker) -> None:
+        """Free the slot; halt with status 3 when the pod never was ready and can't be.
+
+        `HaltServer` raised while the master already stops would crash it: it has no listeners then.
+        """
+        # prometheus_client must know its folder first.
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+        from warmstart.pod import metric_files  # noqa: PLC0415
+
+        entry = self.board.read(worker.place.slot)
+        self.board.clear(worker.place.slot)
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        metric_files.absorb(Path(os.environ[METRICS_FOLDER]), {os.getpid(), *self.WORKERS})
+        failed = entry and (entry.phase is Phase.FAILED or not entry.pid)  # without: it never came to write its own
+        if failed and not self.board.first_ready and self.LISTENERS:
+            raise HaltServer("the service could not start", START_FAILED)
+
+    def stop(self, graceful: bool = True) -> None:
+        """The processes are told that the whole pod stops: none of them waits for a successor."""
+        self.board.stop()
+        super().stop(graceful)
+
+    def reload(self) -> None:
+        """SIGHUP: with a configuration that can't be used nothing changes.
+
+        gunicorn would end by waiting `graceful_timeout`, and signals, SIGTERM too, would wait with it.
+        """
+        self._reloads = True
+        try:
+            super().reload()
+        except refusals.Refused as error:
+            log.error("not reloaded: %s; the running processes serve on", error)
+        except WaitNoLonger:
+            pass
+        finally:
+            self._reloads = False
+
+    def reexec(self) -> None:
+        """SIGUSR2 starts another master, in the environment as this one got it.
+
+        gunicorn's would have what the first reading set: the folder of the metrics, which goes with this master.
+        """
+        self.cfg.env_orig = self._environment
+        super().reexec()
+
+    def _read_or_keep(self) -> None:
+        """gunicorn reads its configuration again, and exits if that can't be. Raises Refused instead."""
+        before, said = self.app.cfg, io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
-                read()
-                _ = app.cfg.worker_class, app.cfg.logger_class  # imported when they are asked for
+                self._read()
+                refusals.check(self.app.cfg, self.settings)
+                _ = self.app.cfg.logger_class  # imported when it is asked for, as the worker class
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the running processes stay
-            app.cfg = before
-            raise ReloadRefused(_gist(said.getvalue()) or repr(error)) from None
+            self.app.cfg = before
+            raise refusals.Refused(_gist(said.getvalue()) or _sentence(error)) from None
 
-    return read_again
+    def _workers(self) -> list[Worker]:
+        workers: list[Any] = list(self.WORKERS.values())
+        return workers
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error) if isinstance(error, refusals.Refused) else repr(error)
 
 
 def _gist(said: str) -> str:
     """The lines that `settings.load` writes, or the last one, which in a traceback is the error."""
     lines = [line for line in said.splitlines() if line.strip()]
     return "; ".join([line for line in lines if line.startswith("bad setting ")] or lines[-1:])
-
-
-def _or_stay(server: Arbiter) -> Callable[[], None]:
-    """SIGHUP with a configuration that can't be used changes nothing.
-
-    Having started the new processes, gunicorn waits `graceful_timeout` for an end of the old ones, which wait for the
-    new ones; signals, SIGTERM too, would wait with it.
-    """
-    reload = server.reload
-
-    def reload_or_stay() -> None:
-        server.reap_workers = _wait_no_longer  # type: ignore[method-assign] # what that wait begins with
-        try:
-            reload()
-        except ReloadRefused as error:
-            log.error("not reloaded: %s; the running processes serve on", error)
-        except WaitNoLonger:
-            pass
-        finally:
-            del server.reap_workers
-
-    return reload_or_stay
-
-
-def _wait_no_longer() -> None:
-    raise WaitNoLonger
-
-
-def _or_later(server: Arbiter, board: Board) -> Callable[[], int]:
-    """A process that can't be made (no memory, no process ids) is made later; gunicorn's master would exit."""
-    spawn = server.spawn_worker
-
-    def spawn_or_later() -> int:
-        try:
-            return spawn()
-        except (OSError, RuntimeError) as error:
-            if not board.first_ready:
-                raise
-            log.error("no new process: %s", error)
-            return 0
-
-    return spawn_or_later
-
-
-def _without(own: Collection[str], server: Arbiter) -> Callable[[], None]:
-    """SIGUSR2 starts another master. It gets the environment as gunicorn kept it when it last read its configuration.
-
-    After a SIGHUP that has what the first reading set: a folder that goes with this master.
-    """
-    reexec = server.reexec
-
-    def reexec_without() -> None:
-        for name in own:
-            server.cfg.env_orig.pop(name, None)
-        reexec()
-
-    return reexec_without

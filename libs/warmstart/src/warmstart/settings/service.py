@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from warmstart.pod.process import START_FAILED
 from warmstart.settings import trusted
 from warmstart.settings.listening import binds
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
+
+START_FAILED = 3  # the status of a container whose service can't start
 
 
 def _lower(value: Any) -> Any:

@@ -6,7 +6,7 @@ https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt. uvicorn does not sp
 import asyncio
 from ipaddress import ip_address
 
-from warmstart.pod.connection.aged import Connection
+from warmstart.pod.connection.lifetime import Connection
 
 PREFIX = b"PROXY "
 LONGEST = 107  # bytes of the line with its end, section 2.1

@@ -1,4 +1,4 @@
-"""One HTTP connection: of bounded age; and when the server stops, one that has not asked yet may still ask."""
+"""How long a connection lasts: a bounded age; and when the server stops, one that has not asked yet may still ask."""
 
 import asyncio
 import math

@@ -1,0 +1,60 @@
+"""One call in gunicorn.conf.py, which makes a service's pod of gunicorn: nothing else is needed there."""
+
+import atexit
+import math
+import os
+import shutil
+import tempfile
+from typing import Any, TypeVar
+
+from gunicorn import sock
+from gunicorn.app import base
+
+from warmstart.logs import logging_config
+from warmstart.pod.master import Master
+from warmstart.pod.process import METRICS_FOLDER
+from warmstart.pod.sockets import IPv6Socket
+from warmstart.settings.service import ServiceSettings, load
+
+SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - what is made there is private
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
+    """Fill in a gunicorn.conf.py: `configure(globals(), Settings, "module:create_app()")`.
+
+    What stands below the call in that file is the service's own, as gunicorn has it: other values (`timeout = 60`), and
+    any hook. Returns the settings, read from the environment; a bad one ends the start with status 3.
+    """
+    read = load(settings)
+    conf.update(
+        wsgi_app=app,
+        bind=read.bind,
+        workers=read.web_concurrency,
+        worker_class="warmstart.pod.worker.Worker",
+        logconfig_dict=logging_config(read),
+        timeout=30,  # a process whose event loop stood still for this long is replaced
+        graceful_timeout=math.ceil(read.stop_budget) + 2,  # gunicorn kills after it
+        keepalive=75,  # longer than any client keeps an idle connection, or the two race
+        worker_tmp_dir=SHARED_MEMORY,  # heartbeats on a disk can block
+        control_socket_disable=True,  # it wants a writable home
+    )
+    Master.settings = read
+    base.Arbiter = Master  # type: ignore[attr-defined]
+    sock.TCP6Socket = IPv6Socket  # type: ignore[misc]
+    _share_metrics()
+    return read
+
+
+def _share_metrics() -> None:
+    """Name the folder of the pod's metrics, before anything imports prometheus_client."""
+    if METRICS_FOLDER not in os.environ:
+        os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="metrics-", dir=SHARED_MEMORY)
+        atexit.register(_remove, os.environ[METRICS_FOLDER], os.getpid())
+
+
+def _remove(folder: str, owner: int) -> None:
+    """Forked processes have their parent's `atexit` functions, too: this one is the master's alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)

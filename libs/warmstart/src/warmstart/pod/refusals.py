@@ -1,0 +1,36 @@
+"""What gunicorn can be told, in its file, on its command line or in GUNICORN_CMD_ARGS, and a pod can't keep."""
+
+from collections.abc import Iterator
+
+from gunicorn.config import Config
+
+from warmstart.pod.worker import Worker
+from warmstart.settings.service import ServiceSettings
+
+
+class Refused(Exception):
+    """The configuration can't be used; the message says why."""
+
+
+def check(cfg: Config, settings: ServiceSettings) -> None:
+    """Raise Refused with a sentence for each option that breaks what the pod promises."""
+    if found := "; ".join(_refusals(cfg, settings)):
+        raise Refused(found)
+
+
+def _refusals(cfg: Config, settings: ServiceSettings) -> Iterator[str]:
+    if not issubclass(cfg.worker_class, Worker):
+        yield f"worker_class = {cfg.worker_class_str}: it must be warmstart.pod.worker.Worker, or derived from it"
+    if cfg.preload_app:
+        yield "preload_app: no probe could be answered while the master loads the application; leave it out"
+    if cfg.reload:
+        yield "reload: it has no effect on an ASGI application; develop with `uvicorn --reload`"
+    if cfg.reuse_port:
+        yield "reuse_port: a process that is not warm yet would be given connections; leave it out"
+    if not cfg.timeout:
+        yield "timeout = 0: a process whose event loop stands still would never be replaced; give it some seconds"
+    if cfg.graceful_timeout <= settings.stop_budget:
+        yield (
+            f"graceful_timeout = {cfg.graceful_timeout}: gunicorn would kill processes that still drain or close; "
+            f"more than DRAIN_SECONDS + REQUEST_TIMEOUT + SHUTDOWN_TIMEOUT = {settings.stop_budget:g} is needed"
+        )

@@ -1,0 +1,118 @@
+"""A gunicorn.conf.py is one call: what the service adds below it works, and what would break the pod is refused."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from libs.warmstart.tests.conftest import CONF
+from stack import until
+from tests.harness import Gunicorn
+from tests.harness.sample import World
+
+# The arguments that gunicorn gives to each hook.
+HOOKS = {
+    "on_starting": 1,
+    "when_ready": 1,
+    "nworkers_changed": 3,
+    "pre_fork": 2,
+    "post_fork": 2,
+    "post_worker_init": 1,
+    "child_exit": 2,
+    "worker_exit": 2,
+    "on_reload": 1,
+    "on_exit": 1,
+}
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a copy of the sample's configuration with lines below its call."""
+
+    def make(lines: str) -> Path:
+        copy = tmp_path / "gunicorn.conf.py"
+        text = CONF.read_text().replace("Path(__file__).parent", repr(str(CONF.parent)))
+        copy.write_text(f"{text}\n{lines}\n")
+        return copy
+
+    return make
+
+
+def hook(name: str, arguments: int) -> str:
+    """A hook that leaves its name in the world."""
+    given = ", ".join(f"argument_{number}" for number in range(arguments))
+    return (
+        f"def {name}({given}):\n    with open(os.environ['WORLD'] + '/hooks', 'a') as file: print({name!r}, file=file)"
+    )
+
+
+def test_every_hook_is_the_services_own(world: World, conf: Callable[[str], Path]) -> None:
+    """All of gunicorn's hooks are called, and a pod whose file defines them all starts, is replaced and drains."""
+    lines = "\n".join(hook(name, arguments) for name, arguments in HOOKS.items())
+    with Gunicorn(conf(lines), world.folder, WORLD=world.folder, DRAIN_SECONDS=0.1) as service:
+        [first] = service.wait_ready().workers()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: service.workers() not in ([], [first]), 20, "another process", lambda: service.log[-1500:])
+        service.wait_ready()
+        assert len(service.get("/startupz").json()["processes"]) == 1
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for_log("-> stopped", 20)
+        service.wait_ready().terminate()
+        assert service.wait_exit() == 0
+    called = (world.folder / "hooks").read_text().split()
+    assert set(called) == set(HOOKS)
+    assert (called.count("pre_fork"), called.count("child_exit"), called.count("worker_exit")) == (3, 3, 2)
+
+
+def test_a_start_that_fails_halts_whatever_child_exit_does(world: World, conf: Callable[[str], Path]) -> None:
+    """The status is 3, although the service has a `child_exit` of its own."""
+    world.model("altered")
+    with Gunicorn(conf(hook("child_exit", 2)), world.folder, WORLD=world.folder, STARTUP_TIMEOUT=1) as service:
+        assert service.wait_exit() == 3
+    assert (world.folder / "hooks").read_text().split() == ["child_exit"]
+
+
+def test_values_below_the_call_are_the_services_own(world: World, conf: Callable[[str], Path]) -> None:
+    """As gunicorn has it: the last assignment in the file counts."""
+    with Gunicorn(conf("workers = 2"), world.folder, WORLD=world.folder) as service:
+        assert len(service.wait_ready().workers()) == 2
+
+
+REFUSED = {
+    "preload_app = True": "preload_app: no probe could be answered",
+    "worker_class = 'sync'": "worker_class = sync: it must be warmstart.pod.worker.Worker",
+    "worker_class = 'uvicorn_worker.UvicornWorker'": "worker_class = uvicorn_worker.UvicornWorker: it must be",
+    "timeout = 0": "timeout = 0: a process whose event loop stands still",
+    "graceful_timeout = 20": "graceful_timeout = 20: gunicorn would kill processes that still drain",
+    "reuse_port = True": "reuse_port: a process that is not warm yet",
+    "reload = True": "reload: it has no effect on an ASGI application",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_what_breaks_the_pod_is_refused(world: World, conf: Callable[[str], Path], line: str) -> None:
+    """A sentence names the option, and the status is 3, before anything listens."""
+    with Gunicorn(conf(line), world.folder, WORLD=world.folder) as service:
+        assert service.wait_exit() == 3
+        assert f"bad setting {REFUSED[line]}" in service.log
+        assert "Listening at" not in service.log
+
+
+def test_the_command_line_is_no_way_around(world: World, conf: Callable[[str], Path]) -> None:
+    """GUNICORN_CMD_ARGS stands above the file, and is checked with it."""
+    arguments = {"GUNICORN_CMD_ARGS": "--preload --timeout 0"}
+    with Gunicorn(conf(""), world.folder, WORLD=world.folder, **arguments) as service:
+        assert service.wait_exit() == 3
+        assert "bad setting preload_app" in service.log
+        assert "; timeout = 0" in service.log
+
+
+def test_the_worker_class_alone_is_refused(world: World) -> None:
+    """Without `configure` there is no board and no drain: the status is 3, and the sentence says what is missing."""
+    conf = world.folder / "gunicorn.conf.py"
+    conf.write_text("worker_class = 'warmstart.pod.worker.Worker'\nwsgi_app = 'sample:app'\nbind = '127.0.0.1:0'\n")
+    with Gunicorn(conf, world.folder, GUNICORN_CMD_ARGS="--no-control-socket") as service:
+        assert service.wait_exit() == 3
+        assert '`configure(globals(), Settings, "app:create_app()")` is missing' in service.log
