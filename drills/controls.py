@@ -34,16 +34,16 @@ def no_gate() -> None:
 
 def nothing_is_fatal() -> None:
     """What waiting can't heal is waited for."""
-    from warmstart.lifecycle import supervisor
+    from warmstart.lifecycle import fatal
 
-    supervisor.HOPELESS = ()  # type: ignore[attr-defined]
+    fatal.HOPELESS = ()
 
 
 def everything_is_fatal() -> None:
     """A dependency that is missing at first is not waited for."""
-    from warmstart.lifecycle import supervisor
+    from warmstart.lifecycle import fatal
 
-    supervisor.HOPELESS = (Exception,)  # type: ignore[attr-defined]
+    fatal.HOPELESS = (Exception,)
 
 
 def no_leaving() -> None:

@@ -20,9 +20,20 @@ HOPELESS: tuple[type[Exception], ...] = (
 )
 
 
-def speaks_for_itself(error: BaseException) -> bool:
-    """Whether its text alone says what is wrong: it was raised to be read, or a peer did not answer."""
-    while not isinstance(error, Fatal | OSError):
-        if not (error := error.__cause__ or error.__context__):  # type: ignore[assignment] # None ends it
-            return False
-    return isinstance(error, Fatal) or getattr(error, "filename", None) is None
+def is_hopeless(error: BaseException) -> bool:
+    """Whether the next attempt would end the same way."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(is_hopeless, error.exceptions))
+    return isinstance(error, HOPELESS)
+
+
+def needs_traceback(error: BaseException) -> bool:
+    """Whether its text doesn't say enough: it was not raised to be read, nor by a peer that did not answer."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(needs_traceback, error.exceptions))
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, Fatal):
+        return cause is not None and not isinstance(cause, OSError) and needs_traceback(cause)
+    if isinstance(error, OSError):
+        return error.filename is not None
+    return is_hopeless(error) or cause is None or needs_traceback(cause)

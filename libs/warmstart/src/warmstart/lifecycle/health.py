@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from warmstart.errors import DependencyUnavailable, ServiceError
-from warmstart.lifecycle.fatal import HOPELESS, Fatal
+from warmstart.lifecycle.fatal import Fatal, is_hopeless
 
 PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
 
@@ -77,5 +77,5 @@ def reason(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     if not text:
         return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-    mistake = isinstance(error, HOPELESS) and not isinstance(error, Fatal)
-    return f"{type(error).__name__}: {text[0]}" if mistake else text[0]
+    meant = isinstance(error, Exception) and (isinstance(error, Fatal) or not is_hopeless(error))
+    return text[0] if meant else f"{type(error).__name__}: {text[0]}"

@@ -12,7 +12,7 @@ from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle import backoff, place
 from warmstart.lifecycle.attempt import Threads
 from warmstart.lifecycle.background import Background
-from warmstart.lifecycle.fatal import speaks_for_itself
+from warmstart.lifecycle.fatal import needs_traceback
 from warmstart.lifecycle.holders import Holders
 from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.place import Entry
@@ -145,7 +145,7 @@ class Lifecycle:
             self._enter(Phase.FAILED)
             if not give_up or self.place.claim_failure():
                 cause = error.__cause__ if isinstance(error, StartFailed) else error
-                log.error("%s", error, exc_info=cause if cause and not speaks_for_itself(cause) else None)
+                log.error("%s", error, exc_info=cause if cause and needs_traceback(cause) else None)
             if self.place.binds_first:
                 await self._close(ABORT_LIMIT)
                 place.leave(place.PROCESS_FAILED_START)

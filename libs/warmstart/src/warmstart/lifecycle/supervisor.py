@@ -12,7 +12,7 @@ from typing import Any
 
 from warmstart.lifecycle import backoff
 from warmstart.lifecycle.attempt import Attempts
-from warmstart.lifecycle.fatal import HOPELESS, speaks_for_itself
+from warmstart.lifecycle.fatal import is_hopeless, needs_traceback
 from warmstart.lifecycle.health import HealthSampler, Verdict, reason
 from warmstart.lifecycle.resources import Application, Resource, ResourceState
 from warmstart.lifecycle.told import Told
@@ -146,7 +146,7 @@ class Supervisor:
 
     def _is_hopeless(self, error: Exception, give_up: bool) -> bool:
         """Whether waiting can't help. The process fails, or goes on without what it doesn't require."""
-        if not isinstance(error, HOPELESS) or not give_up:
+        if not is_hopeless(error) or not give_up:
             return False
         if self.resource.required:
             raise error
@@ -169,7 +169,7 @@ class Supervisor:
 
     def _news(self, error: BaseException) -> BaseException | None:
         """The error for its traceback, once for each type, unless its text says it all."""
-        if speaks_for_itself(error) or type(error) in self._traced:
+        if type(error) in self._traced or not needs_traceback(error):
             return None
         self._traced.add(type(error))
         return error
