@@ -40,4 +40,5 @@ class Report:
     def show(self, part: str) -> None:
         """Print the counts, and the first wrong answers."""
         statuses = dict(sorted(self.statuses.items(), key=str))
-        print(f"{part}: {dict(self.sent)} in {self.seconds:.0f} s; statuses {statuses}", *self.wrong[:SHOWN], sep="\n")
+        print(f"{part}: {dict(self.sent)} in {self.seconds:.0f} s; statuses {statuses}")
+        print(*self.wrong[:SHOWN], sep="\n", flush=True)
