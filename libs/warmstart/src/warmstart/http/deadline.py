@@ -5,17 +5,22 @@ import logging
 import math
 
 from fastapi import Request
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart.errors import DeadlineExceeded
 from warmstart.http.budget import KEY, Budget, Stage, limit_of
 from warmstart.http.errors import Respond
 from warmstart.http.paths import path_of
+from warmstart.http.stopping import when_told
+from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.settings.service import ServiceSettings
 
 log = logging.getLogger("warmstart.deadline")
 
 HEADER = "X-Request-Timeout"
 _HEADER = HEADER.lower().encode()
+AT_ONCE = 0.2  # seconds
 GOING_AWAY, RESTARTS = 1001, 1012  # codes of a WebSocket's end
 
 
@@ -32,15 +37,20 @@ class Deadline:
     The budget is for the answer: it ends with the last byte, and background tasks go on after it.
     """
 
-    def __init__(self, app: ASGIApp, limit: float, answer: Respond) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, state: State, answer: Respond) -> None:
         self._app = app
-        self._limit = limit
+        self._limit = settings.request_timeout
+        self._development = settings.environment == "development"
+        self._state = state
         self._answer = answer
         self._under_way: set[Budget] = set()
+        self._told: float | None = None  # seconds that are left to what has begun
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its budget."""
         if scope["type"] == "lifespan":
+            self._told = None
+            when_told(self._stop)
             await self._app(scope, receive, send)
             return
         try:
@@ -48,6 +58,8 @@ class Deadline:
                 budget = scope[KEY] = Budget(timeout, _asked(scope))
                 self._under_way.add(budget)
                 budget.allow(self._limit if scope["type"] == "http" else None)
+                if self._told is not None:
+                    budget.stop(unanswered=self._limit, answering=self._told)
                 await self._app(scope, _within(budget, scope, receive), _noting(budget, send))
         except TimeoutError:
             if not timeout.expired():
@@ -59,10 +71,16 @@ class Deadline:
         finally:
             self._under_way.discard(budget)
 
-    def stop(self, answering: float) -> None:
-        """The process stops: answers that have begun, WebSockets and background tasks have so many seconds more."""
+    def _stop(self) -> None:
+        """The server stops: what has begun, WebSockets and background tasks too, has as long as a request, or less.
+
+        gunicorn has drained by now. Alone, in development, nobody wants to wait.
+        """
+        lifecycle: Lifecycle | None = self._state.lifecycle
+        alone = not (lifecycle and lifecycle.place.binds_first)
+        self._told = AT_ONCE if alone and self._development else self._limit
         for budget in self._under_way:
-            budget.stop(unanswered=max(self._limit, answering), answering=answering)
+            budget.stop(unanswered=self._limit, answering=self._told)
 
 
 def _within(budget: Budget, scope: Scope, receive: Receive) -> Receive:

@@ -56,7 +56,7 @@ def install(
         # Starlette's own stack begins with what answers an unexpected error: that answer must pass through ours.
         stack = build()
         stack = BodyLimit(stack, settings, answer, advice)
-        stack = Deadline(stack, settings.request_timeout, answer)
+        stack = Deadline(stack, settings, app.state, answer)
         for layer in around:
             stack = layer(stack)
         stack = Gate(stack, app.state, open_paths, answer)

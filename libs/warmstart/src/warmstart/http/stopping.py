@@ -1,0 +1,42 @@
+"""Learning that the server is told to stop, before it waits for what lasts.
+
+uvicorn waits for open streams and background tasks; alone it does so without a limit, so that Ctrl-C and `--reload`
+hang for as long as somebody listens.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Told:
+    """Puts `first` before the server's own handler of one signal, and hands the signal on at once.
+
+    Installed when the lifespan begins, after the server's handlers and before the lifecycle's, which hands the signal
+    on when the process has drained. Off the main thread, as under TestClient, nothing is installed.
+    """
+
+    def __init__(self, server: Any, first: Callable[[], None]) -> None:
+        self._server = server
+        self._first = first
+        self._loop = asyncio.get_running_loop()
+        self.__self__ = getattr(server, "__self__", None)  # whose handler it is, as of a bound method
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        self._loop.call_soon_threadsafe(self._first)
+        self._server(number, frame)
+
+
+def when_told(first: Callable[[], None]) -> None:
+    """Call `first` in the event loop when the server is told to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in SIGNALS:
+        if callable(server := signal.getsignal(number)):
+            signal.signal(number, Told(server, first))

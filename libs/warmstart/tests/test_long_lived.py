@@ -1,0 +1,150 @@
+"""Streams, WebSockets and background tasks: counted, drained within the budget, and in nobody's way at Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from stack import free_ports, until
+from tests.harness import get, outcome
+from tests.harness.sample import Start, World
+
+APPS = Path(__file__).parent / "apps"
+HANDSHAKE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+RESTARTS = b"\x88\x02\x03\xf4"  # a close frame of 1012
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
+class Client:
+    """One connection that stays open."""
+
+    def __init__(self, port: int, path: str, first: bytes) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        headers = HANDSHAKE if first == b"101" else ""
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        self.received = b""
+        while first not in self.received:
+            self.received += self._socket.recv(65536)
+
+    def rest(self) -> bytes:
+        """All that comes until the server ends it."""
+        with suppress(ConnectionResetError):
+            while piece := self._socket.recv(65536):
+                self.received += piece
+        return self.received
+
+    def close(self) -> None:
+        """Leave."""
+        self._socket.close()
+
+
+LASTING = {
+    "/events": b"data: 1",
+    "/part/events": b"data: 1",
+    "/download": b"data: 1",
+    "/socket": b"101",
+    "/deaf": b"101",
+}
+
+
+@contextmanager
+def clients_of(port: int) -> Iterator[dict[str, Client]]:
+    """One of each kind, and an idle connection."""
+    with ExitStack() as opened:
+        wanted = {**LASTING, "/livez": b"ok"}
+        yield {path: opened.enter_context(closing(Client(port, path, first))) for path, first in wanted.items()}
+
+
+def test_a_drain_ends_what_lasts(world: World, start: Start) -> None:
+    """WebSockets are told to come again, events end, a download breaks off, and all of them clean up before the end.
+
+    A background task that fits into the budget is done. All of it is no error.
+    """
+    service = start(APP="long_lived:create_app()", DRAIN_SECONDS=0.2, REQUEST_TIMEOUT=2).wait_ready()
+    with clients_of(service.port) as clients:
+        assert service.get("/begin?seconds=1").status == 200
+        service.terminate()
+        assert service.wait_exit() == 0
+        ends = {path: client.rest() for path, client in clients.items()}
+    assert ends["/events"].endswith(LAST_CHUNK)
+    assert ends["/part/events"].endswith(LAST_CHUNK)
+    assert not ends["/download"].endswith(LAST_CHUNK)
+    assert ends["/socket"].endswith(RESTARTS)
+    assert ends["/deaf"].endswith(RESTARTS)
+    noted = world.trace()
+    assert sorted(noted[:-1]) == sorted([*["stream ended"] * 3, "socket closed 1012", "deaf socket ended", "work done"])
+    assert noted[-1] == "end"
+    assert "Traceback" not in service.log
+
+
+def test_what_lasts_is_counted(start: Start) -> None:
+    """While it lasts in a gauge of the whole pod, and at its end, with its route, as any request."""
+    service = start(APP="long_lived:create_app()", WEB_CONCURRENCY=2).wait_ready()
+
+    def metric(line: str) -> float:
+        text = service.get("/metrics").body.decode()
+        return sum(float(each.rsplit(" ", 1)[1]) for each in text.splitlines() if each.startswith(line))
+
+    with clients_of(service.port):
+        assert metric("http_requests_in_progress") == len(LASTING) + 1  # and the scrape itself
+    counted = 'http_requests_total{method="WEBSOCKET",route="/socket",status="101"}'
+    until(
+        lambda: metric(counted) == 1, 10, "the WebSocket's count", lambda: service.get("/metrics").body.decode()[-2000:]
+    )
+    assert metric('http_requests_total{method="GET",route="/events",status="200"}') >= 1
+
+
+@contextmanager
+def uvicorn(world: World, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """As in development: the process, its port and its log. Its limits are longer than anybody wants to wait."""
+    port, log = free_ports()["api"], world.folder / "uvicorn.log"
+    command = [sys.executable, "-m", "uvicorn", "--factory", "long_lived:create_app", "--app-dir", str(APPS)]
+    environment = {**os.environ, "WORLD": str(world.folder), "DRAIN_SECONDS": "300", "REQUEST_TIMEOUT": "300"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--port", str(port), *options],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        until(lambda: outcome(port, "/readyz") == 200, 30, "uvicorn is ready", log.read_text)
+        yield process, port, log
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its session is ours alone
+        process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nobody_waits_for_what_lasts_in_development(world: World, number: signal.Signals) -> None:
+    """Ctrl-C, or SIGTERM, ends uvicorn at once, whatever is open, and cleaning up is done before the end."""
+    with uvicorn(world) as (process, port, log), clients_of(port) as clients:
+        assert get(port, "/begin?seconds=300").status == 200
+        process.send_signal(number)
+        process.wait(timeout=20)
+        assert clients["/events"].rest().endswith(LAST_CHUNK)
+        assert clients["/socket"].rest().endswith(RESTARTS)
+    noted = world.trace()
+    assert noted.count("stream ended") == 3
+    assert noted[-1] == "end"
+    assert "the background task of /begin was cut off" in log.read_text()
+
+
+def test_a_reload_does_not_wait(world: World) -> None:
+    """`uvicorn --reload` starts again at once after a change, though somebody listens to events."""
+    changed = world.folder / "changed.py"
+    changed.touch()
+    with uvicorn(world, "--reload", "--reload-dir", str(world.folder)) as (_, port, log), clients_of(port):
+        changed.write_text("1\n")
+        until(lambda: log.read_text().count("startup complete") == 2, 20, "a reload", log.read_text)
