@@ -1,6 +1,7 @@
 """What surrounds a request: errors, limits, deadlines, and clients that leave."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -205,3 +206,42 @@ def test_work_is_cancelled_when_its_client_leaves() -> None:
     asyncio.run(scenario())
     assert cancelled == [True]
     assert time.monotonic() - began < 30
+
+
+def test_another_cancellation_is_not_the_clients_leaving() -> None:
+    """A request that is cut by its time limit, or by the server's end, raises CancelledError as ever."""
+
+    async def scenario() -> None:
+        request = Request({"type": "http"}, asyncio.Event().wait)  # type: ignore[arg-type]
+        serving = asyncio.create_task(unless_disconnected(request, asyncio.sleep(60)))
+        await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait({serving})
+        assert serving.cancelled()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_client_that_leaves_with_the_answer_cancels_nothing_else(turns: int) -> None:
+    """In whichever turn of the event loop it leaves, the request has its answer or ClientGone, and goes on after it."""
+
+    async def scenario() -> str | None:
+        async def receive() -> dict[str, str]:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return {"type": "http.disconnect"}
+
+        async def work() -> str:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return "answer"
+
+        answer = None
+        with contextlib.suppress(ClientGone):
+            answer = await unless_disconnected(Request({"type": "http"}, receive), work())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return answer
+
+    assert asyncio.run(scenario()) in ("answer", None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,18 @@ async def test_the_model_of_an_answer_is_the_one_that_made_it(service: Service) 
     service.worker.fingerprint = "fp-2"
     embedded = await service.embedder().embed(["a"], FIELD)
     assert embedded.model.fingerprint == "fp-2"
+
+
+async def test_a_miss_makes_two_tasks(service: Service) -> None:
+    """One works for all who wait for the text, one sees the client leave; the HTTP client's own come on top."""
+    made: list[str] = []
+
+    def count(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
+        if "aiohttp" not in work.cr_code.co_filename:
+            made.append(work.__qualname__)
+        return asyncio.Task(work, loop=loop, **options)
+
+    asyncio.get_running_loop().set_task_factory(count)
+    await service.embedder().embed(["a"], FIELD)
+    asyncio.get_running_loop().set_task_factory(None)
+    assert len(made) == 2, made

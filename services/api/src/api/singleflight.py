@@ -1,12 +1,13 @@
 """Concurrent calls for the same keys do the work once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
+Work: TypeAlias = Callable[[list[K]], Coroutine[Any, Any, Mapping[K, V]]]
 
 
 @dataclass(eq=False)
@@ -34,7 +35,7 @@ class SingleFlight(Generic[K, V]):
         """Whether work for `key` is under way."""
         return key in self._flights
 
-    async def run(self, keys: Iterable[K], work: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> dict[K, V]:
+    async def run(self, keys: Iterable[K], work: Work[K, V]) -> dict[K, V]:
         """The value of each key; `work` gets the keys that nobody works on yet, and returns theirs."""
         pending, values = list(dict.fromkeys(keys)), dict[K, V]()
         while pending:
@@ -52,14 +53,11 @@ class SingleFlight(Generic[K, V]):
                     raise error
         return values
 
-    def _start(self, keys: list[K], work: Callable[[list[K]], Awaitable[Mapping[K, V]]]) -> Flight[K, V] | None:
+    def _start(self, keys: list[K], work: Work[K, V]) -> Flight[K, V] | None:
         if not keys:
             return None
 
-        async def fly() -> Mapping[K, V]:
-            return await work(keys)
-
-        flight = Flight(keys, asyncio.create_task(fly()))
+        flight = Flight(keys, asyncio.create_task(work(keys)))
         self._flights.update(dict.fromkeys(keys, flight))
         flight.task.add_done_callback(lambda _: self._forget(flight))
         return flight

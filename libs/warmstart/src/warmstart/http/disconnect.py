@@ -1,8 +1,8 @@
 """Stopping work whose client has left: uvicorn does not cancel the handler (fastapi issue 3766)."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from fastapi import Request
 
@@ -11,23 +11,26 @@ from warmstart.errors import ClientGone
 T = TypeVar("T")
 
 
-async def unless_disconnected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
     """The result of `work`, which is cancelled when the client leaves. Raises ClientGone then.
 
-    Call it after the request's body was read.
+    Call it after the request's body was read. The work goes on in the caller's task, as under `asyncio.timeout`: a task
+    of its own would cost every request what only those whose client leaves need.
     """
-    working = asyncio.create_task(work)
-    leaving = asyncio.create_task(_left(request))
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone("the client has left")
-        return working.result()
-    finally:
-        working.cancel()
-        leaving.cancel()
+        async with asyncio.timeout(None) as until_it_leaves:
+            watching = asyncio.create_task(_end_when_left(request, until_it_leaves))
+            try:
+                return await work
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if until_it_leaves.expired():
+            raise ClientGone("the client has left") from None
+        raise
 
 
-async def _left(request: Request) -> None:
+async def _end_when_left(request: Request, work: asyncio.Timeout) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    work.reschedule(asyncio.get_running_loop().time())
