@@ -7,7 +7,7 @@ loaded. The stack gives the file to the services (`Stack.share`), so that it can
 import asyncio
 import math
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 from warmstart.lifecycle import place
@@ -137,7 +137,7 @@ def no_disconnect() -> None:
     """The worker goes on for clients that have left."""
     from worker import routes
 
-    async def regardless(request: object, work: Coroutine[Any, Any, Any]) -> Any:
+    async def regardless(request: object, work: Awaitable[Any]) -> Any:
         return await work
 
     routes.unless_disconnected = regardless  # type: ignore[attr-defined]
