@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from signal import Signals
+from types import TracebackType
 from typing import Literal, Self
 
 import psutil
@@ -180,5 +181,7 @@ class Stack(ABC):
         self.up()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.down()

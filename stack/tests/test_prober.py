@@ -1,6 +1,9 @@
 """The prober, and the request it makes, against a small server."""
 
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -8,12 +11,26 @@ from stack import free_ports, until
 from stack.http import FAILURES, ask
 from stack.ports import HOST
 from stack.prober import NONE, Look, Prober, Track
-from stack.tests.server import reply, serving
 
 
-def answering(status: list[int], port: int) -> AbstractContextManager[str]:
+@contextmanager
+def answering(status: list[int], port: int) -> Iterator[str]:
     """The URL of a server that gives the first of these statuses, and the path as the body."""
-    return serving(lambda handler: reply(handler, status[0], handler.path.encode()), HOST, port)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status[0])
+            self.end_headers()
+            self.wfile.write(self.path.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer((HOST, port), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://{HOST}:{port}"
+        server.shutdown()
 
 
 def test_it_keeps_each_change_and_each_look() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import psutil
@@ -42,7 +43,9 @@ class Gunicorn:
             )
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         # A stopped or paused process ignores anything milder; the session is ours alone.
         for each in [*self.workers(), self.process.pid]:
             try:

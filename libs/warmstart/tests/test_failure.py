@@ -45,6 +45,24 @@ def test_what_cannot_heal_fails_at_once(world: World, start: Start, processes: i
     assert world.trace().count("open database") == world.trace().count("close database") > 0
 
 
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_programming_error_shows_type_and_traceback_once(world: World, start: Start, processes: int) -> None:
+    """The pod ends with status 3 at the first attempt; one error line, and one traceback."""
+    world.model("nameless")
+    service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=60)
+    assert service.wait_exit() == 3
+    assert len(service.error_lines("start failed; model failed: KeyError: 'weights' (attempt 1)")) == 1
+    assert service.log.count("Traceback") == 1
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_lifespan_that_raises_halts_the_pod(world: World, start: Start, processes: int) -> None:
+    """As for a declaration that makes no sense: status 3, and the log names the mistake."""
+    service = start("misdeclared", WEB_CONCURRENCY=processes)
+    assert service.wait_exit() == 3
+    assert "Resource('extra'): it comes after unknown ones: ['nowhere']" in service.log
+
+
 def test_an_unsupervised_warmup_fails_in_silence(world: World, start: Start) -> None:
     """Control of rule 6: a warm-up that nobody looks at leaves a pod that is alive, unready and says nothing."""
     world.model("altered")

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from stack.waiting import until
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install
 from warmstart.lifecycle import told
+from warmstart.lifecycle.fatal import needs_traceback
 from warmstart.lifecycle.lifespan import StartFailed
 from warmstart.lifecycle.told import Told
 
@@ -128,14 +129,15 @@ MISTAKES = [
 def test_a_programming_error_fails_the_start_at_once(
     caplog: pytest.LogCaptureFixture, error: BaseException, why: str
 ) -> None:
-    """It is not tried again; its type and its traceback are logged, once."""
+    """It is not tried again; its type is logged, and its traceback is with the error that is raised."""
     with (
         pytest.raises(StartFailed, match=r"start failed; main failed: (.*) \(attempt 1\)") as raised,
         TestClient(application(failing(error))),
     ):
         pass
     assert f"main failed: {why} (attempt 1)" in str(raised.value)
-    assert traced(caplog) == [logging.ERROR]
+    assert raised.value.__cause__ is error
+    assert traced(caplog) == []
 
 
 def traced(caplog: pytest.LogCaptureFixture) -> list[int]:
@@ -176,13 +178,14 @@ def test_what_may_heal_is_traced_once_and_tried_again(
     assert traced(caplog) == levels
 
 
-def test_the_cause_of_a_fatal_error_is_traced(caplog: pytest.LogCaptureFixture) -> None:
-    """The sentence says what to do, the traceback of its cause where it happened."""
+@pytest.mark.parametrize(
+    ("cause", "needed"), [(None, False), (FileNotFoundError(2, "No such file", "weights"), False), (KeyError(), True)]
+)
+def test_a_fatal_error_is_traced_for_its_cause(cause: Exception | None, needed: bool) -> None:
+    """The sentence says what to do; where another error came from, only a traceback can say."""
     error = Fatal("artifact: onnx can't run it")
-    error.__cause__ = KeyError("weights")
-    with pytest.raises(StartFailed, match="artifact: onnx can't run it"), TestClient(application(failing(error))):
-        pass
-    assert traced(caplog) == [logging.ERROR]
+    error.__cause__ = cause
+    assert needs_traceback(error) is needed
 
 
 def test_a_check_with_a_programming_error_is_traced_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,12 @@ def unproven() -> FastAPI:
     return sample.create_app()
 
 
+def misdeclared() -> FastAPI:
+    """A resource that comes after one that nobody declared, as the lifespan notices."""
+    sample.RESOURCES = (*sample.RESOURCES, Resource("extra", sample.open_model, after=("nowhere",)))
+    return sample.create_app()
+
+
 def all_required() -> FastAPI:
     """Rule 3: an optional dependency is treated as a required one."""
     sample.RESOURCES = (

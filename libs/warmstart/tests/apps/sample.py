@@ -64,6 +64,8 @@ async def open_model(app: FastAPI) -> AsyncIterator[Path]:
     content = (WORLD / "model").read_text()
     if content == "altered":
         raise Fatal("weights altered")
+    if content == "nameless":
+        raise KeyError("weights")
     # Processes of one pod become ready one after the other.
     here = place.current()
     stagger = float(os.environ.get("STAGGER", "0")) * (here.slot if isinstance(here, Process) else 0)
@@ -90,15 +92,13 @@ async def model_works(model: Path) -> None:
         raise RuntimeError("no pass succeeds")
 
 
-RESOURCES: tuple[Resource[Any], ...] = (
-    dependency("database", required=True),
-    dependency("cache", required=False),
-    Resource("model", open_model, check=model_works, gates=True, after=("database",)),
-)
+MODEL = Resource("model", open_model, check=model_works, gates=True, after=("database",))
+RESOURCES: tuple[Resource[Any], ...] = (dependency("database", True), dependency("cache", False), MODEL)
 
 
-async def die(_: Lifecycle) -> None:
-    """A background task that dies when a file appears."""
+async def die(lifecycle: Lifecycle) -> None:
+    """Background work with the model, which dies when a file appears."""
+    note(f"watch with {lifecycle.value(MODEL).name}")
     while not (WORLD / "poison").exists():
         await asyncio.sleep(0.02)
     raise RuntimeError("poisoned")

@@ -121,6 +121,8 @@ class Lifecycle:
             else:
                 await self._warmup
         except BaseException:
+            if self._leaving:
+                await self._leaving  # it ends the process
             await self._close(ABORT_LIMIT)
             raise
         return self
@@ -144,8 +146,10 @@ class Lifecycle:
         except Exception as error:
             self._enter(Phase.FAILED)
             if not give_up or self.place.claim_failure():
+                # Who gets the error raised has its traceback there.
                 cause = error.__cause__ if isinstance(error, StartFailed) else error
-                log.error("%s", error, exc_info=cause if cause and needs_traceback(cause) else None)
+                traced = self.place.binds_first and cause and needs_traceback(cause)
+                log.error("%s", error, exc_info=cause if traced else None)
             if self.place.binds_first:
                 await self._close(ABORT_LIMIT)
                 place.leave(place.PROCESS_FAILED_START)

@@ -69,7 +69,11 @@ class Worker(base.Worker):
     def run(self) -> None:
         """Serve until the end of the process. The runner isn't closed: that would wait for its threads, for minutes."""
         server = serving(self.wsgi, self.cfg, self.settings)
-        asyncio.Runner(loop_factory=server.config.get_loop_factory()).run(self._serve(server))
+        try:
+            asyncio.Runner(loop_factory=server.config.get_loop_factory()).run(self._serve(server))
+        except SystemExit:  # uvicorn's, or the application's own
+            if server.started:
+                raise
         if not server.started:
             raise NotStarted("the application's lifespan failed")
 
