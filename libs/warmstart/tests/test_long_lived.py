@@ -1,5 +1,6 @@
 """Streams, WebSockets and background tasks: counted, drained within the budget, and in nobody's way at Ctrl-C."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,10 +11,12 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from stack import free_ports, until
 from tests.harness import get, outcome
 from tests.harness.sample import Start, World
+from warmstart import ServiceSettings, install
 
 APPS = Path(__file__).parent / "apps"
 HANDSHAKE = (
@@ -148,3 +151,22 @@ def test_a_reload_does_not_wait(world: World) -> None:
     with uvicorn(world, "--reload", "--reload-dir", str(world.folder)) as (_, port, log), clients_of(port):
         changed.write_text("1\n")
         until(lambda: log.read_text().count("startup complete") == 2, 20, "a reload", log.read_text)
+
+
+def test_signals_are_as_before_when_a_lifespan_is_over() -> None:
+    """Of a lifespan that runs in the main thread, as some tests do, nothing is left: Ctrl-C still ends those."""
+    app = FastAPI()
+    install(app, ServiceSettings())
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    messages = [{"type": "lifespan.shutdown"}, {"type": "lifespan.startup"}]
+    during = []
+
+    async def receive() -> dict[str, str]:
+        return messages.pop()
+
+    async def send(_: object) -> None:
+        during.append(signal.getsignal(signal.SIGINT))
+
+    asyncio.run(app({"type": "lifespan", "app": app}, receive, send))
+    assert during[0] is not before[0]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

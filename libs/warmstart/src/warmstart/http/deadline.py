@@ -50,8 +50,8 @@ class Deadline:
         """Serve one request within its budget."""
         if scope["type"] == "lifespan":
             self._told = None
-            when_told(self._stop)
-            await self._app(scope, receive, send)
+            with when_told(self._stop):
+                await self._app(scope, receive, send)
             return
         try:
             async with asyncio.timeout(None) as timeout:

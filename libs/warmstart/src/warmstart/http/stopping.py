@@ -7,7 +7,8 @@ hang for as long as somebody listens.
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -33,10 +34,17 @@ class Told:
         self._server(number, frame)
 
 
-def when_told(first: Callable[[], None]) -> None:
-    """Call `first` in the event loop when the server is told to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    for number in SIGNALS:
-        if callable(server := signal.getsignal(number)):
-            signal.signal(number, Told(server, first))
+@contextmanager
+def when_told(first: Callable[[], None]) -> Iterator[None]:
+    """Within it, `first` is called in the event loop when the server is told to stop."""
+    main = threading.current_thread() is threading.main_thread()
+    servers = {number: signal.getsignal(number) for number in SIGNALS if main}
+    told = {number: Told(server, first) for number, server in servers.items() if callable(server)}
+    for number, handler in told.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, handler in told.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, servers[number])
