@@ -11,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 from loadtest.lab.page_cache import may_drop_page_cache
 from loadtest.lab.run import KINDS, Lab
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 when a start failed or it was interrupted, 2 when figures are of disturbed starts."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         stack = recorded_stack(options.root)
         lab = Lab(stack, options.folder, idle=IDLE if options.full else 0, more=options.more)
@@ -67,11 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="of the report")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
     return parser
-
-
-def interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends it as Ctrl-C does."""
-    raise KeyboardInterrupt
 
 
 def setting(text: str) -> tuple[str, str]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from loadtest.coldstart import interrupt
 from loadtest.lab import gate
 from loadtest.lab.disturbance import MARK, banner
 from loadtest.lab.measurement import Measurement
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when all is well, 1 when it isn't, 2 when the machine was too busy to tell."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         measurement = Measurement.load(options.measured) if options.measured else _measure(options)
     except (StackError, AskError, ValueError, OSError) as error:

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Generator, Iterator
-from types import FrameType
 from typing import cast
 
 import pytest
@@ -23,11 +22,7 @@ RESULTS = pytest.StashKey[list[Result]]()
 def pytest_configure(config: pytest.Config) -> None:
     """End on SIGTERM as on Ctrl-C: everything is rolled back first."""
     config.stash[RESULTS] = []
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

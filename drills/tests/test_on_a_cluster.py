@@ -15,7 +15,7 @@ from drills.matrix import NEW_POD, ROWS
 from drills.options import Options
 from drills.result import Result
 from drills.system import System
-from drills.tests.pods import PodServer
+from drills.tests.pods import pod_server
 from drills.watch import Watch
 from stack import PARTS, free_ports, until
 from stack.kubernetes import KubernetesStack
@@ -95,7 +95,7 @@ class Scene:
         options = Options(40, 1, self.folder / "reports")
         drill = Brisk(row, Steady(self.stack, "kubernetes"), options, self.folder / "rows", 1, controlled=controlled)
         scenario = runpy.run_path(str(SCENARIOS / "test_start.py"))[f"test_{name}"]
-        with PodServer("127.0.0.1", self.port, self.phase, gated=gated), drill:
+        with pod_server("127.0.0.1", self.port, self.phase, gated=gated), drill:
             scenario(drill)
         return drill.result
 
@@ -152,8 +152,8 @@ def test_the_watch_goes_on_at_the_new_pod(scene: Scene) -> None:
     first, second = pod("api-1"), pod("api-2")
     second["status"]["podIP"] = "127.0.0.2"
     scene.file(first)
-    with PodServer("127.0.0.2", scene.port, lambda: "ready"):
-        with PodServer("127.0.0.1", scene.port, lambda: "ready"):
+    with pod_server("127.0.0.2", scene.port, lambda: "ready"):
+        with pod_server("127.0.0.1", scene.port, lambda: "ready"):
             watch = Watch(partial(scene.stack.probe_url, "api"))
             watch.start()
             until(lambda: watch.tracks["/readyz"].now == "200", 5, "the old pod's answer")

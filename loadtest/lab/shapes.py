@@ -4,7 +4,6 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from loadtest.openloop import Request, makers
@@ -42,9 +41,7 @@ class Asker:
         self._send(makers.livez(self._draw, 0))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
     def each_shape(self, count: int) -> dict[str, tuple[float, ...]]:

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from loadtest.closed_loop import ClosedLoop, Sent
 from loadtest.request import Request
-from loadtest.tests.server import reply, serving
 from stack import free_ports, until
 from stack.ports import HOST
+from stack.tests.server import reply, serving
 
 WIRE = Request("/", method="GET", headers={}).wire()
 

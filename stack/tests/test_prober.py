@@ -1,9 +1,6 @@
 """The prober, and the request it makes, against a small server."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -11,26 +8,12 @@ from stack import free_ports, until
 from stack.http import FAILURES, ask
 from stack.ports import HOST
 from stack.prober import NONE, Look, Prober, Track
+from stack.tests.server import reply, serving
 
 
-@contextmanager
-def answering(status: list[int], port: int) -> Iterator[str]:
+def answering(status: list[int], port: int) -> AbstractContextManager[str]:
     """The URL of a server that gives the first of these statuses, and the path as the body."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status[0])
-            self.end_headers()
-            self.wfile.write(self.path.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer((HOST, port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"http://{HOST}:{port}"
-        server.shutdown()
+    return serving(lambda handler: reply(handler, status[0], handler.path.encode()), HOST, port)
 
 
 def test_it_keeps_each_change_and_each_look() -> None:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psutil
@@ -43,9 +42,7 @@ class Gunicorn:
             )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # A stopped or paused process ignores anything milder; the session is ours alone.
         for each in [*self.workers(), self.process.pid]:
             try:

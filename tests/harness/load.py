@@ -7,7 +7,6 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import repeat
-from types import TracebackType
 from typing import Self
 
 from loadtest.closed_loop import ClosedLoop, Sent
@@ -57,9 +56,7 @@ class Load:
             self._running.enter_context(each)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._running.close()
 
     def wait_for(self, requests: int, timeout: float = 60) -> None:

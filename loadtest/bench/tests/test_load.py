@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
@@ -19,41 +17,22 @@ from loadtest.bench.reference import Reference
 from loadtest.bench.texts import batches, block
 from loadtest.connection import Connection
 from stack.http import Answer
+from stack.tests.server import reply, serving
 from stack.waiting import until
 
 UNIT = [1.0, 0.0, 0.0]
 
 
-class StandIn(BaseHTTPRequestHandler):
-    """Answers a fixed list of vectors, or a bare status."""
-
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, vectors: list[list[float]], status: int, delay: float, *args: object) -> None:
-        self.vectors, self.answered, self.delay = vectors, status, delay
-        super().__init__(*args)  # type: ignore[arg-type]
-
-    def do_POST(self) -> None:
-        """Read the body, answer."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(self.delay)
-        content = json.dumps({"embeddings": self.vectors}).encode()
-        self.send_response(self.answered)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
 @contextmanager
 def stand_in(vectors: list[list[float]], status: int = 200, delay: float = 0.0) -> Iterator[int]:
-    """Its port. It answers after `delay` seconds."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StandIn, vectors, status, delay)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+    """The port of a server that answers these vectors after `delay` seconds, or a bare status."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(delay)
+        reply(handler, status, json.dumps({"embeddings": vectors}).encode())
+
+    with serving(answer) as url:
+        yield int(url.rpartition(":")[2])
 
 
 def measured(port: int, size: int, clients: int = 1) -> Load:
