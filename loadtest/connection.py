@@ -75,3 +75,29 @@ class Connection(asyncio.Protocol):
         self._begin()
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(answer)
+
+
+class Client:
+    """Exchanges one after the other, on one connection until the server says that it ends it, then on another."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connection: Connection | None = None
+
+    async def exchange(self, request: bytes) -> Answer:
+        """Send a whole request and wait for its whole answer. Raises OSError when there is none."""
+        if self._connection is None or self._connection.ended:
+            self._connection = await Connection.open(self._port)
+        return await self._connection.exchange(request)
+
+    async def ask(self, request: bytes) -> Answer:
+        """The same. Raises OSError for any answer but 200."""
+        answer = await self.exchange(request)
+        if answer.status != 200:
+            raise OSError(f"{answer.status}: {answer.body[:200]!r}")
+        return answer
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection:
+            self._connection.close()

@@ -11,7 +11,7 @@ import uvloop
 
 from loadtest.bench.dialects import Dialect, check
 from loadtest.closed_loop import ClosedLoop, Sent
-from loadtest.connection import Connection
+from loadtest.connection import Client
 
 STALL_SECONDS = 0.5  # a virtual machine may stand still: what was measured meanwhile is worth nothing
 
@@ -71,12 +71,10 @@ def send(port: int, dialect: Dialect, batches: Iterable[list[str]]) -> None:
     """Send each batch once, one after the other. Raises OSError for any answer but 200."""
 
     async def send_all() -> None:
-        connection = await Connection.open(port)
+        client = Client(port)
         for texts in batches:
-            answer = await connection.exchange(dialect.request(texts))
-            if answer.status != 200:
-                raise OSError(f"{answer.status}: {answer.body[:200]!r}")
-        connection.close()
+            await client.ask(dialect.request(texts))
+        client.close()
 
     asyncio.run(send_all())
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loadtest.bench.dialects import BINARY, WORKER
 from loadtest.bench.texts import sentences
-from loadtest.connection import Connection
+from loadtest.connection import Client
 from loadtest.request import Maker, Request
 from stack.http import Answer
 
@@ -64,18 +64,16 @@ def asking(path: str) -> Maker:
 
 async def ask_all(port: int) -> Reference:
     """Each sentence once, 32 at a time. Raises OSError for any answer but 200."""
-    connection = await Connection.open(port)
+    client = Client(port)
     texts = sentences()
     vectors: list[NDArray[np.float32]] = []
     tokens: list[int] = []
     for start in range(0, len(texts), REQUEST):
         part = texts[start : start + REQUEST]
-        answer = await connection.exchange(ASK.request(part))
-        if answer.status != 200:
-            raise OSError(f"{answer.status}: {answer.body[:200]!r}")
+        answer = await client.ask(ASK.request(part))
         vectors.append(np.frombuffer(answer.body, "<f4").reshape(len(part), -1))
         tokens += map(int, answer.headers["x-text-tokens"].split(","))
-    connection.close()
+    client.close()
     return Reference(np.concatenate(vectors), tokens)
 
 

@@ -10,7 +10,7 @@ import uvloop
 
 from loadtest.bench.dialects import Dialect
 from loadtest.bench.texts import long_text, text
-from loadtest.connection import Connection
+from loadtest.connection import Client
 
 SHAPES = ("text", "longest", "batch")  # one sentence, one text beyond the model's maximum, 32 sentences
 STEADY = 8  # turns whose median is the steady state
@@ -44,25 +44,23 @@ def by_shape(turns: Sequence[Mapping[str, float]]) -> dict[str, First]:
 
 
 def first_requests(port: int, dialect: Dialect, start: int) -> dict[str, First]:
-    """By shape, over one connection. Raises OSError for any answer but 200."""
+    """By shape, one after the other. Raises OSError for any answer but 200."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_first_requests(port, dialect, start))
 
 
 async def _first_requests(port: int, dialect: Dialect, start: int) -> dict[str, First]:
-    connection = await Connection.open(port)
+    client = Client(port)
     turns = [
-        {shape: await _time(connection, dialect, texts_of(shape, start, turn)) for shape in SHAPES}
+        {shape: await _time(client, dialect, texts_of(shape, start, turn)) for shape in SHAPES}
         for turn in range(STEADY + 1)
     ]
-    connection.close()
+    client.close()
     return by_shape(turns)
 
 
-async def _time(connection: Connection, dialect: Dialect, texts: list[str]) -> float:
+async def _time(client: Client, dialect: Dialect, texts: list[str]) -> float:
     request = dialect.request(texts)
     began = time.perf_counter()
-    answer = await connection.exchange(request)
-    if answer.status != 200:
-        raise OSError(f"{answer.status} for {len(texts)} texts: {answer.body[:200]!r}")
+    await client.ask(request)
     return time.perf_counter() - began

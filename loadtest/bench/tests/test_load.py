@@ -15,7 +15,7 @@ from loadtest.bench.closed_loop import Load, closed_loop, send
 from loadtest.bench.dialects import WORKER
 from loadtest.bench.reference import Reference
 from loadtest.bench.texts import batches, block
-from loadtest.connection import Connection
+from loadtest.connection import Client, Connection
 from stack.http import Answer
 from stack.tests.server import reply, serving
 from stack.waiting import until
@@ -105,6 +105,21 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
 
     with pytest.raises(ConnectionError):
         asyncio.run(exchange())
+
+
+def test_a_client_outlives_its_connection() -> None:
+    """After an answer that says `Connection: close`, it asks on another one."""
+
+    def last(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        reply(handler, 200, Connection="close")
+
+    async def twice(port: int) -> list[int]:
+        client = Client(port)
+        return [(await client.ask(WORKER.request(["a"]))).status for _ in range(2)]
+
+    with serving(last) as url:
+        assert asyncio.run(twice(int(url.rpartition(":")[2]))) == [200, 200]
 
 
 def test_a_vector_of_another_text_is_found() -> None:
