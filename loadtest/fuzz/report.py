@@ -40,5 +40,5 @@ class Report:
     def show(self, part: str) -> None:
         """Print the counts, and the first wrong answers."""
         statuses = dict(sorted(self.statuses.items(), key=str))
-        print(f"{part}: {dict(self.sent)} in {self.seconds:.0f} s; statuses {statuses}")
-        print(*self.wrong[:SHOWN], sep="\n", flush=True)
+        line = f"{part}: {dict(self.sent)} in {self.seconds:.0f} s; statuses {statuses}"
+        print("\n".join([line, *self.wrong[:SHOWN]]), flush=True)
