@@ -25,7 +25,7 @@ class Gunicorn:
 
     def __init__(self, conf: Path, folder: Path, **env: object) -> None:
         self.port = int(str(env.get("PORT", 0))) or free_ports()["api"]
-        self._conf = conf
+        self.command, self.cwd = [SCRIPT, "-c", str(conf)], REPOSITORY
         self._log = folder / f"gunicorn-{self.port}.log"
         self.env = {name: str(value) for name, value in env.items()} | {"PORT": str(self.port)}
 
@@ -33,8 +33,8 @@ class Gunicorn:
         self.started = time.monotonic()
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [SCRIPT, "-c", str(self._conf)],
-                cwd=REPOSITORY,
+                self.command,
+                cwd=self.cwd,
                 env={**os.environ, **self.env},
                 stdout=log,
                 stderr=log,

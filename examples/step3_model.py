@@ -1,0 +1,75 @@
+"""Step 3, a model that is judged by its answers: `gunicorn -c gunicorn.conf.py step3_model:app`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, FastAPI
+from stand_ins import SlowModel
+
+from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install, opened
+
+
+class Predictor:
+    """The model on a thread of its own: the event loop stays free, and no other work fills up its queue."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def load(self) -> None:
+        """Raises Fatal when waiting can't help: without its file there is nothing to try again."""
+        try:
+            self._model = await asyncio.get_running_loop().run_in_executor(self._thread, SlowModel)
+        except FileNotFoundError as error:
+            raise Fatal(f"no model: {error}") from error
+
+    async def predict(self, rows: Sequence[Sequence[float]]) -> list[float]:
+        """One number a row."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._model.predict, rows)
+
+    def close(self) -> None:
+        """Wait for nothing: who asked has left."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def answers_right(predictor: Predictor) -> None:
+    """A row whose answer is known: this is what the first user would have found out."""
+    if await predictor.predict([[0.0, 1.0, 2.0]]) != [3.0]:
+        raise RuntimeError("1 + 2 is not 3")
+
+
+@asynccontextmanager
+async def open_model(app: FastAPI) -> AsyncIterator[Predictor]:
+    """Load, and run a row through it: the first request finds it warm."""
+    predictor = Predictor()
+    try:
+        await predictor.load()
+        await answers_right(predictor)
+        yield predictor
+    finally:
+        predictor.close()
+
+
+# It gates: only this process can lose it. Unhealthy, the process is unready; for HEAL_TIMEOUT, it is replaced.
+MODEL = Resource("model", open_model, check=answers_right, gates=True)
+Model = Annotated[Predictor, Depends(opened(MODEL))]
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """As before."""
+    async with Lifecycle(app, (MODEL,), ServiceSettings()):
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+install(app, ServiceSettings())
+
+
+@app.post("/predict")
+async def predict(features: list[float], model: Model) -> dict[str, float]:
+    """What the model says."""
+    [prediction] = await model.predict([features])
+    return {"prediction": prediction}
