@@ -10,8 +10,8 @@ from gunicorn.config import Config
 from api.worker_client import KEEPALIVE
 from warmstart import ServiceSettings
 from warmstart.pod.master import Master
-from warmstart.pod.process import METRICS_FOLDER
 from warmstart.pod.server import serving
+from warmstart.settings.service import METRICS_FOLDER
 
 SERVICES = Path(__file__).parents[1] / "services"
 

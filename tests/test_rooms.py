@@ -25,8 +25,6 @@ ROOMS: Mapping[str, Collection[str]] = {
     "warmstart.http": (
         "warmstart.errors",
         "warmstart.lifecycle",
-        "warmstart.pod.metric_files",  # which both the master and `/metrics` read
-        "warmstart.pod.process",  # names the folder of those files
         "warmstart.request_id",
         "warmstart.settings",
     ),

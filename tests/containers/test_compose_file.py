@@ -18,7 +18,7 @@ from stack.project import Project
 from stack.secrets import Secrets, load_secrets
 from stack.site import REPOSITORY
 from warmstart import ServiceSettings
-from warmstart.pod.process import METRICS_FOLDER
+from warmstart.settings.service import METRICS_FOLDER
 from worker.settings import WorkerSettings
 
 SETTINGS: dict[str, type[ServiceSettings]] = {"api": ApiSettings, "migrate": ApiSettings, "worker": WorkerSettings}

@@ -16,8 +16,8 @@ from gunicorn.config import Config
 from api.settings import ApiSettings
 from stack.site import REPOSITORY
 from warmstart import ServiceSettings
-from warmstart.pod.process import METRICS_FOLDER
 from warmstart.settings.secret_files import SUFFIX, is_secret
+from warmstart.settings.service import METRICS_FOLDER
 from worker.settings import WorkerSettings
 
 CLASSES: Mapping[str, type[ServiceSettings]] = {"warmstart-api": ApiSettings, "warmstart-worker": WorkerSettings}

@@ -16,8 +16,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from warmstart.pod.metric_files import PodMetrics
-from warmstart.pod.process import METRICS_FOLDER
+from warmstart.settings.service import METRICS_FOLDER
 
 IN_PROGRESS = Gauge(
     "http_requests_in_progress", "Requests and WebSockets whose answer has not ended", multiprocess_mode="livesum"
@@ -48,6 +47,8 @@ def _text() -> bytes:
     """Read the files of all processes, for milliseconds: in a thread, or probes would wait."""
     if METRICS_FOLDER not in os.environ:
         return generate_latest(REGISTRY)
+    from warmstart.pod.metric_files import PodMetrics  # noqa: PLC0415 - it locks files, which Windows can't
+
     registry = CollectorRegistry()
     registry.register(PodMetrics(Path(os.environ[METRICS_FOLDER])))
     return generate_latest(registry)

@@ -12,9 +12,8 @@ from gunicorn.app import base
 
 from warmstart.logs import logging_config
 from warmstart.pod.master import Master
-from warmstart.pod.process import METRICS_FOLDER
 from warmstart.pod.sockets import IPv6Socket
-from warmstart.settings.service import ServiceSettings, load
+from warmstart.settings.service import METRICS_FOLDER, ServiceSettings, load
 
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - what is made there is private
 

@@ -20,9 +20,9 @@ from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.place import leave
 from warmstart.pod import refusals
 from warmstart.pod.board import Board
-from warmstart.pod.process import METRICS_FOLDER, NEEDS_SUCCESSOR, Process
+from warmstart.pod.process import NEEDS_SUCCESSOR, Process
 from warmstart.pod.worker import Worker
-from warmstart.settings.service import START_FAILED, ServiceSettings
+from warmstart.settings.service import METRICS_FOLDER, START_FAILED, ServiceSettings
 
 log = logging.getLogger("warmstart.master")
 

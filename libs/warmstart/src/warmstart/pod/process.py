@@ -12,7 +12,6 @@ from warmstart.pod.board import Board
 
 # What a process sends to gunicorn's master, which has no use of its own for it; ignored by whoever knows nothing of it.
 NEEDS_SUCCESSOR = signal.SIGURG
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
 
 
 class Process(Place):

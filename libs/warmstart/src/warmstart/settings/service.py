@@ -12,6 +12,7 @@ from warmstart.settings.listening import binds
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
 START_FAILED = 3  # the status of a container whose service can't start
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
 
 
 def _lower(value: Any) -> Any:
