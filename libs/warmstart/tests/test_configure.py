@@ -83,7 +83,6 @@ def test_values_below_the_call_are_the_services_own(world: World, conf: Callable
 REFUSED = {
     "preload_app = True": "preload_app: no probe could be answered",
     "worker_class = 'sync'": "worker_class = sync: it must be warmstart.pod.worker.Worker",
-    "worker_class = 'uvicorn_worker.UvicornWorker'": "worker_class = uvicorn_worker.UvicornWorker: it must be",
     "timeout = 0": "timeout = 0: a process whose event loop stands still",
     "graceful_timeout = 20": "graceful_timeout = 20: gunicorn would kill processes that still drain",
     "reuse_port = True": "reuse_port: a process that is not warm yet",
