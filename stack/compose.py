@@ -62,6 +62,8 @@ class ComposeStack(Stack):
         with self.site.alone():
             self.project.refuse_another_clone()
             before = {each.service for each in self.project.containers() if each.runs}
+            if before:
+                self.site.agree()
             self._require_ports(before)
             services = self._services()
             self.project.make_images(services)
@@ -70,6 +72,7 @@ class ComposeStack(Stack):
             except BaseException:  # an interrupt too leaves nothing half-started
                 self.project.run("stop", *(service for service in services if service not in before))
                 raise
+            self.site.remember()
 
     def _services(self) -> list[str]:
         front = ["front"] if set(SERVICES) & set(self.parts) else []
@@ -125,6 +128,7 @@ class ComposeStack(Stack):
         with self.site.alone():
             self.project.refuse_another_clone()
             self.project.run("down", "--remove-orphans")
+            self.site.forget()
 
     def discard(self) -> None:
         self.project.refuse_another_clone()

@@ -58,6 +58,8 @@ class EmbeddedStack(Stack):
         """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
         with self.site.alone():
             missing = [part for part in self.parts if not self._programs[part].daemon.main()]
+            if len(missing) < len(self.parts):
+                self.site.agree()
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
             try:
@@ -66,6 +68,7 @@ class EmbeddedStack(Stack):
                 for part in reversed(started):
                     self.stop(part)
                 raise
+            self.site.remember()
 
     def _start_all(self, missing: list[Part], started: list[Part]) -> None:
         def launch(*parts: Part) -> None:
@@ -114,6 +117,7 @@ class EmbeddedStack(Stack):
                 replica.discard()
             for part in reversed(PARTS):
                 self.stop(part)
+            self.site.forget()
 
     def discard(self) -> None:
         self.down()

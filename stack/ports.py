@@ -17,13 +17,13 @@ VARIABLES: Mapping[Part, str] = {
 }
 
 
-def ports_from(environment: Mapping[str, str] = os.environ) -> dict[Part, int]:
-    """The default ports, as far as the environment doesn't name others.
+def ports_from(environment: Mapping[str, str] = os.environ, known: Mapping[Part, int] = DEFAULTS) -> dict[Part, int]:
+    """The ports that are known, as far as the environment doesn't name others.
 
     Raises:
         StackError: a variable holds no port number.
     """
-    ports = dict(DEFAULTS)
+    ports = dict(known)
     for part, variable in VARIABLES.items():
         value = environment.get(variable)
         if not value:

@@ -1,6 +1,7 @@
 """Where a stack keeps its things, and where it is reached."""
 
 import fcntl
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,8 +10,8 @@ from typing import Self
 from urllib.parse import quote
 
 from stack.errors import StackError
-from stack.interface import Part
-from stack.ports import HOST, ports_from
+from stack.interface import PARTS, Part
+from stack.ports import DEFAULTS, HOST, VARIABLES, ports_from
 from stack.secrets import Secrets, load_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -21,6 +22,19 @@ USER = DATABASE = "warmstart"
 def quoted(password: str) -> str:
     """The password as a part of a URL."""
     return quote(password, safe="")
+
+
+def _ports_file(root: Path) -> Path:
+    return root / "run" / "ports.json"
+
+
+def _remembered(root: Path) -> dict[Part, int] | None:
+    """The ports that the last `up` chose; None since `down`, or when the file can't be understood."""
+    try:
+        found = json.loads(_ports_file(root).read_text())
+        return {part: int(found[part]) for part in PARTS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -39,11 +53,28 @@ class Site:
         """
         root = root.resolve()
         secrets = load_secrets((REPOSITORY if root == DEFAULT_ROOT else root) / ".env")
-        site = cls(root, ports or ports_from(), secrets)
+        site = cls(root, ports or ports_from(known=_remembered(root) or DEFAULTS), secrets)
         site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (site.data, site.run, site.shared, site.logs):
             folder.mkdir(exist_ok=True)
         return site
+
+    def agree(self) -> None:
+        """Raise StackError when the stack runs on other ports: its parts would look for each other on both."""
+        for part, port in (_remembered(self.root) or {}).items():
+            if port != self.ports[part]:
+                raise StackError(
+                    f"{part} was started with port {port}, not {self.ports[part]}: "
+                    f"make down first, or leave {VARIABLES[part]} unset"
+                )
+
+    def remember(self) -> None:
+        """Let later commands find the parts on these ports, whatever the environment says by then."""
+        _ports_file(self.root).write_text(json.dumps(dict(self.ports)))
+
+    def forget(self) -> None:
+        """The next start chooses its ports anew."""
+        _ports_file(self.root).unlink(missing_ok=True)
 
     @property
     def data(self) -> Path:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from signal import SIGINT, Signals
 
@@ -28,20 +28,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
         yield stack
 
 
-def run_cli(stack: EmbeddedStack, *arguments: str) -> subprocess.Popen[str]:
-    ports = {VARIABLES[part]: str(port) for part, port in stack.site.ports.items()}
+def run_cli(stack: EmbeddedStack, *arguments: str, ports: Mapping[Part, int] | None = None) -> subprocess.Popen[str]:
+    """By default with the variables of the stack's ports."""
+    chosen = {VARIABLES[part]: str(port) for part, port in (stack.site.ports if ports is None else ports).items()}
     return subprocess.Popen(
         [sys.executable, "-m", "stack", "--root", str(stack.site.root), *arguments],
         cwd=REPOSITORY,
-        env={**os.environ, "STACK": "embedded", **ports, **FAKE},
+        env={**os.environ, "STACK": "embedded", **chosen, **FAKE},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def cli(stack: EmbeddedStack, *arguments: str) -> tuple[int, str]:
-    with run_cli(stack, *arguments) as process:
+def cli(stack: EmbeddedStack, *arguments: str, ports: Mapping[Part, int] | None = None) -> tuple[int, str]:
+    with run_cli(stack, *arguments, ports=ports) as process:
         output, _ = process.communicate(timeout=120)
     return process.returncode, output
 
@@ -101,6 +102,23 @@ def test_the_command_line_reaches_each_part(whole: EmbeddedStack) -> None:
     assert cli(whole, "signal", "api", "nonsense")[0] == 2
     assert "Listening at" in cli(whole, "logs", "api")[1]
     assert all(whole.url(part) in cli(whole, "urls")[1] for part in PARTS)
+
+
+def test_a_part_starts_again_where_it_was(whole: EmbeddedStack) -> None:
+    """A shell without the variables of the first start finds each part, and starts it again, on its own port."""
+    for part in ("worker", "valkey"):
+        assert cli(whole, "stop", part, ports={})[0] == 0
+        assert cli(whole, "start", part, ports={})[0] == 0
+    assert cli(whole, "up", ports={})[0] == ALL_READY
+    assert ask(f"{whole.url('worker')}/readyz").status == 200
+
+
+def test_another_port_is_refused_while_the_stack_runs(whole: EmbeddedStack) -> None:
+    """`up` with another port would start a part where the others don't look for it; it names the way out."""
+    taken, others = whole.site.ports["worker"], free_ports()
+    code, output = cli(whole, "up", ports={"worker": others["worker"]})
+    assert code == 1
+    assert f"worker was started with port {taken}, not {others['worker']}: make down first" in output
 
 
 def test_a_service_that_cannot_start_takes_down_what_was_started(tmp_path: Path) -> None:
