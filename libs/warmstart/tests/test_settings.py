@@ -41,6 +41,14 @@ def test_a_bad_setting_is_one_line_and_status_3(
     assert "hidden" not in said
 
 
+def test_settings_are_read_in_upper_case_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable in lower case or mixed is another one: it neither beats the setting nor stands in for it."""
+    for name, value in {"PASSWORD": "hidden", "PORT": "21010", "port": "21011", "Log_Level": "error"}.items():
+        monkeypatch.setenv(name, value)
+    read = load(Settings)
+    assert (read.port, read.log_level) == (21010, "info")
+
+
 def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """A required secret that is not set is named, too."""
     with pytest.raises(SystemExit):

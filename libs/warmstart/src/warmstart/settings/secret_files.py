@@ -16,7 +16,7 @@ ALIKE = 0.8  # difflib's ratio from which a name counts as a misspelling: API_KE
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`, in any case, as pydantic-settings does.
+    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`.
 
     A variable that is meant to name such a file, but that no setting reads, is an error: its author believes
     that the secret is set.
@@ -52,8 +52,8 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def variables() -> dict[str, str]:
-    """The environment, its names in upper case."""
-    return {name.upper(): value for name, value in os.environ.items()}
+    """The environment's variables in upper case; `port` is another variable than `PORT`, and not ours."""
+    return {name: value for name, value in os.environ.items() if name == name.upper()}
 
 
 def is_secret(field: FieldInfo) -> bool:

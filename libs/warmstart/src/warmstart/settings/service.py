@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warmstart.settings import trusted
 from warmstart.settings.listening import binds
@@ -20,6 +20,14 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+class UpperCase(EnvSettingsSource):
+    """Reads variables in upper case only. pydantic-settings reads any case, and of `PORT` and `port` either."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        self.env_vars = {name.lower(): value for name, value in variables().items() if value}
+
+
 class ServiceSettings(BaseSettings):
     """Durations are seconds. A secret `NAME` may also come from the file that `NAME_FILE` names.
 
@@ -27,9 +35,7 @@ class ServiceSettings(BaseSettings):
     """
 
     # hide_input_in_errors: the input may be a secret.
-    model_config = SettingsConfigDict(
-        extra="ignore", hide_input_in_errors=True, allow_inf_nan=False, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
 
     host: str = Field(
         "127.0.0.1",
@@ -138,7 +144,7 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the files that the environment names."""
-        return init_settings, env_settings, SecretFiles(settings_cls)
+        return init_settings, UpperCase(settings_cls), SecretFiles(settings_cls)
 
 
 S = TypeVar("S", bound=ServiceSettings)
