@@ -20,6 +20,11 @@ class Settings(ServiceSettings):
         ({"DRAIN_SECONDS": "nan"}, "bad setting DRAIN_SECONDS: Input should be a finite number"),
         ({"FAULTS_ENABLED": "1", "ENVIRONMENT": "production"}, "bad setting FAULTS_ENABLED is refused in production"),
         ({"MIN_READY_PROCESSES": "2"}, "MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY"),
+        ({"REQUEST_TIMEOUT": "1e308"}, "bad setting REQUEST_TIMEOUT: Input should be less than or equal to 86400"),
+        ({"REQUEST_TIMEOUT": "1e-7"}, "bad setting REQUEST_TIMEOUT: Input should be greater than or equal to 0.001"),
+        ({"DRAIN_SECONDS": "1e308"}, "bad setting DRAIN_SECONDS: Input should be less than or equal to 86400"),
+        ({"MAX_BODY_BYTES": "9" * 30}, "bad setting MAX_BODY_BYTES: Input should be less than or equal to"),
+        ({"MAX_HEADER_BYTES": "9" * 30}, "bad setting MAX_HEADER_BYTES: Input should be less than or equal to"),
         ({"HOST": "no host"}, "bad setting HOST: String should match pattern"),
         ({"PORT": ""}, "bad setting PORT: it is empty; give it a value, or unset it"),
     ],
@@ -69,6 +74,18 @@ def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_service_listens_on_the_addresses_that_there_are(host: str, bind: list[str]) -> None:
     """gunicorn wants brackets around an IPv6 address; one that the machine lacks is left out beside others only."""
     assert ServiceSettings(host=host).bind == bind
+
+
+@pytest.mark.parametrize("host", ["nosuch.invalid", "-1", "é", "127.0.0.1,1.2.3.4.5", "x" * 64])
+def test_a_host_has_an_address(host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that has none is one line and status 3."""
+    monkeypatch.setenv("HOST", host)
+    with pytest.raises(SystemExit) as left:
+        load(ServiceSettings)
+    said = capsys.readouterr().err
+    assert left.value.code == 3
+    assert said.startswith("bad setting HOST: ")
+    assert (said.count("\n"), said.count("has no address")) == (1, 1)
 
 
 @pytest.mark.parametrize("host", [",", "::,", "127.0.0.1 ::1", "[::1]"])

@@ -24,6 +24,9 @@ from warmstart.settings.service import load
         ("QUOTA", "-5/minute", "600/minute"),
         ("QUOTA", "5/fortnight", "600/minute"),
         ("QUOTA", "600/minute;10000/day", "one limit"),
+        ("QUOTA", "5 per 99999999999999 years", "in at most ten years"),
+        ("QUOTA", "99999999999999999999/minute", "must be at most 10**12 texts"),
+        ("CACHE_TTL", "1e308", "less than or equal to 316224000"),
     ],
 )
 def test_a_bad_setting_is_named_without_its_value(

@@ -10,6 +10,9 @@ from api.database_url import parse as parse_database_url
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
+from warmstart.settings.service import Count, Seconds
+
+TEN_YEARS = 10 * 366 * 86_400  # seconds; Redis refuses an expiry that overflows its clock
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -55,6 +58,8 @@ def _quota(text: str) -> str:
         limits = []
     if text and (len(limits) != 1 or not limits[0].amount):
         raise ValueError("must be one limit of at least one text, such as 600/minute, 10000 per day, 50 per 10 seconds")
+    if text and not (limits[0].amount <= 10**12 and limits[0].get_expiry() <= TEN_YEARS):
+        raise ValueError("must be at most 10**12 texts, in at most ten years")
     return text
 
 
@@ -69,14 +74,17 @@ class ApiSettings(ServiceSettings):
     database_pool_size: int = Field(
         10,
         ge=1,
+        le=10_000,
         description="most Postgres connections of one process; all processes' together < max_connections",
     )
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:16379/0"),
         description="Redis or Valkey, `redis://:password@host:port/db`",
     )
-    cache_ttl: float = Field(7 * 86_400, ge=1, description="how long an embedding stays in Redis")
-    cache_timeout: float = Field(0.25, gt=0, description="limit of one look into Redis; beyond it, all is a miss")
+    cache_ttl: float = Field(7 * 86_400, ge=1, le=TEN_YEARS, description="how long an embedding stays in Redis")
+    cache_timeout: float = Field(
+        0.25, gt=0, le=86_400, description="limit of one look into Redis; beyond it, all is a miss"
+    )
     worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:8001", description="the embedding worker"
     )
@@ -92,13 +100,13 @@ class ApiSettings(ServiceSettings):
         "",
         description="origins whose pages may call from a browser, separated by commas, or `*`; none: no other origin",
     )
-    max_text_characters: int = Field(TEXT_CHARACTERS, ge=1, description="longest text, in characters")
-    max_inputs: int = Field(2048, ge=1, description="most texts of one `/v1/embeddings` call")
+    max_text_characters: Count = Field(TEXT_CHARACTERS, description="longest text, in characters")
+    max_inputs: Count = Field(2048, description="most texts of one `/v1/embeddings` call")
     token_ids: bool = Field(
         False,
         description="whether `/v1/embeddings` takes token ids; they must be of the served model's vocabulary",
     )
-    migrate_timeout: float = Field(30, gt=0, description="how long `python -m api.migrate` waits for Postgres")
+    migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
 
     def keys(self) -> list[str]:
         """The API keys; none means no authentication."""

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contract.limits import BODY_BYTES, TEXT_CHARACTERS
-from warmstart.settings.service import ServiceSettings
+from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings
 from worker.cpu import cpu_limit
 
 
@@ -15,12 +15,12 @@ class WorkerSettings(ServiceSettings):
 
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
     # Each api has few connections, one for each call at a time: it takes several turns to share them out evenly.
-    connection_max_age: float = Field(
-        3, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
+    connection_max_age: Seconds = Field(
+        3, description="oldest a kept connection gets: its next answer says `Connection: close`"
     )
-    max_body_bytes: int = Field(BODY_BYTES, ge=1, description="largest request body")
-    max_body_bytes_in_flight: int = Field(
-        32 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
+    max_body_bytes: Bytes = Field(BODY_BYTES, description="largest request body")
+    max_body_bytes_in_flight: Bytes = Field(
+        32 * 2**20, description="largest sum of the bodies of a process's requests; beyond it, 503"
     )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
@@ -37,12 +37,12 @@ class WorkerSettings(ServiceSettings):
         Path(".warmstart/artifacts"), description="folder of exported models (`python -m worker.export`)"
     )
     warmup_passes: bool = Field(True, description="forward passes at the shapes served, before readiness")
-    max_text_characters: int = Field(TEXT_CHARACTERS, ge=1, description="longest text")
+    max_text_characters: Count = Field(TEXT_CHARACTERS, description="longest text")
     # Of many texts passes can be made with little padding: seventy of usual length give a tenth more texts/s than
     # thirty. They take 0.1 s on 2 cores; a larger batch would only delay newcomers.
-    max_batch_tokens: int = Field(2048, ge=1, description="tokens computed before newcomers get their turn")
+    max_batch_tokens: Count = Field(2048, description="tokens computed before newcomers get their turn")
     # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.
-    max_queue_tokens: int = Field(65_536, ge=1, description="tokens that may wait; others are refused")
+    max_queue_tokens: Count = Field(65_536, description="tokens that may wait; others are refused")
 
     @property
     def threads(self) -> int:

@@ -6,6 +6,16 @@ import socket
 ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # the kernel lacks the family, or the address
 
 
+def checked(host: str) -> str:
+    """The setting as it is. Raises ValueError for a name that has no address, which gunicorn would try to bind."""
+    for each in host.split(","):
+        try:
+            socket.getaddrinfo(each, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise ValueError(f"{each} has no address: {getattr(error, 'strerror', None) or error}") from None
+    return host
+
+
 def binds(host: str, port: int) -> list[str]:
     """Addresses as gunicorn wants them, of a `host` such as `0.0.0.0,::`.
 

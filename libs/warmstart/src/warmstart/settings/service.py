@@ -8,8 +8,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warmstart.settings import trusted
-from warmstart.settings.listening import binds
+from warmstart.settings.listening import binds, checked
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
+
+# Beyond these a clock, an integer of C or a sum overflows, or nothing is ever served.
+Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
+Bytes = Annotated[int, Field(ge=1, le=2**36)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 
 START_FAILED = 3  # the status of a container whose service can't start
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
@@ -37,7 +42,7 @@ class ServiceSettings(BaseSettings):
     # hide_input_in_errors: the input may be a secret.
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
 
-    host: str = Field(
+    host: Annotated[str, AfterValidator(checked)] = Field(
         "127.0.0.1",
         pattern=r"^[\w.:-]+(,[\w.:-]+)*$",
         description="where to listen; of several addresses, as `0.0.0.0,::`, IPv6 ones that are not there are left out",
@@ -48,41 +53,40 @@ class ServiceSettings(BaseSettings):
     warmup: Literal["background", "blocking", "lazy"] = Field(
         "background", description="bind first and warm behind a gate, warm before binding, or on first use"
     )
-    startup_timeout: float = Field(60, gt=0, description="limit of the whole start-up")
-    drain_seconds: float = Field(5, ge=0, description="how long requests are served after SIGTERM")
+    startup_timeout: Seconds = Field(60, description="limit of the whole start-up")
+    drain_seconds: float = Field(5, ge=0, le=86_400, description="how long requests are served after SIGTERM")
     drain_readyz: Literal["503", "200"] = Field(
         "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
     )
-    request_timeout: float = Field(10, gt=0, description="limit of one request")
-    connection_max_age: float = Field(
-        10, gt=0, description="oldest a kept connection gets: its next answer says `Connection: close`"
+    request_timeout: Seconds = Field(10, description="limit of one request")
+    connection_max_age: Seconds = Field(
+        10, description="oldest a kept connection gets: its next answer says `Connection: close`"
     )
-    shutdown_timeout: float = Field(5, gt=0, description="limit of closing all resources")
-    health_interval: float = Field(1, gt=0, description="pause between two health samples of a resource")
-    health_timeout: float = Field(1, gt=0, description="limit of one health sample")
-    heal_timeout: float = Field(
-        30, gt=0, description="how long what only this process can lose may be unhealthy, until the process is replaced"
+    shutdown_timeout: Seconds = Field(5, description="limit of closing all resources")
+    health_interval: Seconds = Field(1, description="pause between two health samples of a resource")
+    health_timeout: Seconds = Field(1, description="limit of one health sample")
+    heal_timeout: Seconds = Field(
+        30, description="how long what only this process can lose may be unhealthy, until the process is replaced"
     )
     readiness_policy: Literal["decoupled", "coupled"] = Field(
         "decoupled", description="whether a failing check of what replicas share makes /readyz 503, if it is required"
     )
-    header_timeout: float = Field(
+    header_timeout: Seconds = Field(
         10,
-        gt=0,
         description="limit of a connection's silence before its first request, and of receiving a request's head",
     )
     max_header_bytes: int = Field(
-        32 * 2**10, ge=1024, description="largest head of a request: its first line and headers"
+        32 * 2**10, ge=1024, le=2**20, description="largest head of a request: its first line and headers"
     )
     forwarded_allow_ips: Annotated[str, AfterValidator(trusted.checked)] = Field(
         "127.0.0.1", description="proxies whose `X-Forwarded-For` is believed: addresses or networks, or `*`"
     )
     proxy_protocol: bool = Field(False, description="a balancer in front names the client in a PROXY line, version 1")
-    max_body_bytes: int = Field(4 * 2**20, ge=1, description="largest request body")
-    max_body_bytes_in_flight: int = Field(
-        16 * 2**20, ge=1, description="largest sum of the bodies of a process's requests; beyond it, 503"
+    max_body_bytes: Bytes = Field(4 * 2**20, description="largest request body")
+    max_body_bytes_in_flight: Bytes = Field(
+        16 * 2**20, description="largest sum of the bodies of a process's requests; beyond it, 503"
     )
-    max_body_values: int = Field(200_000, ge=1, description="most JSON values of a body")
+    max_body_values: Count = Field(200_000, description="most JSON values of a body")
     environment: Literal["development", "production"] = Field("development", description="kind of deployment")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="least level that is logged"
