@@ -1,5 +1,6 @@
 """A secret comes from the environment or a file, and one that was meant to be set never stays unset without a word."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,13 +79,16 @@ def test_variables_in_lower_case_are_not_ours(given: Callable[..., Settings]) ->
         ({"TOKEN_FILE": b" \n"}, "TOKEN_FILE: empty: "),
         ({"TOKEN_FILE": b"hidden\xff"}, "TOKEN_FILE: not text: "),
         ({"TOKEN_FILE": b"hidden\0"}, "TOKEN_FILE: not text: "),
-        ({"TOKEN_FILE": "/dev/zero"}, "TOKEN_FILE: more than 1048576 bytes: /dev/zero"),
+        ({"TOKEN_FILE": "/dev/zero"}, "TOKEN_FILE: not a regular file: /dev/zero"),
+        ({"TOKEN_FILE": bytes(2**20 + 1)}, "TOKEN_FILE: more than 1048576 bytes: "),
         ({"MANY_FILE": b"hidden"}, "MANY_FILE: not JSON: "),
         ({"TOKEN": "x", "TOKEN_FILE": b"y"}, "TOKEN_FILE: TOKEN is set too; use one of them"),
         ({"PORT_FILE": b"80"}, "PORT_FILE: PORT is no secret, and comes from no file"),
         ({"TOKENS_FILE": b"x"}, "TOKENS_FILE: nothing reads it; did you mean TOKEN_FILE?"),
         ({"PASWORD_FILE": b"x"}, "PASWORD_FILE: nothing reads it; did you mean PASSWORD_FILE?"),
         ({"TOKEN_LIST_FILE": b"x"}, "TOKEN_LIST_FILE: nothing reads it; did you mean TOKEN_FILE?"),
+        ({"TOKENS": "hidden"}, "TOKENS: nothing reads it; did you mean TOKEN?"),
+        ({"PASSWORD": "", "PASWORD": "hidden"}, "PASWORD: nothing reads it; did you mean PASSWORD?"),
         ({"PASSWORD": ""}, "PASSWORD: Field required"),
         ({"TOKEN": "", "ENVIRONMENT": "production"}, "TOKEN: it is empty; give it a value, or unset it"),
         ({"TOKEN_FILE": "", "ENVIRONMENT": "production"}, "TOKEN_FILE: it is empty; give it a value, or unset it"),
@@ -104,6 +108,23 @@ def test_a_secret_that_was_meant_and_is_not_there_ends_the_start(
     assert said.startswith(f"bad setting {line}")
     assert said.count("\n") == 1
     assert "hidden" not in said
+
+
+def test_a_secret_is_not_waited_for(
+    given: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A named pipe without a writer ends the start as any other file that is none."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SystemExit):
+        given(TOKEN_FILE=str(tmp_path / "pipe"))
+    assert "bad setting TOKEN_FILE: not a regular file: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "value"), [("TOKENS", "x"), ("MY_TOKEN", "x"), ("PASSWD", "x"), ("CHECKE", "")])
+def test_variables_of_other_programs_are_none_of_ours(given: Callable[..., Settings], name: str, value: str) -> None:
+    """A name like that of a secret that is set, one that is less alike, and one that is empty do not end the start."""
+    settings = given(TOKEN="t0ken", **{name: value})
+    assert settings.token is not None
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SOPS_AGE_KEY_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "FAULTS_FILE"])

@@ -2,8 +2,8 @@
 
 import difflib
 import os
+import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -12,14 +12,15 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 SUFFIX = "_FILE"
 LARGEST = 2**20  # bytes of a file
-ALIKE = 0.8  # difflib's ratio from which a name counts as a misspelling: API_KEY of API_KEYS has 0.93
+ALIKE = 0.8  # difflib's ratio from which a file's variable counts as misspelled: PASWORD of PASSWORD has 0.93
+TYPO = 0.9  # the same for other variables: API_KEY of API_KEYS has 0.93, TEST_DATABASE_URL of DATABASE_URL 0.83
 
 
 class SecretFiles(PydanticBaseSettingsSource):
     """Reads the secret `NAME` from the file named by the variable `NAME_FILE`.
 
-    A variable that is meant to name such a file, but that no setting reads, is an error: its author believes
-    that the secret is set.
+    A variable that is meant to be a secret or to name its file, but that no setting reads, is an error: its author
+    believes that the secret is set.
     """
 
     def __init__(self, settings_cls: type[BaseSettings]) -> None:
@@ -30,10 +31,20 @@ class SecretFiles(PydanticBaseSettingsSource):
         """All secrets that come from files. Raises ValueError, which names the variable."""
         fields = self.settings_cls.model_fields
         for variable in self._variables:
-            if reason := _unread(variable, fields):
+            if reason := _unread(variable, fields) or self._misspelled(variable):
                 raise ValueError(f"{variable}: {reason}")
         read = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
         return {name: value for name, value in read.items() if value is not None}
+
+    def _misspelled(self, variable: str) -> str | None:
+        """Why a variable seems to be meant for a secret that is not set, or None."""
+        fields = self.settings_cls.model_fields
+        if variable.endswith(SUFFIX) or variable.lower() in fields or not self._variables[variable]:
+            return None
+        secrets = [name.upper() for name, field in fields.items() if is_secret(field)]
+        unset = [each for each in secrets if not any(map(self._variables.get, (each, each + SUFFIX)))]
+        meant = difflib.get_close_matches(variable, unset, n=1, cutoff=TYPO)
+        return f"nothing reads it; did you mean {meant[0]}?" if meant else None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The file's content without surrounding white space. Raises ValueError when it can't be read."""
@@ -70,7 +81,9 @@ def _holds_secret(annotation: Any) -> bool:
 
 def _content(variable: str, path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ValueError(f"{variable}: not a regular file: {path}")
             text = file.read(LARGEST + 1).decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"{variable}: {error.strerror}: {path}") from error
@@ -83,6 +96,11 @@ def _content(variable: str, path: str) -> str:
     if not text.strip():
         raise ValueError(f"{variable}: empty: {path}")
     return text.strip()
+
+
+def _at_once(path: str, flags: int) -> int:
+    """A named pipe would wait for a writer."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _unread(variable: str, fields: Mapping[str, FieldInfo]) -> str | None:
