@@ -14,7 +14,7 @@ LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(H
 INSTALLED := .venv/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help install artifact images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -43,6 +43,9 @@ images: install  ## Build the images of both services (done by up when needed)
 
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+
+graph: install  ## Make anew what the repository ships of the default model: a graph, and reference vectors
+	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
 test: artifact  ## Run every test (MARKS="not engine": those without containers)
 	$(RUN) -m pytest $(if $(MARKS),-m "$(MARKS)")

@@ -4,25 +4,20 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Collection
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from worker.artifact.engine import engine_of, has_bf16
-from worker.artifact.graph import write_int8, write_onnx, write_openvino
+from worker.artifact.graph import write_int8, write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
+from worker.artifact.reference import Reference, from_model, installed
+from worker.artifact.shipped import shipped
 from worker.artifact.verification import check, reference_texts
-from worker.engines.sentence_transformers import SentenceTransformersEngine
+from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import ModelFolder, sha256, verified
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger("worker.export")
 
-TOOLS = ("torch", "transformers", "sentence-transformers", "tokenizers", "onnx", "onnxruntime", "openvino")
+TOOLS = ("tokenizers", "onnxruntime", "openvino")
 READ_BY_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "config.json")
 
 
@@ -32,22 +27,25 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
     Raises Fatal for a model whose weights are not the expected ones, RefusedError for a graph that isn't the model.
     """
     source = verified(model)
-    log.info("loading the reference, %s", model.name)
-    reference = SentenceTransformersEngine(model, threads)
+    reference = shipped(model)
+    if reference is None:
+        log.info("loading the reference, %s", model.name)
+        reference = from_model(model, threads)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         folder = Path(scratch, "artifact")
-        variants = _write(reference.model, folder, engines, int8=int8)
+        variants = _write(reference, folder, engines, int8=int8)
         _copy_tokenizer(model, folder)
+        facts = reference.facts
         manifest = Manifest(
             model=model.name,
             source=source,
-            pooling=_pooling(reference.model),
-            max_tokens=reference.max_tokens,
-            dimensions=reference.dimensions,
-            pad_token=reference.pad_token,
+            pooling=facts.pooling,
+            max_tokens=facts.max_tokens,
+            dimensions=facts.dimensions,
+            pad_token=facts.pad_token,
             texts=len(reference_texts()),
-            versions={tool: version(tool) for tool in TOOLS},
+            versions=facts.versions | installed(TOOLS),
             variants=variants,
             files={file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()},
         )
@@ -58,13 +56,11 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
     return manifest
 
 
-def _write(
-    model: "SentenceTransformer", folder: Path, engines: Collection[EngineName], *, int8: bool
-) -> tuple[Variant, ...]:
+def _write(reference: Reference, folder: Path, engines: Collection[EngineName], *, int8: bool) -> tuple[Variant, ...]:
     folder.mkdir()
     onnx = folder / "model.onnx"
-    log.info("exporting the graph for %s", ", ".join(engines))
-    write_onnx(model, onnx)
+    log.info("writing the graph for %s", ", ".join(engines))
+    reference.write_onnx(onnx)
     variants: list[Variant] = []
     if "openvino" in engines:
         write_openvino(onnx, folder / "model.xml")
@@ -92,19 +88,11 @@ def _copy_tokenizer(model: ModelFolder, folder: Path) -> None:
             shutil.copyfile(file, folder / TOKENIZER / name)
 
 
-def _pooling(model: "SentenceTransformer") -> str:
-    from sentence_transformers.sentence_transformer.modules import Pooling  # noqa: PLC0415 - it imports torch
-
-    modes = [str(module.pooling_mode) for module in model if isinstance(module, Pooling)]
-    return "+".join(modes) or "none"
-
-
-def _compared(manifest: Manifest, folder: Path, reference: SentenceTransformersEngine, threads: int) -> Manifest:
-    inputs = reference.encode(reference_texts())
-    expected = np.concatenate([reference.embed([ids]) for ids in inputs])
+def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: int) -> Manifest:
+    inputs = TextTokenizer(folder / TOKENIZER).encode(reference_texts())
     compared: list[Variant] = []
     for variant in manifest.variants:
-        cosine = check(engine_of(folder, manifest, variant, threads), inputs, expected)
+        cosine = check(engine_of(folder, manifest, variant, threads), inputs, reference.vectors)
         log.info("%s %s: cosine at least %.7f over %d texts", variant.engine, variant.precision, cosine, len(inputs))
         compared.append(variant.model_copy(update={"cosine": cosine}))
     return manifest.model_copy(update={"variants": tuple(compared)})
