@@ -43,7 +43,7 @@ class Budget:
     def reached(self, stage: Stage) -> None:
         """The answer is so far now."""
         self.stage = stage
-        if stage is Stage.SENT or self._stop_at:  # else it ends when it would have: three timers a request take 10 µs
+        if stage is Stage.SENT or self._stop_at:  # else its end is the same
             self._reckon()
 
     def stop(self, *, unanswered: float, answering: float) -> None:
