@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from libs.warmstart.tests.conftest import CONF
 from stack import until
 from tests.harness import Gunicorn
 from tests.harness.sample import World
+from warmstart.pod.worker import RESPAWN_PAUSE
 
 # The arguments that gunicorn gives to each hook.
 HOOKS = {
@@ -115,3 +117,17 @@ def test_the_worker_class_alone_is_refused(world: World) -> None:
     with Gunicorn(conf, world.folder, GUNICORN_CMD_ARGS="--no-control-socket") as service:
         assert service.wait_exit() == 3
         assert '`configure(globals(), Settings, "app:create_app()")` is missing' in service.log
+
+
+def test_a_process_that_dies_at_its_start_is_not_replaced_at_once(world: World, conf: Callable[[str], Path]) -> None:
+    """The master starts about one a second; without a pause, as many as the machine can."""
+    ill = world.folder / "ill"
+    dies = f"os.path.exists('{ill}') and os.kill(os.getpid(), signal.SIGKILL)"
+    lines = f"import signal\ndef post_fork(server, worker): {dies}"
+    with Gunicorn(conf(lines), world.folder, WORLD=world.folder) as service:
+        [first] = service.wait_ready().workers()
+        ill.touch()
+        begun = time.monotonic()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: service.log.count("Booting worker") > 3, 20, "three more", lambda: service.log[-1500:])
+        assert time.monotonic() - begun > RESPAWN_PAUSE

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from warmstart.lifecycle.place import leave
 from warmstart.pod import refusals
 from warmstart.pod.board import Board
 from warmstart.pod.process import NEEDS_SUCCESSOR, Process
-from warmstart.pod.worker import Worker
+from warmstart.pod.worker import RESPAWN_PAUSE, Worker
 from warmstart.settings.service import METRICS_FOLDER, START_FAILED, ServiceSettings
 
 log = logging.getLogger("warmstart.master")
@@ -48,6 +49,7 @@ class Master(Arbiter):
             sys.stderr.write(f"bad setting {error}\n")
             raise SystemExit(START_FAILED) from None
         self.board = Board()
+        self._not_before = 0.0
         self._environment = app.cfg.env_orig
         self._reloads = False
         self._read = app.reload
@@ -109,6 +111,11 @@ class Master(Arbiter):
                 leave(exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None))
             raise
 
+    def manage_workers(self) -> None:
+        """Called at each signal, and once a second: one that ended before it served is not replaced in a tight loop."""
+        if time.monotonic() >= self._not_before:
+            super().manage_workers()
+
     def reap_workers(self) -> None:
         """Look for processes that are gone."""
         if self._reloads:  # gunicorn waits here for an end of the old processes, which wait for the new ones
@@ -131,6 +138,8 @@ class Master(Arbiter):
         from warmstart.pod import metric_files  # noqa: PLC0415
 
         entry = self.board.read(worker.place.slot)
+        if entry and entry.phase in (Phase.STARTING, Phase.WARMING):
+            self._not_before = time.monotonic() + RESPAWN_PAUSE
         self.board.clear(worker.place.slot)
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
         metric_files.absorb(Path(os.environ[METRICS_FOLDER]), {os.getpid(), *self.WORKERS})
