@@ -47,9 +47,12 @@ class Worker(base.Worker):
 
     def init_process(self) -> None:
         """Take the place and run; whatever fails before the lifecycle can say so is said here."""
+        from warmstart.pod import metric_space  # noqa: PLC0415 - prometheus_client must know its folder first
+
         garbage.hold()
         place.join(self.place)
         self.place.board.write(self.place.slot, Entry(os.getpid(), Phase.STARTING))
+        metric_space.install()
         try:
             super().init_process()
         except Exception as error:  # noqa: BLE001 - whatever it is, the application did not load
