@@ -46,6 +46,13 @@ async def said(pieces: Iterable[bytes], kind: type[Connection] = Short) -> list[
     return statuses(await converse(app, pieces, kind))
 
 
+@pytest.mark.parametrize(("version", "expected"), [(b"1.0", [200]), (b"1.1", [100, 200])])
+def test_only_a_client_that_knows_100_gets_it(version: bytes, expected: list[int]) -> None:
+    """`Expect: 100-continue` in HTTP/1.0 is ignored."""
+    head = b"POST /work HTTP/" + version + b"\r\n" + HOST + b"Expect: 100-continue\r\nConnection: close\r\n"
+    assert asyncio.run(said([head + b"Content-Length: 1\r\n\r\n", b"x"])) == expected
+
+
 BEGINNINGS = {"half a line": b"GET /wo", "half the headers": GET[:-2], "half a header": GET[:-5], "a byte": b"G"}
 
 

@@ -83,6 +83,8 @@ class Bounded(Upgradable):
         self._in_head, self._progress = False, True
         self._stop_head_timer()
         check(self.parser.get_http_version(), self.url, self.headers, self.max_header_bytes)
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110, section 10.1.1
         if not self.transport.is_closing():
             super().on_headers_complete()
 
