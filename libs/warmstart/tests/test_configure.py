@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -131,3 +132,12 @@ def test_a_process_that_dies_at_its_start_is_not_replaced_at_once(world: World, 
         os.kill(first, signal.SIGKILL)
         until(lambda: service.log.count("Booting worker") > 3, 20, "three more", lambda: service.log[-1500:])
         assert time.monotonic() - begun > RESPAWN_PAUSE
+
+
+def test_a_taken_port_is_status_3(world: World, conf: Callable[[str], Path]) -> None:
+    """As any other start that can't be; gunicorn's line names the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"bind = '127.0.0.1:{taken.getsockname()[1]}'"
+        with Gunicorn(conf(bind), world.folder, WORLD=world.folder) as service:
+            assert service.wait_exit() == 3
+            assert "Can't connect to ('127.0.0.1', " in service.log

@@ -70,6 +70,13 @@ class Master(Arbiter):
 
         self.worker_class = placed  # type: ignore[assignment]
 
+    def start(self) -> None:
+        """Listen. gunicorn exits with 1 when an address is not this machine's, or taken for five seconds."""
+        try:
+            super().start()
+        except SystemExit as exit_:
+            raise SystemExit(START_FAILED if exit_.code == 1 else exit_.code) from None
+
     def init_signals(self) -> None:
         """Also take what a process sends that wants to be replaced."""
         super().init_signals()
