@@ -18,6 +18,7 @@ from api.postgres import check_postgres, open_postgres
 from api.revision import HEAD_REVISION
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack
+from warmstart.errors import Unavailable
 
 PASSWORD = "hunter2hunter2"
 
@@ -95,7 +96,7 @@ async def test_another_schema_is_not_opened(empty_database: str, settings: Setti
             await connection.execute(text(f"INSERT INTO alembic_version VALUES ('{revision}')"))
         await engine.dispose()
     expected = f"database is at revision {revision or 'none'}, expected {HEAD_REVISION}: run the migrate step"
-    with pytest.raises(RuntimeError, match=expected):
+    with pytest.raises(Unavailable, match=expected):
         async with open_postgres(app):
             pass
 

@@ -43,7 +43,7 @@ def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
 
 @asynccontextmanager
 async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
-    """Yield the database. Raises RuntimeError when the schema is not at `HEAD_REVISION`, or a driver error."""
+    """Yield the database. Raises Unavailable when the schema is not at `HEAD_REVISION`, or a driver error."""
     settings: ApiSettings = app.state.settings
     connector = Connector(settings, command_timeout=COMMAND_TIMEOUT)
     engine = create_engine(

@@ -7,6 +7,7 @@ import asyncpg
 from api.degraded import READS_ONLY, WRONG_SCHEMA
 from api.postgres_connection import FAILURES, Connector
 from api.revision import HEAD_REVISION
+from warmstart.errors import Unavailable
 
 SAMPLE_TIMEOUT = 2.0  # seconds; a sample that is abandoned must end by itself
 READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on'"
@@ -33,7 +34,7 @@ class PostgresHealth:
                     return
         fresh = await self._connector()
         if failure := await _failure(fresh):
-            raise RuntimeError(failure)
+            raise Unavailable(failure)
         self._kept = fresh
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from api.settings import ApiSettings
 
 @asynccontextmanager
 async def open_cache(app: FastAPI) -> AsyncIterator[Cache]:
-    """Yield the cache. Raises what redis-py raises when there is no answer, RuntimeError when it takes no value."""
+    """Yield the cache. Raises what redis-py raises when there is no answer, Unavailable when it takes no value."""
     settings: ApiSettings = app.state.settings
     url = settings.redis_url.get_secret_value()
     async with connect(url, partial(settings.read_again, "redis_url")) as client:

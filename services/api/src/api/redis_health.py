@@ -5,6 +5,7 @@ from redis.exceptions import ResponseError
 
 from api.degraded import READS_ONLY
 from api.redis_connection import CONNECTION_IS_STALE, replace_connections
+from warmstart.errors import Unavailable
 from warmstart.lifecycle.health import reason
 
 KEY = b"warmstart:health"
@@ -12,14 +13,14 @@ SECONDS = 60
 
 
 async def check(client: Redis) -> None:
-    """Raise RuntimeError, which says "read-only", while values are read but not taken; else what redis-py raises."""
+    """Raise Unavailable, which says "read-only", while values are read but not taken; else what redis-py raises."""
     try:
         await client.set(KEY, b"1", ex=SECONDS)
     except (*CONNECTION_IS_STALE, ResponseError) as error:
         if isinstance(error, CONNECTION_IS_STALE):
             await replace_connections(client)
         await client.get(KEY)
-        raise RuntimeError(f"{READS_ONLY}: {words(error)}") from None
+        raise Unavailable(f"{READS_ONLY}: {words(error)}") from None
 
 
 def words(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Errors that no waiting can mend."""
 
+from warmstart.errors import ServiceError
+
 
 class Fatal(Exception):
     """What an opener raises when waiting cannot help: a missing model, altered weights, a bad setting."""
@@ -31,6 +33,8 @@ def needs_traceback(error: BaseException) -> bool:
     """Whether its text doesn't say enough: it was not raised to be read, nor by a peer that did not answer."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(needs_traceback, error.exceptions))
+    if isinstance(error, ServiceError):
+        return False
     cause = error.__cause__ or error.__context__
     if isinstance(error, Fatal):
         return cause is not None and not isinstance(cause, OSError) and needs_traceback(cause)
