@@ -12,7 +12,7 @@ from tests.harness.sample import Start, World
 
 CLIENTS = 8
 RECENT = 400  # answers
-SHARED = {"GUNICORN_CMD_ARGS": "--reuse-port"}
+SHARED = {"SHARED_PORT": "1"}
 
 
 class Answers:

@@ -5,10 +5,10 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from stack.waiting import until
@@ -47,11 +47,9 @@ def application(*resources: Resource[Any], **settings: Any) -> FastAPI:
     install(app, chosen)
 
     @app.get("/use")
-    async def use(
-        main: Annotated[str, Depends(opened("main"))],
-        extra: Annotated[str | None, Depends(opened_or_none("extra"))],
-    ) -> list[str | None]:
-        return [main, extra]
+    async def use(request: Request) -> list[str | None]:
+        wanted = {each.name: each for each in resources}
+        return [await opened(wanted["main"])(request), await opened_or_none(wanted["extra"])(request)]
 
     return app
 

@@ -1,9 +1,12 @@
 """The sample under gunicorn, as a service would be."""
 
 import os
+import socket
 import tempfile
 from pathlib import Path
 
+import gunicorn.sock
+from gunicorn.sock import TCPSocket
 from pydantic import SecretStr
 
 from warmstart import ServiceSettings, configure
@@ -17,6 +20,19 @@ class SampleSettings(ServiceSettings):
 
 # Something that its owner deletes at its end, and that each forked process inherits.
 scratch = tempfile.TemporaryDirectory(prefix="of-the-master-", dir=os.environ["WORLD"])
+
+
+class SharedPort(TCPSocket):
+    """One of several masters' on one port, each of which listens once: the kernel shares out connections."""
+
+    def set_options(self, sock: socket.socket, bound: bool = False) -> socket.socket:
+        """Say so before it is bound."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return super().set_options(sock, bound)
+
+
+if "SHARED_PORT" in os.environ:
+    gunicorn.sock.TCPSocket = SharedPort  # type: ignore[misc]
 
 configure(globals(), SampleSettings, os.environ.get("APP", "sample:create_app()"))
 
