@@ -1,0 +1,156 @@
+"""One connection through the proxy: two streams, each under the toxics of the moment."""
+
+import asyncio
+import random
+import socket
+import struct
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from typing import Any
+
+from .toxics import Stream, Toxic
+
+CHUNK = 16384  # bytes
+QUEUED = 64  # chunks under way in one direction: then the sender is slowed down, as by a network
+LOOK = 0.02  # seconds between two looks at the toxics while one holds a stream
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: closing sends RST, not FIN
+
+
+class Link:
+    """A client's connection and the one made for it. `toxics` gives those that hold for this link now."""
+
+    def __init__(self, toxics: Callable[[], Collection[Toxic]]) -> None:
+        self._toxics = toxics
+        self._writers: list[asyncio.StreamWriter] = []
+        self._passed: dict[Stream, int] = {"upstream": 0, "downstream": 0}
+
+    async def join(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        server: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        """Carry both streams until they end, or until a toxic ends them."""
+        self._writers = [client[1], server[1]]
+        streams = {
+            asyncio.create_task(self._carry("upstream", client[0], server[1])),
+            asyncio.create_task(self._carry("downstream", server[0], client[1])),
+        }
+        watching = asyncio.create_task(self._watch())
+        both = asyncio.gather(*streams, return_exceptions=True)
+        ends: set[asyncio.Future[Any]] = {both, watching}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in (*streams, watching):
+                each.cancel()
+            for writer in self._writers:
+                writer.close()
+
+    def _find(self, kind: str, stream: Stream | None = None) -> Toxic | None:
+        for toxic in self._toxics():
+            if toxic.kind == kind and (stream is None or stream in toxic.streams):
+                return toxic
+        return None
+
+    async def _watch(self) -> None:
+        """End the link when a toxic says so, whether or not anything passes."""
+        loop = asyncio.get_running_loop()
+        since: dict[str, float] = {}
+        while True:
+            for kind in ("timeout", "reset_peer", "down"):
+                toxic = self._find(kind)
+                if toxic is None:
+                    since.pop(kind, None)
+                    continue
+                lasts = loop.time() - since.setdefault(kind, loop.time())
+                if kind == "timeout" and not toxic["timeout"]:
+                    continue
+                if kind == "down" or lasts >= toxic["timeout"] / 1000:
+                    if kind == "reset_peer":
+                        self._reset()
+                    return
+            if self._find("half_open"):
+                self._writers[1].close()
+            await asyncio.sleep(LOOK)
+
+    def _reset(self) -> None:
+        for writer in self._writers:
+            with suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            writer.transport.abort()
+
+    async def _carry(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Read as fast as allowed, write each chunk when it is due."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED)
+        writing = asyncio.create_task(self._write(stream, under_way, writer))
+        try:
+            with suppress(ConnectionError):
+                while chunk := await reader.read(CHUNK):
+                    await under_way.put((self._due(stream), chunk))
+            while self._find("half_open") or self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
+                await asyncio.sleep(LOOK)
+            if slow := self._find("slow_close", stream):
+                await asyncio.sleep(slow["delay"] / 1000)
+            await under_way.put((0, b""))
+            await writing
+        finally:
+            writing.cancel()
+
+    def _due(self, stream: Stream) -> float:
+        now = asyncio.get_running_loop().time()
+        slow = self._find("latency", stream)
+        if slow is None:
+            return now
+        jitter = random.uniform(-slow["jitter"], slow["jitter"])  # noqa: S311 - chance, no secret
+        return now + max(0.0, slow["latency"] + jitter) / 1000
+
+    async def _write(
+        self, stream: Stream, under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due, chunk = await under_way.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            if not chunk:
+                with suppress(OSError):
+                    writer.write_eof()
+                return
+            while self._find("timeout", stream) or self._find("half_open"):  # noqa: ASYNC110 - a file can't wake us
+                await asyncio.sleep(LOOK)
+            try:
+                if not await self._pass(stream, chunk, writer):
+                    return
+            except ConnectionError:
+                return
+
+    async def _pass(self, stream: Stream, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Write one chunk, whole or in slices; False when the stream ends here."""
+        cut = self._find("limit_data", stream)
+        if cut:
+            chunk = chunk[: max(0, int(cut["bytes"]) - self._passed[stream])]
+        for part in self._slices(stream, chunk):
+            writer.write(part)
+            await writer.drain()
+            self._passed[stream] += len(part)
+            if thin := self._find("bandwidth", stream):
+                await asyncio.sleep(len(part) / (thin["rate"] * 1024) if thin["rate"] else LOOK)
+            if slicer := self._find("slicer", stream):
+                await asyncio.sleep(slicer["delay"] / 1e6)
+        if cut and self._passed[stream] >= cut["bytes"]:
+            for each in self._writers:
+                each.close()
+            return False
+        return True
+
+    def _slices(self, stream: Stream, chunk: bytes) -> list[bytes]:
+        slicer, thin = self._find("slicer", stream), self._find("bandwidth", stream)
+        if slicer is None:
+            size = max(1, int(thin["rate"] * 1024 * LOOK)) if thin else CHUNK
+            return [chunk[start : start + size] for start in range(0, len(chunk), size)]
+        slices = []
+        while chunk:
+            spread = random.uniform(-slicer["size_variation"], slicer["size_variation"])  # noqa: S311 - no secret
+            size = max(1, int(slicer["average_size"] + spread))
+            slices.append(chunk[:size])
+            chunk = chunk[size:]
+        return slices
