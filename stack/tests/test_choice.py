@@ -88,9 +88,13 @@ def test_a_failed_build_is_said_and_the_embedded_stack_started(fallen_back: tupl
     assert all(status.ready for status in EmbeddedStack(root).status())
 
 
-def test_what_runs_stays_the_choice(fallen_back: tuple[Path, str], stand_in: StandIn) -> None:
+def test_what_runs_stays_the_choice(
+    fallen_back: tuple[Path, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second up, and every other command, mean the running stack, although an engine answers."""
     root, _ = fallen_back
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable)
     stand_in(ENGINE)
     before = [EmbeddedStack(root).pids(part) for part in PARTS]
     assert isinstance(bring_up(root), EmbeddedStack)

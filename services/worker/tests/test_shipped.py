@@ -4,15 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 from worker.artifact import shipped as module
 from worker.artifact.reference import from_model
 from worker.artifact.shipped import FACTS, GRAPH, HOME, VECTORS, emptied, filled, ship, shipped
 from worker.model_files import ModelFolder
+
+onnx = pytest.importorskip("onnx")  # what exports a model is not installed for other Pythons
 
 WITHOUT_TORCH = """
 import sys
@@ -49,7 +51,7 @@ def test_nothing_is_shipped_for_another_model(folder: ModelFolder) -> None:
     assert shipped(ModelFolder("another", folder.path, folder.weights_sha256)) is None
 
 
-def graph(*weights: np.ndarray) -> onnx.ModelProto:
+def graph(*weights: np.ndarray) -> Any:
     tensors = [onnx.numpy_helper.from_array(each, f"weight{place}") for place, each in enumerate(weights)]
     output = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, None)
     nodes = [onnx.helper.make_node("Identity", ["weight0"], ["out"])]

@@ -4,6 +4,7 @@ import atexit
 import math
 import os
 import shutil
+import sys
 import tempfile
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from gunicorn.app import base
 from warmstart.logs import logging_config
 from warmstart.pod.master import Master
 from warmstart.pod.sockets import IPv6Socket
-from warmstart.settings.service import METRICS_FOLDER, ServiceSettings, load
+from warmstart.settings.service import METRICS_FOLDER, START_FAILED, ServiceSettings, load
 
 SHARED_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - what is made there is private
 
@@ -29,7 +30,7 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
     read = load(settings)
     conf.update(
         wsgi_app=app,
-        bind=read.bind,
+        bind=_bind(read),
         workers=read.web_concurrency,
         worker_class="warmstart.pod.worker.Worker",
         logconfig_dict=logging_config(read),
@@ -44,6 +45,14 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
     sock.TCP6Socket = IPv6Socket  # type: ignore[misc]
     _share_metrics()
     return read
+
+
+def _bind(settings: ServiceSettings) -> list[str]:
+    try:
+        return settings.bind
+    except ValueError as error:
+        sys.stderr.write(f"bad setting HOST: {error}\n")
+        raise SystemExit(START_FAILED) from None
 
 
 def _share_metrics() -> None:

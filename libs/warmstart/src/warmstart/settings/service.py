@@ -42,7 +42,7 @@ class ServiceSettings(BaseSettings):
     # hide_input_in_errors: the input may be a secret.
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
 
-    host: Annotated[str, AfterValidator(checked)] = Field(
+    host: str = Field(
         "127.0.0.1",
         pattern=r"^[\w.:-]+(,[\w.:-]+)*$",
         description="where to listen; of several addresses, as `0.0.0.0,::`, IPv6 ones that are not there are left out",
@@ -122,8 +122,11 @@ class ServiceSettings(BaseSettings):
 
     @property
     def bind(self) -> list[str]:
-        """Addresses and port as gunicorn wants them."""
-        return binds(self.host, self.port)
+        """Addresses and port as gunicorn wants them. Raises ValueError for a `host` that has no address.
+
+        Who listens asks: conda exports HOST, the kind of machine, to programs that don't.
+        """
+        return binds(checked(self.host), self.port)
 
     @property
     def stop_budget(self) -> float:
