@@ -3,7 +3,7 @@
 import difflib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -30,21 +30,14 @@ class SecretFiles(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """All secrets that come from files. Raises ValueError, which names the variable."""
         fields = self.settings_cls.model_fields
-        for variable in self._variables:
-            if reason := _unread(variable, fields) or self._misspelled(variable):
+        secrets = [name.upper() for name, field in fields.items() if is_secret(field)]
+        unset = [each for each in secrets if not any(map(self._variables.get, (each, each + SUFFIX)))]
+        for variable, value in self._variables.items():
+            reason = _unread(variable, fields, secrets) or (_misspelled(variable, fields, unset) if value else None)
+            if reason:
                 raise ValueError(f"{variable}: {reason}")
         read = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
         return {name: value for name, value in read.items() if value is not None}
-
-    def _misspelled(self, variable: str) -> str | None:
-        """Why a variable seems to be meant for a secret that is not set, or None."""
-        fields = self.settings_cls.model_fields
-        if variable.endswith(SUFFIX) or variable.lower() in fields or not self._variables[variable]:
-            return None
-        secrets = [name.upper() for name, field in fields.items() if is_secret(field)]
-        unset = [each for each in secrets if not any(map(self._variables.get, (each, each + SUFFIX)))]
-        meant = difflib.get_close_matches(variable, unset, n=1, cutoff=TYPO)
-        return f"nothing reads it; did you mean {meant[0]}?" if meant else None
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """The file's content without surrounding white space. Raises ValueError when it can't be read."""
@@ -103,7 +96,15 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _unread(variable: str, fields: Mapping[str, FieldInfo]) -> str | None:
+def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[str]) -> str | None:
+    """Why a variable seems to be meant for one of the secrets that are not set, or None."""
+    if variable.endswith(SUFFIX) or variable.lower() in fields:
+        return None
+    meant = difflib.get_close_matches(variable, unset, n=1, cutoff=TYPO)
+    return f"nothing reads it; did you mean {meant[0]}?" if meant else None
+
+
+def _unread(variable: str, fields: Mapping[str, FieldInfo], secrets: Sequence[str]) -> str | None:
     """Why the variable will not be read although it seems to be meant for these settings, or None.
 
     Meant are `NAME_FILE` of a setting that is no secret, and what begins like a secret's name or is spelled nearly
@@ -114,7 +115,6 @@ def _unread(variable: str, fields: Mapping[str, FieldInfo]) -> str | None:
         return None
     if field := fields.get(name.lower()):
         return None if is_secret(field) else f"{name} is no secret, and comes from no file"
-    secrets = [each.upper() for each, field in fields.items() if is_secret(field)]
     begins_alike = [each for each in secrets if name.partition("_")[0] == each.partition("_")[0]]
     if meant := difflib.get_close_matches(name, secrets, n=1, cutoff=ALIKE) or begins_alike:
         return f"nothing reads it; did you mean {meant[0]}{SUFFIX}?"
