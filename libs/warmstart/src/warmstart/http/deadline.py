@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import signal
 
 from fastapi import Request
 from starlette.datastructures import State
@@ -12,8 +13,8 @@ from warmstart.errors import DeadlineExceeded
 from warmstart.http.budget import KEY, Budget, Stage, limit_of
 from warmstart.http.errors import Respond
 from warmstart.http.paths import path_of
-from warmstart.http.stopping import when_told
 from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.lifecycle.signals import Asked
 from warmstart.settings.service import ServiceSettings
 
 log = logging.getLogger("warmstart.deadline")
@@ -50,8 +51,13 @@ class Deadline:
         """Serve one request within its budget."""
         if scope["type"] == "lifespan":
             self._told = None
-            with when_told(self._stop):
+            # Alone, uvicorn waits for open streams and background tasks without a limit. The lifecycle's own handlers
+            # come later, stand before these, and hand a signal on when the process has drained.
+            told = Asked((signal.SIGTERM, signal.SIGINT), self._stop, hands_on=True)
+            try:
                 await self._app(scope, receive, send)
+            finally:
+                told.restore()
             return
         try:
             async with asyncio.timeout(None) as timeout:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Collection
+from types import FrameType
 from typing import Any
 
 
@@ -13,22 +14,38 @@ def stops_the_server(number: int) -> bool:
 
 
 class Asked:
-    """Puts `first` before the server's own handlers of signals, until `restore`.
+    """Puts `first` before the server's own handlers of signals, until `restore`; if `hands_on`, they are called, too.
 
     uvicorn installs its handlers with `signal.signal` before the lifespan (`Server.capture_signals`), so wrapping
     them there works under uvicorn and gunicorn, uvloop included. Off the main thread nothing is installed.
     """
 
-    def __init__(self, numbers: Collection[int], first: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        self._servers: dict[int, Any] = {each: signal.getsignal(each) for each in numbers if stops_the_server(each)}
-        for number, handler in self._servers.items():
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(first))
-            if getattr(getattr(handler, "__self__", None), "should_exit", False):
-                loop.call_soon(first)  # it came between the server's handler and ours
+    def __init__(self, numbers: Collection[int], first: Callable[[], None], *, hands_on: bool = False) -> None:
+        self._handlers = {each: _Handler(each, first, hands_on) for each in numbers if stops_the_server(each)}
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+            if getattr(handler.__self__, "should_exit", False):
+                asyncio.get_running_loop().call_soon(first)  # it came between the server's handler and ours
 
     def restore(self) -> None:
-        """Put the server's handlers back."""
-        for number, handler in self._servers.items():
-            signal.signal(number, handler)
-        self._servers = {}
+        """Put the server's handlers back, where nobody else has put another one since."""
+        for number, handler in self._handlers.items():
+            server = handler.server
+            if signal.getsignal(number) is handler:
+                signal.signal(number, server)
+        self._handlers = {}
+
+
+class _Handler:
+    """Of one signal; `server` is the handler that it stands before."""
+
+    def __init__(self, number: int, first: Callable[[], None], hands_on: bool) -> None:
+        self.server: Any = signal.getsignal(number)
+        self.__self__ = getattr(self.server, "__self__", None)  # whose handler it is, as of a bound method
+        self._first, self._hands_on = first, hands_on
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self._loop.call_soon_threadsafe(self._first)
+        if self._hands_on:
+            self.server(number, frame)
