@@ -1,8 +1,7 @@
 """What surrounds an application, whatever middleware and routes it has of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -10,8 +9,9 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.harness.lifespan import lifespan_of
 from tests.harness.wire import converse
-from warmstart import Lifecycle, ServiceSettings, install
+from warmstart import ServiceSettings, install
 from warmstart.lifecycle.phase import Phase
 
 PROBES = ("/livez", "/startupz", "/readyz", "/readyz/lifecycle", "/metrics")
@@ -38,12 +38,7 @@ def make(closed: str = "") -> FastAPI:
     """An application that may be `closed` by a middleware, added `before` or `after`, or by a mount."""
     settings = ServiceSettings(max_body_bytes=200, request_timeout=5)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, [], settings):
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(settings))
     if closed == "before":
         app.add_middleware(Closed)
     if closed == "mount":

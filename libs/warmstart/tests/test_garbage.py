@@ -1,14 +1,13 @@
 """The garbage collector of a process that starts, and of one that serves."""
 
 import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from tests.harness.lifespan import lifespan_of
 from tests.harness.sample import Start, World
-from warmstart import Lifecycle, ServiceSettings
+from warmstart import ServiceSettings
 from warmstart.pod import garbage
 
 DEFAULT = 700  # Python's own, before 3.13
@@ -39,10 +38,5 @@ def test_a_process_that_is_not_ours_keeps_its_collector() -> None:
     """Under a test client, or another server, the lifecycle leaves the collector alone."""
     before = gc.get_threshold(), gc.get_freeze_count()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, [], ServiceSettings()):
-            yield
-
-    with TestClient(FastAPI(lifespan=lifespan)):
+    with TestClient(FastAPI(lifespan=lifespan_of(ServiceSettings()))):
         assert (gc.get_threshold(), gc.get_freeze_count()) == before

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from stack.waiting import until
+from tests.harness.lifespan import lifespan_of
 from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install, opened, opened_or_none
 from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.lifespan import StartFailed
@@ -38,12 +39,7 @@ def application(*resources: Resource[Any], **settings: Any) -> FastAPI:
     """An app with these resources and a route that needs `main` and would like `extra`."""
     chosen = ServiceSettings(**{"startup_timeout": 0.5, "health_interval": 0.02, "health_timeout": 0.05, **settings})
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, chosen):
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(chosen, resources))
     install(app, chosen)
 
     @app.get("/use")

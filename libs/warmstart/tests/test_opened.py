@@ -8,8 +8,9 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.testclient import TestClient
 
+from tests.harness.lifespan import lifespan_of
 from tests.harness.sample import Start
-from warmstart import Lifecycle, Resource, ServiceSettings, install, opened, opened_or_none
+from warmstart import Resource, ServiceSettings, install, opened, opened_or_none
 
 
 @asynccontextmanager
@@ -67,12 +68,7 @@ def make(resources: Sequence[Resource[Any]] = (WORDS, DOWN)) -> FastAPI:
     """An application with the routes of its own, and those of one that is mounted."""
     settings = ServiceSettings()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, settings):
-            yield
-
-    app, mounted = FastAPI(lifespan=lifespan), FastAPI()
+    app, mounted = FastAPI(lifespan=lifespan_of(settings, resources)), FastAPI()
     app.include_router(router, prefix="/v1")
     mounted.include_router(router)
     app.mount("/part", mounted)

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from stack.waiting import until
-from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install
+from tests.harness.lifespan import lifespan_of
+from warmstart import Fatal, Resource, ServiceSettings, install
 from warmstart.lifecycle import told
 from warmstart.lifecycle.fatal import needs_traceback
 from warmstart.lifecycle.lifespan import StartFailed
@@ -23,12 +24,7 @@ def application(*resources: Resource[Any], **settings: Any) -> FastAPI:
     """An app with these resources."""
     chosen = ServiceSettings(**{"startup_timeout": 20, "health_interval": 0.02, "health_timeout": 1, **settings})
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, chosen):
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(chosen, resources))
     install(app, chosen)
     return app
 

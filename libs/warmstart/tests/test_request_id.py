@@ -5,13 +5,14 @@ import io
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
+from tests.harness.lifespan import lifespan_of
 from tests.harness.wire import converse
 from warmstart import Lifecycle, ServiceSettings, install, request_id
 from warmstart.errors import BadRequest
@@ -24,12 +25,7 @@ def make_app() -> FastAPI:
     """An app whose routes end in every way."""
     settings = ServiceSettings(max_body_bytes=50, request_timeout=0.3)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, [], settings):
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(settings))
     install(app, settings)
 
     @app.post("/echo")

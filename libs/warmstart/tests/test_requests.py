@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, Field
 
-from warmstart import Lifecycle, ServiceSettings, install
+from tests.harness.lifespan import lifespan_of
+from warmstart import ServiceSettings, install
 from warmstart.errors import BadRequest, ClientGone, Overloaded
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
@@ -34,12 +34,7 @@ def application(request_timeout: float) -> FastAPI:
     """An app with routes that fail in every way."""
     settings = ServiceSettings(max_body_bytes=200, request_timeout=request_timeout)
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, [], settings):
-            yield
-
-    app = FastAPI(lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan_of(settings))
     install(app, settings)
 
     @app.post("/texts")
