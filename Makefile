@@ -47,8 +47,8 @@ artifact: install  ## Export the model into .warmstart/artifacts (done by the ot
 graph: install  ## Make anew what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
-test: artifact  ## Run every test (MARKS="not engine": those without containers)
-	$(RUN) -m pytest $(if $(MARKS),-m "$(MARKS)")
+test: artifact  ## Run every test
+	$(RUN) -m pytest
 
 test-python: install  ## The tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
 	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh

@@ -1,4 +1,4 @@
-"""`python -m stack.toxic FILE LISTEN=TARGET…`: a proxy for each pair of host:port, under the toxics that FILE has."""
+"""`python -m stack.toxic FOLDER NAME=FROM=TO…`: for each name a proxy from one host:port to another."""
 
 import argparse
 import asyncio

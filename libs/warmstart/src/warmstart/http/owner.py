@@ -27,13 +27,16 @@ class Owner:
         if scope["type"] == "lifespan":
             self._owner.state.lifecycle = None
             self._owner.state.ready = False
+            send = self._checking(send)
+        await self._app(scope, receive, send)
 
+    def _checking(self, send: Send) -> Send:
         async def send_when_checked(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 self._started()
             await send(message)
 
-        await self._app(scope, receive, send_when_checked if scope["type"] == "lifespan" else send)
+        return send_when_checked
 
 
 def state_of(connection: HTTPConnection) -> State:

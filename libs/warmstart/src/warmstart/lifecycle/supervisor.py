@@ -124,7 +124,7 @@ class Supervisor:
                 try:
                     await self._open(attempts, stack)
                 except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not open
-                    if self._is_hopeless(error, give_up):
+                    if self._gave_up(error, give_up):
                         return
                     self._missed(error)
                 else:
@@ -144,8 +144,8 @@ class Supervisor:
         self._set(ResourceState.READY)
         self.settled.set()
 
-    def _is_hopeless(self, error: Exception, give_up: bool) -> bool:
-        """Whether waiting can't help. The process fails, or goes on without what it doesn't require."""
+    def _gave_up(self, error: Exception, give_up: bool) -> bool:
+        """Give up where waiting can't help: without what isn't required the process goes on, else `error` ends it."""
         if not is_hopeless(error) or not give_up:
             return False
         if self.resource.required:
