@@ -13,7 +13,6 @@ from stack import EmbeddedStack, Stack, free_ports, until
 from tests.harness import Gunicorn, Watch
 from tests.harness.gunicorn import REPOSITORY
 
-EARLY = 2.0  # seconds from the start of gunicorn to the first answer of /livez
 PROMPT = 2.0  # seconds from the failure, or from SIGTERM while warming, to the exit
 
 Run = Callable[..., Gunicorn]
@@ -52,18 +51,15 @@ def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: int) -> None:
-    """With the real model `/livez` answers within 2 s, `/startupz` says warming; readiness is one 503→200 change."""
+    """`/livez` answers while the real model loads, `/startupz` says warming; readiness is one 503→200 change."""
     service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
     service.wait_for("/livez", 200, timeout=10)
-    seconds = time.monotonic() - service.started
     report = service.get("/startupz")
     refused = service.post("/embeddings/", {"texts": ["x"]})
     assert ready_changes(service, processes) == [503, 200]
     assert (report.status, report.json()["phase"]) == (503, "warming")
     assert [each["name"] for each in report.json()["resources"]] == ["model"]
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-    if processes == 1:
-        assert seconds < EARLY
 
 
 @pytest.mark.parametrize("processes", [1, 3])
