@@ -75,7 +75,7 @@ class ApiSettings(ServiceSettings):
         10,
         ge=1,
         le=10_000,
-        description="most Postgres connections of one process; all processes' together < max_connections",
+        description="most Postgres connections of one process; all processes together must stay below max_connections",
     )
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:16379/0"),
@@ -83,28 +83,28 @@ class ApiSettings(ServiceSettings):
     )
     cache_ttl: float = Field(7 * 86_400, ge=1, le=TEN_YEARS, description="how long an embedding stays in Redis")
     cache_timeout: float = Field(
-        0.25, gt=0, le=86_400, description="limit of one look into Redis; beyond it, all is a miss"
+        0.25, gt=0, le=86_400, description="time limit of one look-up in Redis; beyond it, every text counts as a miss"
     )
     worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
-        "http://127.0.0.1:8001", description="the embedding worker"
+        "http://127.0.0.1:8001", description="URL of the embedding worker"
     )
     api_keys: Annotated[SecretStr, AfterValidator(_some_keys)] | None = Field(
         None,
-        description="keys that `/v1` asks for as bearer tokens, separated by commas; none: no authentication",
+        description="bearer tokens that `/v1` accepts, separated by commas; none: no authentication",
     )
     quota: Annotated[str, AfterValidator(_quota)] = Field(
         "",
-        description="texts a caller may send, as `600/minute`, counted by all processes together; none: no limit",
+        description="texts a caller may send, such as `600/minute`, counted over all processes; none: no limit",
     )
     cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
         "",
-        description="origins whose pages may call from a browser, separated by commas, or `*`; none: no other origin",
+        description="origins whose pages may call from a browser, comma-separated, or `*`; none: the api's own only",
     )
     max_text_characters: Count = Field(TEXT_CHARACTERS, description="longest text, in characters")
     max_inputs: Count = Field(2048, description="most texts of one `/v1/embeddings` call")
     token_ids: bool = Field(
         False,
-        description="whether `/v1/embeddings` takes token ids; they must be of the served model's vocabulary",
+        description="whether `/v1/embeddings` takes token ids of the served model's vocabulary",
     )
     migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
 

@@ -16,11 +16,11 @@ class WorkerSettings(ServiceSettings):
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
     # Each api has few connections, one for each call at a time: it takes several turns to share them out evenly.
     connection_max_age: Seconds = Field(
-        3, description="oldest a kept connection gets: its next answer says `Connection: close`"
+        3, description="longest age of a connection; then its next answer says `Connection: close`"
     )
     max_body_bytes: Bytes = Field(BODY_BYTES, description="largest request body")
     max_body_bytes_in_flight: Bytes = Field(
-        32 * 2**20, description="largest sum of the bodies of a process's requests; beyond it, 503"
+        32 * 2**20, description="largest total of the request bodies of one process; beyond it, 503"
     )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
@@ -28,21 +28,21 @@ class WorkerSettings(ServiceSettings):
         description="name of a known model, or a folder that sentence-transformers can load",
     )
     engine: Literal["auto", "sentence-transformers", "onnx", "openvino", "fake"] = Field(
-        "auto", description="what runs the model; auto is the fastest with an artifact, fake needs no model"
+        "auto", description="what runs the model; auto: the fastest with an artifact; fake: no model"
     )
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
-        "auto", description="number format of the computation; auto is bf16 where the CPU has it, never int8"
+        "auto", description="number format of the computation; auto: bf16 where the CPU has it, never int8"
     )
     artifacts: Path = Field(
         Path(".warmstart/artifacts"), description="folder of exported models (`python -m worker.export`)"
     )
-    warmup_passes: bool = Field(True, description="forward passes at the shapes served, before readiness")
+    warmup_passes: bool = Field(True, description="whether forward passes at the served shapes run before readiness")
     max_text_characters: Count = Field(TEXT_CHARACTERS, description="longest text")
     # Of many texts passes can be made with little padding: seventy of usual length give a tenth more texts/s than
     # thirty. They take 0.1 s on 2 cores; a larger batch would only delay newcomers.
-    max_batch_tokens: Count = Field(2048, description="tokens computed before newcomers get their turn")
+    max_batch_tokens: Count = Field(2048, description="largest batch, in tokens; later requests wait for its end")
     # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.
-    max_queue_tokens: Count = Field(65_536, description="tokens that may wait; others are refused")
+    max_queue_tokens: Count = Field(65_536, description="tokens that may wait; beyond it, requests are refused")
 
     @property
     def threads(self) -> int:

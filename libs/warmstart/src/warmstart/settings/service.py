@@ -45,55 +45,64 @@ class ServiceSettings(BaseSettings):
     host: str = Field(
         "127.0.0.1",
         pattern=r"^[\w.:-]+(,[\w.:-]+)*$",
-        description="where to listen; of several addresses, as `0.0.0.0,::`, IPv6 ones that are not there are left out",
+        description="addresses to listen on, such as `0.0.0.0,::`; an IPv6 address that the host lacks is left out",
     )
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     web_concurrency: int = Field(1, ge=1, le=32, description="processes in this pod")
-    min_ready_processes: int = Field(1, ge=1, description="ready processes that keep the pod ready, once it was")
-    warmup: Literal["background", "blocking", "lazy"] = Field(
-        "background", description="bind first and warm behind a gate, warm before binding, or on first use"
+    min_ready_processes: int = Field(
+        1, ge=1, description="ready processes that keep the pod ready after its first readiness"
     )
-    startup_timeout: Seconds = Field(60, description="limit of the whole start-up")
+    warmup: Literal["background", "blocking", "lazy"] = Field(
+        "background",
+        description="load behind a gate after binding, before binding (`blocking`), or at first use (`lazy`)",
+    )
+    startup_timeout: Seconds = Field(60, description="time limit of the whole start")
     drain_seconds: float = Field(5, ge=0, le=86_400, description="how long requests are served after SIGTERM")
     drain_readyz: Literal["503", "200"] = Field(
         "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
     )
-    request_timeout: Seconds = Field(10, description="limit of one request")
+    request_timeout: Seconds = Field(10, description="time limit of one request")
     connection_max_age: Seconds = Field(
-        10, description="oldest a kept connection gets: its next answer says `Connection: close`"
+        10, description="longest age of a connection; then its next answer says `Connection: close`"
     )
-    shutdown_timeout: Seconds = Field(5, description="limit of closing all resources")
+    shutdown_timeout: Seconds = Field(5, description="time limit of closing all resources")
     health_interval: Seconds = Field(1, description="pause between two health samples of a resource")
-    health_timeout: Seconds = Field(1, description="limit of one health sample")
+    health_timeout: Seconds = Field(1, description="time limit of one health sample")
     heal_timeout: Seconds = Field(
-        30, description="how long what only this process can lose may be unhealthy, until the process is replaced"
+        30, description="how long a gating resource may be unhealthy before the process is replaced"
     )
     readiness_policy: Literal["decoupled", "coupled"] = Field(
-        "decoupled", description="whether a failing check of what replicas share makes /readyz 503, if it is required"
+        "decoupled", description="with `coupled`, a failing check of a required dependency makes /readyz 503"
     )
     header_timeout: Seconds = Field(
         10,
-        description="limit of a connection's silence before its first request, and of receiving a request's head",
+        description="time limit of a connection's silence before its first request, and of receiving a request's head",
     )
     max_header_bytes: int = Field(
-        32 * 2**10, ge=1024, le=2**20, description="largest head of a request: its first line and headers"
+        32 * 2**10, ge=1024, le=2**20, description="largest head of a request (its first line and headers)"
     )
     forwarded_allow_ips: Annotated[str, AfterValidator(trusted.checked)] = Field(
         "127.0.0.1", description="proxies whose `X-Forwarded-For` is believed: addresses or networks, or `*`"
     )
-    proxy_protocol: bool = Field(False, description="a balancer in front names the client in a PROXY line, version 1")
+    proxy_protocol: bool = Field(
+        False, description="whether a balancer in front names the client in a PROXY line, version 1"
+    )
     max_body_bytes: Bytes = Field(4 * 2**20, description="largest request body")
     max_body_bytes_in_flight: Bytes = Field(
-        16 * 2**20, description="largest sum of the bodies of a process's requests; beyond it, 503"
+        16 * 2**20, description="largest total of the request bodies of one process; beyond it, 503"
     )
-    max_body_values: Count = Field(200_000, description="most JSON values of a body")
-    environment: Literal["development", "production"] = Field("development", description="kind of deployment")
+    max_body_values: Count = Field(200_000, description="most JSON values in one body")
+    environment: Literal["development", "production"] = Field(
+        "development", description="`production` refuses fault switches and empty secrets"
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        "info", description="least level that is logged"
+        "info", description="lowest level that is logged"
     )
-    log_format: Literal["console", "json"] = Field("console", description="lines for people or for machines")
-    faults_enabled: bool = Field(False, description="fault switches for drills; refused in production")
-    faults_file: Path | None = Field(None, description="the switches, as JSON (`warmstart.faults.Faults`)")
+    log_format: Literal["console", "json"] = Field("console", description="text lines, or one JSON object a line")
+    faults_enabled: bool = Field(False, description="whether fault switches for drills work; refused in production")
+    faults_file: Path | None = Field(
+        None, description="file of the fault switches, as JSON (`warmstart.faults.Faults`)"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
