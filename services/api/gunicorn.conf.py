@@ -11,6 +11,6 @@ settings = configure(globals(), ApiSettings, "api.app:create_app()")
 
 
 def when_ready(server: Arbiter) -> None:
-    """Said once, not by each process."""
+    """Warn once, in the master, and not in each process."""
     if settings.environment == "production" and not settings.keys():
         logging.getLogger("api").warning("ENVIRONMENT=production without API_KEYS: /v1 is open to everybody")

@@ -36,7 +36,7 @@ class Description:
     timings: Timings
 
     def headers(self) -> dict[str, str]:
-        """For the answer."""
+        """The headers of the answer."""
         return {
             MODEL: self.model,
             FINGERPRINT: self.fingerprint,
@@ -48,7 +48,7 @@ class Description:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Self:
-        """Of an answer. Raises KeyError or ValueError when they are not as above."""
+        """Read the headers of an answer. Raises KeyError or ValueError for headers of another form."""
         return cls(
             headers[MODEL],
             headers[FINGERPRINT],

@@ -1,4 +1,4 @@
-"""What is wrong with an input, by the limits that depend on settings or on the model."""
+"""Checks of inputs against the limits that depend on settings or on the model."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ def check_inputs(
 ) -> None:
     """Raise BadRequest for a text of more `characters`, or for a token id that is not below `vocabulary`.
 
-    `name` is the request's field of an input, by its place.
+    `name` returns the request's field for the input at an index.
     """
     for index, each in enumerate(inputs):
         if isinstance(each, str):

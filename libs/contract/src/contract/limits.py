@@ -1,4 +1,4 @@
-"""What one call may hold. Nothing is imported here: settings are made of it, which gunicorn's master reads."""
+"""The limits of one call. This module imports nothing: gunicorn's master reads settings that use it."""
 
 INPUTS = 256
 BODY_BYTES = 8 * 2**20  # of the worker's setting MAX_BODY_BYTES, unless it is set

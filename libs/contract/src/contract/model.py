@@ -1,4 +1,4 @@
-"""The answer of `GET /model`: what is served, and what it takes."""
+"""The answer of `GET /model`: the served model and its limits."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -1,7 +1,7 @@
 """Typed errors of a service, and the answer for each.
 
-Its body is `{"error": {"message", "type", "param", "code"}}`, as OpenAI's API has it. A connection answers some
-before any application sees the request, and gunicorn's master imports the connection: no web framework is needed here.
+The body is `{"error": {"message", "type", "param", "code"}}`, as in OpenAI's API. No web framework is needed here:
+gunicorn's master imports the code of connections, which answers some errors before any application sees the request.
 """
 
 import json
@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 class ServiceError(HTTPException):
     """An error with a place in the contract. `retry_after` is in seconds.
 
-    It is an HTTPException because FastAPI takes any other error, raised while it reads a body, for a body that can't be
-    parsed. `starlette.exceptions` takes 1 ms to import, and the standard library's `http.client` 7 ms with it.
+    It is an HTTPException because FastAPI reports any other error, raised while it reads a body, as a body that can't
+    be parsed. `starlette.exceptions` takes 1 ms to import, and the standard library's `http.client` 7 ms with it.
     """
 
     status = 500
@@ -91,7 +91,7 @@ class HeadersTooLarge(ServiceError):
 
 
 class ClientGone(ServiceError):
-    """The client closed the connection; nobody reads the answer (499 is nginx's number for the log)."""
+    """The client closed the connection, so nobody reads the answer (499 is nginx's number for the log)."""
 
     status, type, code = 499, "invalid_request_error", "client_gone"
 
@@ -129,7 +129,7 @@ class Answer:
     body: bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it: as the answer to a request, or instead of a WebSocket's handshake."""
+        """Send the answer to a request, or instead of a WebSocket's handshake."""
         kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
         await send({"type": f"{kind}.start", "status": self.status, "headers": self.headers})
         await send({"type": f"{kind}.body", "body": self.body})
@@ -151,9 +151,9 @@ def enveloped(
     headers: Mapping[str, str] | None = None,
     detail: object = None,
 ) -> Answer:
-    """An answer that says what went wrong, in words and as stable names; `param` is the path of the offending field.
+    """The answer for an error: a message, and stable names. `param` is the path of the offending field.
 
-    `detail` is what an application says beside it, as an object.
+    `detail` is an object that an application adds.
     """
     error = {"message": message, "type": kind, "param": param, "code": code}
     # ASCII only: a field's name may hold what UTF-8 can't, such as a lone surrogate.

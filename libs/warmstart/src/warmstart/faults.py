@@ -1,7 +1,8 @@
-"""Fault switches for drills: what is broken on purpose, as a file says that every process of the pod reads.
+"""Fault switches for drills: a file says what is broken on purpose, and every process of the pod reads it.
 
-Off unless FAULTS_ENABLED=1. Every fault re-reads the file while it lasts, so that none can keep itself on: not the
-blocked event loop, not the stuck call. A file that is missing, or that can't be understood, switches all of them off.
+The switches are off unless FAULTS_ENABLED=1. Every fault re-reads the file while it lasts, the blocked event loop and
+the stuck call too, so that each can be switched off. A file that is missing, or that can't be understood, switches all
+faults off.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ class Faults(BaseModel):
 
 
 class Switches:
-    """The file, and what this process knows of it; a plug-in of the lifecycle."""
+    """The switches in the file, as this process last read them; a plug-in of the lifecycle."""
 
     def __init__(self, file: Path | None) -> None:
         self.now = Faults()  # as of the last look
@@ -49,15 +50,15 @@ class Switches:
         self._complaint = ""
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
-        """The same resources under these switches, and one more that starts as they say."""
+        """Return the resources under these switches, and one more that slows or fails the start."""
         return Resource("faults", self._open), *(self._checked(each) for each in resources)
 
     def unready(self) -> str | None:
-        """Why the pod is not ready."""
+        """Return why the pod is not ready, or None."""
         return BROKEN if self.now.unready else None
 
     def read(self) -> Faults:
-        """What the file says now."""
+        """Read the file."""
         try:
             self.now = Faults.model_validate_json(self._file.read_bytes()) if self._file else Faults()
             self._complaint = ""
@@ -71,7 +72,7 @@ class Switches:
         return self.now
 
     def hold_call(self, thread: str) -> None:
-        """Wait in a thread for as long as its calls are to take longer. Raises RuntimeError if they are to fail."""
+        """Delay the calling thread by its `slow_calls`. Raises RuntimeError if its calls are to fail."""
         began = time.monotonic()
         while self._file and (left := began + self.read().slow_calls.get(thread, 0) - time.monotonic()) > 0:
             time.sleep(min(LOOK, left))
@@ -101,7 +102,7 @@ class Switches:
             while self.read().blocked_loop:
                 time.sleep(LOOK)  # noqa: ASYNC251 - this is the fault
             if len(self._leak) != self.now.leaked_mb * 2**20:
-                self._leak = b"\1" * (self.now.leaked_mb * 2**20)  # not zeros, which need no memory until written
+                self._leak = b"\1" * (self.now.leaked_mb * 2**20)  # zeros would take no memory
             await asyncio.sleep(LOOK)
 
     def _checked(self, resource: Resource[Any]) -> Resource[Any]:
@@ -115,5 +116,5 @@ class Switches:
 
 
 def switches(settings: ServiceSettings) -> list[Switches]:
-    """For `Lifecycle(…, plugins=switches(settings))`: none unless FAULTS_ENABLED."""
+    """The plug-ins for `Lifecycle(…, plugins=switches(settings))`: none unless FAULTS_ENABLED."""
     return [Switches(settings.faults_file)] if settings.faults_enabled else []

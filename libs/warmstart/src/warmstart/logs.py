@@ -11,7 +11,7 @@ from typing import Any
 from warmstart import request_id
 from warmstart.settings.service import ServiceSettings
 
-# What every record has anyway; the rest came through `extra=`.
+# Attributes that every record has; all others came through `extra=`.
 _PLAIN = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
 
 
@@ -55,7 +55,7 @@ class JsonFormatter(logging.Formatter):
 
 def logging_config(settings: ServiceSettings) -> dict[str, Any]:
     """For gunicorn's `logconfig_dict`: all loggers propagate to one handler on stderr."""
-    logging.logThreads = logging.logMultiprocessing = False  # no line has them, and each record would look them up
+    logging.logThreads = logging.logMultiprocessing = False  # no formatter uses them; a look-up for each record
     seldom = "ERROR" if settings.log_level == "error" else "WARNING"
     through: dict[str, Any] = {"handlers": [], "propagate": True}
     return {

@@ -1,4 +1,4 @@
-"""The name of one request, which travels from service to service and stands in each of its log lines."""
+"""The id of one request, which travels from service to service and is in each log line of the request."""
 
 import random
 import re
@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 HEADER = "X-Request-ID"
 RAW_HEADER = HEADER.lower().encode()
-# Nothing that could end a log line or a header, or fill a log.
+# No character that ends a log line or a header, and no long text that fills a log.
 _VALID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -23,16 +23,16 @@ def current() -> str | None:
 
 
 def begin(scope: Scope) -> str:
-    """Name the request: as its `X-Request-ID` says, or at random when there is none, or one of another form.
+    """Set the request's id: the one in its `X-Request-ID`, or a random one if that is missing or of another form.
 
-    It is not reset at the end: a server runs each request in a task of its own, and may log after the application.
+    The id is not reset at the end: a server runs each request in a task of its own, and may log after the application.
     """
     for name, value in scope["headers"]:
         if name == RAW_HEADER and _VALID.fullmatch(value):
             chosen: str = value.decode("ascii")
             break
     else:
-        # 0.3 µs, where uuid4 takes 3.4: it names a request and keeps no secret.
+        # 0.3 µs, where uuid4 takes 3.4: the id keeps no secret.
         chosen = f"{random.getrandbits(128):032x}"
     _current.set(chosen)
     return chosen

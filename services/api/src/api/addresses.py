@@ -1,4 +1,4 @@
-"""Where a name leads: looked up again while it serves, so that replicas come and go, but nobody waits for that."""
+"""Resolves the worker's name again and again while the api serves, without delaying a call."""
 
 import asyncio
 import random
@@ -12,14 +12,14 @@ from aiohttp.resolver import DefaultResolver
 
 Name: TypeAlias = tuple[str, int, socket.AddressFamily]
 
-FRESH = 2.0  # seconds for which addresses are new enough
-PATIENCE = 0.5  # seconds that a connection waits for a look-up where there are addresses, but a call to one has failed
-AVOIDED = 1.0  # seconds for which an address that did not serve comes last
+FRESH = 2.0  # seconds until addresses are looked up again
+PATIENCE = 0.5  # seconds to wait for a look-up after a call to a known address failed
+AVOIDED = 1.0  # seconds for which an address that refused is tried last
 
 
 @dataclass
 class Known:
-    """What the last good look-up of a name gave; times are the event loop's."""
+    """The result of the last good look-up of a name; times are the event loop's."""
 
     addresses: list[ResolveResult]
     fresh_until: float
@@ -29,11 +29,10 @@ class Known:
 class KeptAddresses(AbstractResolver):
     """A resolver for connectors without a cache of their own.
 
-    Old addresses are used on while new ones are looked up, and kept when that fails: a drill met an engine's name
-    server that failed for 2 s.
-
-    aiohttp's own cache can't be cleared under load: whoever waits for a look-up then finds the cache empty, and fails
-    with KeyError (3.14). A drill on a slow machine met it: a killed worker process took several calls along.
+    Old addresses are used while new ones are looked up, and kept when the look-up fails: in a drill an engine's name
+    server failed for 2 s. aiohttp's own cache can't be cleared under load: a call that waits for a look-up then finds
+    the cache empty, and fails with KeyError (3.14). In a drill on a slow machine a killed worker process thereby failed
+    several calls.
     """
 
     def __init__(self) -> None:
@@ -45,16 +44,16 @@ class KeptAddresses(AbstractResolver):
 
     @property
     def number(self) -> int:
-        """How many addresses are known; 1 where nothing had to be looked up."""
+        """The number of known addresses; 1 where no look-up was needed."""
         return max((len(known.addresses) for known in self._known.values()), default=1)
 
     def forget(self) -> None:
-        """Look names up anew from now on; a look-up that is under way is new enough."""
+        """Look names up again from now on; a look-up that is under way is recent enough."""
         for known in self._known.values():
             known.doubted = True
 
     def avoid(self, address: str) -> None:
-        """Somebody is there, but can't serve now: it starts, or its model is broken. Others come first for a while."""
+        """Try an address last for a while: its worker can't serve now, as it starts or its model is broken."""
         now = asyncio.get_running_loop().time()
         self._avoided = {each: until for each, until in self._avoided.items() if until > now}
         self._avoided[address] = now + AVOIDED
@@ -62,11 +61,11 @@ class KeptAddresses(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses, another one first each time. Raises OSError while none is known."""
+        """The addresses, in another order each time. Raises OSError while none is known."""
         name = (host, port, family)
         known = self._known.get(name)
         if known is None:
-            await asyncio.shield(self._look_up(name))  # others may wait for it, too
+            await asyncio.shield(self._look_up(name))  # other calls may wait for it, too
         elif known.doubted:
             await asyncio.wait({self._look_up(name)}, timeout=PATIENCE)
             known.doubted = False
@@ -75,7 +74,7 @@ class KeptAddresses(AbstractResolver):
         return self._in_turn(self._known[name].addresses)
 
     async def close(self) -> None:
-        """Nothing is looked up any more."""
+        """Cancel all look-ups."""
         for task in self._looking.values():
             task.cancel()
         await self._resolver.close()
@@ -100,4 +99,4 @@ class KeptAddresses(AbstractResolver):
     def _looked_up(self, name: Name, task: asyncio.Task[None]) -> None:
         del self._looking[name]
         if not task.cancelled():
-            task.exception()  # marked as seen: nobody may have waited for it
+            task.exception()  # marks the exception as retrieved: perhaps no call waits for it

@@ -1,4 +1,4 @@
-"""What is checked before any work is done for a caller's texts."""
+"""Checks a caller's texts before any work is done for them."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from warmstart.errors import QuotaExceeded
 
 
 async def admit(request: Request, items: Sequence[Item], field: Field, model: ModelInfo) -> None:
-    """Raise BadRequest for what `model` or a setting doesn't allow, naming its `field`, or QuotaExceeded.
+    """Raise BadRequest for an input that `model` or a setting doesn't allow, naming its `field`, or QuotaExceeded.
 
-    What is admitted is spent, also when the answer is an error then; what is refused spends nothing.
+    An admitted call counts against the quota, also when its answer is an error. A refused call doesn't.
     """
     settings: ApiSettings = request.app.state.settings
     characters = min(settings.max_text_characters, model.max_text_characters)

@@ -45,6 +45,6 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     app.include_router(page.router)
     around = [RateLimitHeaders] if settings.quota else []
     advice = f"if they are token ids: {SEND_TEXTS}"
-    open_paths = ("/", "/favicon.ico", "/assets/")  # the page shows how far the start is
+    open_paths = ("/", "/favicon.ico", "/assets/")  # the page shows how far the start has come
     install(app, settings, open_paths=open_paths, cors_origins=settings.cors(), around=around, advice=advice)
     return app

@@ -1,4 +1,4 @@
-"""Who calls: bearer keys, compared in constant time, before anything else of the request is looked at."""
+"""Authenticates callers by bearer keys, in constant time, before anything else of the request is read."""
 
 import hmac
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ bearer = HTTPBearer(auto_error=False, description="a key of `API_KEYS`")  # for 
 
 
 class Keys:
-    """The accepted keys, as digests of one length, so that comparing tells nothing about theirs."""
+    """The accepted keys, as digests of one length, so that a comparison reveals nothing about the length of a key."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._digests = [sha256(key.encode()).digest() for key in keys]
-        # Not its place in the list, which changes when another key goes: who is counted under it would inherit a count.
+        # Not the key's index, which changes when another key is removed: the key would then inherit that key's count.
         self._owners = [f"key {sha256(b'owner of ' + key.encode()).hexdigest()[:8]}" for key in keys]
 
     def __bool__(self) -> bool:
         return bool(self._digests)
 
     def owner(self, key: str) -> str | None:
-        """A name for the key's owner that does not give the key away, or None for an unknown key."""
+        """A name for the owner of a key, which doesn't reveal the key, or None for an unknown key."""
         digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
         known = [hmac.compare_digest(digest, each) for each in self._digests]
         return self._owners[known.index(True)] if any(known) else None
@@ -67,7 +67,7 @@ def _refusal(scope: Scope) -> Unauthorized:
 
 
 def caller_of(scope: Scope) -> str:
-    """Under which name a request is counted: its key's owner, or, without keys, the network that it comes from."""
+    """The name under which a request is counted: its key's owner or, without keys, the client's network."""
     owner: str | None = scope.get("state", {}).get("caller")
     client = scope.get("client")
     return owner or network_of(client[0] if client else "")
@@ -75,9 +75,9 @@ def caller_of(scope: Scope) -> str:
 
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """An IPv4 address as it is, an IPv6 address as its /64, of which one subscriber has all; `unknown` for other text.
+    """An IPv4 address, or the /64 network of an IPv6 address, all of which one subscriber has; else `unknown`.
 
-    What is no address can only come from a trusted proxy: `unknown` and `_hidden` are valid in RFC 7239.
+    Only a trusted proxy can send text that is no address: `unknown` and `_hidden` are valid in RFC 7239.
     """
     try:
         ip = ip_address(address)

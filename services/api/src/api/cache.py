@@ -1,6 +1,6 @@
 """Embeddings in Redis: token count and packed vector under model fingerprint and text hash.
 
-The cache never fails a request: a slow, failing or absent Redis is a miss, and is counted.
+The cache never fails a request: when Redis is slow, fails or is absent, the look-up is a miss, and is counted.
 """
 
 import array
@@ -25,7 +25,7 @@ from contract.answer import FLOAT_BYTES
 log = logging.getLogger("api.cache")
 
 TOKENS = struct.Struct("<I")
-PENDING_WRITES = 64  # requests' worth of misses; at 256 texts of 384 dimensions each they hold 25 MB
+PENDING_WRITES = 64  # requests whose misses wait to be written; with 256 texts of 384 dimensions each they hold 25 MB
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
@@ -43,26 +43,26 @@ def pack(embedding: Embedding) -> bytes:
 
 
 def unpack(value: bytes | str | None, dimensions: int) -> Embedding | None:
-    """The stored embedding; None for nothing, or for a value of another size than ours."""
+    """The stored embedding; None for no value, or for a value of another size."""
     if not isinstance(value, bytes) or len(value) != TOKENS.size + dimensions * FLOAT_BYTES:
         return None
     return Embedding(tokens=TOKENS.unpack_from(value)[0], packed=value[TOKENS.size :])
 
 
 class Cache:
-    """Reads on the answer path within `timeout` seconds; writes behind it, from a bounded queue."""
+    """Reads within `timeout` seconds before the answer; writes after the answer, from a bounded queue."""
 
     def __init__(self, client: Redis, *, ttl: float, timeout: float) -> None:
-        self.client = client  # others keep something in the same Redis
+        self.client = client  # other programs may use the same Redis
         self._lookups = Lookups(client.mget)
         self._ttl_ms = round(ttl * 1000)
         self._timeout = timeout
         self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
 
     async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
-        """What is known of `keys`; nothing when Redis fails."""
+        """The known embeddings of `keys`; none when Redis fails."""
         try:
-            # One limit over connecting, waiting for a connection, retries and the answer.
+            # One time limit for the connection, the wait for one, retries and the answer.
             async with asyncio.timeout(self._timeout):
                 values = await self._lookups.get(keys)
         except FAILURES:
@@ -75,14 +75,14 @@ class Cache:
         return found
 
     def put(self, embeddings: Mapping[bytes, Embedding]) -> None:
-        """Have them written soon; dropped while Redis is too slow to take them."""
+        """Queue embeddings to be written; they are dropped while Redis is too slow."""
         try:
             self._writes.put_nowait(embeddings)
         except asyncio.QueueFull:
             CACHE_WRITES.labels("dropped").inc(len(embeddings))
 
     async def write(self) -> None:
-        """Write what was put, for ever."""
+        """Write the queued embeddings, for ever."""
         told = Told(log)
         while True:
             embeddings = await self._writes.get()
@@ -101,9 +101,9 @@ class Cache:
     async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:
         async with self.client.pipeline(transaction=False) as pipeline:
             for key, embedding in embeddings.items():
-                # In a pipeline nothing is awaited here; the annotation covers the other case too.
+                # A pipeline awaits nothing here; the annotation also covers a client that does.
                 _ = pipeline.set(key, pack(embedding), px=self._ttl_ms)
-            answers = await pipeline.execute(raise_on_error=False)  # raised ones quote the command, and the vector
+            answers = await pipeline.execute(raise_on_error=False)  # a raised error would quote the vector
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer

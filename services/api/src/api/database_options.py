@@ -32,7 +32,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout",
     "transaction_timeout",
 }
-# What asyncpg does anyway, so that asking for it needs nothing.
+# Options that ask for what asyncpg does anyway: they are accepted and change nothing.
 SAME_AS_HERE = {
     "channel_binding": {"prefer", "disable"},
     "gssencmode": {"prefer", "disable"},
@@ -76,11 +76,11 @@ def translate(options: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _in_our_words(options: dict[str, str]) -> dict[str, str]:
-    """The options with those of libpq that have another name here."""
+    """Rename libpq's options to those of asyncpg."""
     options = dict(options)
     if "connect_timeout" in options:
         seconds = options.pop("connect_timeout")
-        if seconds != "0":  # no limit for libpq; ours here
+        if seconds != "0":  # for libpq no limit; here the default limit
             options["timeout"] = seconds
     if "fallback_application_name" in options:
         options.setdefault("application_name", options.pop("fallback_application_name"))

@@ -1,4 +1,4 @@
-"""The options of `DATABASE_URL` that are about encryption."""
+"""The options of `DATABASE_URL` for encryption."""
 
 import ssl
 from pathlib import Path
@@ -13,14 +13,17 @@ OF_DSN = FILES | {"sslpassword", "sslnegotiation", "ssl_min_protocol_version", "
 
 
 def is_on(name: str, value: str) -> bool:
-    """A switch of a URL. Raises ValueError, which names it, for another word."""
+    """Whether a switch of a URL is on. Raises ValueError, which names it, for any other word."""
     if value.lower() not in TRUE | FALSE:
         raise ValueError(f"{name}: must be true or false")
     return value.lower() in TRUE
 
 
 def encryption(options: dict[str, str]) -> dict[str, Any]:
-    """Take these options out of all of them; keywords for `asyncpg.connect`. Raises ValueError, which names one."""
+    """Take the options for encryption out of all options; returns keywords for `asyncpg.connect`.
+
+    Raises ValueError, which names the option.
+    """
     mode = _mode(options)
     own = {name: options.pop(name) for name in sorted(OF_DSN & set(options))}
     if own.get("sslrootcert") == "system":  # the certificates of the operating system, which libpq 16 knows

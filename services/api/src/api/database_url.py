@@ -1,4 +1,4 @@
-"""What `DATABASE_URL` says, in the words of asyncpg and of SQLAlchemy's dialect for it.
+"""Translates `DATABASE_URL` for asyncpg and for SQLAlchemy's dialect for it.
 
 No message holds a value, which may be a secret.
 """
@@ -26,7 +26,7 @@ class DatabaseAddress:
 
 
 def parse(url: str) -> DatabaseAddress:
-    """Read a URL. Raises ValueError, which names the option, for what can't work."""
+    """Read a URL. Raises ValueError, which names the option that can't work."""
     try:
         parts = urlsplit(url)
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
@@ -55,7 +55,7 @@ def parse(url: str) -> DatabaseAddress:
 def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
     options: dict[str, str] = {}
     for name, value in pairs:
-        if name == "host" and name in options:  # SQLAlchemy's spelling of several
+        if name == "host" and name in options:  # SQLAlchemy's spelling for several hosts
             options[name] += f",{value}"
         elif name in options:
             raise ValueError(f"{name} is given twice")
@@ -65,7 +65,7 @@ def _once(pairs: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _servers(text: str, default_port: str) -> dict[str, Any]:
-    """Hosts and ports, as many of each; of several hosts, one that can write is chosen."""
+    """Hosts and ports, as many of each. Of several hosts, the connection goes to one that can write."""
     if not text:
         return {}
     pairs = [_server(each, default_port or "5432") for each in text.split(",")]

@@ -1,12 +1,12 @@
-"""What a health sample says of a store that answers, but can't do all."""
+"""Health samples of a store that answers, but can't do everything."""
 
 READS_ONLY, WRONG_SCHEMA = "read-only", "database is at revision"
 
 
 def hopeless(failure: str | None) -> bool:
-    """Whether a health sample's reason says that asking the store is of no use.
+    """Whether the reason of a health sample means that a call to the store is pointless.
 
-    When it answers but is read-only, or its schema is not ours, a statement finds out by itself what is possible:
-    reading goes on, and so does all from the moment that the fault is mended.
+    If the store answers but is read-only, or has another schema, a statement finds out by itself what is possible:
+    reads go on, and everything works again as soon as the fault is repaired.
     """
     return failure is not None and READS_ONLY not in failure and WRONG_SCHEMA not in failure

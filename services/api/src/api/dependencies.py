@@ -1,4 +1,4 @@
-"""How routes reach what they need."""
+"""The dependencies of the api's routes."""
 
 from typing import Annotated, TypeVar
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 def embedder_of(request: Request) -> Embedder:
-    """Embeds for this request. Not a dependency: FastAPI takes a tenth of a cache hit's time to solve one."""
+    """The embedder of this request. Not a dependency: FastAPI takes a tenth of a cache hit's time to solve one."""
     state = request.app.state
     lifecycle: Lifecycle = state.lifecycle
-    # The worker itself, whatever its health: what the cache knows is served without it.
+    # The worker's client, however unhealthy the worker is: cached texts are served without it.
     failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
     if worker is None:
         raise DependencyUnavailable("worker", failure or "not open")
@@ -36,7 +36,7 @@ async def _engine(request: Request) -> AsyncEngine:
 
 
 def _if_it_answers(lifecycle: Lifecycle, resource: Resource[T]) -> T | None:
-    """What was opened, however little the store can do now; None before that, and while asking it is hopeless."""
+    """What was opened, even if the store is limited now; None while a call to it is pointless."""
     return None if hopeless(lifecycle.failure(resource.name)) else lifecycle.held(resource)
 
 

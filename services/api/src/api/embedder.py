@@ -1,4 +1,4 @@
-"""Embeds what a request asks for: from the cache, from another request's call, or from the worker."""
+"""Embeds the texts of a request: from the cache, from another request's call, or with the worker."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ STAGES = ("cache", "tokenize", "queue", "inference")
 
 @dataclass(frozen=True)
 class Computed:
-    """One embedding fresh from the worker."""
+    """One embedding that the worker has just computed."""
 
     embedding: Embedding
     fingerprint: str
@@ -42,7 +42,7 @@ class Embedded:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all items, special ones counted, after truncation."""
+        """Tokens of all items, including special ones, after truncation."""
         return sum(embedding.tokens for embedding in self.embeddings)
 
 
@@ -52,7 +52,7 @@ Flights: TypeAlias = SingleFlight[bytes, Computed]
 def new_flights() -> Flights:
     """The single flight of one process.
 
-    A spent budget or a call too large for the worker is the leader's own matter.
+    When the leader's time budget is spent, or its call is too large for the worker, only the leader fails.
     """
     return SingleFlight(private=(DeadlineExceeded, Overloaded, PayloadTooLarge))
 
@@ -79,7 +79,7 @@ class Embedder:
 
     @property
     def model(self) -> ModelInfo:
-        """What is served now."""
+        """The model that the worker serves now."""
         return self._worker.model
 
     async def embed(self, items: Sequence[Item], field: Field) -> Embedded:
@@ -127,7 +127,7 @@ class Embedder:
 
     async def _compute(self, missing: Mapping[bytes, Item], model: ModelInfo) -> dict[bytes, Computed]:
         SHARED_MISSES.inc(sum(key in self._flights for key in missing))
-        # By each portion the worker judges the whole call.
+        # The worker judges each portion by the size of the whole call.
         whole = estimate(missing.values(), special=model.special_tokens, longest=model.max_tokens)
 
         async def work(keys: list[bytes]) -> dict[bytes, Computed]:

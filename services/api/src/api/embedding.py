@@ -1,4 +1,4 @@
-"""What is embedded, and what comes back."""
+"""The input and the result of an embedding."""
 
 import binascii
 import struct
@@ -13,7 +13,7 @@ Item: TypeAlias = str | TokenIds
 
 @dataclass(frozen=True)
 class Field:
-    """The request's names of what it has embedded: of all items, and of one, with `{}` for its place."""
+    """The names in the request of all embedded items, and of one item, with `{}` for its index."""
 
     whole: str
     each: str

@@ -1,4 +1,4 @@
-"""One look into Redis for all who ask at about the same time."""
+"""One Redis command for all requests that look texts up at about the same time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 Values: TypeAlias = Sequence[bytes | str | None]
 
-CALLS = 4  # at a time: a slow one does not hold up all others
+CALLS = 4  # at the same time, so that a slow one does not block all others
 KEYS = 512  # of a call; a value is 1.5 KB
 
 

@@ -1,4 +1,4 @@
-"""The migrate step: `python -m api.migrate` brings the schema to head, once, however many run it."""
+"""The migrate step: `python -m api.migrate` brings the schema to head once, however many instances run."""
 
 import asyncio
 import sys
@@ -22,9 +22,9 @@ from api.settings import ApiSettings
 from warmstart.lifecycle.health import reason
 from warmstart.settings.service import load
 
-LOCK = 0x77617266  # any number that all releases agree on
+LOCK = 0x77617266  # an arbitrary number that all releases share
 PAUSE = 0.5  # seconds between attempts to connect
-REFUSED = {"28000", "28P01"}  # the user or the password: waiting changes neither
+REFUSED = {"28000", "28P01"}  # wrong user or password: waiting doesn't help
 
 
 def configuration() -> Config:
@@ -41,7 +41,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
-    """A connection. Raises the last attempt's error after `patience` seconds, or at once when we are refused."""
+    """Connect. Raises the last attempt's error after `patience` seconds, or at once when Postgres refuses the user."""
     ends, told = time.monotonic() + patience, ""
     while True:
         try:
@@ -62,7 +62,7 @@ async def migrate(settings: ApiSettings) -> None:
     engine = create_engine(Connector(settings), poolclass=NullPool)
     connection = await _connect(engine, settings.migrate_timeout)
     async with aclosing(connection), connection.begin():
-        # Held until the transaction ends, so that whoever comes second finds the work done.
+        # Held until the transaction ends, so that a second migration finds the work done.
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         await connection.run_sync(_upgrade)
 

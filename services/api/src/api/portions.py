@@ -12,14 +12,17 @@ from contract.limits import BODY_BYTES, INPUTS
 K = TypeVar("K")
 V = TypeVar("V")
 
-BYTES = BODY_BYTES - 1024  # of the inputs; what is around them is less
+BYTES = BODY_BYTES - 1024  # of the inputs; the rest of the body is smaller
 AT_ONCE = 8  # calls: 2,048 inputs wait in the worker's queue together, which takes all of them or none
 
 
 def portions(items: Mapping[K, Item]) -> list[list[K]]:
-    """The keys, in order, in portions that the worker takes in one call; an item too large for it is left alone."""
+    """Divide the keys, in order, into portions that the worker takes in one call.
+
+    An item that is too large for the worker is a portion of its own.
+    """
     if len(items) <= INPUTS and sum(map(_most_bytes, items.values())) <= BYTES:
-        return [list(items)]  # written as JSON once only, by the call
+        return [list(items)]  # writing JSON here would do it twice: the call writes it again
     divided: list[list[K]] = []
     room = 0
     for key, item in items.items():
@@ -33,12 +36,12 @@ def portions(items: Mapping[K, Item]) -> list[list[K]]:
 
 
 def _most_bytes(item: Item) -> int:
-    """No JSON of it is larger: a control character has 6 bytes, an id below 2**31 has 10, beside quotes and commas."""
+    """An upper bound of its JSON: a control character has 6 bytes, an id below 2**31 has 10, plus quotes and commas."""
     return 3 + (6 if isinstance(item, str) else 11) * len(item)
 
 
 async def together(ask: Callable[[list[K]], Awaitable[V]], divided: Sequence[list[K]]) -> list[V]:
-    """What `ask` answers to each portion, in order. The first error ends the other calls, and is raised."""
+    """The results of `ask` for all portions, in order. The first error cancels the other calls, and is raised."""
     if len(divided) == 1:
         return [await ask(divided[0])]
     free = asyncio.Semaphore(AT_ONCE)

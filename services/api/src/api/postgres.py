@@ -1,4 +1,4 @@
-"""Opens Postgres: an engine that answered at the schema this code is written for."""
+"""Opens Postgres: an engine that has answered with the schema that this code needs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Database:
-    """The pool that serves requests, and the health sample beside it."""
+    """The pool for requests, and the health sample beside it."""
 
     engine: AsyncEngine
     health: PostgresHealth
@@ -75,10 +75,9 @@ async def check_postgres(database: Database) -> None:
 async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     """Do `work` in a transaction: all or nothing.
 
-    Once more on a new connection when the first one was lost, or led to a server that can't do it: nothing was
-    committed then. Whether a lost COMMIT was done nobody knows, so that it is not repeated.
-
-    Raises DependencyUnavailable when Postgres can't serve it, StatementError when it refuses the statement.
+    If the first connection was lost, or led to a server that can't do the work, nothing was committed, and the work is
+    done once more on a new connection. After a lost COMMIT nobody knows whether it was done, so it is not repeated.
+    Raises DependencyUnavailable when Postgres can't serve the work, StatementError when it refuses the statement.
     """
     with unavailable_as_503():
         try:
@@ -88,7 +87,7 @@ async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaita
 
 
 class _LostError(Exception):
-    """The connection is of no use, and nothing was committed."""
+    """The connection can't be used any more, and nothing was committed."""
 
 
 async def _transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, last: bool = False) -> T:

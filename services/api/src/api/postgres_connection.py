@@ -1,4 +1,4 @@
-"""How every connection to Postgres is made: for the pool, the health sample and the migration."""
+"""Makes every connection to Postgres: for the pool, the health sample and the migration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +36,7 @@ class Connector:
                 raise
             try:
                 changed = parse(url)
-            except ValueError:  # half written, or a mistake: what is known stays
+            except ValueError:  # the file is half written or wrong: keep the known address
                 changed = None
             if changed is None:
                 raise

@@ -1,4 +1,4 @@
-"""What an error of Postgres means: for the connection, for a second try, for the answer.
+"""Classifies errors of Postgres: is the connection usable, is a second try useful, which answer is due?
 
 The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
@@ -30,18 +30,21 @@ SCHEMA_STATES = {"42501", "42703", "42883", "42704", UNDEFINED_TABLE}
 
 
 class StatementError(Exception):
-    """Postgres refused a statement. Its own words are left out: they may quote a user's text."""
+    """Postgres refused a statement. The message leaves out the server's words: they may quote a user's text."""
 
 
 def sqlstate(error: DBAPIError) -> str:
     """The five characters of the server's error code; empty for an error of the driver."""
-    # SQLAlchemy keeps it from one of its own errors, that of a stale plan.
+    # SQLAlchemy's own error for a stale plan doesn't carry it.
     candidates = (error.orig, error.orig.__cause__ if error.orig else None)
     return next((state for each in candidates if (state := getattr(each, "sqlstate", None))), "")
 
 
 def end_stale_connections(engine: AsyncEngine) -> None:
-    """Let an error that another connection may not have end this one, and all that are as old: they lead there too."""
+    """After an error that a new connection may not have, end this connection and all that are as old.
+
+    They lead to the same server.
+    """
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def note(context: ExceptionContext) -> None:
@@ -65,7 +68,7 @@ def unavailable_as_503() -> Iterator[None]:
 
 
 def explain(error: DBAPIError) -> str:
-    """One line for people: the server's or the driver's own words without SQLAlchemy's around them."""
+    """One line for people: the server's or driver's own words, without those of SQLAlchemy."""
     said, state = reason(error.orig or error), sqlstate(error)
     if state == READ_ONLY:
         return f"{READS_ONLY}: {said}"
@@ -75,7 +78,7 @@ def explain(error: DBAPIError) -> str:
 
 
 def _is_unavailable(error: DBAPIError) -> bool:
-    # asyncpg's DataError is an InterfaceError too, but about an argument, which it quotes.
+    # asyncpg's DataError is an InterfaceError too, but it is about an argument, and quotes it.
     unreachable = isinstance(error, OperationalError | InterfaceError) and _kind(error) != "DataError"
     state = sqlstate(error)
     return (

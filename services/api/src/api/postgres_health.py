@@ -1,4 +1,4 @@
-"""The health sample of Postgres, on a connection of its own: a busy pool is no outage."""
+"""The health sample of Postgres. It has its own connection, since a busy pool is no outage."""
 
 from contextlib import suppress
 
@@ -9,13 +9,13 @@ from api.postgres_connection import FAILURES, Connector
 from api.revision import HEAD_REVISION
 from warmstart.errors import Unavailable
 
-SAMPLE_TIMEOUT = 2.0  # seconds; a sample that is abandoned must end by itself
+SAMPLE_TIMEOUT = 2.0  # seconds; nobody cancels an abandoned sample, so it must end by itself
 READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on'"
 REVISION = "SELECT version_num FROM alembic_version"
 
 
 class PostgresHealth:
-    """Keeps its connection from one sample to the next; a new one costs ten times as much."""
+    """Keeps its connection from one sample to the next; a new connection takes ten times as long."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
@@ -24,9 +24,9 @@ class PostgresHealth:
     async def check(self) -> None:
         """Raise when Postgres does not answer, is read-only, or has another schema.
 
-        A kept connection that says so may lead to a server that is the primary no more: a new one has the last word.
+        A kept connection may lead to a server that is no longer the primary, so a new connection confirms a failure.
         """
-        kept, self._kept = self._kept, None  # a sample that is cut leaves none behind
+        kept, self._kept = self._kept, None  # a sample that is cut off leaves no connection behind
         if kept:
             with suppress(*FAILURES):
                 if await _failure(kept) is None:
@@ -61,7 +61,7 @@ async def _failure(connection: asyncpg.Connection) -> str | None:
 
 
 def _wrong(found: str | None) -> str | None:
-    """What is there, what is needed, and what to run; None when it is the right revision."""
+    """The revision that was found, the expected one and the command to run; None for the right revision."""
     if found == HEAD_REVISION:
         return None
     return f"{WRONG_SCHEMA} {found or 'none'}, expected {HEAD_REVISION}: run the migrate step (python -m api.migrate)"

@@ -1,4 +1,4 @@
-"""How many texts one caller may send."""
+"""Limits the number of texts that one caller may send."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ from warmstart.lifecycle.health import reason
 
 log = logging.getLogger("api.quota")
 
-PAUSE = 1.0  # seconds without a look at a Redis that failed, so that not every request waits for it
-QUIET = 60.0  # seconds between two lines that say so, for a Redis that comes and goes
+PAUSE = 1.0  # seconds without a call to a Redis that failed, so that not every request waits for it
+QUIET = 60.0  # seconds between two log lines about it, for a Redis that comes and goes
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether a call fits, what its caller has left, and in how many seconds more (enough for this call) comes back."""
+    """Whether a call fits, what its caller has left, and after how many seconds more (enough for this call) returns."""
 
     limit: RateLimitItem
     fits: bool
@@ -55,9 +55,9 @@ class Quota:
         self._quiet_until = 0.0
 
     async def spend(self, caller: str, texts: int, redis: Redis | None) -> Standing:
-        """Count `texts` of `caller` if they fit, and nothing otherwise.
+        """Count `texts` of `caller` if they fit, else count nothing.
 
-        Raises BadRequest for a call that would not fit however long it waits.
+        Raises BadRequest for a call that would never fit, however long it waits.
         """
         limit = self._limit
         if texts > limit.amount:

@@ -1,4 +1,4 @@
-"""Where a quota is counted: in Redis for all processes together, or in this process while there is no Redis."""
+"""Counts the quota: in Redis for all processes together, or in this process while Redis is unavailable."""
 
 import time
 from collections import OrderedDict
@@ -14,7 +14,7 @@ CALLERS = 10_000  # remembered by one process
 
 
 class SharedCounts:
-    """In Redis, by the scripts of `limits`: atomic, and by the clock of Redis, whatever the replicas' clocks say."""
+    """Counts in Redis, by the scripts of `limits`: atomic, and by the clock of Redis, not by the replicas' clocks."""
 
     def __init__(self, limit: RateLimitItem, client: Redis) -> None:
         self.client = client
@@ -27,25 +27,26 @@ class SharedCounts:
         )
 
     async def hit(self, caller: str, cost: int) -> tuple[bool, Window]:
-        """Count `cost` if it fits; whether it did, and what counts now. Raises what redis-py raises."""
+        """Count `cost` if it fits. Returns whether it did, and the current count. Raises what redis-py raises."""
         key, length = self._limit.key_for(caller), self._limit.get_expiry()
         fits = await self._storage.acquire_sliding_window_entry(key, self._limit.amount, length, cost)
         return fits, Window(length, *await self._storage.get_sliding_window(key, length))
 
 
 class OwnCounts:
-    """In this process. A hit costs the same however many callers there are.
+    """Counts in this process. A hit costs the same, however many callers there are.
 
-    `limits`' memory storages don't do that: one starts a thread a hit (85 a second at 1,000 requests a second), the
-    asyncio one looks at every caller (5.8.0: 20 µs of the event loop a hit with one caller, 3.4 ms with 10,000).
+    The memory storages of `limits` don't achieve that: one starts a thread for each hit (85 a second at 1,000 requests
+    a second), the asyncio one checks every caller (5.8.0: 20 µs of the event loop a hit with one caller, 3.4 ms with
+    10,000).
     """
 
     def __init__(self, limit: RateLimitItem) -> None:
         self._amount, self._length = limit.amount, limit.get_expiry()
-        self._windows: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # its number, earlier count, own count
+        self._windows: OrderedDict[str, tuple[int, int, int]] = OrderedDict()  # number, count before, own count
 
     def hit(self, caller: str, cost: int) -> tuple[bool, Window]:
-        """Count `cost` if it fits; whether it did, and what counts now."""
+        """Count `cost` if it fits. Returns whether it did, and the current count."""
         number, into = divmod(time.monotonic(), self._length)
         last, previous, current = self._windows.get(caller, (0, 0, 0))
         if last != number:

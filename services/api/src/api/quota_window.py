@@ -1,4 +1,4 @@
-"""The arithmetic of a sliding window counter: two windows, the earlier one weighted by what is left of it.
+"""A sliding window counter: two windows, of which the earlier one counts by the part that is still in range.
 
 The algorithm is that of the `limits` package (`SlidingWindowCounterRateLimiter`), which counts the same way in Redis.
 """
@@ -19,16 +19,16 @@ class Window:
 
     @property
     def spent(self) -> int:
-        """What counts now."""
+        """The current count."""
         return math.floor(self.previous * self.previous_left / self.length) + self.current
 
     @property
     def ends(self) -> float:
-        """Seconds until the current window becomes the earlier one, whose weight falls."""
+        """Seconds until the current window becomes the earlier one, whose weight then falls."""
         return max(0.0, self.current_left - self.length) if self.current else self.previous_left
 
     def wait(self, room: int) -> float:
-        """Seconds until no more than `room` (0 or more) count, if nothing else is spent until then."""
+        """Seconds until the count is at most `room` (0 or more), if nothing else is counted until then."""
         if self.spent <= room:
             return 0.0
         if self.current <= room:

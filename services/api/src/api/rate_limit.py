@@ -1,4 +1,4 @@
-"""`RateLimit` and `RateLimit-Policy` on each answer to a call that was counted, whoever makes the answer."""
+"""`RateLimit` and `RateLimit-Policy` on each answer to a counted call, whichever part makes the answer."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""Opens the cache: a Redis that took a value and gave it back, and the task that writes to it."""
+"""Opens the cache: a Redis that has taken a value and given it back, and the task that writes to it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""How every connection to Redis is made."""
+"""Makes every connection to Redis."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from api.redis_url import parse
 
 CONNECTIONS = 32
 SOCKET_TIMEOUT = 0.25
-# The server answers, but another one may have its name by now, or its password is another one.
+# The server answers, but its name may lead to another server by now, or its password has changed.
 CONNECTION_IS_STALE = (ReadOnlyError, ClusterDownError, AuthenticationError, AuthorizationError)
 
 
@@ -30,7 +30,7 @@ class Credentials(CredentialProvider):
         self._again = again
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Arguments of AUTH. A file that can't be read, or is half written, changes nothing."""
+        """The arguments of AUTH. A file that can't be read, or is half written, changes nothing."""
         try:
             options = parse(self._again() or self._url)
         except ValueError:
@@ -39,15 +39,15 @@ class Credentials(CredentialProvider):
         return (options["username"], password) if options.get("username") else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
-        """The same; the file is too small to wait for."""
+        """The same. The file is so small that reading it blocks nothing."""
         return self.get_credentials()
 
 
 def connect(url: str, again: Callable[[], str | None] = lambda: None) -> Redis:
-    """A client that survives a restart of Redis, and gives up on a hung one soon. Options of the URL go first.
+    """A client that survives a restart of Redis, and gives up soon on a hung one. Options of the URL take precedence.
 
-    A pool has no retries by itself, and a plain one raises at once when it is exhausted. Time-outs aren't retried:
-    a hung server would cost them several times over.
+    A pool has no retries by itself, and a plain pool raises at once when it is exhausted. Time-outs are not retried: a
+    hung server would take each of them.
     """
     options = parse(url)
     if {options.pop("username", None), options.pop("password", None)} != {None}:
@@ -63,6 +63,6 @@ def connect(url: str, again: Callable[[], str | None] = lambda: None) -> Redis:
 
 
 async def replace_connections(client: Redis) -> None:
-    """Let all connections be made anew: the idle ones now, those in use when they come back."""
+    """Replace all connections: the idle ones now, those in use when they return to the pool."""
     await client.connection_pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
     await client.connection_pool.disconnect(inuse_connections=False)

@@ -1,4 +1,4 @@
-"""The health sample of Redis: a value is written. A replica, a full one, one that refuses us: all answer PING."""
+"""The health sample of Redis writes a value, since a replica, a full and a refusing Redis all answer PING."""
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
@@ -13,7 +13,7 @@ SECONDS = 60
 
 
 async def check(client: Redis) -> None:
-    """Raise Unavailable, which says "read-only", while values are read but not taken; else what redis-py raises."""
+    """Raise Unavailable, which says "read-only", while Redis serves reads but no writes; else what redis-py raises."""
     try:
         await client.set(KEY, b"1", ex=SECONDS)
     except (*CONNECTION_IS_STALE, ResponseError) as error:
@@ -24,5 +24,5 @@ async def check(client: Redis) -> None:
 
 
 def words(error: Exception) -> str:
-    """Why Redis refused, in one line, without the arguments that it quotes of a command unknown to it."""
+    """Why Redis refused, in one line, without the arguments that Redis quotes of an unknown command."""
     return reason(error).partition(", with args")[0]

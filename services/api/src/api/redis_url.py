@@ -1,8 +1,8 @@
-"""What `REDIS_URL` says, in the words of redis-py.
+"""Translates `REDIS_URL` for redis-py.
 
-redis-py hands every option of a URL to its classes as it stands: an unknown one, or one that takes no text, fails at
-each connection, and `decode_responses=true` would turn vectors into text. Each is taken or refused by its name; no
-message holds a value, which may be a secret.
+redis-py passes every option of a URL to its classes unchanged: an unknown option, or one that takes no text, fails at
+each connection, and `decode_responses=true` would turn vectors into text. So each option is taken or refused by its
+name. No message holds a value, which may be a secret.
 """
 
 import math
@@ -70,7 +70,7 @@ def _read(url: str) -> dict[str, Any]:
         named = re.search(r"Invalid value for '(\w+)'", str(error))
         raise ValueError(f"{named[1]}: no such value" if named else f"must be {FORM}") from None
     socket = options.get("connection_class") is UnixDomainSocketConnection
-    # redis-py takes what is no number for 0. After an unquoted / # or ? the @ is no longer where it belongs.
+    # redis-py reads anything but a number as 0. An unquoted / # or ? in the password moves the @ out of place.
     no_database = not socket and place.partition("/")[2] and "db" not in options
     if no_database or "#" in url or ("@" in query and "@" not in place):
         raise ValueError(f"must be {FORM}; is a character such as / # ? @ : % of the password not percent-encoded?")

@@ -1,4 +1,4 @@
-"""What the api opens at start, in its own words."""
+"""The resources that the api opens at start."""
 
 from api.postgres import check_postgres, open_postgres
 from api.redis_cache import check_cache, open_cache

@@ -12,7 +12,7 @@ Work: TypeAlias = Callable[[list[K]], Coroutine[Any, Any, Mapping[K, V]]]
 
 @dataclass(eq=False)
 class Flight(Generic[K, V]):
-    """Work under way for some keys, and how many calls wait for it."""
+    """Work under way for some keys, and the number of calls that wait for it."""
 
     keys: list[K]
     task: asyncio.Task[Mapping[K, V]]
@@ -22,9 +22,9 @@ class Flight(Generic[K, V]):
 class SingleFlight(Generic[K, V]):
     """Joins calls by key.
 
-    Work belongs to no caller: it goes on while anybody waits, and is cancelled when the last has left.
-    `private` errors concern only the call whose work raised them (its bad input, its spent time budget); the
-    others then do their own work. Every other error reaches all who wait.
+    The work belongs to no single caller: it goes on while any call waits, and is cancelled when the last one has left.
+    `private` errors concern only the call whose work raised them (its bad input, its spent time budget); the other
+    calls then do their own work. Every other error reaches all calls that wait.
     """
 
     def __init__(self, private: tuple[type[Exception], ...] = ()) -> None:
@@ -36,7 +36,7 @@ class SingleFlight(Generic[K, V]):
         return key in self._flights
 
     async def run(self, keys: Iterable[K], work: Work[K, V]) -> dict[K, V]:
-        """The value of each key; `work` gets the keys that nobody works on yet, and returns theirs."""
+        """The value of each key; `work` gets the keys without work under way, and returns their values."""
         pending, values = list(dict.fromkeys(keys)), dict[K, V]()
         while pending:
             own = self._start([key for key in pending if key not in self._flights], work)
@@ -71,13 +71,13 @@ class SingleFlight(Generic[K, V]):
             for flight in flights:
                 flight.waiters -= 1
                 if not flight.waiters and not flight.task.done():
-                    # Forgotten at once: who comes now must not join work that is being cancelled.
+                    # Removed at once: a new call must not join work that is being cancelled.
                     self._forget(flight)
                     flight.task.cancel()
 
     def _forget(self, flight: Flight[K, V]) -> None:
         if flight.task.done() and not flight.task.cancelled():
-            flight.task.exception()  # marked as seen: all waiters may have left a moment ago
+            flight.task.exception()  # marks the exception as retrieved: all waiting calls may have left just now
         for key in flight.keys:
             if self._flights.get(key) is flight:
                 del self._flights[key]

@@ -1,4 +1,4 @@
-"""One line for what goes wrong again and again: when its reason changes, then rarely."""
+"""One log line for a failure that repeats: when its reason changes, and rarely while it stays."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ PERIOD = 300.0  # seconds
 
 
 class Told:
-    """What a log was told last."""
+    """What was logged last about one thing."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
@@ -16,7 +16,7 @@ class Told:
         self._untold = 0
 
     def again(self, reason: str) -> None:
-        """It went wrong."""
+        """It failed: log it if that is due."""
         self._untold += 1
         if reason == self._reason and time.monotonic() < self._at + PERIOD:
             return
@@ -24,5 +24,5 @@ class Told:
         self._reason, self._at, self._untold = reason, time.monotonic(), 0
 
     def well(self) -> None:
-        """It went well: what goes wrong next is new."""
+        """It worked: the next failure is a new one."""
         self._reason, self._untold = None, 0

@@ -1,4 +1,4 @@
-"""Reads the worker's answers: vectors and counts, or an error of its contract."""
+"""Reads the worker's answers: vectors and counts, or an error."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Answer:
 
 
 def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
-    """The answer to `count` inputs. Raises DependencyUnavailable when it is not of the agreed form."""
+    """The answer to `count` inputs. Raises DependencyUnavailable for an answer of another form."""
     try:
         told = Description.read(response.headers)
     except (KeyError, ValueError) as error:
@@ -35,10 +35,9 @@ def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
 
 
 def refusal(response: ClientResponse, body: bytes) -> ServiceError:
-    """What to raise for an answer that is no success.
+    """The error to raise for an answer other than 200.
 
-    A 400 is no fault of the caller: what the worker would refuse is refused before it is asked, by what it last told of
-    its model.
+    A 400 is not the caller's mistake: the api itself refuses such inputs, by the limits that the worker last told.
     """
     try:
         error = ErrorEnvelope.model_validate_json(body).error

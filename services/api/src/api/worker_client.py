@@ -1,9 +1,9 @@
-"""The one client to the worker: shared connections, another try at another replica, the time budget passed on.
+"""The only client of the worker: shared connections, a retry at another replica, the time budget passed on.
 
-aiohttp because of a measurement against a tiny route with an answer of this shape (2 cores, uvloop, median of
-7 alternating rounds of 800 calls): at 1 / 16 / 50 / 100 calls at a time it made 4,725 / 12,932 / 13,220 /
-12,754 requests/s at 0.14 / 0.08 / 0.08 / 0.08 ms CPU each, httpx2 2.16 made 2,229 / 2,192 / 1,917 / 1,458
-at 0.44 / 0.46 / 0.52 / 0.69 ms.
+aiohttp was chosen by a measurement against a tiny route with an answer of this shape (2 cores, uvloop, median of 7
+alternating rounds of 800 calls): at 1 / 16 / 50 / 100 calls at a time it made 4,725 / 12,932 / 13,220 / 12,754
+requests/s at 0.14 / 0.08 / 0.08 / 0.08 ms CPU each, httpx2 2.16 made 2,229 / 2,192 / 1,917 / 1,458 at 0.44 / 0.46 /
+0.52 / 0.69 ms.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from warmstart import request_id
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 from warmstart.lifecycle.health import reason
 
-KEEPALIVE = 30.0  # seconds an idle connection is kept; the worker keeps it for 75, and equal values race
+KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 75, so that the client closes it first
 CONNECT_TIMEOUT = 2.0  # seconds
 LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 
 
 class Reply(ClientResponse):
-    """A response that knows which address gave it: by the end of a short one its connection is back in the pool."""
+    """A response that knows the address that gave it: a short one's connection is back in the pool when it ends."""
 
     address = ""
 
@@ -60,10 +60,10 @@ class Reply(ClientResponse):
 class WorkerClient:
     """Embeds through the worker, and knows which model it serves."""
 
-    model: ModelInfo  # as it last said
+    model: ModelInfo  # as the worker last described it
 
     def __init__(self, base_url: str) -> None:
-        # limit=0: the worker's own queue is the bound; waiting here would hide the overload from it.
+        # limit=0: the worker's queue is the bound; requests that wait here would hide an overload from the worker.
         self._addresses = KeptAddresses()
         self._pooled = self._session(base_url, keepalive_timeout=KEEPALIVE)
         self._fresh = self._session(base_url, force_close=True)
@@ -83,10 +83,10 @@ class WorkerClient:
         await self._addresses.close()
 
     async def refresh(self) -> None:
-        """Learn the worker's model. Raises DependencyUnavailable when it does not answer as it should."""
+        """Learn the worker's model. Raises DependencyUnavailable when the worker gives no proper answer."""
         try:
             self.model = await self._describe()
-        except BaseException:  # also of a sample that was given up: the worker may have moved
+        except BaseException:  # also after an abandoned sample: the worker may have moved
             self._addresses.forget()
             raise
 
@@ -125,10 +125,10 @@ class WorkerClient:
     async def _ask(
         self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, *, whole: int = 0
     ) -> tuple[Reply, bytes]:
-        """Send it; once more, or once more for each address, if the connection fails or the replica can't serve.
+        """Send a request; retry once, or once for each address, if the connection fails or the replica can't serve.
 
-        The worker changes nothing when it embeds, so it may do it twice. After the first try no connection comes from
-        the pool: after a restart of the worker every one in there is dead.
+        The retry is safe, since embedding changes nothing in the worker. A retry uses no connection of the pool: after
+        a restart of the worker all of them are dead.
         """
         tries = 0
         while True:
@@ -153,7 +153,7 @@ class WorkerClient:
             headers[call.SECONDS] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
         if whole:
             headers[call.TOKENS] = str(whole)
-        if name := request_id.current():  # of a shared miss, the id of the request that came first
+        if name := request_id.current():  # of a shared miss, the id of the first request
             headers[call.REQUEST_ID] = name
         async with session.request(method, path, data=payload, headers=headers) as reply:
             return cast("Reply", reply), await reply.read()

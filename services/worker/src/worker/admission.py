@@ -1,4 +1,4 @@
-"""Who may join the queue: what can't end in its time is refused at once, with what would fit."""
+"""Decides who may join the queue: a request that can't end in time is refused at once, with what would fit."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ from warmstart.errors import Overloaded, PayloadTooLarge
 from worker import metrics
 from worker.speed import Speed
 
-OLDEST = 0.75  # share of a batch that is for who has waited longest
-CERTAIN = 0.8  # share of the measured speed that is left while ten times the capacity is being refused
+OLDEST = 0.75  # share of a batch for the requests that have waited longest
+CERTAIN = 0.8  # share of the measured speed that remains while the worker refuses ten times its capacity
 
 
 @dataclass(frozen=True)
 class Demand:
-    """A request before it is tokenized: its texts, the estimated tokens of it, and of the call that it is part of."""
+    """A request before it is tokenized: its texts, its estimated tokens, and those of the call that it is part of."""
 
     texts: int
     tokens: int
     call_tokens: int = 0
 
     def fitting(self, tokens: float) -> str:
-        """So many tokens in words, and how many texts of this size they are."""
+        """So many tokens in words, and how many texts of this request's size they are."""
         texts = int(tokens * self.texts / max(1, self.tokens))
         return f"about {int(tokens)} tokens, {texts} texts of this size," if texts > 0 else "not one text of this size"
 
@@ -36,10 +36,9 @@ class Admission:
     def check(self, demand: Demand, seconds: float, *, waiting: int, running: int) -> None:
         """Let a request with so many `seconds` left in behind the `waiting` and `running` tokens.
 
-        At the latest it ends as if `OLDEST` of the `CERTAIN` speed were all there is. An empty queue takes one batch
-        whatever the speed: by it a speed that was measured wrong is measured anew.
-
-        Raises PayloadTooLarge when even an idle worker would not get through the whole call, Overloaded when it would.
+        The request must end in time even if it gets only `OLDEST` of the `CERTAIN` speed. An empty queue takes one
+        batch at any speed: it measures the speed again, in case the measured one is wrong. Raises PayloadTooLarge when
+        even an idle worker could not finish the whole call, Overloaded when it could.
         """
         room = min(self.limit, self._tokens_in(seconds) - running) - waiting
         most = max(self.batch, min(self.limit, self._tokens_in(self.longest)))

@@ -23,7 +23,7 @@ def answer(embedded: Embedded, info: ModelInfo, accept: str) -> Response:
     headers = Description(info.model, info.fingerprint, info.dimensions, tokens, timings).headers()
     if BINARY in accept:
         return Response(np.asarray(embedded.rows, "<f4").tobytes(), media_type=BINARY, headers=headers)
-    # Straight from the array: validating each float once more would take longer than the model.
+    # Directly from the array: to validate each float again would take longer than the model.
     body = {
         "embeddings": embedded.rows,
         "model": info.model,

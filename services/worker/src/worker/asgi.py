@@ -1,7 +1,7 @@
-"""What gunicorn runs: the model is loaded before the web framework is imported, and warmed up beside that.
+"""The application for gunicorn: it loads the model before the web framework, and warms it during that import.
 
-Both imports want the interpreter, and at once they only delay each other; the passes hardly want it. On 2 cores a
-worker is ready after 1.04 instead of 1.16 s (medians of 15 starts each, in turns).
+Both imports need the interpreter, and would only delay each other; forward passes hardly need it. On 2 cores a worker
+is ready after 1.04 instead of 1.16 s (medians of 15 starts each, in turns).
 """
 
 from concurrent.futures import wait
@@ -13,7 +13,7 @@ from worker.settings import WorkerSettings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ALONE_SECONDS = 1.0  # probes are answered after it: torch alone takes 4
+ALONE_SECONDS = 1.0  # then the web framework is imported, so that probes are answered: torch takes 4 s
 
 
 def create_app() -> "FastAPI":

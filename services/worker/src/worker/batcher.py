@@ -1,4 +1,4 @@
-"""Dynamic batching: what came while the engine was busy is its next batch; an idle engine begins at once."""
+"""Dynamic batching: texts that arrive while the engine is busy form its next batch; an idle engine starts at once."""
 
 import asyncio
 import logging
@@ -59,7 +59,7 @@ class Batcher:
             self._unfinished.discard(job)
 
     def check(self) -> None:
-        """Raise Unavailable when the queue is not served, or the engine is stuck or broken. Never waits.
+        """Raise Unavailable when nothing serves the queue, or the engine is stuck or broken. Never waits.
 
         Requests that wait for a stuck engine fail with it.
         """
@@ -89,10 +89,11 @@ class Batcher:
             self._fail(Unavailable("the model has stopped", retry_after=1), "stopped")
 
     async def _serve(self, items: list[Item]) -> None:
-        """Compute one batch.
+        """Compute one batch, and learn the engine's speed from it.
 
-        How long a full queue takes is learnt from full ones: small ones cost more a token, so that one which took less
-        than it should have says as well that the speed was underrated (after a pause of the machine, say).
+        Only a full batch tells how long a full queue takes: a small batch costs more time for each token. So a small
+        batch counts only when it took less time than expected, which shows that the speed was underrated (after a pause
+        of the machine, say).
         """
         began = perf_counter()
         batches = passes(items, self._engine.lengths, self._engine.rows)
@@ -106,7 +107,7 @@ class Batcher:
         batch = _wanted(batch)
         if not batch:
             return 0
-        # An executor that takes no work is not the fault of an input: it ends the loop.
+        # An executor that takes no work is no fault of an input: it ends the loop.
         loop, ids = asyncio.get_running_loop(), [item.ids for item in batch]
         computing = loop.run_in_executor(self._executor, embed, self._engine, ids)
         began = perf_counter()
@@ -122,7 +123,7 @@ class Batcher:
         return sum(len(item.ids) for item in batch)
 
     async def _separate(self, batch: list[Item], error: Exception) -> int:
-        """One bad input fails alone: without its batch, which is computed again text by text."""
+        """Embed the texts of a failed batch one by one, so that one bad input fails alone."""
         if len(batch) > 1:
             log.warning("a pass of %d texts failed: %r; trying them one by one", len(batch), error)
             return sum([await self._embed([item]) for item in batch])
@@ -149,7 +150,7 @@ class Batcher:
 
 
 def _wanted(batch: list[Item]) -> list[Item]:
-    """Without the texts whose request has ended since they left the queue."""
+    """The texts without those whose request has ended since they left the queue."""
     for item in batch:
         if item.job.future.done():
             metrics.DROPPED.labels(item.job.dropped).inc()

@@ -24,11 +24,11 @@ class Mount:
     point: Path
 
     def shows(self, cgroup: PurePosixPath) -> bool:
-        """Whether a cgroup lies below. In a container that shares the host's names for cgroups, it may not."""
+        """Whether a cgroup lies below this mount. In a container that shares the host's cgroup names, it may not."""
         return cgroup.is_relative_to(self.root) and ".." not in cgroup.relative_to(self.root).parts
 
     def folders(self, cgroup: PurePosixPath) -> Iterator[Path]:
-        """Of the cgroup and of all above it; of a cgroup that isn't shown, the mount point is the nearest guess."""
+        """The folders of the cgroup and of all above it; for a cgroup that isn't shown, the mount point itself."""
         below = cgroup.relative_to(self.root) if self.shows(cgroup) else PurePosixPath()
         return (self.point / each for each in (below, *below.parents))
 
@@ -82,7 +82,7 @@ def _quota(folder: Path, kind: str) -> float | None:
     words = " ".join(_read(folder / file) for file in FILES[kind]).split()
     try:
         quota, period = (float(word) for word in words)
-    except ValueError:  # no such files, or "max"
+    except ValueError:  # no such file, or "max"
         return None
     return quota / period if quota > 0 and period > 0 else None
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def before_call(thread: str) -> None:
-    """Runs in the thread before each call; fault switches put something else here."""
+    """Runs in the thread before each call; fault switches replace it."""
 
 
 class DaemonExecutor(Executor):

@@ -1,4 +1,4 @@
-"""`python -m worker.export`: makes the artifact of the model that the settings name, unless it is there."""
+"""`python -m worker.export`: makes the artifact of the model that the settings name, unless it exists."""
 
 import argparse
 import logging

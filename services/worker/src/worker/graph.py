@@ -1,4 +1,4 @@
-"""`python -m worker.graph`: makes anew what the repository ships of a known model, with torch (`make graph`)."""
+"""`python -m worker.graph`: makes again, with torch, what the repository ships of a known model (`make graph`)."""
 
 import sys
 import tempfile
@@ -12,7 +12,7 @@ from worker.settings import WorkerSettings
 
 
 def main() -> int:
-    """Returns 0; raises what stands in the way."""
+    """Returns 0; raises the error of any step."""
     settings = load(WorkerSettings)
     model = locate(settings.embedding_model)
     verified(model)

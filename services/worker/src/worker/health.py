@@ -1,4 +1,4 @@
-"""Whether an engine can embed: judged by what its forward passes gave."""
+"""Whether an engine can embed, judged by the results of its forward passes."""
 
 import asyncio
 import logging
@@ -27,11 +27,11 @@ def embed(engine: Engine, inputs: Sequence[TokenIds]) -> Vectors:
 
 
 class EngineHealth:
-    """Of one engine, whose passes run on `executor`. Used on the event loop only.
+    """The health of one engine, whose passes run on `executor`. Used on the event loop only.
 
-    A pass that fails, or a tokenizer, makes the engine suspect: the fault may be the text's. A pass of a known text
-    then tells, and is tried again until one succeeds; until then the engine is broken. A pass that runs for longer than
-    `limit` seconds is stuck. A thread can't be cancelled: when it ends by itself, all is well again.
+    A failed pass, or a failed tokenizer, makes the engine suspect, since the text may be at fault. Then a pass of a
+    known text decides, and is repeated until one succeeds; until then the engine is broken. A pass that runs for longer
+    than `limit` seconds is stuck. A thread can't be cancelled; if the pass ends by itself, the engine is healthy again.
     """
 
     def __init__(self, engine: Engine, executor: Executor, limit: float) -> None:
@@ -45,7 +45,7 @@ class EngineHealth:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Around one pass of texts that somebody sent. Exceptions go on."""
+        """Watch a pass of a caller's texts. Exceptions go on."""
         self._pass_began = perf_counter()
         try:
             yield
@@ -58,17 +58,17 @@ class EngineHealth:
             self._pass_began = None
 
     def doubt(self) -> None:
-        """What may be the fault of a text, or of the engine, has failed."""
+        """Note a failure that may be the fault of a text, or of the engine."""
         self._suspect = True
 
     @property
     def stuck(self) -> str | None:
-        """How long the pass that is running has been, if that is too long."""
+        """How long the running pass has taken, if that is too long."""
         seconds = 0.0 if self._pass_began is None else perf_counter() - self._pass_began
         return f"a forward pass has been running for {seconds:.0f} s" if seconds > self._limit else None
 
     def check(self) -> None:
-        """Raise Unavailable when the engine is stuck or broken. It begins a pass of a known text, but never waits."""
+        """Raise Unavailable when the engine is stuck or broken. May start a pass of a known text; never waits."""
         if self.stuck:
             raise Unavailable(self.stuck, retry_after=1)
         if self._suspect and (self._trying is None or self._trying.done()):

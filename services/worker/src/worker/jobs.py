@@ -41,7 +41,7 @@ class Job:
         return len(self.inputs[self.taken])
 
     def finish(self, index: int, row: Vectors) -> None:
-        """Keep one row; the last one completes the request."""
+        """Keep one row; the last row completes the request."""
         self.rows[index] = row
         self.finished += 1
         # The caller may have left while the row was computed.

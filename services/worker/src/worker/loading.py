@@ -1,4 +1,4 @@
-"""From the settings to a warm engine, on the thread that will embed."""
+"""Makes a warm engine from the settings, on the thread that will embed."""
 
 import importlib.util
 import logging
@@ -20,7 +20,7 @@ from worker.warmup import warm_up
 
 log = logging.getLogger("worker.model")
 
-UNMEASURED = 5_000  # tokens/s, until passes were timed
+UNMEASURED = 5_000  # tokens/s, until the first passes are timed
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ def load(settings: WorkerSettings) -> Loaded:
 
 
 def begin(settings: WorkerSettings, load: Loader = load) -> Begun:
-    """Load and warm up, on a thread of its own. Both futures raise what `load` raises."""
+    """Load and warm up on a new thread. Both futures raise what `load` raises."""
     thread = DaemonExecutor("inference")
     loaded = thread.submit(load, settings)
     return Begun(thread, loaded, thread.submit(lambda: _speed(loaded.result().engine, settings)))
 
 
 def _speed(engine: Engine, settings: WorkerSettings) -> Speed:
-    # A lazy load has a request waiting: it is the first pass itself.
+    # A lazy load has a request waiting, which makes the first pass.
     if settings.warmup_passes and settings.warmup != "lazy":
         return warm_up(engine, settings.max_batch_tokens)
     return Speed(UNMEASURED, 1)

@@ -1,4 +1,4 @@
-"""What the worker counts."""
+"""The worker's own metrics."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""The model that is served: tokenizing, admission, batching and identity behind one call."""
+"""The served model: tokenizing, admission, batching and identity behind one call."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from worker.schemas import EmbeddingsRequest
 
 log = logging.getLogger("worker.model")
 
-ON_LOOP_CHARACTERS = 1000  # tokenized in 0.3 ms, about what handing it to a thread and back costs
+ON_LOOP_CHARACTERS = 1000  # tokenized in 0.3 ms, about the cost of handing the text to a thread
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,8 @@ class Model:
     async def embed(self, request: EmbeddingsRequest, deadline: float, whole: int = 0) -> Embedded:
         """Answer one valid request by `deadline`, in the event loop's time.
 
-        It may be a part of a larger call, which has `whole` tokens.
-
-        Raises Overloaded or PayloadTooLarge before any work is done on the request, ServiceError where the tokenizer
-        fails, and what `Batcher.result` raises.
+        The request may be part of a larger call, which has `whole` tokens. Raises Overloaded or PayloadTooLarge before
+        any work is done on the request, ServiceError where the tokenizer fails, and what `Batcher.result` raises.
         """
         began = perf_counter()
         left = deadline - asyncio.get_running_loop().time()

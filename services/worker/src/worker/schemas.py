@@ -16,7 +16,7 @@ def _without_nul(text: str) -> str:
 
 
 def _exactly_one(schema: dict[str, Any]) -> None:
-    """Say in the schema what the validator below says: one of the lists; null is as if absent."""
+    """Say in the schema, as the validator below does, that exactly one list is needed; null counts as absent."""
     lists = {"type": "array"}
     schema["oneOf"] = [{"required": [name], "properties": {name: lists}} for name in schema["properties"]]
 

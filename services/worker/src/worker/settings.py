@@ -14,7 +14,7 @@ class WorkerSettings(ServiceSettings):
     """What `ServiceSettings` has, and the model."""
 
     port: int = Field(8001, ge=1, le=65535, description="port to listen on")
-    # Each api has few connections, one for each call at a time: it takes several turns to share them out evenly.
+    # Each api has few connections, one for each call under way, so an even distribution takes several new ones.
     connection_max_age: Seconds = Field(
         3, description="longest age of a connection; then its next answer says `Connection: close`"
     )
@@ -38,7 +38,7 @@ class WorkerSettings(ServiceSettings):
     )
     warmup_passes: bool = Field(True, description="whether forward passes at the served shapes run before readiness")
     max_text_characters: Count = Field(TEXT_CHARACTERS, description="longest text")
-    # Of many texts passes can be made with little padding: seventy of usual length give a tenth more texts/s than
+    # With many texts, passes need little padding: seventy of usual length give a tenth more texts/s than
     # thirty. They take 0.1 s on 2 cores; a larger batch would only delay newcomers.
     max_batch_tokens: Count = Field(2048, description="largest batch, in tokens; later requests wait for its end")
     # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.

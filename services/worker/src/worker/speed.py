@@ -1,11 +1,11 @@
-"""How fast the engine has been lately."""
+"""The recent speed of the engine."""
 
-FORGET = 0.9  # what one batch leaves of the weight of those before it
-SLOW = 2  # times the expected seconds: what a single batch counts for at most
+FORGET = 0.9  # the weight that earlier batches keep after one more batch
+SLOW = 2  # times the expected seconds: the most that a single batch counts for
 
 
 class Speed:
-    """Tokens per second over about the last ten batches, large ones counting more."""
+    """Tokens per second over about the last ten batches; large batches count more."""
 
     def __init__(self, tokens: float, seconds: float) -> None:
         self._tokens = tokens
@@ -13,10 +13,11 @@ class Speed:
         self._was_slow = False
 
     def add(self, tokens: int, seconds: float) -> None:
-        """Count one batch: a slow one in full only after another slow one.
+        """Count one batch; a slow batch counts in full only after another slow one.
 
-        A machine that pauses once makes one slow batch. One of 6 s, counted in full, had calls of 25,000 tokens refused
-        as too large for an idle worker, and with nothing but such calls no batch would have corrected that.
+        A pause of the machine makes one slow batch. When a batch of 6 s was counted in full, the worker refused calls
+        of 25,000 tokens as too large for an idle worker, and with only such calls no later batch would have corrected
+        the speed.
         """
         most = SLOW * self.seconds_for(tokens)
         counted = seconds if self._was_slow else min(seconds, most)

@@ -1,4 +1,4 @@
-"""What waits for inference: bounded in tokens, served in turns, left by those who can't use an answer."""
+"""The queue for inference: bounded in tokens, served in turns, and left by requests that can't use an answer."""
 
 import asyncio
 from collections import deque
@@ -12,21 +12,22 @@ from worker.jobs import Item, Job
 
 
 class TokenQueue:
-    """Used on the event loop only. `admission` judges who may join it."""
+    """Used on the event loop only. `admission` decides which requests may join it."""
 
     def __init__(self, admission: Admission) -> None:
         self.waiting_tokens = 0
-        self._batch_tokens = 0  # of the batch that is being computed
+        self._batch_tokens = 0  # tokens of the batch that is being computed
         self._admission = admission
         self._oldest: deque[Job] = deque()  # in the order of their arrival
-        self._turns: deque[Job] = deque()  # the one whose turn is next comes first
+        self._turns: deque[Job] = deque()  # in the order of their turns
         self._arrived = asyncio.Event()
 
     @contextmanager
     def reserve(self, demand: Demand, seconds: float) -> Iterator[None]:
         """Hold room for a request that is being tokenized and has so many `seconds` left.
 
-        Raises what `Admission.check` raises: who might expire in the queue is refused while it can still go elsewhere.
+        Raises what `Admission.check` raises: a request that might expire in the queue is refused while its caller can
+        still go elsewhere.
         """
         self._admission.check(demand, seconds, waiting=self.waiting_tokens, running=self._batch_tokens)
         self._count(demand.tokens)
@@ -43,15 +44,15 @@ class TokenQueue:
         self._arrived.set()
 
     def drop(self, job: Job, why: str) -> None:
-        """Take out what still waits of a job."""
+        """Take the waiting texts of a job out of the queue."""
         metrics.DROPPED.labels(why).inc(len(job.inputs) - job.taken)
         self._count(-job.waiting_tokens)
         job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why
 
     async def get(self, budget: int) -> list[Item]:
-        """The next texts, up to `budget` tokens but at least one; waits only while there is none.
+        """The next texts, up to `budget` tokens but at least one; waits only while the queue is empty.
 
-        The texts before them have been computed by now.
+        A call means that the texts of the previous batch have been computed.
         """
         self._batch_tokens = 0
         while not (items := self._take(budget)):
@@ -61,10 +62,10 @@ class TokenQueue:
         return items
 
     def _take(self, budget: int) -> list[Item]:
-        """Most of a batch goes to who has waited longest, the rest one text of each job in turn.
+        """Fill most of a batch from the jobs that have waited longest, the rest with one text of each job in turn.
 
-        The turns keep a large request from holding up small ones. With turns alone, requests of one size would all end
-        late: at ten times the capacity, p99 was 2.5 times what the queue held.
+        The turns keep a large request from blocking small ones. With turns alone, all requests of one size would end
+        late: at ten times the capacity, p99 was 2.5 times the time of a full queue.
         """
         items: list[Item] = []
         share = int(budget * OLDEST)

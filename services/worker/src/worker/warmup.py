@@ -1,4 +1,4 @@
-"""Forward passes at the shapes served: without them the first request of a shape is 2 to 40 times slower."""
+"""Forward passes at the served shapes: without them the first request of a shape is 2 to 40 times slower."""
 
 import logging
 from time import perf_counter
@@ -32,9 +32,9 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
 
 
 def warm_up(engine: Engine, batch_tokens: int) -> Speed:
-    """Run and time the passes, on the thread that will embed. Returns the speed of the fastest of the full batch.
+    """Run and time the passes, on the thread that will embed.
 
-    The first of them compile kernels.
+    Returns the speed of the fastest pass of the full batch, since the first passes compile kernels.
     """
     timed: dict[str, list[tuple[int, float]]] = {}
     for name, batches in passes(engine, batch_tokens).items():

@@ -1,1 +1,1 @@
-"""What an application answers beside its own routes: probes, gate, limits, errors, metrics."""
+"""What an application serves besides its own routes: probes, gate, limits, errors, metrics."""

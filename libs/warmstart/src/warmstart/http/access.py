@@ -1,4 +1,4 @@
-"""What every answer leaves behind: its id, a log line, two metrics and, while draining, `Connection: close`."""
+"""Adds to every answer its id, a log line, two metrics and, while the process drains, `Connection: close`."""
 
 import logging
 from collections.abc import Collection
@@ -42,8 +42,8 @@ class Access:
         async def send_and_note(message: Message) -> None:
             if message["type"] in STARTS:
                 answer.begins(message)
-                # uvicorn cuts the connection after an unexpected error. Else it is for pooled clients, which lose
-                # requests when the listener closes (14 of some 8,000), or stay with a replica that starts.
+                # uvicorn cuts the connection after an unexpected error. Else the header is for pooled clients: they
+                # lose requests when the listener closes (14 of 8,000), or stay with a replica that starts.
                 lifecycle = self._state.lifecycle
                 if answer.status == 500 or (lifecycle and lifecycle.phase is not Phase.READY):
                     _end_connection(message)
@@ -65,7 +65,7 @@ def _end_connection(message: Message) -> None:
 
 
 class _Answer:
-    """One answer, from its request to its last byte: what goes on afterwards, as background tasks, is not a part."""
+    """One answer, from its request to its last byte. Background tasks, which run later, are not part of it."""
 
     def __init__(self, scope: Scope, quiet: Collection[str]) -> None:
         self.status = 500
@@ -78,12 +78,12 @@ class _Answer:
         IN_PROGRESS.inc()
 
     def begins(self, message: Message) -> None:
-        """Its head is about to be sent."""
+        """The head of the answer is about to be sent."""
         self.status = message.get("status", 101)
         message["headers"] = [*message.get("headers", ()), self._named]
 
     def ends(self) -> None:
-        """It was sent, or will never be."""
+        """The answer was sent, or never will be."""
         if self._ended:
             return
         self._ended = True
@@ -95,7 +95,7 @@ class _Answer:
         path = path_of(self._scope)
         level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
-            # As it came: decoded, it could forge lines.
+            # The raw path: a decoded path could contain line ends, and forge log lines.
             sent = (self._scope.get("raw_path") or path.encode()).decode("ascii", "backslashreplace")
             fields = {"method": method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
             log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)

@@ -1,4 +1,4 @@
-"""What a request's body may be: so large, alone and beside others, of so many JSON values, and not compressed.
+"""Limits on a request's body: its size, alone and with other bodies, its JSON values; and no compression.
 
 Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't name the limit.
 """
@@ -60,7 +60,7 @@ class BodyLimit:
 
 
 class _Body:
-    """One request's body, as far as it has come."""
+    """The body of one request, as much of it as has arrived."""
 
     def __init__(self, receive: Receive, limit: int, room: Room) -> None:
         self._receive = receive
@@ -69,7 +69,7 @@ class _Body:
         self._read = self._held = 0
 
     def expect(self, size: int) -> None:
-        """Hold room for `size` bytes. Raises PayloadTooLarge or Overloaded."""
+        """Reserve room for `size` bytes. Raises PayloadTooLarge or Overloaded."""
         if size > self._limit:
             raise PayloadTooLarge(f"the body is larger than the limit of {self._limit} bytes")
         if size > self._held:
@@ -77,14 +77,14 @@ class _Body:
             self._held = size
 
     async def receive(self) -> Message:
-        """The next piece."""
+        """Receive the next piece."""
         message = await self._receive()
         self._read += len(message.get("body", b""))
         self.expect(self._read)
         return message
 
     async def receive_all(self) -> Message:
-        """All that is still to come, in one piece; or the client's leaving."""
+        """Receive the rest in one piece, or the message that the client has left."""
         pieces = []
         while True:
             message = await self.receive()
@@ -93,13 +93,13 @@ class _Body:
                 return {**message, "body": b"".join(pieces)} if message["type"] == "http.request" else message
 
     def release(self) -> None:
-        """The request has ended."""
+        """Free the room at the end of the request."""
         self._room.give(self._held)
         self._held = 0
 
 
 def _may_be_json(scope: Scope) -> bool:
-    """Whether any Content-Type says so: of several, FastAPI takes the first, others the last."""
+    """Whether any Content-Type names JSON: if there are several, FastAPI reads the first, others the last."""
     return any(name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"])
 
 

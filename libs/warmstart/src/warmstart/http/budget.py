@@ -1,4 +1,4 @@
-"""How long one request may take, and how a route says so: `dependencies=[time_limit(60)]`."""
+"""The time limit of one request. A route declares its own with `dependencies=[time_limit(60)]`."""
 
 import asyncio
 import math
@@ -14,15 +14,15 @@ KEY = "warmstart.budget"  # of the scope
 
 
 class Stage(Enum):
-    """How far the answer is."""
+    """How far an answer has come."""
 
     AWAITED = auto()
     BEGUN = auto()
-    SENT = auto()  # what goes on are background tasks
+    SENT = auto()  # only background tasks are still running
 
 
 class Budget:
-    """The time of one request. `timeout` ends it; `asked` is what its caller gives it at most, in seconds."""
+    """The time of one request. `timeout` ends it; `asked` is the caller's own limit, in seconds."""
 
     def __init__(self, timeout: asyncio.Timeout, asked: float | None) -> None:
         self.deadline = math.inf  # of the event loop's clock
@@ -36,18 +36,21 @@ class Budget:
         self._stop_at: dict[Stage, float] = {}
 
     def allow(self, seconds: float | None) -> None:
-        """It may take `seconds` from its beginning, or any time; less if its caller asked so, or the process stops."""
+        """Set the limit to `seconds` from the beginning, or to none.
+
+        The limit is shorter when the caller asked for less, or when the process stops.
+        """
         self._limit = math.inf if seconds is None else seconds
         self._reckon()
 
     def reached(self, stage: Stage) -> None:
-        """The answer is so far now."""
+        """Note how far the answer has come."""
         self.stage = stage
         if stage is Stage.SENT or self._stop_at:  # else its end is the same
             self._reckon()
 
     def stop(self, *, unanswered: float, answering: float) -> None:
-        """The process stops: so many seconds are left, depending on whether the answer has begun."""
+        """The process stops: limit the time that is left, by whether the answer has begun."""
         self.stopping = True
         now = asyncio.get_running_loop().time()
         self._stop_at = {Stage.AWAITED: now + unanswered, Stage.BEGUN: now + answering, Stage.SENT: now + answering}
@@ -62,7 +65,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class TimeLimit:
-    """A dependency that gives its request `seconds`, or any time."""
+    """A dependency that gives its request a limit of `seconds`, or none."""
 
     seconds: float | None
 
@@ -84,7 +87,10 @@ def time_limit(seconds: float | None) -> Any:
 
 
 def limit_of(scope: Scope) -> TimeLimit | None:
-    """What the route of a request declares, as soon as that is known: dependencies run after a body was read."""
+    """The limit that the request's route declares, read as soon as the route is known.
+
+    Dependencies run only after the body was read, which would be too late.
+    """
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     declared = [each.dependency for each in getattr(route, "dependencies", ())]
     return next((each for each in reversed(declared) if isinstance(each, TimeLimit)), None)

@@ -1,4 +1,4 @@
-"""Browsers' calls from other origins: which are allowed, and what their scripts may read of an answer."""
+"""Calls by browsers from other origins: which are allowed, and what their scripts may read of an answer."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,10 @@ EXPOSED = ("X-Request-ID", "Server-Timing", "Retry-After", "RateLimit", "RateLim
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, with the envelope for a refused preflight. A preflight needs no key, and no cookies are allowed."""
+    """Starlette's middleware, with the error envelope for a refused preflight.
+
+    A preflight needs no key, and no cookies are allowed.
+    """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         methods = ("GET", "HEAD", "POST", "DELETE")

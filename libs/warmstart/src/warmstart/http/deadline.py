@@ -78,9 +78,10 @@ class Deadline:
             self._under_way.discard(budget)
 
     def _stop(self) -> None:
-        """The server stops: what has begun, WebSockets and background tasks too, has as long as a request, or less.
+        """The server stops: answers, WebSockets and background tasks that have begun get a last time limit.
 
-        gunicorn has drained by now. Alone, in development, nobody wants to wait.
+        Under gunicorn the process has drained by now, and the limit is that of a request. Without gunicorn, in
+        development, it is short.
         """
         lifecycle: Lifecycle | None = self._state.lifecycle
         alone = not (lifecycle and lifecycle.place.binds_first)
@@ -115,7 +116,10 @@ def _noting(budget: Budget, send: Send) -> Send:
 
 
 async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
-    """End what has begun. Only who reads events knows what an end means: another answer must break, or look whole."""
+    """End what has begun.
+
+    Only event streams may end cleanly: any other answer must break off, or it would look complete.
+    """
     path = path_of(scope)
     if budget.stage is Stage.SENT:
         log.warning("the background task of %s was cut off: the process stops", path)
@@ -129,7 +133,7 @@ async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
 
 
 def _asked(scope: Scope) -> float | None:
-    """What the caller gives it, in seconds."""
+    """The caller's own limit, in seconds."""
     try:
         seconds = float(dict(scope["headers"]).get(_HEADER, b""))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which resources the routes of an application want, so that one that nobody opens is an error at start."""
+"""Finds the resources that an application's routes need: one that no Lifecycle opens is an error at start."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,9 +15,9 @@ Wanted = Opened[Any] | OpenedOrNone[Any]
 
 
 def check_opened(app: FastAPI) -> None:
-    """Raises ValueError for a route with `opened(resource)` whose resource the Lifecycle does not open.
+    """Raise ValueError for a route with `opened(resource)` whose resource the Lifecycle does not open.
 
-    One that is overridden passes, and so does all without a Lifecycle.
+    An overridden dependency passes. Without a Lifecycle everything passes.
     """
     lifecycle: Lifecycle | None = app.state.lifecycle
     if lifecycle is None:

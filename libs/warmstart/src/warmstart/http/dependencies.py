@@ -1,8 +1,8 @@
-"""How routes reach what was opened, with its type: `Annotated[AsyncEngine, Depends(opened(POSTGRES))]`.
+"""How routes reach resources, with their type: `Annotated[AsyncEngine, Depends(opened(POSTGRES))]`.
 
-In HTTP routes, WebSockets and mounted applications. The dependency of one resource is always the same object, so that
-`app.dependency_overrides[opened(POSTGRES)]` replaces it everywhere. Without a `Lifecycle`, as in a test with a lifespan
-of its own, the value is what that lifespan put on `app.state.<name>`.
+This works in HTTP routes, WebSockets and mounted applications. The dependency of one resource is always the same
+object, so that `app.dependency_overrides[opened(POSTGRES)]` replaces it everywhere. Without a `Lifecycle`, as in a test
+that replaces the lifespan, the value is `app.state.<name>`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -49,10 +49,10 @@ class OpenedOrNone(Generic[T]):
 
 
 def opened(resource: Resource[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
-    """A dependency that is what `resource` opened, or a typed 503 while it is not open and healthy.
+    """A dependency that gives what `resource` opened, or a typed 503 while it is not open and healthy.
 
-    The cached health sample answers, so that a request for a hung dependency fails at once. Raises TypeError for
-    anything but a Resource; one that the `Lifecycle` does not open is an error when that starts.
+    The cached health sample decides, so that a request for a hung dependency fails at once. Raises TypeError for
+    anything but a Resource; if the `Lifecycle` does not open the resource, its start fails.
     """
     only: Opened[T] = _only(Opened, _checked(resource))
     return only

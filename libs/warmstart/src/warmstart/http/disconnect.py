@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 async def unless_disconnected(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves. Raises ClientGone then.
+    """Return the result of `work`, or cancel it and raise ClientGone when the client leaves.
 
     Call it after the request's body was read. The work goes on in the caller's task, as under `asyncio.timeout`: a task
-    of its own would cost every request what only those whose client leaves need.
+    of its own would make every request slower, and only those whose client leaves need it.
     """
     try:
         async with asyncio.timeout(None) as until_it_leaves:

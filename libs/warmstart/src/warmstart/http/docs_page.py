@@ -1,4 +1,4 @@
-"""`/docs` and `/redoc` with their scripts and styles from this server: FastAPI's name a host of the internet."""
+"""`/docs` and `/redoc` with scripts and styles from this server: FastAPI's pages load them from another host."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,7 +42,7 @@ def _pages(app: FastAPI, document: str, files: dict[str, Path]) -> APIRouter:
                 swagger_favicon_url=f"{prefix}{FOLDER}/favicon.png",
                 oauth2_redirect_url=prefix + redirect if redirect else None,
                 init_oauth=app.swagger_ui_init_oauth,
-                # Else it sends the document's address to a host of its own.
+                # Otherwise the page sends the document's address to another host.
                 swagger_ui_parameters={"validatorUrl": None, **(app.swagger_ui_parameters or {})},
             )
 

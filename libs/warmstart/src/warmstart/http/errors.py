@@ -33,7 +33,7 @@ class ErrorEnvelope(BaseModel):
     error: ErrorBody
 
 
-UNREADABLE = "There was an error parsing the body"  # FastAPI's, whatever it was: no text, too deep a nest, 4,300 digits
+UNREADABLE = "There was an error parsing the body"  # FastAPI's, for bad UTF-8, deep nesting, 4,300 digits, …
 # Not `model=`: FastAPI would document it with the media type of the route's own answers.
 ERROR_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorEnvelope"}}}
 

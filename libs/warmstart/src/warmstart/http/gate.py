@@ -1,4 +1,4 @@
-"""The gate: a process that was never ready answers nothing but probes and what the application opens by name."""
+"""The gate: before readiness a process answers only probes and the paths that the application opens by name."""
 
 from collections.abc import Collection
 
@@ -13,8 +13,8 @@ from warmstart.http.paths import OpenPaths, path_of
 class Gate:
     """Answers 503 + Retry-After until this process is ready; it looks at no other process.
 
-    A draining or failed process that was ready still serves: its clients leave during the drain. Nothing is refused
-    when the lifespan is another's, as in a test: who replaces it knows when the application is ready.
+    A draining or failed process that was ready still serves: its clients leave during the drain. When a test replaces
+    the lifespan, the gate refuses nothing: only the test knows when the application is ready.
     """
 
     def __init__(self, app: ASGIApp, state: State, open_paths: Collection[str], answer: Respond) -> None:
@@ -24,7 +24,7 @@ class Gate:
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass or refuse one request, a WebSocket's handshake too."""
+        """Pass or refuse one request or WebSocket handshake."""
         if self._state.ready or scope["type"] == "lifespan" or self._passes(path_of(scope)):
             await self._app(scope, receive, send)
             return

@@ -1,10 +1,10 @@
-"""HEAD, which every GET route has (RFC 9110, section 9.3.2), and FastAPI's routes have not."""
+"""HEAD: every GET route must answer it (RFC 9110, section 9.3.2), and FastAPI's routes do not."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:
-    """Answers HEAD as GET; the server, which still sees HEAD, sends the headers alone."""
+    """Answers HEAD as GET; the server still sees HEAD, and sends only the headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

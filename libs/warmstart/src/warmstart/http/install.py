@@ -1,4 +1,4 @@
-"""Everything an application gets from warmstart besides its lifespan."""
+"""Adds to an application everything that warmstart has besides the lifespan."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -35,9 +35,9 @@ def install(
     """Add probes, metrics, gate, drain headers, limits and error answers to `app`.
 
     They are outside of whatever `app.add_middleware` adds, before or after. `open_paths` are answered before the
-    process is ready, as a page that shows the start: `/` is that path, `/assets/` all below it. `error_format` is the
-    envelope of `warmstart.errors`, or FastAPI's own `{"detail": …}`. Requests of `quiet` paths are logged at debug.
-    `around` is outside of the time limit too. `advice` is for who sends too many JSON values.
+    process is ready, such as a page that shows the start: `/` is that path, `/assets/` all below it. `error_format` is
+    the envelope of `warmstart.errors`, or FastAPI's own `{"detail": …}`. Requests of `quiet` paths are logged at debug.
+    `around` wraps the application outside of the time limit. `advice` is added to the error for too many JSON values.
     """
     app.state.settings = settings
     app.state.lifecycle = None
@@ -52,8 +52,8 @@ def install(
     build = app.build_middleware_stack
 
     def surrounded() -> ASGIApp:
-        """From the inside out: a request passes the last one first."""
-        # Starlette's own stack begins with what answers an unexpected error: that answer must pass through ours.
+        """List the middleware from the inside out: a request passes the last one first."""
+        # Starlette's own stack begins with the answer to an unexpected error, which must pass through these too.
         stack = build()
         stack = BodyLimit(stack, settings, answer, advice)
         stack = Deadline(stack, settings, app.state, answer)

@@ -35,7 +35,7 @@ _running: dict[asyncio.AbstractEventLoop, asyncio.Task[bytes]] = {}
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
 async def metrics() -> Response:
-    """Prometheus text, summed over the pod's processes. Who asks while another scrape runs gets what that one gets."""
+    """Prometheus text, summed over the pod's processes. Requests during a scrape share its result."""
     scrape = _running.get(loop := asyncio.get_running_loop())
     if scrape is None:
         scrape = _running[loop] = asyncio.create_task(asyncio.to_thread(_text), name="scrape")
@@ -44,7 +44,7 @@ async def metrics() -> Response:
 
 
 def _text() -> bytes:
-    """Read the files of all processes, for milliseconds: in a thread, or probes would wait."""
+    """Read the files of all processes. It takes milliseconds, so it runs in a thread: probes must not wait."""
     if METRICS_FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     from warmstart.pod.metric_files import PodMetrics  # noqa: PLC0415 - it locks files, which Windows can't

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the application's own, with the errors that its routes really answer."""
+"""The application's own OpenAPI document, with the errors that its routes really answer."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -14,12 +14,12 @@ Document = dict[str, Any]
 
 
 def document_errors(app: FastAPI) -> None:
-    """Have `app.openapi()` name the statuses and the body of errors; whatever else it says stays as it is."""
+    """Have `app.openapi()` name the statuses and the body of errors; the rest of the document stays."""
     app.openapi = _WithErrors(app.openapi)  # type: ignore[method-assign]
 
 
 class _WithErrors:
-    """Amends a copy, and again when the application has made its document anew, as FastAPI does for a new route."""
+    """Amends a copy of the document, and amends again after FastAPI has made it anew for a new route."""
 
     def __init__(self, make: Callable[[], Document]) -> None:
         self._make = make

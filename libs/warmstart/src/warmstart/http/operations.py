@@ -10,7 +10,7 @@ from warmstart.http.paths import path_of
 
 
 class Operations:
-    """Answers the paths of probes and metrics; authentication, or a route for everything, can't hide them."""
+    """Answers the paths of probes and metrics, so that authentication or a catch-all route can't hide them."""
 
     def __init__(self, app: ASGIApp, state: State, error_format: ErrorFormat) -> None:
         self._app = app

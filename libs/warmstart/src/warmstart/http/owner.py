@@ -1,4 +1,4 @@
-"""The application that a request belongs to: inside of a mounted one, `request.app` is the mounted one."""
+"""The application that a request belongs to: in a mounted application, `request.app` is the mounted one."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ KEY = "warmstart.app"  # of the scope
 class Owner:
     """Notes the application in the scope.
 
-    When a lifespan begins, an earlier one is forgotten; when it has begun, `started` may refuse it.
+    When a lifespan begins, the earlier lifecycle is forgotten; when a lifespan has begun, `started` may refuse it.
     """
 
     def __init__(self, app: ASGIApp, owner: FastAPI, started: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class Owner:
 
 
 def state_of(connection: HTTPConnection) -> State:
-    """The state of the application that has the lifecycle; of the connection's own when that isn't installed."""
+    """The state of the application that has the lifecycle; the connection's own where no owner is installed."""
     scope = connection.scope
     state: State = (scope.get(KEY) or scope["app"]).state
     return state

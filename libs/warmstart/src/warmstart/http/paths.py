@@ -12,7 +12,7 @@ def path_of(scope: Scope) -> str:
 
 
 class OpenPaths:
-    """Paths named one by one; one that ends in `/`, but for `/` itself, stands for all below it."""
+    """Paths named one by one. A path that ends in `/`, except `/` itself, stands for all paths below it."""
 
     def __init__(self, paths: Collection[str]) -> None:
         self._exact = frozenset(paths)

@@ -1,4 +1,4 @@
-"""The probe routes. They look at memory only, so that no dependency can hang a probe."""
+"""The probe routes. They read memory only, so that no dependency can hang a probe."""
 
 from typing import Annotated, Any
 
@@ -49,7 +49,7 @@ class ProcessReport(BaseModel):
 
 
 class StartupReport(BaseModel):
-    """How far the start is."""
+    """How far the start has come."""
 
     phase: Phase
     elapsed_seconds: float
@@ -63,7 +63,7 @@ def is_probe(path: str) -> bool:
 
 
 def is_operation(path: str) -> bool:
-    """Whether it is a probe's, or that of the metrics."""
+    """Whether a request path is that of a probe or of the metrics."""
     return is_probe(path) or path == "/metrics"
 
 
@@ -102,7 +102,7 @@ async def readyz(
 ) -> PlainTextResponse:
     """200 while the pod can take traffic; `?verbose` and `?exclude=name` as kube-apiserver has them."""
     if request.app.state.ready and not request.app.state.lifecycle:
-        return PlainTextResponse("ok")  # a lifespan of a test's own says so
+        return PlainTextResponse("ok")  # a test that replaces the lifespan sets it
     lifecycle = _running(request)
     found = checks(lifecycle)
     ready = is_ready(found, exclude)

@@ -1,4 +1,4 @@
-"""Room for the bodies of all requests of a process together."""
+"""Limits the total size of the bodies of all requests of a process."""
 
 from warmstart.errors import Overloaded
 
@@ -6,14 +6,14 @@ SMALL = 64 * 2**10  # bytes
 
 
 class Room:
-    """`size` bytes. A quarter is for bodies of up to 64 KiB: those pass while a few large ones come in slowly."""
+    """`size` bytes. A quarter is reserved for bodies of up to 64 KiB, so that a few large ones don't block them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._used = 0
 
     def take(self, size: int, total: int) -> None:
-        """Room for `size` bytes more, of a body of `total` so far. Raises Overloaded when there is none."""
+        """Reserve `size` bytes more for a body of `total` so far. Raises Overloaded when there is no room."""
         limit = self._size if total <= SMALL else self._size * 3 // 4
         if self._used + size > limit:
             message = f"the bodies of all requests under way would exceed {self._size} bytes"
@@ -21,5 +21,5 @@ class Room:
         self._used += size
 
     def give(self, size: int) -> None:
-        """It is free again."""
+        """Free `size` bytes."""
         self._used -= size

@@ -1,1 +1,1 @@
-"""What a process goes through, and what it opens: no HTTP, no gunicorn."""
+"""The phases of a process and the resources that it opens. No HTTP and no gunicorn is imported here."""

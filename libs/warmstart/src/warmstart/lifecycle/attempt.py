@@ -1,4 +1,4 @@
-"""One attempt to open, within its limit; a load that was cut is waited for, never started beside itself."""
+"""One attempt to open, within its time limit. The next attempt waits for a load that was cut off."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from warmstart.lifecycle.resources import Application, Resource
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_calls: ContextVar[set["Future[Any]"]] = ContextVar("_calls")  # of the attempt in whose task one is made
+_calls: ContextVar[set["Future[Any]"]] = ContextVar("_calls")  # those of the attempt that runs in this task
 
 
 class Threads(ThreadPoolExecutor):
     """The loop's default executor, on which `asyncio.to_thread` runs. It knows which attempt made a call."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """As its base, with a note."""
+        """Submit as the base class does, and note the call."""
         future = super().submit(fn, *args, **kwargs)
         if (calls := _calls.get(None)) is not None:
             calls.add(future)
@@ -37,7 +37,7 @@ class Attempts:
         _calls.set(self._running)
 
     async def open(self, stack: AsyncExitStack) -> Any:
-        """The value. Raises what the opener raises, or TimeoutError with words when it was cut."""
+        """Return the value. Raises what the opener raises, or TimeoutError with words when the limit is over."""
         opening = self._resource.open(self._app)
         if not isinstance(opening, AbstractAsyncContextManager):
             raise TypeError(f"open gave {opening!r}, which is no async context manager")
@@ -51,6 +51,6 @@ class Attempts:
             raise TimeoutError(f"cut after {limit:g} s, its timeout= in Resource({self._resource.name!r})") from error
 
     async def ended(self) -> None:
-        """Wait for the calls that a cut attempt left running in threads, which nothing can interrupt."""
+        """Wait for the calls that a cut attempt left running in threads: nothing can interrupt them."""
         while self._running:
             await asyncio.gather(*map(asyncio.wrap_future, self._running), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Work beside the requests: it begins when the process is ready, and nobody may die unnoticed."""
+"""Background tasks of a process: they begin when it is ready, and none may die unnoticed."""
 
 import asyncio
 import inspect
@@ -10,7 +10,10 @@ from warmstart.lifecycle.mistakes import is_sync
 
 
 class Background:
-    """The spawned tasks of one process. `lost(why, error)` is called for one that died, or ended and might not."""
+    """The spawned tasks of one process.
+
+    `lost(why, error)` is called for a task that died, or that ended without `may_end`.
+    """
 
     def __init__(self, lost: Callable[[str, BaseException | None], None]) -> None:
         self._lost = lost
@@ -18,13 +21,13 @@ class Background:
         self.tasks: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """The process is ready."""
+        """The process is ready: start the tasks."""
         self._ready.set()
 
     def spawn(
         self, name: str, work: Callable[..., Awaitable[None]], argument: Any, *, may_end: bool
     ) -> asyncio.Task[None]:
-        """Run `work(argument)` from readiness on. Raises TypeError when it can't be."""
+        """Run `work(argument)` from readiness on. Raises TypeError when that is impossible."""
         if inspect.iscoroutine(work):
             work.close()
             raise TypeError(f"spawn({name!r}): give the function itself, not what a call of it returned")

@@ -1,10 +1,10 @@
-"""Errors that no waiting can mend."""
+"""Errors for which waiting can't help."""
 
 from warmstart.errors import ServiceError
 
 
 class Fatal(Exception):
-    """What an opener raises when waiting cannot help: a missing model, altered weights, a bad setting."""
+    """An opener raises this when waiting can't help: a missing model, altered weights, a bad setting."""
 
 
 # A programming error is the same at the next attempt.
@@ -23,14 +23,14 @@ HOPELESS: tuple[type[Exception], ...] = (
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether the next attempt would end the same way."""
+    """Whether the next attempt would fail in the same way."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(is_hopeless, error.exceptions))
     return isinstance(error, HOPELESS)
 
 
 def needs_traceback(error: BaseException) -> bool:
-    """Whether its text doesn't say enough: it was not raised to be read, nor by a peer that did not answer."""
+    """Whether the error's text alone is not enough: it was neither raised to be read, nor is it a missing answer."""
     if isinstance(error, BaseExceptionGroup):
         return any(map(needs_traceback, error.exceptions))
     if isinstance(error, ServiceError):

@@ -9,14 +9,14 @@ from typing import Any
 from warmstart.errors import DependencyUnavailable, ServiceError
 from warmstart.lifecycle.fatal import Fatal, is_hopeless
 
-PATIENCE = 2  # samples: as many as a readiness probe waits for; one that was slow says little
+PATIENCE = 2  # samples, as many as the readiness probe's threshold: a single slow sample says little
 
 
 class HealthSampler:
     """Runs `check(value)`; a hung check is abandoned, never waited for.
 
-    Cancelling a query on a hung Postgres can itself hang (asyncpg issue 1326), so no `wait_for` here. A check must
-    have limits of its own, or what was abandoned piles up.
+    Cancelling a query on a hung Postgres can itself hang (asyncpg issue 1326), so `wait_for` is not used here. A check
+    must have time limits of its own, or abandoned checks accumulate.
     """
 
     def __init__(self, check: Callable[[Any], Awaitable[None]], value: object, limit: float) -> None:
@@ -26,7 +26,7 @@ class HealthSampler:
         self._abandoned: deque[asyncio.Task[Exception | None]] = deque(maxlen=10)  # the event loop's reference is weak
 
     async def sample(self, closing: asyncio.Task[Any]) -> BaseException | None:
-        """Why the resource is unhealthy, or None; within `limit` seconds, or when `closing` is done."""
+        """Return why the resource is unhealthy, or None, within `limit` seconds or when `closing` is done."""
         running = asyncio.create_task(self._run())
         await asyncio.wait({running, closing}, timeout=self._limit, return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
@@ -44,7 +44,7 @@ class HealthSampler:
 
 
 class Verdict:
-    """What samples say together: unhealthy after `PATIENCE` failures in a row, healthy after one success."""
+    """The verdict of several samples: unhealthy after `PATIENCE` failures in a row, healthy after one success."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -62,7 +62,7 @@ class Verdict:
 
     @property
     def failing_seconds(self) -> float:
-        """Since the first of the failures in a row."""
+        """Seconds since the first of the failures in a row."""
         return time.monotonic() - self._failing_since if self._failures else 0.0
 
 

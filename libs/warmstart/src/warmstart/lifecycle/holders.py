@@ -1,4 +1,4 @@
-"""All that a process opens: side by side, and closed in reverse."""
+"""All resources of a process: opened concurrently, and closed in reverse order."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -29,12 +29,12 @@ class Holders:
         self._opened: list[Supervisor] = []
 
     def open(self, *, give_up: bool) -> None:
-        """Begin to open all; if `give_up`, each only while waiting can help."""
+        """Begin to open all resources; with `give_up`, a resource whose opening can't succeed is given up."""
         for each in self.supervisors.values():
             each.start([self.supervisors[name] for name in each.resource.after], give_up=give_up)
 
     async def settled(self) -> None:
-        """Wait until each is open, or is none that readiness waits for."""
+        """Wait until each resource is open, or is optional and has failed."""
         for each in self.supervisors.values():
             await each.settled.wait()
 
@@ -46,11 +46,11 @@ class Holders:
             await each.close(max(0.0, ends - time.monotonic()) / left)
 
     def failures(self) -> dict[str, str]:
-        """By name, why resources can't be used now."""
+        """The reason, by name, why a resource can't be used now."""
         return {name: each.failure for name, each in self.supervisors.items() if each.failure}
 
     def missing(self) -> list[str]:
-        """What readiness waits for, in words."""
+        """A line for each resource that readiness waits for."""
         return [_told(each) for each in self.supervisors.values() if each.resource.required and each.failure]
 
     def _note(self, supervisor: Supervisor) -> None:

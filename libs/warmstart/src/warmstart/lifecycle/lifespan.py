@@ -26,7 +26,7 @@ T = TypeVar("T")
 log = logging.getLogger("warmstart.lifecycle")
 
 ABORT_LIMIT = 1.0  # seconds to close resources when the process was never ready
-SIBLING_POLL = 0.05  # seconds between looks at the others while they serve
+SIBLING_POLL = 0.05  # seconds between two checks whether other processes still serve
 
 
 class StartFailed(Exception):
@@ -67,21 +67,21 @@ class Lifecycle:
 
     @property
     def phase(self) -> Phase:
-        """What this process is in; it changes as `phase.FOLLOWING` says, and in no other way."""
+        """The phase of this process; it changes only as `phase.FOLLOWING` allows."""
         return self.state.phase
 
     @property
     def was_ready(self) -> bool:
-        """Whether it has clients, which it serves until it stops."""
+        """Whether this process has clients, which it serves until it stops."""
         return self.state.was_ready
 
     @property
     def elapsed_seconds(self) -> float:
-        """Since this lifecycle was made."""
+        """Seconds since this lifecycle was made."""
         return time.monotonic() - self._began
 
     def failure(self, name: str) -> str | None:
-        """Why the resource `name` can't be used now, or None. Raises LookupError for one that wasn't declared."""
+        """Why the resource `name` can't be used now, or None. Raises LookupError for an undeclared name."""
         if name not in self.supervisors:
             raise LookupError(f"no resource {name!r} was declared, but {', '.join(self.supervisors) or 'none at all'}")
         return self.supervisors[name].failure
@@ -94,16 +94,16 @@ class Lifecycle:
         return opened
 
     def held(self, resource: Resource[T]) -> T | None:
-        """What `resource` opened, however unhealthy it is by now; None while it is not open."""
+        """What `resource` opened, even if it is unhealthy by now; None while it is not open."""
         self.failure(resource.name)
         supervisor = self.supervisors[resource.name]
         return supervisor.value if supervisor.is_open else None
 
     def spawn(self, name: str, work: Callable[[Self], Awaitable[None]], *, may_end: bool = False) -> asyncio.Task[None]:
-        """Run `work(lifecycle)` from readiness until close; at once, if this process is ready by now.
+        """Run `work(lifecycle)` from readiness until close, or at once if this process is already ready.
 
-        If it raises, this process is `failed`, drained and replaced; also if it returns, unless it `may_end`. Whoever
-        cancels the task has nothing to fear. Raises TypeError when `work` is no async function of the lifecycle.
+        If the task raises, or returns without `may_end`, this process is `failed`, drained and replaced. The caller may
+        cancel the task without harm. Raises TypeError when `work` is no async function of the lifecycle.
         """
         return self._background.spawn(name, work, self, may_end=may_end)
 
@@ -176,17 +176,17 @@ class Lifecycle:
             opened.cancel()
 
     def _lost(self, why: str, error: BaseException | None = None) -> None:
-        """This process can't go on: its start fails, or it drains to be replaced."""
+        """This process can't go on: fail its start, or drain it so that it is replaced."""
         if self.state.ready:
             log.error("%s; draining", why, exc_info=error)
-            if self._leaving:  # it waits for a successor
+            if self._leaving:  # it already waits for a successor
                 self._leaving.cancel()
             self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
         elif self.phase is Phase.WARMING and not self._death.done():
             self._death.set_result((why, error))
 
     def _asked_to_leave(self) -> None:
-        """Drain, or leave at once when nobody was ever told that the pod is ready."""
+        """Drain, or leave at once when the pod was never ready and so has no clients."""
         if self.state.leaving:
             return
         if self.state.ready and self.place.first_ready:
@@ -197,10 +197,10 @@ class Lifecycle:
             self._leaving = asyncio.create_task(self._abort())
 
     async def _hand_over(self) -> None:
-        """Drain, but serve on until others are ready in this process's place, unless the whole pod stops.
+        """Serve until others are ready in this process's place, then drain; not if the whole pod stops.
 
-        So it is for one that has served its number of requests, at SIGHUP, and when somebody kills one by hand. The
-        master is asked again and again: a successor may die before it is ready.
+        This happens after `max_requests`, at SIGHUP, and when somebody sends SIGTERM to one process. The master is
+        asked repeatedly, since a successor may die before it is ready.
         """
         asked, ask_after = 0, 0.0
         while not self.place.is_replaced(self.state.leaving_since):
@@ -212,7 +212,7 @@ class Lifecycle:
         await self._drain(Phase.DRAINING)
 
     async def _drain(self, phase: Phase) -> None:
-        """Unready, but serving for `DRAIN_SECONDS`; then the server stops and calls the lifespan's end."""
+        """Become unready, and serve for `DRAIN_SECONDS`; then the server stops and calls the lifespan's end."""
         self._enter(phase)
         if self.place.binds_first:
             await asyncio.sleep(self.settings.drain_seconds)

@@ -1,4 +1,4 @@
-"""What a declaration shows to be wrong before anything is opened."""
+"""Finds mistakes in a declaration before anything is opened."""
 
 import inspect
 import keyword
@@ -12,7 +12,7 @@ RESERVED = frozenset({"lifecycle", "ready", "settings"})  # on `app.state`
 
 
 def is_sync(function: object) -> bool:
-    """Whether it is surely no async function. A lambda may return what one returned."""
+    """Whether it is surely no async function. A lambda may return the coroutine of one."""
     if not callable(function):
         return True
     while isinstance(function, partial):
@@ -42,7 +42,7 @@ def of_name(name: object) -> Iterator[str]:
 
 
 def of_open(function: object) -> Iterator[str]:
-    """Three ways to forget half of `@asynccontextmanager`."""
+    """Find the three usual mistakes with `@asynccontextmanager`."""
     inner = inspect.unwrap(function) if callable(function) else function
     if not callable(function) or isinstance(function, AbstractAsyncContextManager):
         yield f"open must be a function that gives an async context manager; it is {function!r}: don't call it"
@@ -57,7 +57,7 @@ def of_open(function: object) -> Iterator[str]:
 
 
 def of_check(function: object, *, gates: bool) -> Iterator[str]:
-    """It is awaited with the value."""
+    """Find mistakes in `check`, which is awaited with the value."""
     if function is None:
         if gates:
             yield "it gates readiness, but has no check"
@@ -68,26 +68,26 @@ def of_check(function: object, *, gates: bool) -> Iterator[str]:
 
 
 def of_describe(function: object) -> Iterator[str]:
-    """It is called with the value."""
+    """Find mistakes in `describe`, which is called with the value."""
     if function is not None and (not callable(function) or inspect.iscoroutinefunction(function)):
         yield "describe must be a function that is not async, and return a string"
 
 
 def of_after(names: object) -> Iterator[str]:
-    """A string is a sequence of strings, too."""
+    """Find a string instead of a tuple: a string is a sequence of strings, too."""
     if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
         yield f"after must be a tuple of names, as in after=('postgres',); it is {names!r}"
 
 
 def of_timeout(seconds: object) -> Iterator[str]:
-    """None, or a number of seconds."""
+    """Find anything but None or a number of seconds."""
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if seconds is not None and not (number and 0 < seconds < math.inf):  # type: ignore[operator] # it is a number
         yield f"timeout must be None or seconds above 0; it is {seconds!r}"
 
 
 def of_flags(**flags: object) -> Iterator[str]:
-    """`required="no"` would be true."""
+    """Find a flag that is no bool: `required="no"` would be true."""
     for name, value in flags.items():
         if not isinstance(value, bool):
             yield f"{name} must be True or False; it is {value!r}"

@@ -20,14 +20,14 @@ class Phase(StrEnum):
         return self in (Phase.READY, Phase.DRAINING)
 
     def then(self, phase: "Phase") -> "Phase":
-        """The next phase. Raises IllegalTransition when it can't follow on this one."""
+        """The next phase. Raises IllegalTransition when it can't follow this one."""
         if phase not in FOLLOWING[self]:
             raise IllegalTransition(f"{self} -> {phase}")
         return phase
 
 
 class IllegalTransition(Exception):
-    """A process can't go from one phase to another; whoever tried is wrong about what it is in."""
+    """A process can't go from one phase to the other; the caller is wrong about its phase."""
 
 
 FOLLOWING: Mapping[Phase, Collection[Phase]] = {

@@ -1,4 +1,4 @@
-"""Where a process stands: alone, or in a pod of several. What the lifecycle wants of the pod is defined here."""
+"""The interface between the lifecycle of a process and its pod, and a process alone, without a pod."""
 
 import logging
 import math
@@ -18,26 +18,27 @@ BACKGROUND_TASK_DIED = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One process: its phase, why each resource is not open and healthy, and since when it wants to leave."""
+    """One process: its phase, why each resource can't be used, and since when the process wants to leave."""
 
     pid: int
     phase: Phase
     failures: dict[str, str] = field(default_factory=dict)
-    leaving_since: float = math.inf  # by the system's monotonic clock; it serves until others are ready in its place
+    leaving_since: float = math.inf  # by the system's monotonic clock; it serves until others replace it
 
     @property
     def leaving(self) -> bool:
-        """Whether it waits for a successor, or goes."""
+        """Whether the process waits for a successor, or stops."""
         return self.leaving_since < math.inf
 
 
 class Place:
-    """A process alone, under a server that isn't ours: TestClient, uvicorn, `fastapi dev`.
+    """A process alone, under a server that isn't the library's: TestClient, uvicorn, `fastapi dev`.
 
-    It is warm before it serves, and stops as its server does, without a drain. A pod's place overrides all of it.
+    Such a process is warm before it serves, and stops as its server does, without a drain. The place of a process in a
+    pod overrides all of this.
     """
 
-    binds_first: ClassVar[bool] = False  # whether probes are answered while it warms; such a process is ours to end
+    binds_first: ClassVar[bool] = False  # whether it answers probes while it warms, and the lifecycle ends it
 
     def __init__(self) -> None:
         self._asked: Asked | None = None
@@ -68,7 +69,7 @@ class Place:
         return True
 
     def must_wait(self, *, warm: bool) -> bool:
-        """Whether this process accepts nothing yet, since others serve."""
+        """Whether this process must accept nothing yet, since others serve."""
         return False
 
     def is_replaced(self, leaving_since: float) -> bool:
@@ -76,22 +77,22 @@ class Place:
         return True
 
     def ask_for_successor(self) -> None:
-        """Have another process started in this one's place."""
+        """Ask for another process in this one's place."""
 
     def watch(self, asked: Callable[[], None]) -> None:
-        """Call `asked` when somebody wants this process to stop; here only while it warms.
+        """Call `asked` when this process is asked to stop; for a process alone, only while it warms.
 
-        uvicorn would notice after the lifespan's start: 7 s later, when a start takes 8.
+        uvicorn would notice only after the lifespan's start: 7 s later, when a start takes 8.
         """
         self._asked = Asked((signal.SIGTERM, signal.SIGINT), asked)
 
     def unwatch(self) -> None:
-        """It is the server that is asked from now on."""
+        """Stop watching: from now on the server handles the signal."""
         if self._asked:
             self._asked.restore()
 
     def warmed(self) -> None:
-        """This process is about to be ready."""
+        """Called just before this process is ready."""
         self.unwatch()
 
     @property
@@ -110,18 +111,18 @@ _place: Place | None = None
 
 
 def join(place: Place) -> None:
-    """Called by a worker class after the fork: from now on this process stands there."""
+    """Called by a worker class after the fork: `place` is this process's place from now on."""
     global _place  # noqa: PLW0603 - a process has one place
     _place = place
 
 
 def current() -> Place:
-    """The place that a worker class gave, or one for this process alone."""
+    """The place that a worker class has set, or a place for this process alone."""
     return _place or Place()
 
 
 def leave(status: int) -> NoReturn:
-    """End the process now, without waiting for threads: one may be loading a model for seconds more."""
+    """End the process now, without waiting for threads: a thread may still be loading a model for seconds."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

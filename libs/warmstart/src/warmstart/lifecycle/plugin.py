@@ -1,4 +1,4 @@
-"""What may stand between a service's declarations and its lifecycle: `Lifecycle(…, plugins=[…])`."""
+"""The interface of plug-ins that change a service's resources: `Lifecycle(…, plugins=[…])`."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ class Plugin(Protocol):
     """For example fault switches (`warmstart.faults`)."""
 
     def over(self, resources: Sequence[Resource[Any]]) -> Sequence[Resource[Any]]:
-        """What is opened instead of `resources`."""
+        """Return the resources to open instead of `resources`."""
 
     def unready(self) -> str | None:
-        """Why the pod shall not be ready, whatever else is true; or None."""
+        """Return why the pod must not be ready, or None."""

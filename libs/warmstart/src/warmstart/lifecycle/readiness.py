@@ -1,4 +1,4 @@
-"""The one rule by which a pod is ready, over the board and this process."""
+"""The one rule that decides whether a pod is ready, from the board and this process."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -44,17 +44,18 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
 
 
 def is_ready(found: Collection[Check], exclude: Collection[str] = ()) -> bool:
-    """Whether no gating check fails; `lifecycle` can't be excluded."""
+    """Whether no gating check fails; the check `lifecycle` can't be excluded."""
     return not any(
         check.failure and check.gates and (check.name == LIFECYCLE or check.name not in exclude) for check in found
     )
 
 
 def _ready_phases(lifecycle: Lifecycle) -> Collection[Phase]:
-    """With `DRAIN_READYZ=200` a process that was asked to leave counts until its listener closes.
+    """The phases that count as ready.
 
-    One that failed never does (it is FAILED, not DRAINING, while it drains), nor one that leaves before it was ready
-    (it is STOPPED at once).
+    With `DRAIN_READYZ=200` a process that was asked to leave counts until its listener closes. A process that failed
+    never counts (it is FAILED, not DRAINING, while it drains), nor does one that leaves before it was ready (it is
+    STOPPED at once).
     """
     return {Phase.READY, Phase.DRAINING} if lifecycle.settings.drain_readyz == "200" else {Phase.READY}
 

@@ -1,4 +1,4 @@
-"""What a service declares about each thing it opens."""
+"""The declaration of a resource: what a service says about each thing that it opens."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -13,13 +13,13 @@ T_co = TypeVar("T_co", covariant=True)  # so that resources of different types m
 
 
 class Application(Protocol):
-    """What has resources: FastAPI, Starlette, or anything with a `state` that takes attributes."""
+    """The object that has resources: FastAPI, Starlette, or any object whose `state` takes attributes."""
 
     state: Any
 
 
 class ResourceState(StrEnum):
-    """Where one resource of this process stands."""
+    """The state of one resource of this process."""
 
     PENDING = "pending"
     OPENING = "opening"

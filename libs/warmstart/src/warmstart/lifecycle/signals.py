@@ -1,4 +1,4 @@
-"""Being asked to stop before the server is."""
+"""Handles a stop signal before the server does."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def stops_the_server(number: int) -> bool:
-    """Whether there is a server that this signal stops: TestClient and pytest install no handler for it."""
+    """Whether this signal stops a server: TestClient and pytest install no handler for it."""
     return threading.current_thread() is threading.main_thread() and callable(signal.getsignal(number))
 
 
@@ -25,10 +25,10 @@ class Asked:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
             if getattr(handler.__self__, "should_exit", False):
-                asyncio.get_running_loop().call_soon(first)  # it came between the server's handler and ours
+                asyncio.get_running_loop().call_soon(first)  # the signal came before this handler was installed
 
     def restore(self) -> None:
-        """Put the server's handlers back, where nobody else has put another one since."""
+        """Put the server's handlers back, unless somebody else has replaced them since."""
         for number, handler in self._handlers.items():
             server = handler.server
             if signal.getsignal(number) is handler:
@@ -37,7 +37,7 @@ class Asked:
 
 
 class _Handler:
-    """Of one signal; `server` is the handler that it stands before."""
+    """The handler of one signal; `server` is the server's handler, before which it stands."""
 
     def __init__(self, number: int, first: Callable[[], None], hands_on: bool) -> None:
         self.server: Any = signal.getsignal(number)

@@ -21,7 +21,7 @@ from warmstart.settings.service import ServiceSettings
 log = logging.getLogger("warmstart.resources")
 
 CUT_GRACE = 0.1  # seconds in which a cancelled closer may end
-SPOKEN = 5  # lines of one reason: of a required resource, and of health that comes and goes
+SPOKEN = 5  # log lines for one reason: of a required resource, and of alternating health
 
 
 class Supervisor:
@@ -80,7 +80,7 @@ class Supervisor:
         return self.resource.describe(self.value)
 
     def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> None:
-        """Begin to open; if `give_up`, only while waiting can help."""
+        """Begin to open; with `give_up`, give up when waiting can't help."""
         self._task = asyncio.create_task(self._supervise(list(after), give_up), name=f"resource {self.resource.name}")
 
     async def close(self, limit: float) -> None:
@@ -106,7 +106,7 @@ class Supervisor:
                 log.info("closed %s in %.2f s", self.resource.name, time.monotonic() - began)
 
     async def _supervise(self, after: list["Supervisor"], give_up: bool) -> None:
-        """Hold it until close; before that, nothing else may end the task."""
+        """Hold the resource until close; only close may end the task."""
         for other in after:
             await other.settled.wait()
         try:
@@ -145,7 +145,7 @@ class Supervisor:
         self.settled.set()
 
     def _gave_up(self, error: Exception, give_up: bool) -> bool:
-        """Give up where waiting can't help: without what isn't required the process goes on, else `error` ends it."""
+        """Give up if waiting can't help. The process goes on without an optional resource; else `error` ends it."""
         if not is_hopeless(error) or not give_up:
             return False
         if self.resource.required:
@@ -168,7 +168,7 @@ class Supervisor:
             self.settled.set()
 
     def _news(self, error: BaseException) -> BaseException | None:
-        """The error for its traceback, once for each type, unless its text says it all."""
+        """The error whose traceback to log: once for each type, unless its text says it all."""
         if type(error) in self._traced or not needs_traceback(error):
             return None
         self._traced.add(type(error))
@@ -184,7 +184,7 @@ class Supervisor:
             closing.cancel()
 
     async def _sample(self, check: Callable[[Any], Awaitable[None]], closing: asyncio.Task[Any]) -> None:
-        """Until close, or until what must heal by itself did not."""
+        """Sample the health until close, or until a gating resource did not heal in time."""
         sampler, verdict = HealthSampler(check, self.value, self._settings.health_timeout), Verdict()
         while not closing.done():
             await asyncio.wait({closing}, timeout=self._settings.health_interval)

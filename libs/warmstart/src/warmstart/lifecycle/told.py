@@ -1,4 +1,4 @@
-"""What goes wrong again and again gets a line when it is new, and then rarely."""
+"""Limits log lines for a failure that repeats: one line when the reason is new, and rarely another."""
 
 import re
 import time
@@ -9,9 +9,10 @@ REMEMBERED = 50  # reasons
 
 
 class Told:
-    """What a log was told of one thing. Each reason gets `lines` lines, and one more each `REMINDER` seconds.
+    """Remembers what was logged about one thing.
 
-    Reasons that differ in numbers alone, such as a port, are one reason.
+    Each reason gets `lines` lines, and one more each `REMINDER` seconds. Reasons that differ only in numbers, such as a
+    port, count as one reason.
     """
 
     def __init__(self, lines: int = 1) -> None:
@@ -19,7 +20,7 @@ class Told:
         self._told: dict[str, deque[float]] = {}
 
     def is_news(self, reason: str) -> bool:
-        """Whether this is worth a line; it counts as told then."""
+        """Whether to log this; if so, it counts as logged."""
         kind, now = re.sub(r"0x[0-9a-f]+|\d+", "0", reason), time.monotonic()
         told = self._told.setdefault(kind, deque(maxlen=self._lines))
         if len(self._told) > REMEMBERED:

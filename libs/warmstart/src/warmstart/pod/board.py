@@ -1,8 +1,9 @@
-"""The process board: shared memory in which every process of a pod writes how it is.
+"""The process board: shared memory in which every process of a pod writes its state.
 
 The memory is anonymous and made before the fork, so nothing outlives the pod. Each slot has one writer and two halves:
-an entry is written beside the last one and then becomes the slot's by one byte, so that a process that is killed
-while it writes leaves its last entry. A checksum tells readers that they were overtaken, or that a slot is damaged.
+the writer fills the unused half, and then makes it the entry by changing one byte, so that a process that is killed
+while it writes leaves its previous entry. A checksum tells a reader that it was overtaken by writes, or that a slot is
+damaged.
 """
 
 import json
@@ -19,7 +20,7 @@ from warmstart.lifecycle.place import Entry
 SPARE_SLOTS = 64
 HALF_BYTES = 4096
 SLOT_BYTES = 2 * HALF_BYTES
-REASON_BYTES = (300, 100, 30, 0)  # of each, as UTF-8: the first with which all fit
+REASON_BYTES = (300, 100, 30, 0)  # bytes of each reason as UTF-8: the first of these limits with which all reasons fit
 READ_ATTEMPTS = 10  # a reader is overtaken when its process's neighbour writes twice meanwhile; then it is damage
 
 _HEADER = struct.Struct("<II")  # length, crc32
@@ -57,7 +58,7 @@ class Board:
 
     @property
     def wanted(self) -> int:
-        """How many processes the master keeps."""
+        """How many processes the master keeps running."""
         return self._number(_WANTED)
 
     def expect(self, processes: int) -> None:
@@ -71,7 +72,7 @@ class Board:
             self._set(_FIRST_READY, 1)
 
     def want(self, processes: int) -> None:
-        """Set how many processes the master keeps."""
+        """Set how many processes the master keeps running."""
         self._set(_WANTED, processes)
 
     def stop(self) -> None:
@@ -116,7 +117,7 @@ class Board:
         self._memory[slot * SLOT_BYTES : slot * SLOT_BYTES + 1] = bytes([_FREE])
 
     def read(self, slot: int) -> Entry | None:
-        """The slot's entry, or None when it is free, or damaged so that nothing can be known."""
+        """The slot's entry, or None when the slot is free, or damaged."""
         start = slot * SLOT_BYTES
         for _ in range(READ_ATTEMPTS):
             half = self._memory[start]
@@ -132,13 +133,13 @@ class Board:
         return None
 
     def entries(self) -> list[Entry]:
-        """All that can be read."""
+        """All entries that can be read."""
         found = (self.read(slot) for slot in range(1, self._slots + 1))
         return [entry for entry in found if entry is not None]
 
 
 def _beginning(start: int, half: int) -> int:
-    """Where a half of the slot at `start` begins, past the byte that names the half."""
+    """The offset of a half of the slot at `start`, after the byte that names the half."""
     return start + (half - 1) * HALF_BYTES + 1
 
 

@@ -1,4 +1,4 @@
-"""One call in gunicorn.conf.py, which makes a service's pod of gunicorn: nothing else is needed there."""
+"""Configures gunicorn for a service's pod, with one call in gunicorn.conf.py."""
 
 import atexit
 import math
@@ -24,8 +24,8 @@ S = TypeVar("S", bound=ServiceSettings)
 def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
     """Fill in a gunicorn.conf.py: `configure(globals(), Settings, "module:create_app()")`.
 
-    What stands below the call in that file is the service's own, as gunicorn has it: other values (`timeout = 60`), and
-    any hook. Returns the settings, read from the environment; a bad one ends the start with status 3.
+    Below the call the file may set gunicorn's other values (`timeout = 60`) and any hook. Returns the settings, read
+    from the environment; a bad one ends the start with status 3.
     """
     read = load(settings)
     conf.update(
@@ -63,6 +63,6 @@ def _share_metrics() -> None:
 
 
 def _remove(folder: str, owner: int) -> None:
-    """Forked processes have their parent's `atexit` functions, too: this one is the master's alone."""
+    """Remove the folder, in the master only: forked processes inherit their parent's `atexit` functions."""
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)

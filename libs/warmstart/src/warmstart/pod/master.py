@@ -1,6 +1,6 @@
-"""gunicorn's master, which replaces a process before it leaves, and which no reload can end.
+"""gunicorn's master, which starts a successor before a process leaves, and which no reload can end.
 
-gunicorn's hooks can't say so. None is used: all of them are the service's.
+gunicorn's hooks can't do this, and all of them are left to the service.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ log = logging.getLogger("warmstart.master")
 
 
 class WaitNoLonger(Exception):
-    """Ends a wait of gunicorn's that has nothing more to do."""
+    """Ends one of gunicorn's waits, which has no purpose here."""
 
 
 class Master(Arbiter):
-    """It owns the board, which outlives each reading of the configuration: old and new processes are on it together."""
+    """Owns the board, which outlives each reading of the configuration: old and new processes are both on it."""
 
-    # A process that exits with gunicorn's 3 or 4 would halt the master, also when siblings serve. Ours say on the
-    # board that they failed.
+    # A process that exits with gunicorn's 3 or 4 would halt the master, also when siblings serve. A process says on the
+    # board that it failed.
     WORKER_BOOT_ERROR = APP_LOAD_ERROR = -1
 
     settings: ClassVar[ServiceSettings]  # as last read by `configure`
@@ -71,14 +71,14 @@ class Master(Arbiter):
         self.worker_class = placed  # type: ignore[assignment]
 
     def start(self) -> None:
-        """Listen. gunicorn exits with 1 when an address is not this machine's, or taken for five seconds."""
+        """Listen. gunicorn exits with 1 when an address is not on this host, or is taken for five seconds."""
         try:
             super().start()
         except SystemExit as exit_:
             raise SystemExit(START_FAILED if exit_.code == 1 else exit_.code) from None
 
     def init_signals(self) -> None:
-        """Also take what a process sends that wants to be replaced."""
+        """Also handle the signal of a process that wants a successor."""
         super().init_signals()
         signal.signal(NEEDS_SUCCESSOR, self.signal)
 
@@ -97,15 +97,15 @@ class Master(Arbiter):
             self.spawn_worker()
 
     def spawn_worker(self) -> int:
-        """One that can't be made (no memory, no process ids) is made later; gunicorn's master would exit.
+        """Start a process; if that fails (no memory, no process ids), try later. gunicorn would exit.
 
-        The new process leaves here, and not in gunicorn. That skips all that it has from its parent to do at its end:
-        `atexit` functions, `weakref.finalize` and with it every temporary folder of the master.
+        The new process ends here, not in gunicorn, and so skips what it inherited from the master for its exit:
+        `atexit` functions, and `weakref.finalize` with every temporary folder of the master.
         """
         if not self.board.first_ready:
             self.board.expect(self.num_workers)
         self.board.want(self.num_workers)
-        self.board.keep({each.place.slot for each in self._workers()})  # not those that could not be made
+        self.board.keep({each.place.slot for each in self._workers()})  # frees slots of processes that never started
         try:
             return super().spawn_worker()
         except (OSError, RuntimeError) as error:
@@ -119,13 +119,13 @@ class Master(Arbiter):
             raise
 
     def manage_workers(self) -> None:
-        """Called at each signal, and once a second: one that ended before it served is not replaced in a tight loop."""
+        """Called at each signal, and once a second. A process that ended early is not replaced in a tight loop."""
         if time.monotonic() >= self._not_before:
             super().manage_workers()
 
     def reap_workers(self) -> None:
-        """Look for processes that are gone."""
-        if self._reloads:  # gunicorn waits here for an end of the old processes, which wait for the new ones
+        """Find processes that have ended."""
+        if self._reloads:  # gunicorn waits here for the old processes to end, and they wait for the new ones
             raise WaitNoLonger
         before: dict[int, Any] = dict(self.WORKERS)
         try:
@@ -155,14 +155,14 @@ class Master(Arbiter):
             raise HaltServer("the service could not start", START_FAILED)
 
     def stop(self, graceful: bool = True) -> None:
-        """The processes are told that the whole pod stops: none of them waits for a successor."""
+        """Tell the processes that the whole pod stops, so that none of them waits for a successor."""
         self.board.stop()
         super().stop(graceful)
 
     def reload(self) -> None:
-        """SIGHUP: with a configuration that can't be used nothing changes.
+        """SIGHUP. A configuration that can't be used changes nothing.
 
-        gunicorn would end by waiting `graceful_timeout`, and signals, SIGTERM too, would wait with it.
+        gunicorn would wait `graceful_timeout` at the end of a reload, and handle no signal meanwhile, SIGTERM included.
         """
         self._reloads = True
         try:
@@ -175,21 +175,22 @@ class Master(Arbiter):
             self._reloads = False
 
     def reexec(self) -> None:
-        """SIGUSR2 starts another master, in the environment as this one got it.
+        """SIGUSR2 starts another master, with the environment that this one was started with.
 
-        gunicorn's would have what the first reading set: the folder of the metrics, which goes with this master.
+        gunicorn would pass on the variables that the first reading set: the folder of the metrics, which this master
+        removes at its end.
         """
         self.cfg.env_orig = self._environment
         super().reexec()
 
     def _read_or_keep(self) -> None:
-        """gunicorn reads its configuration again, and exits if that can't be. Raises Refused instead."""
+        """Have gunicorn read its configuration again. gunicorn exits if that fails; this raises Refused instead."""
         before, said = self.app.cfg, io.StringIO()
         try:
             with contextlib.redirect_stderr(said):
                 self._read()
                 refusals.check(self.app.cfg, self.settings)
-                _ = self.app.cfg.logger_class  # imported when it is asked for, as the worker class
+                _ = self.app.cfg.logger_class  # imported when it is read, as the worker class is
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the running processes stay
             self.app.cfg = before
             raise refusals.Refused(_gist(said.getvalue()) or _sentence(error)) from None
@@ -204,6 +205,6 @@ def _sentence(error: BaseException) -> str:
 
 
 def _gist(said: str) -> str:
-    """The lines that `settings.load` writes, or the last one, which in a traceback is the error."""
+    """The lines that `settings.load` wrote, or else the last line, which in a traceback is the error."""
     lines = [line for line in said.splitlines() if line.strip()]
     return "; ".join([line for line in lines if line.startswith("bad setting ")] or lines[-1:])

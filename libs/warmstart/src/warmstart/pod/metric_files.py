@@ -1,6 +1,6 @@
 """The files in which prometheus_client keeps the metrics of several processes: `counter_<pid>.db` and the like.
 
-Left alone, the files of processes that are gone stay, and each scrape reads them all: 278 ms after 1,000 of them. Here
+By default the files of dead processes stay, and each scrape reads them all: 278 ms after 1,000 of them. Here
 gunicorn's master adds a dead process's counts to those of its predecessors. A lock keeps a scrape from counting a
 process twice, or not at all, in between.
 """
@@ -23,19 +23,19 @@ from prometheus_client.multiprocess import MultiProcessCollector
 log = logging.getLogger("warmstart.metrics")
 
 FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+|gone)\.db")
-SUMMED = ("counter", "histogram", "summary")  # a gauge of a process that is gone says nothing, or has modes of its own
+SUMMED = ("counter", "histogram", "summary")  # the gauges of a dead process mean nothing, or have a mode of their own
 GONE = "gone"  # in place of the process id
 DAMAGE = (OSError, ValueError, TypeError, RuntimeError, struct.error)  # what prometheus_client raises for such a file
 
 
 class PodMetrics:
-    """What a registry collects: the sums over all processes, those that are gone included."""
+    """What a registry collects: the sums over all processes, dead ones included."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Files that can't be read are left out: that of a process that is just making it, or was killed then."""
+        """Sum up all files but those that can't be read: a process is making one, or was killed meanwhile."""
         with _locked(self._folder, fcntl.LOCK_SH):
             files = [str(file) for file in self._folder.iterdir() if FILE.fullmatch(file.name)]
             try:
@@ -45,9 +45,9 @@ class PodMetrics:
 
 
 def absorb(folder: Path, living: Collection[int]) -> None:
-    """Add the counts of all processes that are not `living` to those of their predecessors, and remove their files.
+    """Add the counts of dead processes (not in `living`) to those of their predecessors, and remove their files.
 
-    Called by the master, which must not wait: when somebody scrapes just now, the next call does it.
+    The master calls this, and must not wait: while a scrape runs, it does nothing, and the next call does the work.
     """
     try:
         with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -58,7 +58,7 @@ def absorb(folder: Path, living: Collection[int]) -> None:
                     _add(folder / f"{kind}_{GONE}.db", dead)
     except BlockingIOError:
         return
-    except OSError as error:  # a full disk: nothing is lost, the files stay
+    except OSError as error:  # the disk is full; the files stay, so nothing is lost
         log.warning("metrics of processes that are gone stay in their files: %s", error)
 
 
@@ -80,7 +80,10 @@ def _add(total: Path, dead: Collection[Path]) -> None:
 
 
 def _encoded(sums: Mapping[str, float]) -> bytes:
-    """As `prometheus_client.mmap_dict` reads it. Written as a whole: through its mmap a full disk kills the process."""
+    """The content of a file as `prometheus_client.mmap_dict` reads it.
+
+    The file is written as a whole: with a write through the mapping, a full disk would kill the process.
+    """
     entries = bytearray()
     for key, value in sums.items():
         text = key.encode()
@@ -111,7 +114,10 @@ def _is_whole(file: str) -> bool:
 
 @contextmanager
 def _locked(folder: Path, how: int) -> Iterator[None]:
-    """Over processes; it ends with the process that has it. Raises BlockingIOError with LOCK_NB when it is taken."""
+    """A lock between processes, freed when its process ends.
+
+    Raises BlockingIOError with LOCK_NB when another process holds it.
+    """
     lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, how)

@@ -1,4 +1,4 @@
-"""Room for the metrics of a process: its files have all their blocks before they are written, or are in memory.
+"""Reserves the blocks of a process's metric files before they are written, or keeps the metrics in memory.
 
 prometheus_client writes through a mapping of a sparse file. Where the disk has no block for a page, the kernel ends the
 process by SIGBUS, whatever it was doing.
@@ -22,7 +22,7 @@ ENTRY = 32  # bytes of an entry beside its key, at most: a length, padding and t
 
 
 class Reserved(MmapedDict):
-    """A file on a full disk goes on in memory: what this process counts from then on is in no scrape."""
+    """A metric file. On a full disk it continues in memory, and no scrape has what this process counts from then on."""
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         if not read_mode:
@@ -49,12 +49,12 @@ class Reserved(MmapedDict):
 
 
 def install() -> None:
-    """For every metric that is made from now on in this process."""
+    """Use `Reserved` for every metric that this process makes from now on."""
     values.MmapedDict = Reserved  # type: ignore[attr-defined]
 
 
 def _reserve(file: int, size: int) -> bool:
-    """Whether the file has blocks for `size` bytes; also where the file system can't say."""
+    """Whether the file now has blocks for `size` bytes; True where the file system can't tell."""
     try:
         os.posix_fallocate(file, 0, size)
     except OSError as error:

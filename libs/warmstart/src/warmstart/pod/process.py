@@ -10,7 +10,7 @@ from warmstart.lifecycle.signals import Asked
 from warmstart.pod import garbage
 from warmstart.pod.board import Board
 
-# What a process sends to gunicorn's master, which has no use of its own for it; ignored by whoever knows nothing of it.
+# The signal of a process to the master. gunicorn doesn't use it, and a program without a handler ignores it.
 NEEDS_SUCCESSOR = signal.SIGURG
 
 
@@ -27,7 +27,7 @@ class Process(Place):
 
     @property
     def first_ready(self) -> bool:
-        """Of all processes."""
+        """Whether the pod has once been ready."""
         return self.board.first_ready
 
     @property
@@ -36,7 +36,7 @@ class Process(Place):
         return self.board.expected
 
     def entries(self) -> list[Entry]:
-        """All on the board."""
+        """All entries on the board."""
         return self.board.entries()
 
     def publish(self, entry: Entry) -> None:
@@ -46,11 +46,11 @@ class Process(Place):
             self.board.note_readiness()
 
     def claim_failure(self) -> bool:
-        """True for one process."""
+        """True for one process only."""
         return self.board.claim_failure()
 
     def must_wait(self, *, warm: bool) -> bool:
-        """While a sibling serves, until this process is warm; beside an elder's, until the whole pod is."""
+        """Whether to accept nothing yet: until warm while a sibling serves, until all are warm beside an elder."""
         return not self.first_ready if self.elder_serves() else self.sibling_serves() and not warm
 
     def sibling_serves(self) -> bool:
@@ -66,21 +66,21 @@ class Process(Place):
         return self.elder != 0
 
     def is_replaced(self, leaving_since: float) -> bool:
-        """Whether enough others are ready and stay longer, or the whole pod stops."""
+        """Whether enough others are ready and stay longer than this process, or the whole pod stops."""
         longer = [each for each in self._siblings() if each.leaving_since > leaving_since]
         ready = sum(each.phase is Phase.READY for each in longer)
         return self.board.stopping or ready >= self.board.wanted
 
     def ask_for_successor(self) -> None:
-        """Have gunicorn's master start a process more, if it takes one to replace this one."""
+        """Signal gunicorn's master to start another process, if this one's replacement needs one."""
         os.kill(os.getppid(), NEEDS_SUCCESSOR)
 
     def watch(self, asked: Callable[[], None]) -> None:
-        """At SIGTERM, from start to stop."""
+        """Call `asked` at SIGTERM, from start to stop."""
         self._asked = Asked((signal.SIGTERM,), asked)
 
     def warmed(self) -> None:
-        """What the start made is there to stay."""
+        """Let the garbage collector ignore the objects of the start."""
         garbage.settle()
 
     def _siblings(self) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""What gunicorn can be told, in its file, on its command line or in GUNICORN_CMD_ARGS, and a pod can't keep."""
+"""Options of gunicorn (file, command line or GUNICORN_CMD_ARGS) that a pod can't work with."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from warmstart.settings.service import ServiceSettings
 
 
 class Refused(Exception):
-    """The configuration can't be used; the message says why."""
+    """The configuration can't be used; the message gives the reason."""
 
 
 def check(cfg: Config, settings: ServiceSettings) -> None:

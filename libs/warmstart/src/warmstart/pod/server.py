@@ -14,16 +14,16 @@ from warmstart.settings.service import ServiceSettings
 
 
 class Server(uvicorn.Server):
-    """Ends with a return; uvicorn's ends the process by the signal that it got, before gunicorn's `worker_exit`."""
+    """Ends with a return. uvicorn's would end the process by the signal, before gunicorn's `worker_exit` hook."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop accepting, let requests end; the second SIGINT stops at once."""
+        """Stop accepting, and let requests end; a second SIGINT stops at once."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
 
 def serving(app: Any, cfg: Config, settings: ServiceSettings) -> Server:
-    """The server of `app`: what gunicorn knows too comes from its configuration, the rest from the settings."""
+    """The server of `app`: options that gunicorn also has come from its configuration, all others from the settings."""
     return Server(
         uvicorn.Config(
             app,

@@ -6,9 +6,9 @@ from gunicorn import sock
 
 
 class IPv6Socket(sock.TCP6Socket):
-    """One that leaves IPv4 to the socket beside it, if there is one; gunicorn has no setting for it.
+    """A socket that leaves IPv4 to the socket beside it, if there is one; gunicorn has no setting for it.
 
-    By Linux' default `::` takes IPv4 too: `0.0.0.0` could not be bound as well, and by `::` alone clients would be
+    By default Linux lets `::` accept IPv4 too: then `0.0.0.0` can't be bound as well, and with `::` alone clients are
     called `::ffff:192.0.2.1`, which no list of trusted addresses expects.
     """
 

@@ -33,10 +33,10 @@ class NotStarted(Exception):
 class Worker(base.Worker):
     """Runs uvicorn with the lifespan forced on, bounded waits, and a place on the board.
 
-    uvicorn-worker's class isn't its base: of its 120 lines six would be left.
+    uvicorn-worker's class is not the base: only six of its 120 lines would remain.
     """
 
-    place: Process  # given by our master, as the settings
+    place: Process  # set by `Master`, as are the settings
     settings: ServiceSettings
 
     @classmethod
@@ -46,7 +46,7 @@ class Worker(base.Worker):
         raise SystemExit(START_FAILED)
 
     def init_process(self) -> None:
-        """Take the place and run; whatever fails before the lifecycle can say so is said here."""
+        """Join the pod and run. A failure before the lifecycle begins is reported here."""
         from warmstart.pod import metric_space  # noqa: PLC0415 - prometheus_client must know its folder first
 
         garbage.hold()
@@ -63,14 +63,17 @@ class Worker(base.Worker):
             self._fail(exit_)
 
     def init_signals(self) -> None:
-        """Until uvicorn has handlers of its own, a signal ends the process; SIGUSR1 reopens logs (gunicorn)."""
+        """Let a signal end the process until uvicorn has its handlers; SIGUSR1 reopens logs (gunicorn)."""
         for each in self.SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, self.handle_usr1)
         signal.siginterrupt(signal.SIGUSR1, False)
 
     def run(self) -> None:
-        """Serve until the end of the process. The runner isn't closed: that would wait for its threads, for minutes."""
+        """Serve until the end of the process.
+
+        The runner isn't closed, since closing would wait for its threads, for minutes.
+        """
         server = serving(self.wsgi, self.cfg, self.settings)
         try:
             asyncio.Runner(loop_factory=server.config.get_loop_factory()).run(self._serve(server))
@@ -89,9 +92,9 @@ class Worker(base.Worker):
             each.cancel()
 
     async def _recycle(self, server: Server) -> None:
-        """After gunicorn's `max_requests`, with its jitter, be replaced as at SIGHUP.
+        """After gunicorn's `max_requests` (with its jitter), be replaced as at SIGHUP.
 
-        Not before the pod is ready for the first time: probes are requests, too.
+        Not before the pod's first readiness, since probes are requests, too.
         """
         state = server.server_state
         while state.total_requests < self.max_requests or not self._serves():  # noqa: ASYNC110 - a number can't wake us
@@ -105,7 +108,7 @@ class Worker(base.Worker):
         return board.first_ready and entry is not None and entry.phase is Phase.READY
 
     async def _beat(self) -> None:
-        """Tell the master that the loop turns, also while starting and stopping."""
+        """Tell the master that the event loop turns, also while starting and stopping."""
         while os.getppid() == self.ppid:
             self.notify()
             await asyncio.sleep(min(1.0, self.timeout / 2))
@@ -114,7 +117,10 @@ class Worker(base.Worker):
         signal.raise_signal(signal.SIGTERM)
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Say why, and end. Once the pod was ready the master starts the next one at once: not in a tight loop."""
+        """Report the failure, and end.
+
+        After first readiness the master starts a replacement at once, so wait a moment to avoid a tight loop.
+        """
         board = self.place.board
         if board.first_ready or board.claim_failure():
             log.error("the application could not be loaded: %r", error, exc_info=error)

@@ -1,4 +1,4 @@
-"""Where a service listens: several addresses, of both IP families where the machine has both."""
+"""The addresses that a service listens on, of both IP families where the host has both."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ ABSENT = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # the kernel lacks the famil
 
 
 def checked(host: str) -> str:
-    """The setting as it is. Raises ValueError for a name that has no address, which gunicorn would try to bind."""
+    """Return the setting. Raises ValueError for a name without an address, which gunicorn would try to bind."""
     for each in host.split(","):
         try:
             socket.getaddrinfo(each, None, type=socket.SOCK_STREAM)

@@ -17,9 +17,9 @@ TYPO = 0.9  # the same for other variables: API_KEY of API_KEYS has 0.93, TEST_D
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Reads the secret `NAME` from the file named by the variable `NAME_FILE`.
+    """Reads the secret `NAME` from the file that the variable `NAME_FILE` names.
 
-    A variable that is meant to be a secret or to name its file, but that no setting reads, is an error: its author
+    A variable that looks like a secret, or like the file of one, but that no setting reads, is an error: its author
     believes that the secret is set.
     """
 
@@ -28,7 +28,7 @@ class SecretFiles(PydanticBaseSettingsSource):
         self._variables = variables()
 
     def __call__(self) -> dict[str, Any]:
-        """All secrets that come from files. Raises ValueError, which names the variable."""
+        """Read all secrets that come from files. Raises ValueError, which names the variable."""
         fields = self.settings_cls.model_fields
         secrets = [name.upper() for name, field in fields.items() if is_secret(field)]
         unset = [each for each in secrets if not any(map(self._variables.get, (each, each + SUFFIX)))]
@@ -56,12 +56,12 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def variables() -> dict[str, str]:
-    """The environment's variables in upper case; `port` is another variable than `PORT`, and not ours."""
+    """The environment's variables in upper case; `port` is not the variable `PORT`, and is not read."""
     return {name: value for name, value in os.environ.items() if name == name.upper()}
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Whether a setting holds a secret, however deep in unions, lists and annotations."""
+    """Whether a setting holds a secret, also inside of unions, lists and annotations."""
     return _holds_secret(field.annotation)
 
 
@@ -97,7 +97,7 @@ def _at_once(path: str, flags: int) -> int:
 
 
 def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[str]) -> str | None:
-    """Why a variable seems to be meant for one of the secrets that are not set, or None."""
+    """Why a variable looks like a misspelled secret that is not set, or None."""
     if variable.endswith(SUFFIX) or variable.lower() in fields:
         return None
     meant = difflib.get_close_matches(variable, unset, n=1, cutoff=TYPO)
@@ -105,10 +105,10 @@ def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[
 
 
 def _unread(variable: str, fields: Mapping[str, FieldInfo], secrets: Sequence[str]) -> str | None:
-    """Why the variable will not be read although it seems to be meant for these settings, or None.
+    """Why a variable looks meant for these settings although nothing reads it, or None.
 
-    Meant are `NAME_FILE` of a setting that is no secret, and what begins like a secret's name or is spelled nearly
-    like one. Other names are other programs': SSL_CERT_FILE, SOPS_AGE_KEY_FILE.
+    Such a variable is `NAME_FILE` of a setting that is no secret, or begins like a secret's name or is spelled nearly
+    like one. Other names belong to other programs: SSL_CERT_FILE, SOPS_AGE_KEY_FILE.
     """
     name = variable.removesuffix(SUFFIX)
     if name == variable or variable.lower() in fields:

@@ -11,7 +11,7 @@ from warmstart.settings import trusted
 from warmstart.settings.listening import binds, checked
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
-# Beyond these a clock, an integer of C or a sum overflows, or nothing is ever served.
+# Beyond these limits a clock, an integer of C or a sum overflows, or no request is ever served.
 Seconds = Annotated[float, Field(ge=0.001, le=86_400)]
 Bytes = Annotated[int, Field(ge=1, le=2**36)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -110,15 +110,15 @@ class ServiceSettings(BaseSettings):
             raise ValueError("FAULTS_ENABLED is refused in production")
         if self.min_ready_processes > self.web_concurrency:
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
-        if self.max_body_bytes > self.max_body_bytes_in_flight * 3 // 4:  # the rest is for small ones
+        if self.max_body_bytes > self.max_body_bytes_in_flight * 3 // 4:  # the rest is for small bodies
             raise ValueError("MAX_BODY_BYTES must not exceed three quarters of MAX_BODY_BYTES_IN_FLIGHT")
         return self
 
     @model_validator(mode="after")
     def _filled(self) -> Self:
-        """An empty variable says "none"; that is refused where something is needed.
+        """Refuse an empty variable where a value is needed.
 
-        In production an empty secret is refused, too: whatever should have filled it did not.
+        An empty secret in production is refused too: something should have filled it, and did not.
         """
         given = variables()
         for name, field in type(self).model_fields.items():
@@ -131,9 +131,9 @@ class ServiceSettings(BaseSettings):
 
     @property
     def bind(self) -> list[str]:
-        """Addresses and port as gunicorn wants them. Raises ValueError for a `host` that has no address.
+        """Addresses and port in gunicorn's form. Raises ValueError for a `host` that has no address.
 
-        Who listens asks: conda exports HOST, the kind of machine, to programs that don't.
+        Only a program that listens reads this: conda exports HOST, the kind of machine, to all programs.
         """
         return binds(checked(self.host), self.port)
 
@@ -143,7 +143,7 @@ class ServiceSettings(BaseSettings):
         return self.drain_seconds + self.request_timeout + self.shutdown_timeout
 
     def read_again(self, name: str) -> str | None:
-        """The secret `name` as its file has it now; None when it comes from no file, or the file can't be read."""
+        """Read the secret `name` from its file again; None when it has no file, or the file can't be read."""
         try:
             text = SecretFiles(type(self)).get_field_value(type(self).model_fields[name], name)[0]
         except ValueError:
@@ -167,7 +167,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 
 def load(settings: type[S]) -> S:
-    """The settings, or one line for each bad one and exit status 3."""
+    """Return the settings, or write one line for each bad one and exit with status 3."""
     try:
         return settings()
     except ValidationError as error:

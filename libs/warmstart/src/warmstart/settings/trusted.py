@@ -1,4 +1,4 @@
-"""Which proxies are believed when they name a client in `X-Forwarded-For`."""
+"""The proxies that are trusted to name a client in `X-Forwarded-For`."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, ip_network
@@ -7,15 +7,16 @@ EVERYBODY = "*"
 
 
 def checked(text: str) -> str:
-    """The setting as it is. Raises ValueError unless it is `*`, or addresses and networks, separated by commas."""
+    """Return the setting. Raises ValueError unless it is `*`, or addresses and networks, separated by commas."""
     list(addresses(text))
     return text
 
 
 def addresses(text: str) -> Iterator[str]:
-    """What uvicorn is to compare a peer with; raises ValueError as above.
+    """The networks in uvicorn's form; raises ValueError as above.
 
-    A server that listens on both families sees an IPv4 peer as `::ffff:10.0.0.1`: its network is given in both forms.
+    A server that listens on both families sees an IPv4 peer as `::ffff:10.0.0.1`, so each IPv4 network is given in both
+    forms.
     """
     for each in (part.strip() for part in text.split(",")):
         if each == EVERYBODY:

@@ -21,8 +21,8 @@ router = APIRouter(tags=["embeddings"])
 PIECE = 64  # vectors, written in 1 ms
 ONE, MANY = Field("input", "input"), Field("input", "input.{}")
 
-# The ids that clients make by themselves are of OpenAI's vocabulary: here they would be other words, and the vector
-# of "hello world" so read has a cosine of 0.17 to its own.
+# Clients make ids of OpenAI's vocabulary by themselves. In this model's vocabulary they are other words: the vector
+# of "hello world" read that way has a cosine of 0.17 to its own.
 TEXTS_ONLY = (
     "input must be a string or a list of strings, not token ids: those of another model's vocabulary would be read as "
     f"other words. {SEND_TEXTS}. Ids of this model's own vocabulary are taken where the server runs with TOKEN_IDS=1"
@@ -56,7 +56,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
 
 
 def _check(items: list[Item], settings: ApiSettings) -> None:
-    """Raise BadRequest for token ids that nobody asked for, or for more inputs than one call may have."""
+    """Raise BadRequest for token ids without TOKEN_IDS, or for more inputs than one call may have."""
     if not (settings.token_ids or isinstance(items[0], str)):
         raise BadRequest(TEXTS_ONLY, param="input", code="token_ids_not_accepted")
     if len(items) > settings.max_inputs:
@@ -68,7 +68,7 @@ def _check(items: list[Item], settings: ApiSettings) -> None:
 
 
 def _items(value: Any) -> tuple[list[Item], Field]:
-    """The inputs as a list, and what the caller knows them by, who may have given one without a list around it."""
+    """The inputs as a list, and their names in the request: a single input needs no list around it."""
     if isinstance(value, str):
         return [value], ONE
     if isinstance(value[0], int):
@@ -77,11 +77,12 @@ def _items(value: Any) -> tuple[list[Item], Field]:
 
 
 async def _encode(embedded: Embedded, *, base64: bool) -> bytes:
-    """The answer's JSON.
+    """Write the answer's JSON.
 
-    Floats are written by orjson as float64: 11 µs and 8.0 KB a vector. Nine digits, enough for a float32,
-    would be 5.2 KB but take 55 µs of the event loop without numpy, and numpy is 73 MB of image. Who minds the
-    size asks for base64 (2 KB), as OpenAI's client does by default. Between pieces others have their turn.
+    orjson writes floats as float64: 11 µs and 8.0 KB a vector. Nine digits, enough for a float32, would be 5.2 KB, but
+    take 55 µs of the event loop without numpy, and numpy would add 73 MB to the image. A client that needs small
+    answers asks for base64 (2 KB), as OpenAI's client does by default. Between pieces the event loop serves other
+    requests.
     """
     pieces: list[bytes] = []
     for first in range(0, len(embedded.embeddings), PIECE):

@@ -15,7 +15,7 @@ FAMILY = "sentence-transformers/"
 
 
 def check_model(served: ModelInfo, name: str) -> None:
-    """Raise NotFound unless the model goes by `name`, with or without the family's prefix."""
+    """Raise NotFound unless `name` is the model's, with or without the prefix of its family."""
     if name.removeprefix(FAMILY) != served.model.removeprefix(FAMILY):
         raise NotFound(f"model: this service has {served.model} only", param="model", code="model_not_found")
 

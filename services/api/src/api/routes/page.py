@@ -1,4 +1,4 @@
-"""`GET /`: the page for people."""
+"""`GET /`: a page to try the api in a browser."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What all bodies share: strict types, no unknown keys, null as if absent, text that Postgres and UTF-8 can hold."""
+"""Rules for all bodies: strict types, no unknown keys, null counts as absent, text that Postgres and UTF-8 can hold."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MAX_ITEMS = 256  # documents in one call
-MAX_FIELDS = 100  # of one object, unknown ones counted: each would be an error of its own, of which one is reported
+MAX_FIELDS = 100  # of one object, unknown ones included: each would make an error, and only one is reported
 
 
 def _nullable(schema: dict[str, Any]) -> None:
@@ -52,5 +52,5 @@ Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": "^[^\\x0
 
 
 def at(place: tuple[str | int, ...], error: PydanticCustomError) -> ValidationError:
-    """The error, placed below the field whose validator raises it."""
+    """The error, moved below the field whose validator raises it."""
     return ValidationError.from_exception_data("value", [InitErrorDetails(type=error, loc=place, input=None)])

@@ -27,7 +27,7 @@ _TEXT: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(strict=True)])
 
 
 def _one_shape(value: object) -> object:
-    """Validate as the shape that the value begins like: an error message for each shape would help nobody."""
+    """Validate by the shape of the value's beginning: one error for each possible shape would help nobody."""
     if isinstance(value, str):
         return _TEXT.validate_python(value)
     if not isinstance(value, list):

@@ -16,7 +16,7 @@ SCALARS = (str, int, float, bool, type(None))
 
 
 def _check_value(value: object) -> None:
-    """Raise PydanticCustomError for what JSON in Postgres can't hold; level by level, not recursive."""
+    """Raise PydanticCustomError for a value that JSON in Postgres can't hold; level by level, not recursive."""
     level = [value]
     for _ in range(MAX_DEPTH):
         deeper: list[object] = []

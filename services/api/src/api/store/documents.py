@@ -49,7 +49,7 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], embeddings: Se
         {**asdict(document), "model": model, "embedding": embedding.floats()}
         for document, embedding in zip(new, embeddings, strict=True)
     ]
-    # In one order for all callers: two calls with the same ids in other orders would deadlock.
+    # Sorted, since two calls with the same ids in different orders would deadlock.
     rows.sort(key=itemgetter("id"))
 
     async def work(connection: AsyncConnection) -> None:

@@ -1,4 +1,4 @@
-"""The nearest documents of one model, through the HNSW index and, where that falls short, without it."""
+"""Finds the nearest documents of one model: through the HNSW index, and without it where it finds too few."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from api.postgres import transact
 from api.store.tables import documents
 
 EF_SEARCH = 200  # candidates of one index scan, about twice the largest limit; pgvector has 40
-DIGITS = 6  # of a score: a vector's numbers are float32, and what is equal up to their noise counts as equal
+DIGITS = 6  # of a score: numbers are float32, and scores that differ only by rounding count as equal
 TWINS = 10  # documents with one vector that pgvector keeps in one node of the graph (HNSW_HEAPTIDS)
 
 
@@ -33,8 +33,8 @@ async def search(
 ) -> list[Match]:
     """The `limit` nearest documents of `model` whose metadata has all of `equals`: by score, equal ones by id.
 
-    Fewer only when no more match, whatever the index leaves out.
-    Raises DependencyUnavailable when Postgres can't be reached.
+    There are fewer results only when fewer documents match, whatever the index leaves out. Raises DependencyUnavailable
+    when Postgres can't be reached.
     """
     statement = _matching(query, model, equals)
 
@@ -47,7 +47,7 @@ async def search(
 
 
 def _has_all(found: Sequence[Match], limit: int) -> bool:
-    """Whether candidates from the index hold the best `limit`, and whatever is as good as the last of these.
+    """Whether the index's candidates hold the best `limit`, and all documents that are as good as the last of them.
 
     The index finds no more than some of `TWINS` equal vectors, and its scan may not even leave them: from 3,000 equal
     ones it came to none of the documents that were nearer to the query (40,000 others, pgvector 0.8).
@@ -56,7 +56,7 @@ def _has_all(found: Sequence[Match], limit: int) -> bool:
         return False
     last = found[limit - 1].score
     if len(found) < limit + TWINS and found[-1].score == last:
-        return False  # the scan ended among equal ones
+        return False  # the scan ended among equal vectors
     return max(Counter(match.score for match in found if match.score >= last).values()) < TWINS
 
 
@@ -69,7 +69,7 @@ def _matching(query: Embedding, model: str, equals: dict[str, Any]) -> Select[An
 
 
 async def _through_index(connection: AsyncConnection, statement: Select[Any], limit: int) -> list[Match]:
-    """Candidates from the index less those the filter removes; the scan goes on for more, up to a limit."""
+    """Candidates from the index, without those that the filter removes; the scan goes on for more, up to a limit."""
     await connection.execute(
         select(
             func.set_config("hnsw.ef_search", str(EF_SEARCH), True),
@@ -81,7 +81,7 @@ async def _through_index(connection: AsyncConnection, statement: Select[Any], li
 
 
 async def _exact(connection: AsyncConnection, statement: Select[Any], limit: int) -> list[Match]:
-    """All that match, without the HNSW index; the metadata index stays in use (a bitmap scan)."""
+    """All matches, without the HNSW index; the metadata index stays in use (a bitmap scan)."""
     EXACT_SEARCHES.inc()
     await connection.execute(select(func.set_config("enable_indexscan", "off", True)))
     found = statement.subquery()

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from contract.model import ModelInfo
 from warmstart.errors import DependencyUnavailable
 
-DIMENSIONS = 384  # of the column: another size of vector needs a migration
+DIMENSIONS = 384  # of the column; another vector size needs a migration
 
 documents = Table(
     "documents",

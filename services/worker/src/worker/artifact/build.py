@@ -22,7 +22,7 @@ READ_BY_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_c
 
 
 def build(model: ModelFolder, target: Path, engines: Collection[EngineName], threads: int, *, int8: bool) -> Manifest:
-    """Export, compare with the reference, and only then put the folder in its place.
+    """Export, compare with the reference, and only then move the folder to its place.
 
     Raises Fatal for a model whose weights are not the expected ones, RefusedError for a graph that isn't the model.
     """

@@ -16,7 +16,7 @@ TOLD = ("model name", "flags", "Features")  # of /proc/cpuinfo; the last is what
 
 
 def load_graph(folder: Path, variant: Variant, threads: int) -> openvino.CompiledModel:
-    """Read it if it was compiled for this kind of machine: for another it may use what this CPU hasn't."""
+    """Read the compiled graph if it was compiled for this kind of machine, since it may use instructions of its CPU."""
     options = _options(variant.precision, threads)
     if variant.compiled is None or variant.compiled.machine != machine():
         return openvino.Core().compile_model(str(folder / variant.files[0]), "CPU", options)
@@ -25,7 +25,7 @@ def load_graph(folder: Path, variant: Variant, threads: int) -> openvino.Compile
 
 
 def write_compiled(folder: Path, variant: Variant) -> Variant:
-    """The variant with its graph compiled for this kind of machine, where its kind is known."""
+    """The variant with its graph compiled for this kind of machine, where the kind is known."""
     if not (kind := machine()):
         return variant
     file = f"{Path(variant.files[0]).stem}.{variant.precision}.compiled"
@@ -48,5 +48,5 @@ def _options(precision: Precision, threads: int) -> dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
-        "CACHE_MODE": "OPTIMIZE_SIZE",  # what is written leaves the weights where they are
+        "CACHE_MODE": "OPTIMIZE_SIZE",  # the compiled file refers to the weights and doesn't contain them
     }

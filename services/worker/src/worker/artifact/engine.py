@@ -1,4 +1,4 @@
-"""Which variant of an artifact serves, on this CPU and by these settings, and the engine that runs it."""
+"""Chooses the variant of an artifact for this CPU and these settings, and loads its engine."""
 
 import importlib.util
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def _ranked(variants: Iterable[Variant]) -> list[Variant]:
 def _asked_for(variant: Variant, settings: WorkerSettings) -> bool:
     if settings.engine not in ("auto", variant.engine):
         return False
-    # int8 changes vectors visibly: only who asks for it gets it.
+    # int8 changes vectors visibly, so it is used only on request.
     return settings.precision == variant.precision or (settings.precision == "auto" and variant.precision != "int8")
 
 

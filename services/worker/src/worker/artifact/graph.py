@@ -1,4 +1,4 @@
-"""From a loaded sentence-transformers model to graphs that other libraries run."""
+"""Writes a loaded sentence-transformers model as graphs that other libraries run."""
 
 import warnings
 from pathlib import Path
@@ -33,7 +33,7 @@ def write_onnx(model: "SentenceTransformer", file: Path) -> None:
     example = torch.ones(2, 7, dtype=torch.long)
     axes = {0: "rows", 1: "tokens"}
     with warnings.catch_warnings():
-        # Of constants in the trace, and of the exporter's age. The comparison with the reference decides.
+        # They are about constants in the trace and the exporter's age. The comparison with the reference decides.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             Pipeline().eval(),

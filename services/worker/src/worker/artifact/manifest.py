@@ -1,4 +1,4 @@
-"""What an artifact's folder holds, and what it was made of."""
+"""The manifest: what an artifact's folder holds, and from which files it was made."""
 
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -9,7 +9,7 @@ from warmstart import Fatal
 from worker.model_files import sha256
 
 MANIFEST = "manifest.json"
-TOKENIZER = "tokenizer"  # a folder with the tokenizer's files, as the model has them
+TOKENIZER = "tokenizer"  # a folder with the model's own tokenizer files
 
 EngineName: TypeAlias = Literal["onnx", "openvino"]
 Precision: TypeAlias = Literal["fp32", "bf16", "int8"]
@@ -57,7 +57,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The manifest of a folder; None when it has none. Raises Fatal when it can't be understood."""
+        """The manifest of a folder; None when it has none. Raises Fatal for a manifest that can't be read."""
         file = folder / MANIFEST
         try:
             return cls.model_validate_json(file.read_bytes())
@@ -67,11 +67,11 @@ class Manifest(BaseModel):
             raise Fatal(f"{file} is no manifest of an artifact: {str(error).splitlines()[0]}") from error
 
     def names(self, weights: dict[str, str]) -> bool:
-        """Whether it was made of files with just these hashes."""
+        """Whether it was made from files with exactly these hashes."""
         return weights.items() <= self.source.items()
 
     def verify(self, folder: Path, variant: Variant) -> None:
-        """Raise Fatal, with the file, when one that this variant needs is missing or altered."""
+        """Raise Fatal, with the file, when a file of this variant is missing or altered."""
         tokenizer = (file for file in self.files if file.startswith(f"{TOKENIZER}/"))
         compiled = (variant.compiled.file,) if variant.compiled else ()
         for name in (*variant.files, *compiled, *tokenizer):

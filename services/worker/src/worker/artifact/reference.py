@@ -1,4 +1,4 @@
-"""What an artifact is made from, and compared with: a graph of the model, and its vectors of the reference texts."""
+"""The source of an artifact and its reference: a graph of the model, and its vectors of the reference texts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ MADE_WITH = ("torch", "transformers", "sentence-transformers", "onnx")
 
 @dataclass(frozen=True)
 class Facts:
-    """What an engine has to know of a model besides its graph; `versions` are of what made graph and vectors."""
+    """What an engine needs to know of a model besides its graph; `versions` are those that made graph and vectors."""
 
     pooling: str
     max_tokens: int
@@ -51,7 +51,7 @@ def from_model(model: ModelFolder, threads: int) -> Reference:
 
 
 def installed(packages: tuple[str, ...]) -> dict[str, str]:
-    """The versions of those that are."""
+    """The versions of the packages that are installed."""
     found = {}
     for package in packages:
         try:

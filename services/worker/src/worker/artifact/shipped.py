@@ -35,7 +35,7 @@ def shipped(model: ModelFolder) -> Reference | None:
 
 
 def ship(model: ModelFolder, reference: Reference, scratch: Path) -> Path:
-    """Write what `shipped` reads; returns the folder. Raises KeyError for a weight that is no tensor of the file."""
+    """Write the files for `shipped`; returns the folder. Raises KeyError for a weight that is no tensor of the file."""
     import onnx  # noqa: PLC0415 - who serves needs none
     from safetensors.numpy import load_file  # noqa: PLC0415
 

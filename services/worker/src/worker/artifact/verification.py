@@ -1,4 +1,4 @@
-"""An exported graph against the model that it was exported from."""
+"""Compares an exported graph with the model that it was exported from."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -30,7 +30,7 @@ def lowest_cosine(engine: Engine, inputs: Sequence[TokenIds], expected: Vectors)
     rows = [engine.embed(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
     found = np.concatenate(rows)
     cosines = (found * expected).sum(axis=1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1))
-    # A row that is no vector at all compares as the worst.
+    # A row with NaN counts as the worst.
     cosines = np.where(np.isfinite(cosines), cosines, -1.0)
     worst = int(cosines.argmin())
     return float(cosines[worst]), worst

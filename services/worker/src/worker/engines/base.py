@@ -1,4 +1,7 @@
-"""What runs a model. Tokenizing is apart from embedding: token counts decide admission and batching."""
+"""The interface of engines, which run a model.
+
+Tokenizing is separate from embedding, since token counts decide admission and batching.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
@@ -45,7 +48,7 @@ class Engine(Protocol):
         """Token ids of each text with special tokens, truncated; long texts take milliseconds."""
 
     def from_ids(self, ids: Sequence[int]) -> TokenIds:
-        """Ids that came without special tokens, with them and truncated: as `encode` would have made them."""
+        """Add special tokens to ids that came without, and truncate, as `encode` would."""
 
     def embed(self, batch: Sequence[TokenIds]) -> Vectors:
         """One forward pass: (len(batch), dimensions), unit rows in the order of the batch."""

@@ -10,10 +10,10 @@ from worker.engines.base import TokenIds, Vectors
 from worker.engines.padding import pad
 from worker.engines.tokenizing import TokenizingEngine
 
-# Kernels are compiled for each new shape, and kept: the first text of 25 tokens took 6 ms, later ones 1.8, and a shape
-# holds 1.5 MB. So there are few: rows are padded to one of these lengths, which the warm-up visits, and batches to one
-# of these numbers of rows. With any number of rows, 400 random batches left 567 MB resident; with these few, the worker
-# stays at 325 under load. The fastest passes have 8 to 16 rows.
+# OpenVINO compiles kernels for each new shape and keeps them: a first text of 25 tokens took 6 ms, later ones 1.8, and
+# a shape holds 1.5 MB. So there are few shapes: rows are padded to one of these lengths, which the warm-up visits, and
+# batches to one of these numbers of rows. With any number of rows, 400 random batches left 567 MB resident; with these
+# few, the worker stays at 325 under load. The fastest passes have 8 to 16 rows.
 SHORT, STEP, LONG_STEP = 64, 8, 32
 ROWS = (1, 2, 4, 8, 12, 16, 24, 32)
 
@@ -41,7 +41,7 @@ class OpenVinoEngine(TokenizingEngine):
         """As the interface has it."""
         ids, mask = pad(batch, self._fill, self.lengths, self.rows)
         answer = self._request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
-        # The next pass writes into the same memory.
+        # A copy, since the next pass writes into the same memory.
         rows: Vectors = np.array(answer[self._vectors][: len(batch)], np.float32)
         return rows
 

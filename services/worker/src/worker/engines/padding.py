@@ -1,4 +1,4 @@
-"""Rows of different lengths as one rectangle."""
+"""Pads rows of different lengths to one rectangle."""
 
 from bisect import bisect_left
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """The reference engine: the model as sentence-transformers runs it.
 
-Importing torch and transformers takes seconds, hence inside the functions: only loading a model pays for it.
+Importing torch and transformers takes seconds, so the imports are inside of functions that load a model.
 """
 
 import os
@@ -51,7 +51,7 @@ class SentenceTransformersEngine(TokenizingEngine):
 
 
 def _load(folder: ModelFolder, threads: int) -> "SentenceTransformer":
-    # Read once, when the libraries are imported. OpenMP's threads would spin while they wait for each other: beside
+    # The libraries read this when they are imported. OpenMP's threads would spin while they wait for each other: beside
     # one other busy process on 2 cores a pass then took ten times as long.
     os.environ.update(OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY="passive", HF_HUB_OFFLINE="1")
     import torch  # noqa: PLC0415
@@ -59,7 +59,7 @@ def _load(folder: ModelFolder, threads: int) -> "SentenceTransformer":
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
     torch.set_num_threads(threads)
-    if torch.get_num_interop_threads() != 1:  # one forward pass at a time; torch allows one change a process
+    if torch.get_num_interop_threads() != 1:  # one forward pass at a time; torch allows one change in a process
         torch.set_num_interop_threads(1)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return SentenceTransformer(str(folder.path), device="cpu", local_files_only=True).eval()

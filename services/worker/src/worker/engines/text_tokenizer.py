@@ -18,7 +18,7 @@ class TextTokenizer:
         options = _read(folder / "sentence_bert_config.json")
         self.max_tokens: int = options.get("max_seq_length") or _longest(folder)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        # The file may hold the padding and the shorter truncation of the training.
+        # The file may contain the padding and the shorter truncation of the model's training.
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.max_tokens)
         if options.get("do_lower_case"):
@@ -43,7 +43,7 @@ class TextTokenizer:
 
 
 def _longest(folder: Path) -> int:
-    """What sentence-transformers takes when the folder does not say."""
+    """The limit that sentence-transformers uses when the folder names none."""
     asked = _read(folder / "tokenizer_config.json").get("model_max_length")
     possible: int = _read(folder / "config.json")["max_position_embeddings"]
     return min(asked or possible, possible)

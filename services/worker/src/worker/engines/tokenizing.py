@@ -1,4 +1,4 @@
-"""What all engines with a real model share: the tokenizer, and with it the limits of an input."""
+"""The tokenizer, and with it the limits of an input, for all engines with a real model."""
 
 from collections.abc import Sequence
 from pathlib import Path

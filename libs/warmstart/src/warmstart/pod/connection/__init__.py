@@ -1,1 +1,1 @@
-"""One connection of a client, before any application sees a request."""
+"""The connection of a client, before any application sees a request."""

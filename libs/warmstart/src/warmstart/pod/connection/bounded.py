@@ -1,4 +1,4 @@
-"""The bounds of a connection: how long it may be silent, how large a request's head may be, and how it ends."""
+"""The limits of a connection: how long it may be silent, how large a head may be, and how it ends."""
 
 import asyncio
 import logging
@@ -20,9 +20,9 @@ LAST_SECONDS = 1.0  # for what a client still sends when the server stops
 
 
 class Bounded(Upgradable):
-    """uvicorn's, which has no limit before a request's head is complete, and none on its size.
+    """uvicorn's connection with limits: uvicorn has none before a head is complete, and none on its size.
 
-    An error of the connection has the same body as any other, and ends it.
+    An error of the connection has the same body as any other, and ends the connection.
     """
 
     header_timeout: ClassVar[float] = 10.0  # seconds for a first byte, and from there to the end of the head
@@ -42,13 +42,13 @@ class Bounded(Upgradable):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop all clocks."""
+        """Stop all timers."""
         self._stop_head_timer()
         self.transport.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, in one piece or in many; refuse what can't be parsed, or doesn't get complete."""
+        """Parse the data. Refuse what can't be parsed, and what doesn't become complete within its limit."""
         if self._deaf or self.transport.lingers:
             self.transport.discard(len(data))
         if self._deaf:
@@ -74,7 +74,7 @@ class Bounded(Upgradable):
         self._in_head = self.transport.client_sends = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; those after a body (trailers) are dropped, as they could change a request that is under way."""
+        """A header. Those after a body (trailers) are dropped: they could change a request that is under way."""
         if self._in_head:
             super().on_header(name, value)
 
@@ -89,7 +89,7 @@ class Bounded(Upgradable):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body, or of what is dropped after its answer."""
+        """A piece of a body; it is dropped when the request is already answered."""
         self._progress = True
         if not self.transport.lingers:
             super().on_body(body)
@@ -103,17 +103,17 @@ class Bounded(Upgradable):
             self.transport.finish()
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on, the WebSocket's own protocol has the connection."""
+        """Hand the connection over to the protocol for WebSockets."""
         self._stop_head_timer()
         super().handle_websocket_upgrade()
 
     def pause_writing(self) -> None:
-        """More of an answer waits than the kernel takes: the client must read it in time."""
+        """The kernel's buffer is full: the client must read in time."""
         super().pause_writing()
         self.transport.hold()
 
     def resume_writing(self) -> None:
-        """The client reads."""
+        """The client reads again."""
         super().resume_writing()
         if not self.transport.is_closing():
             self.transport.release()
@@ -129,7 +129,7 @@ class Bounded(Upgradable):
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_and_close(message: Message) -> None:
                 if message["type"] == "http.response.start" and cycle.more_body:
-                    cycle.keep_alive = False  # answered before it was read
+                    cycle.keep_alive = False  # the request was answered before it was read
                 await send(message)
 
             await app(scope, receive, send_and_close)
@@ -152,7 +152,7 @@ class Bounded(Upgradable):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        if self._answering:  # it is not read before its turn
+        if self._answering:  # a pipelined request, which is not read before its turn
             self._await_head()
         elif self._in_head:
             self._refuse(RequestTimeout(f"the request's head took longer than {self.header_timeout:g} s"))
@@ -160,7 +160,7 @@ class Bounded(Upgradable):
             self.transport.close()
 
     def _refuse(self, error: ServiceError) -> None:
-        """Read no more; the requests before this one get their answers, and this one `error`, if it is next."""
+        """Read no more. Earlier requests get their answers; then this one gets `error`, if it is next."""
         self._stop_head_timer()
         self._deaf = self.transport.client_sends = True
         if self.transport.lingers:

@@ -1,4 +1,4 @@
-"""What httptools lets through although a server must refuse it (RFC 9112), and the size of a request's head."""
+"""Checks of a request's head that httptools leaves out and RFC 9112 demands, and of its size."""
 
 import re
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def _check_target(url: bytes) -> None:
 
 
 def _check_hosts(version: str, hosts: Sequence[bytes]) -> None:
-    """Two `Host` headers route a request twice (RFC 9112, section 3.2); HTTP/1.0 may have none."""
+    """Two `Host` headers could route one request to two places (RFC 9112, section 3.2); HTTP/1.0 may have none."""
     if len(hosts) > 1 or (version == "1.1" and not hosts):
         raise BadRequest(f"a request has one Host header, this one has {len(hosts)}", code="invalid_http")
     if not all(HOST.fullmatch(host.strip()) for host in hosts):

@@ -1,4 +1,4 @@
-"""How long a connection lasts: a bounded age; and when the server stops, one that has not asked yet may still ask."""
+"""How long a connection lasts: its age is bounded, and at the server's stop a new one may still ask once."""
 
 import asyncio
 import math
@@ -11,25 +11,23 @@ FIRST_REQUEST_SECONDS = 1.0  # far more than the packet after the handshake take
 
 
 class Connection(Bounded):
-    """uvicorn's, without the reset of a connection that was accepted just before the end.
+    """uvicorn's connection, without its reset of connections that were accepted just before the end.
 
-    uvicorn closes at once each on which no request was parsed; one that is on its way is then lost
-    (docs/lifecycle.md, rule 7).
-
-    From an age of `max_age` seconds at most, the next answer says `Connection: close`, as gRPC's MAX_CONNECTION_AGE
-    has it: a client keeps a connection for as long as it is busy, and a balancer shares out connections, not requests.
-    A replica that joined got 0 of 7,674 calls of busy clients in 120 s.
+    When it stops, uvicorn closes each connection on which no request was parsed; a request that is on its way is then
+    lost (docs/lifecycle.md, rule 7). From an age of at most `max_age` seconds, the next answer says `Connection:
+    close`, as with gRPC's MAX_CONNECTION_AGE: a busy client keeps its connection, and a balancer distributes
+    connections, not requests. A replica that joined got 0 of 7,674 calls of busy clients in 120 s.
     """
 
     max_age: ClassVar[float] = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Called when it was accepted. Ages differ, so that those opened together don't end together."""
+        """Called when it was accepted. Ages differ, so that connections opened together don't end together."""
         super().connection_made(transport)
         self._old_from = self.loop.time() + self.max_age * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
     def on_headers_complete(self) -> None:
-        """Called by the parser. The request is served; whether another may follow is decided here."""
+        """Called by the parser. The request is served; this decides whether another may follow."""
         super().on_headers_complete()
         if self.cycle and self.loop.time() >= self._old_from:  # type: ignore[truthy-bool] # None before the first
             self.cycle.keep_alive = False

@@ -1,18 +1,18 @@
-"""Closing a connection whose client may still be sending, so that the client can read its answer."""
+"""Closes a connection whose client may still be sending, so that the client can read its answer."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-DISCARD_BYTES = 64 * 2**20  # of a request that was answered before it was read; nginx reads on without a limit
+DISCARD_BYTES = 64 * 2**20  # of a request that was answered before it was read; nginx has no such limit
 
 
 class Lingering:
-    """A transport as uvicorn uses it, whose `close` is bounded, and reads what the client still sends.
+    """uvicorn's transport, with a `close` that is bounded and reads what the client still sends.
 
-    Closed with bytes unread, the kernel resets the connection, and the client may lose the answer (RFC 9112, section
-    9.6). So the answer is ended, and what comes is dropped, `seconds` and DISCARD_BYTES at most. A client that reads
-    nothing of its answer for `seconds` is cut, too; one that reads slowly gets all of it.
+    When a connection is closed with unread bytes, the kernel resets it, and the client may lose the answer (RFC 9112,
+    section 9.6). So this class ends the answer, and drops further bytes for at most `seconds` and DISCARD_BYTES. It
+    also cuts a client that reads nothing of its answer for `seconds`; a client that reads slowly gets the whole answer.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, later: Callable[..., asyncio.TimerHandle]) -> None:
@@ -21,8 +21,8 @@ class Lingering:
         self._later = later
         self._left = DISCARD_BYTES
         self._cut: asyncio.TimerHandle | None = None
-        self._unsent = 0  # bytes, when that timer was set
-        self.client_sends = False  # a part of a request is missing, or it can't be told where it ends
+        self._unsent = 0  # bytes that waited when the timer was set
+        self.client_sends = False  # part of a request is missing, or its end is unknown
         self.lingers = False
         self.write = transport.write
 
@@ -34,11 +34,11 @@ class Lingering:
         return self.lingers or self._transport.is_closing()
 
     def close(self) -> None:
-        """End the answer; close at once, or when the client has sent all."""
+        """End the answer; close now, or when the client has sent its whole request."""
         if self.is_closing():
             return
         self.hold()
-        if self.client_sends and not self._transport.get_extra_info("sslcontext"):  # TLS has no end of one side
+        if self.client_sends and not self._transport.get_extra_info("sslcontext"):  # TLS can't close one side only
             self.lingers = True
             self._transport.write_eof()
             self._transport.resume_reading()
@@ -52,17 +52,17 @@ class Lingering:
             self._transport.abort()
 
     def finish(self) -> None:
-        """The client has sent all, or there is no time: close."""
+        """Close: the client has sent everything, or the time is over."""
         self._transport.close()
 
     def hold(self) -> None:
-        """The client must read, or end: it has `seconds` from now."""
+        """Give the client `seconds` from now to read, or to end its request."""
         self.release()
         self._unsent = self._transport.get_write_buffer_size()
         self._cut = self._later(self._seconds, self._cut_unless_read)
 
     def release(self) -> None:
-        """The client reads, or is gone."""
+        """Stop the timer: the client reads, or is gone."""
         if self._cut:
             self._cut.cancel()
             self._cut = None

@@ -14,10 +14,10 @@ FAMILIES = {b"TCP4": 4, b"TCP6": 6}
 
 
 class ProxiedConnection(Connection):
-    """Takes the client's address from the line that the balancer sends first; without one, the peer is the client.
+    """Takes the client's address from the line that the balancer sends first; without it, the peer's.
 
-    Whoever reaches this server past the balancer can name any address. A client of the balancer can't: its bytes come
-    after the balancer's line.
+    Anyone who reaches this server past the balancer can name any address. A client of the balancer can't: its bytes
+    come after the balancer's line.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -33,7 +33,7 @@ class ProxiedConnection(Connection):
             super().data_received(data)
 
     def _after_line(self, data: bytes) -> bytes:
-        """What follows the line, if it is complete; a line that is none is left to the parser, which refuses it."""
+        """The bytes after the line, if it is complete; other bytes go to the parser, which refuses them."""
         line, end, rest = data.partition(b"\r\n")
         if data[: len(PREFIX)] != PREFIX[: len(data)]:
             self._beginning = None

@@ -16,9 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class Upgradable(HttpToolsProtocol):
-    """uvicorn's connection, which ignores an offer unless it is a WebSocket handshake that a route takes.
+    """uvicorn's connection, which ignores an offer unless it is a WebSocket handshake for a route.
 
-    A declined request is read again by a new parser, which gets the same head without the offer and then the body.
+    For a declined offer, a new parser reads the request again: the same head without the offer, and then the body.
     """
 
     def parse(self, data: bytes) -> None:
@@ -61,7 +61,7 @@ class Upgradable(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """End the request's body; what httptools calls the end of a declined request is none."""
+        """End the request's body; for a declined request httptools calls this too early, so it is ignored."""
         if not self._declines():
             super().on_message_complete()
 
