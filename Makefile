@@ -35,7 +35,7 @@ $(INSTALLED): requirements/install.sh requirements/dev.lock requirements/torch.t
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
 
-down:  ## Stop them; documents stay (in a cluster they go, see k8s-down)
+down:  ## Stop the system; documents stay (in a cluster they are deleted, see k8s-down)
 	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
 
 images: install  ## Build the images of both services (done by up when needed)
@@ -44,48 +44,48 @@ images: install  ## Build the images of both services (done by up when needed)
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
 
-graph: install  ## Make anew what the repository ships of the default model: a graph, and reference vectors
+graph: install  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
 test: artifact  ## Run every test
 	$(RUN) -m pytest
 
-test-python: install  ## The tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
+test-python: install  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
 	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
 
-drills: artifact  ## Break the system on purpose and hold it to its claims; report in reports/drills
+drills: artifact  ## Break the system on purpose and check its claims; report in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$(DRILLS)"
 
-bench: artifact  ## Measure worker and api beside their peers and limits (15 to 20 minutes)
+bench: artifact  ## Compare worker and api with their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
 
-overload: artifact  ## Ten times what a worker can do, for a minute
+overload: artifact  ## Send ten times a worker's capacity for a minute
 	$(RUN) -m loadtest.bench.overload
 
-abandonment: artifact  ## 500 clients that leave while they wait
+abandonment: artifact  ## Let 500 clients leave while they wait
 	$(RUN) -m loadtest.bench.abandonment
 
-soak: artifact  ## Ten minutes of mixed load; SECONDS=60 for less
+soak: artifact  ## Send mixed load for ten minutes; SECONDS=60 shortens it
 	$(RUN) -m loadtest.bench.soak
 
-fuzz: artifact  ## Odd bytes, requests of schemathesis and slow connections, to both services (MESSAGES, CASES, SEED)
+fuzz: artifact  ## Send odd bytes, requests of schemathesis and slow connections to both services (MESSAGES, CASES, SEED)
 	$(RUN) -m loadtest.fuzz --messages $(or $(MESSAGES),20000) --cases $(or $(CASES),2000) --seed $(or $(SEED),0)
 
-startup-profile: artifact  ## What the start of a worker consists of
+startup-profile: artifact  ## Show the stages of a worker's start, and their times
 	@$(RUN) -m loadtest.startup_profile
 
-loadtest: install  ## Load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
+loadtest: install  ## Put load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest
 	@OPEN_RATE=$${OPEN_RATE:-10} $(RUN) -m locust -f loadtest/locustfile.py,loadtest/stages.py --headless --only-summary \
 		--stop-timeout 15 --html reports/loadtest/index.html $(LOAD_HOST)
 
-loadtest-ui: install  ## The same by hand, at http://127.0.0.1:8089
+loadtest-ui: install  ## The same, controlled by hand at http://127.0.0.1:8089
 	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(LOAD_HOST)
 
-coldstart: artifact  ## What each way of starting the worker costs; report in reports/coldstart (TRIALS=10, FULL=1)
+coldstart: artifact  ## Measure each way of starting the worker; report in reports/coldstart (TRIALS=10, FULL=1)
 	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)
 
-coldstart-check: artifact  ## Fail when the worker says it is ready before it is warm, or may not start in time
+coldstart-check: artifact  ## Fail when the worker is ready before it is warm, or the start budget is too small
 	$(RUN) -m loadtest.coldstart_check
 
 lint: install  ## Check style and types
@@ -93,7 +93,7 @@ lint: install  ## Check style and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
 
-lock: install  ## Pin the dependencies anew; UPGRADE=1 takes the newest versions
+lock: install  ## Pin the dependencies again; UPGRADE=1 takes the newest versions
 	@UPGRADE="$(UPGRADE)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/lock.sh
 
 k8s-validate: install  ## Render every Kubernetes overlay and check it: schemas, and the rules of k8s/tests
@@ -105,10 +105,10 @@ k8s-up: install  ## Apply k8s/ to the cluster that KUBE_CONTEXT names; returns w
 k8s-down: install  ## Delete the namespace warmstart of that cluster, and the documents with it
 	@STACK=kubernetes $(RUN) -m stack down
 
-k8s-drills: install  ## The drills, in that cluster; its namespace warmstart is replaced and deleted
+k8s-drills: install  ## Run the drills in that cluster; its namespace warmstart is replaced and deleted
 	@STACK=kubernetes $(MAKE) drills
 
-kind: install  ## A cluster of kind's with the images in it, and the system up
+kind: install  ## Make a kind cluster with the images, and start the system in it
 	@k8s/kind.sh
 
 clean:  ## Remove .venv and caches; DATA=1 also the secrets, and the documents of the stack that make up chose last

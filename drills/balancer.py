@@ -1,7 +1,7 @@
-"""What a Kubernetes Service does, in one process: new connections go to ready replicas, and to nobody if none is.
+"""A balancer like a Kubernetes Service: new connections go to ready replicas only, and nowhere if none is ready.
 
-The front door of compose.yaml won't do here: while no replica is ready it uses unready ones, which hides what
-coupled readiness costs.
+The front door of compose.yaml is unsuitable here: while no replica is ready it uses unready ones, which hides the cost
+of coupled readiness.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ TIMEOUT = 1.0  # seconds
 
 
 class Balancer:
-    """`url` is its address, `most_unready` how many replicas it has seen unready at once."""
+    """A balancer at `url`; `most_unready` is the largest number of replicas that were unready at the same time."""
 
     def __init__(self, replicas: Iterable[str]) -> None:
         self._ready: dict[Address, bool] = {}
@@ -41,7 +41,7 @@ class Balancer:
         self._thread.join()
 
     def add(self, replicas: Iterable[str]) -> None:
-        """These replicas too; those that are known stay, as one does that has left: it isn't ready."""
+        """Add these replicas. Known replicas stay, also one that has left: it isn't ready."""
         self._loop.call_soon_threadsafe(self._join, list(replicas))
 
     def _join(self, replicas: Iterable[str], *, ready: bool = False) -> None:

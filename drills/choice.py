@@ -1,4 +1,4 @@
-"""Which kind of stack the drills run on."""
+"""Chooses the kind of stack that the drills run on."""
 
 from pathlib import Path
 

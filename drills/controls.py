@@ -1,7 +1,7 @@
-"""The services with one protection switched off each: what the drills must notice.
+"""The services with one protection switched off each, which the drills must notice.
 
 A service runs under the worker class of this module, which breaks what DRILL_CONTROL names before the application is
-loaded. The stack gives the file to the services (`Stack.share`), so that it can import nothing of the drills.
+loaded. The stack gives the services this file alone (`Stack.share`), so it can import nothing of the drills.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from warmstart.pod.worker import Worker
 
 
 class Controlled(Worker):
-    """warmstart's worker class, with one thing broken in each process."""
+    """warmstart's worker class, with one protection broken in each process."""
 
     def init_process(self) -> None:
-        """Break it, then run as always."""
+        """Break the protection, then run as always."""
         globals()[os.environ["DRILL_CONTROL"]]()
         super().init_process()
 
@@ -33,14 +33,14 @@ def no_gate() -> None:
 
 
 def nothing_is_fatal() -> None:
-    """What waiting can't heal is waited for."""
+    """The start waits even where waiting can't help."""
     from warmstart.lifecycle import fatal
 
     fatal.HOPELESS = ()
 
 
 def everything_is_fatal() -> None:
-    """A dependency that is missing at first is not waited for."""
+    """The start doesn't wait for a dependency that is missing at first."""
     from warmstart.lifecycle import fatal
 
     fatal.HOPELESS = (Exception,)
@@ -57,7 +57,7 @@ def no_leaving() -> None:
 
 
 def no_drain() -> None:
-    """SIGTERM ends the process, whatever it is doing."""
+    """SIGTERM ends the process at once, whatever it is doing."""
     from warmstart.lifecycle import lifespan as lifecycle
 
     async def leave(self: lifecycle.Lifecycle, phase: Phase) -> None:
@@ -67,12 +67,12 @@ def no_drain() -> None:
 
 
 def cold_replacement() -> None:
-    """A replaced process takes connections before it is warm, although others serve."""
+    """A replacement takes connections before it is warm, although other processes serve."""
     process.Process.sibling_serves = lambda self: False  # type: ignore[method-assign]
 
 
 def no_retry() -> None:
-    """The api sends a request to the worker once."""
+    """The api sends each request to the worker only once."""
     from api.worker_client import WorkerClient
 
     async def once(
@@ -90,7 +90,7 @@ def no_retry() -> None:
 
 
 def dead_stay_pooled() -> None:
-    """The pool hands out connections that were found dead, again and again."""
+    """The pool keeps handing out connections that were found dead."""
     from sqlalchemy.pool import base
 
     base.Pool._invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
@@ -98,7 +98,7 @@ def dead_stay_pooled() -> None:
 
 
 def cache_required() -> None:
-    """A request fails when Redis does."""
+    """A request fails when Redis fails."""
     from api import dependencies
     from warmstart.errors import DependencyUnavailable
 
@@ -113,28 +113,28 @@ def cache_required() -> None:
 
 
 def cache_errors_count() -> None:
-    """A call to Redis that fails is no miss, but an error of the request."""
+    """A failed call to Redis is an error of the request, not a miss."""
     from api import cache
 
     cache.FAILURES = ()  # type: ignore[assignment]
 
 
 def endless_queue() -> None:
-    """The worker refuses nobody: what comes waits, however long it may take."""
+    """The worker refuses no request: all wait, however long it takes."""
     from worker.admission import Admission
 
     Admission.check = lambda *arguments, **options: None  # type: ignore[method-assign]
 
 
 def no_outcomes() -> None:
-    """Passes that fail say nothing about the engine."""
+    """Failed passes don't make the engine unhealthy."""
     from worker.health import EngineHealth
 
     EngineHealth.check = lambda self: None  # type: ignore[method-assign]
 
 
 def no_disconnect() -> None:
-    """The worker goes on for clients that have left."""
+    """The worker goes on working for clients that have left."""
     from worker import routes
 
     async def regardless(request: object, work: Awaitable[Any]) -> Any:
@@ -144,7 +144,7 @@ def no_disconnect() -> None:
 
 
 def no_lingering() -> None:
-    """A connection is closed with its answer, whatever the client still sends."""
+    """A connection is closed with its answer, although the client may still be sending."""
     from warmstart.pod.connection.lingering import Lingering
 
     Lingering.close = lambda self: self._transport.close()  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""docs/drills.md: what stands around the table, and the table, which is the matrix."""
+"""Writes docs/drills.md: keeps the text around the table, and makes the table from the matrix."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ BEGIN, END = "<!-- made by python -m drills -->\n", "<!-- end -->\n"
 
 
 def document() -> str:
-    """The file as it must be: the text of the one that is there, the table anew."""
+    """The new content of the file: the present text with a new table."""
     before, _, rest = FILE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}{table()}{END}{after}"
@@ -21,7 +21,7 @@ def document() -> str:
 def table() -> str:
     """One row a drill."""
     head = (
-        "| claim | fault | probes: live, startup, ready | restarts | clients see | it has bitten when seen "
+        "| claim | fault | probes: live, startup, ready | restarts | clients see | sign of the fault "
         "| on a cluster | control: without | engine |\n"
     )
     return head + "|---" * 9 + "|\n" + "".join(_line(row) for row in ROWS)
@@ -52,7 +52,7 @@ def _elsewhere(row: Row) -> list[str]:
 
 
 def _cluster(row: Row) -> str:
-    """What Kubernetes makes of it, or why it can't be run there."""
+    """What Kubernetes does in this drill, or why the drill can't run there."""
     if why := row.not_on.get("kubernetes"):
         return f"not run: {why}"
     there = row.on("kubernetes")

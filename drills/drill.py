@@ -1,4 +1,4 @@
-"""One run of one drill: steady state, fault, observation, the way back, steady state, and then the verdict."""
+"""One run of one drill: steady state, fault, observation, repair, steady state, and then the verdict."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,13 +21,13 @@ from loadtest.openloop import Row as Request
 from stack import Part, Stack, StackError, until
 
 RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
-CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, so that who is answered late is told apart from who is not
-LOOK = 0.05  # seconds between two looks at a fact, some of which ask an engine
+CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, to tell a late answer from none
+LOOK = 0.05  # seconds between two checks of a fact, some of which ask an engine
 SETTLE = 1.5  # seconds of load after the last step of a drill
 
 
 class Drill:
-    """What a scenario works with. Entered, the system is steady and watched; left, it is healed and judged."""
+    """The interface for a scenario. Entered, the system is steady and watched; left, it is repaired and judged."""
 
     def __init__(self, row: Row, system: System, options: Options, folder: Path, run: int, *, controlled: bool) -> None:
         self.row = row = row.on(system.kind)
@@ -65,24 +65,24 @@ class Drill:
         return self
 
     def watch(self) -> None:
-        """Begin to ask the probes; of a service that the drill starts itself, when it was started."""
+        """Begin to ask the probes. For a service that the drill starts itself, this is called after its start."""
         for part in self.row.probes:
             self.watches[part] = Watch(partial(self.stack.probe_url, part))
             self.watches[part].start()
 
     def unwatch(self) -> None:
-        """Ask no more: what comes next is the platform's, which may start again what has ended."""
+        """Stop asking the probes: from now on the platform may restart what has ended."""
         for watch in self.watches.values():
             watch.stop()
 
     def start(self, part: Part, **more: str) -> None:
-        """Start a service with the drill's settings, and more, and don't wait."""
+        """Start a service with the drill's settings and more, and don't wait for it."""
         self.undo(lambda: self.system.restore(part))
         settings = self.system.settings_of(self.row, part, controlled=self.controlled)
         self.system.start(part, {**settings, **more}, wait=False)
 
     def undo(self, action: Callable[[], Any]) -> None:
-        """Do this at the end, whatever happens."""
+        """Do this at the end of the drill, whatever happens."""
         self._unwinding.callback(action)
 
     def address(self, part: Part) -> tuple[str, int]:
@@ -101,7 +101,7 @@ class Drill:
         return load
 
     def go(self, share: float) -> None:
-        """Until that share of the requests was answered; of the whole, not before things had time to settle."""
+        """Wait until this share of the requests was answered; with all of them, also give the system time to settle."""
         wanted = int(self.requests * share)
         if share == 1:
             wanted = max(wanted, self.sent() + int(RATE * SETTLE))
@@ -119,7 +119,7 @@ class Drill:
 
     @contextmanager
     def fault(self, undo: Callable[[], Any] | None = None) -> Iterator[None]:
-        """The time of the fault; it is undone at the end of the block, and if that never comes, at the drill's."""
+        """Time a fault. It is undone at the end of the block, or at the end of the drill if the block never ends."""
         with ExitStack() as undoing:
             if undo:
                 undoing.callback(undo)
@@ -132,14 +132,14 @@ class Drill:
 
     @contextmanager
     def switched(self, part: Part, **faults: object) -> Iterator[None]:
-        """A fault by the switches of a service."""
+        """A fault that a service's fault switches make."""
         with self.fault(lambda: self.stack.inject(part, {})):
             self.stack.inject(part, faults)
             yield
 
     @contextmanager
     def slowed(self, part: Part, seconds: float) -> Iterator[None]:
-        """Inference takes so much longer; that is the scene, not the fault."""
+        """Slow inference down. This is a condition of the drill, not its fault."""
         self.undo(lambda: self.stack.inject(part, {}))
         self.stack.inject(part, {"slow_calls": {"inference": seconds}})
         yield
@@ -147,15 +147,15 @@ class Drill:
 
     @property
     def fault_times(self) -> tuple[float, float]:
-        """Begin and end of the last one, in monotonic seconds."""
+        """Begin and end of the last fault, in monotonic seconds."""
         return self._faults[-1]
 
     def hold(self, seconds: float) -> None:
-        """Watch for that long: what must never happen must not happen meanwhile."""
+        """Keep watching for so many seconds, in which what must never happen must not happen."""
         time.sleep(seconds)
 
     def until(self, fact: str, holds: Callable[[], Any], seconds: float) -> float:
-        """Wait for a fact; returns the seconds it took. Raises Violation when it doesn't come true in time."""
+        """Wait until a fact is true; returns the seconds that it took. Raises Violation when the time is over."""
         began = time.monotonic()
         try:
             until(holds, seconds, fact, interval=LOOK)
@@ -168,7 +168,7 @@ class Drill:
         return self.until(fact, lambda: self.watches[part].tracks["/readyz"].now == "200", seconds)
 
     def kill_one(self, part: Part) -> float:
-        """SIGKILL to one process of a service; returns when its replacement is ready, after so many seconds."""
+        """SIGKILL to one process of a service; returns the seconds until its replacement was ready."""
         watch = self.watches[part]
         known, whole = len(watch.pids), " ".join(["ready"] * len(watch.first_pids))
         with self.fault():
@@ -176,31 +176,31 @@ class Drill:
         return self.until("it is replaced", lambda: len(watch.pids) > known and watch.phase.now == whole, 60)
 
     def expect(self, fact: str, holds: object, detail: object) -> None:
-        """Note whether a fact holds; the drill goes on."""
+        """Record whether a fact is true; the drill goes on."""
         if not holds:
             self.result.violations.append((fact, str(detail)))
 
     def prove(self, sign: str, holds: object) -> None:
-        """Note that a sign of the fault was seen, if it was; a sign of `Row.bites` that never is fails the drill."""
+        """Record a sign of the fault, if it was seen; without each sign of `Row.bites` the drill fails."""
         if holds:
             self._proofs.add(sign)
 
     def require(self, fact: str, holds: object, detail: object) -> None:
-        """Raise Violation unless a fact holds: without it, the rest of the drill makes no sense."""
+        """Raise Violation unless a fact is true, since the rest of the drill would make no sense."""
         if not holds:
             raise Violation(fact, str(detail))
 
     def measure(self, **values: float | str) -> None:
-        """For the report."""
+        """Add a figure to the report."""
         self.result.measures |= {name: round(v, 3) if isinstance(v, float) else v for name, v in values.items()}
 
     def rows(self, stream: str = "") -> list[Request]:
-        """Requests of the first load, or of one of its streams; all of them once it was stopped."""
+        """Requests of the first load, or of one of its streams. After the end of the load, all of them."""
         found = self._loads[0].rows() if self._loads else ()
         return [row for row in found if stream in ("", row.stream)]
 
     def finish(self) -> list[Request]:
-        """Let no more requests leave, and return those of the first load."""
+        """Stop the load, and return the requests of the first load."""
         for load in self._loads:
             load.stop()
         return self.rows()

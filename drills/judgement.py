@@ -18,7 +18,7 @@ BUCKET = 0.25  # seconds
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was observed; times are monotonic seconds."""
+    """What was observed. Times are monotonic seconds."""
 
     begin: float
     faults: Sequence[tuple[float, float]]
@@ -34,7 +34,7 @@ def judge(row: Row, seen: Evidence, result: Result) -> None:
     if seen.rows:
         _clients(row, seen, result)
     if missing := set(row.bites) - _signs(seen, result):
-        result.violations.append(("the fault bites", f"nothing was seen of: {', '.join(sorted(missing))}"))
+        result.violations.append(("the fault has an effect", f"signs not seen: {', '.join(sorted(missing))}"))
     result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
     result.seconds = round(time.monotonic() - seen.begin, 2)
     result.verdict = _verdict(result)
@@ -69,7 +69,7 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
 
 
 def _signs(seen: Evidence, result: Result) -> set[str]:
-    """What the fault left behind, as `Row.bites` names it: a drill that passes without has tried nothing."""
+    """The signs of the fault, as `Row.bites` names them: without one, the drill has tested nothing."""
     found = set(seen.proofs)
     if any(not each.ok for each in seen.rows):
         found.add("clients")

@@ -1,4 +1,4 @@
-"""The ledger: what became of every request."""
+"""The ledger: the outcome of every request."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from loadtest.openloop import Row
 from loadtest.openloop.verdict import LATE
 from loadtest.percentiles import percentile
 
-WAITED = 1.0  # seconds from a request's scheduled time from which on its client has waited
+WAITED = 1.0  # seconds after a request's scheduled time: a client whose answer comes later has waited
 OK = "ok"
 
 
@@ -37,7 +37,7 @@ class Ledger:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "Ledger":
-        """The sums of the rows."""
+        """The ledger of these rows."""
         kinds = Counter(kind(row) for row in rows)
         good = [row.latency * 1000 for row in rows if row.ok] or [0.0]
         return cls(

@@ -1,4 +1,4 @@
-"""What every drill claims. The only place that says so: docs/drills.md is made from it, the drills are held to it."""
+"""The claims of all drills, stated only here: docs/drills.md is made from this file, and the drills check it."""
 
 from drills.row import STEADY, Control, Probes, Row
 from stack import Part
@@ -13,21 +13,21 @@ PATIENT = {"GUNICORN_CMD_ARGS": "--timeout 600"}
 GIVES_UP: dict[Part, Probes] = {"worker": Probes("any", "never 200", "never 200")}
 # A container that joins or leaves an engine's network can cost others a packet, which TCP sends again after a second.
 HICCUPS = "200 (none) (200) (none) (200)"
-# The front door asks every 0.5 s: so long, a replica that drains and its successor may answer by turns.
+# The front door asks every 0.5 s: for so long, a draining replica and its successor may answer in turns.
 IN_TURN = "200 (none) (200) (503) (200) (503) (200) (503) (200) (none) (200)"
 NETWORK = Probes(HICCUPS, HICCUPS, IN_TURN)
-# DRAIN_READYZ=200: the old pod is ready until it is gone; where the new one is takes a moment to find out.
+# DRAIN_READYZ=200: the old pod is ready until it is gone; then the watch takes a moment to find the new one.
 NEW_POD = Probes(*["200 (none) (200)"] * 3)
 # A probe can be under way in the process that is killed, as any request can.
 ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
-# Unready, then drained, gone and back: all by itself.
+# The process becomes unready, drains, ends and is replaced, without help.
 REPLACED = Probes(HICCUPS, HICCUPS, "200 503 (none) (503) (none) (503) 200")
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
 
 START = (
     Row(
         "slow_warmup",
-        "A warm-up within its budget costs waiting: the process is alive, nobody meets it cold, nothing restarts.",
+        "During a warm-up within its budget the process is alive, nobody meets it cold, and nothing restarts.",
         "worker starts, and its warm-up goes on for 3 s after it is alive",
         probes={"worker": Probes("(none) 200", "(none) 503 200", "(none) 503 200")},
         bites=("worker /readyz",),
@@ -86,12 +86,12 @@ START = (
         elsewhere={"kubernetes": {"restarts": None}},
         starts=("worker",),
         exit_code=0,
-        settings={"worker": {"REQUEST_TIMEOUT": "1"}},  # gunicorn's grace follows from it, which the control waits for
+        settings={"worker": {"REQUEST_TIMEOUT": "1"}},  # sets graceful_timeout, for which the control waits
         control=Control("leaving before it is warm", breaks="it leaves", patches={"worker": "no_leaving"}),
     ),
     Row(
         "start_in_any_order",
-        "Started first, with every dependency down, the api waits visibly, and is ready when they are, in any order.",
+        "The api, started with every dependency down, waits, says so, and is ready when they are, in any order.",
         "all stopped; api starts, then worker, Postgres and Valkey in random order",
         probes={"api": Probes("(none) 200", "(none) 503 200", "(none) 503 200")},
         bites=("api /readyz",),
@@ -135,7 +135,7 @@ WORKER = (
         bites=("clients",),
         cluster="the Service has no endpoint and refuses; then there is a new pod",
         elsewhere={
-            "kubernetes": {"fault": "worker scaled to 0 for 5 s: what is connected outlives a policy that cuts it off"}
+            "kubernetes": {"fault": "worker scaled to 0 for 5 s, since open connections outlive a network policy"}
         },
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
         control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
@@ -329,7 +329,7 @@ TRAFFIC = (
     ),
     Row(
         "clients_leave",
-        "Work of clients that have left is not done: those who stay are served as before.",
+        "The worker drops the work of clients that have left, and serves the others as before.",
         "150 requests/s of 1,024 tokens by clients that leave after 100 ms, at a worker that computes 20 of them",
         probes=BOTH,
         bites=("clients leave",),
@@ -341,7 +341,7 @@ TRAFFIC = (
     ),
     Row(
         "slow_clients",
-        "Clients that fall silent, before or after a first request, hold up nobody, and are sent away in time.",
+        "Clients that fall silent, before or after a first request, delay no other, and are disconnected in time.",
         "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3",
         probes={"api": STEADY},
         bites=("half a request waits",),
@@ -355,7 +355,7 @@ TRAFFIC = (
     ),
     Row(
         "large_bodies",
-        "Large bodies find room or an answer that says when to come back; who sends before reading gets it too.",
+        "A large body is read, or refused with Retry-After; a client that sends all before it reads gets its answer.",
         "12 clients that send half of 4 MiB, then the rest, and then read; 2 of 20 MiB",
         probes={"api": STEADY},
         bites=("some find no room",),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-CONTROL_SHARE = 0.3  # of the requests: a control has to fail, not to be measured
+CONTROL_SHARE = 0.3  # share of the requests: a control must only fail, and is not measured
 
 
 @dataclass(frozen=True)

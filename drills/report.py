@@ -1,4 +1,4 @@
-"""The verdicts on the terminal, summary.json and index.html."""
+"""Writes the verdicts: on the terminal, in summary.json and in index.html."""
 
 import html
 import json
@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parent / "page.html").read_text()
 
 
 def one_line(result: Result) -> str:
-    """Verdict and counts, for the progress."""
+    """Verdict and counts, for the line of progress."""
     ledger = result.ledger
     counts = f"{ledger.ok} of {ledger.sent} ok" if ledger else "no load"
     recovery = "" if result.recovery is None else f", recovered after {result.recovery:g} s"
@@ -23,7 +23,7 @@ def one_line(result: Result) -> str:
 
 
 def failure(result: Result) -> str:
-    """Why a drill is not as it must be."""
+    """Why a drill has not the right verdict."""
     broken = "\n".join(f"  {fact}: {detail}" for fact, detail in result.violations) or "  nothing was violated"
     must = f"\n(without {result.control}, it must violate: {result.breaks})" if result.control else ""
     return f"{result.title}\n{broken}{must}"
@@ -89,7 +89,7 @@ def write(results: Sequence[Result], options: Options) -> None:
 
 
 def anchor(result: Result) -> str:
-    """Its id on the page."""
+    """The result's id on the page."""
     return f"{result.name}-{'control' if result.control else 'drill'}-{result.run}"
 
 

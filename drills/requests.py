@@ -1,17 +1,17 @@
-"""Requests whose size is known, for drills about what the worker can do in a second."""
+"""Requests of a known size, for drills about the worker's speed."""
 
 import json
 import random
 
 from loadtest.openloop import Request
 
-_RUN = random.SystemRandom().getrandbits(48)  # else the texts of the last run with this seed would be in the cache
+_RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
-TOKENS = TEXTS * (WORDS + 2)  # of the fake engine: a word is one, and two are special
+TOKENS = TEXTS * (WORDS + 2)  # tokens of the fake engine: one for each word, and two special ones
 
 
 def heavy(draw: random.Random, _number: int) -> Request:
-    """Four texts of 256 tokens to the worker; about what it computes in a pass."""
+    """Four texts of 256 tokens to the worker, which computes about as much in one pass."""
     return _worker([" ".join([f"{draw.getrandbits(24):x}", *["word"] * (WORDS - 1)]) for _ in range(TEXTS)])
 
 
@@ -21,7 +21,7 @@ def light(draw: random.Random, _number: int) -> Request:
 
 
 def embedding(draw: random.Random, _number: int) -> Request:
-    """One fresh text of four tokens to the api: all of one length, so that they share forward passes."""
+    """One fresh text of four tokens to the api. All have one length, so that they share forward passes."""
     text = f"{draw.getrandbits(48):x} {_RUN:x}"
     body = {"model": "all-MiniLM-L6-v2", "input": text, "encoding_format": "base64"}
     return Request("/v1/embeddings", json.dumps(body).encode())

@@ -53,12 +53,12 @@ class Result:
 
     @property
     def good(self) -> bool:
-        """Whether it is as it must be."""
+        """Whether the verdict is the right one."""
         return self.verdict in ("held", "failed as it must")
 
     @property
     def title(self) -> str:
-        """The claim, or what the control is without."""
+        """The claim, or the protection that the control lacks."""
         return f"control: without {self.control}" if self.control else self.claim
 
     def as_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Engine = Literal["fake", "auto"]
 
 @dataclass(frozen=True)
 class Probes:
-    """The answers of one service over the whole drill, as `drills.expected` has them."""
+    """The answers of one service's probes over the whole drill, in the form of `drills.expected`."""
 
     live: str = "200"
     startup: str = "200"
@@ -26,7 +26,7 @@ STEADY = Probes()
 class Control:
     """The same drill without a protection; the fact named by `breaks` must then be violated.
 
-    The protection is taken away by settings, or by a function of `drills.controls` in a service.
+    Settings take the protection away, or a function of `drills.controls` in a service.
     """
 
     without: str
@@ -36,7 +36,7 @@ class Control:
 
 
 class Differences(TypedDict, total=False):
-    """What a row says otherwise on one kind of stack; see `Row`."""
+    """What differs from a row on one kind of stack; see `Row`."""
 
     fault: str
     probes: Mapping[Part, Probes]

@@ -1,4 +1,4 @@
-"""The system under drill: its settings, its steady state, and the way back to it."""
+"""The system under drill: its settings, its steady state, and its repair."""
 
 import logging
 import time
@@ -14,12 +14,12 @@ from stack.http import ask
 log = logging.getLogger(__name__)
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
-# The drain is shorter than by default: services restart between most drills, and those about it set their own.
+# The drain is shorter than by default: services restart between most drills. Drills about the drain set their own.
 BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.5"}
 STEADY_SECONDS = 60.0
 MODEL = "all-MiniLM-L6-v2"
 CONTROLS = Path(__file__).with_name("controls.py")
-DOCUMENTS = 12  # a search of the load wants ten
+DOCUMENTS = 12  # a search of the load asks for ten
 
 
 class System:
@@ -46,7 +46,7 @@ class System:
         return settings
 
     def configure(self, row: Row, *, controlled: bool = False) -> None:
-        """Have the services run as the drill wants them; those that it starts itself, as any drill does."""
+        """Run the services with the drill's settings; those that the drill starts itself keep the common ones."""
         for part in SERVICES:
             plain = {"ENGINE": row.engine} if part == "worker" else {}
             wanted = plain if part in row.starts else self.settings_of(row, part, controlled=controlled)
@@ -60,7 +60,7 @@ class System:
         self.stack.start(part, wait=wait, environment=settings)
 
     def heal(self) -> None:
-        """Turn all switches off and start what doesn't run, as it was last."""
+        """Turn all switches off, and start each part that doesn't run, with its last settings."""
         for part in SERVICES:
             self.stack.inject(part, {})
         for status in self.stack.status():
@@ -68,7 +68,7 @@ class System:
                 self.start_again(status.part)
 
     def start_again(self, part: Part) -> None:
-        """Start a part as it was last."""
+        """Start a part with its last settings."""
         self.stack.start(part, environment=self._settings.get(part, {}))
 
     def restore(self, part: Part) -> None:
@@ -76,7 +76,7 @@ class System:
         self.start(part, {"ENGINE": "fake"} if part == "worker" else {}, wait=False)
 
     def prove_steady(self) -> None:
-        """Return when every part is ready, an embedding is computed, and a search finds. Raises StackError."""
+        """Return when every part is ready, and an embedding and a search succeed. Raises StackError."""
         until(self._steady, STEADY_SECONDS, "the steady state", interval=0.2)
 
     def _steady(self) -> bool:
@@ -85,17 +85,17 @@ class System:
             raise RuntimeError("; ".join(unready))
         self.post("/v1/embeddings", {"model": MODEL, "input": f"steady at {time.time()}"})
         found = self.post("/v1/search", {"query": "steady", "limit": 10})["results"]
-        if len(found) < 10:  # documents of another engine don't count
+        if len(found) < 10:  # a search doesn't find documents of another engine
             documents = [{"id": f"drill-{number}", "text": f"Document {number}."} for number in range(DOCUMENTS)]
             self.post("/v1/documents", {"documents": documents})
         return len(found) == 10
 
     def remember_known_texts(self) -> None:
-        """Ask for each text that the load repeats once, so that the cache has them all."""
+        """Ask once for each text that the load repeats, so that the cache has all of them."""
         self.post("/v1/embeddings", {"model": MODEL, "input": repeated_texts()})
 
     def post(self, path: str, body: Any) -> Any:
-        """The api's answer. Raises RuntimeError when it isn't 200."""
+        """The api's answer. Raises RuntimeError for any status but 200."""
         answer = ask(f"{self.stack.url('api')}{path}", "POST", body, timeout=5)
         if answer.status != 200:
             raise RuntimeError(f"{path} answered {answer.status}: {answer.body[:300]!r}")

@@ -1,4 +1,4 @@
-"""One figure a drill: the probes' answers as bands, the requests below, the fault shaded."""
+"""One figure for each drill: the probes' answers as bands, the requests below, the fault shaded."""
 
 import io
 import re
@@ -19,7 +19,7 @@ OUTCOMES = (("ok", GREEN), ("ok after more than 1 s", YELLOW), ("refused, typed"
 SHADE = "#7b61c4"
 BAND = 0.22  # inches
 
-mpl.rcParams["svg.fonttype"] = "none"  # text stays text: smaller, and it can be searched
+mpl.rcParams["svg.fonttype"] = "none"  # text stays text, which is smaller and can be searched
 mpl.rcParams["svg.hashsalt"] = "drills"
 
 

@@ -1,4 +1,4 @@
-"""The three probes of a service, asked every 100 ms, and its processes by what `/startupz` says."""
+"""Asks the three probes of a service every 100 ms, and counts its processes by `/startupz`."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ PATHS = ("/livez", "/startupz", "/readyz")
 
 
 class Watch(Prober):
-    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all that were seen."""
+    """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all processes seen so far."""
 
     def __init__(self, locate: Callable[[], str]) -> None:
         super().__init__(locate, PATHS)
@@ -20,7 +20,7 @@ class Watch(Prober):
         self.pids: set[int] = set()
 
     def know(self) -> None:
-        """Count the processes seen so far as those that were there first: replicas that a drill has added."""
+        """Count the processes seen so far as present from the beginning: replicas that a drill has added."""
         self.first_pids |= self.pids
 
     def note(self, path: str, look: Look, body: bytes) -> None:
@@ -34,6 +34,6 @@ class Watch(Prober):
         with suppress(ValueError, KeyError):
             processes = json.loads(body)["processes"]
         self.phase.note(Look(at, " ".join(sorted(str(each["phase"]) for each in processes)) or NONE))
-        found = {each["pid"] for each in processes if each["pid"]}  # 0 is a slot whose process has not begun
+        found = {each["pid"] for each in processes if each["pid"]}  # 0 is a slot whose process has not started
         self.first_pids = self.first_pids or found
         self.pids |= found

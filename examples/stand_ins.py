@@ -1,4 +1,4 @@
-"""Stand-ins for what a service imports from elsewhere: a model of joblib, a client of Redis."""
+"""Stand-ins for two imports of a real service: a model of joblib, and a client of Redis."""
 
 import asyncio
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 class SlowModel:
-    """As `joblib.load("model.pkl")`: it takes seconds, in a thread that nothing can interrupt.
+    """Like `joblib.load("model.pkl")`: it loads for seconds, in a thread that nothing can interrupt.
 
-    It is broken while there is a file `model-broken` in the working directory.
+    The model is broken while there is a file `model-broken` in the working directory.
     """
 
     def __init__(self) -> None:
@@ -25,13 +25,13 @@ class SlowModel:
 
 
 class RedisClient:
-    """As `redis.asyncio.Redis`, as far as these pages go."""
+    """Like `redis.asyncio.Redis`, as far as the guide needs it."""
 
     def __init__(self, address: str) -> None:
         self._host, _, self._port = address.partition(":")
 
     async def command(self, *words: str) -> str:
-        """The first line of the answer. Raises OSError when there is no server."""
+        """The first line of the answer. Raises OSError when no server answers."""
         reader, writer = await asyncio.open_connection(self._host, int(self._port))
         try:
             writer.write(f"{' '.join(words)}\r\n".encode())

@@ -11,7 +11,7 @@ from stand_ins import SlowModel
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What stands before `yield` runs at startup, what stands after it at shutdown."""
+    """The code before `yield` runs at startup, the code after it at shutdown."""
     app.state.database = sqlite3.connect(os.environ.get("DATABASE", "predictions.db"), check_same_thread=False)
     app.state.database.execute("CREATE TABLE IF NOT EXISTS predictions (value REAL)")
     app.state.model = SlowModel()
@@ -25,13 +25,13 @@ app = FastAPI(lifespan=lifespan)
 
 @app.get("/readyz")
 async def readyz(request: Request) -> dict[str, bool]:
-    """Nobody ever reads `false` here: the server listens when the lifespan has come to its `yield`."""
+    """Nobody ever reads `false` here: the server listens only after the lifespan has reached its `yield`."""
     return {"ready": request.app.state.ready}
 
 
 @app.post("/predict")
 def predict(features: list[float], request: Request) -> dict[str, float]:
-    """What the model says, and how often it was asked."""
+    """The model's prediction, and the number of predictions so far."""
     prediction = request.app.state.model.predict([features])[0]
     with request.app.state.database as database:
         database.execute("INSERT INTO predictions VALUES (?)", [prediction])

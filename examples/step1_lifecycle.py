@@ -14,7 +14,7 @@ from warmstart import Lifecycle, Resource, ServiceSettings, install
 
 @asynccontextmanager
 async def open_database(app: FastAPI) -> AsyncIterator[sqlite3.Connection]:
-    """One attempt, which proves that the database works; what was opened is closed, whatever fails later."""
+    """One attempt, which proves that the database works. The connection is closed, whatever fails later."""
     path = os.environ.get("DATABASE", "predictions.db")
     with closing(sqlite3.connect(path, check_same_thread=False)) as database:
         database.execute("CREATE TABLE IF NOT EXISTS predictions (value REAL)")
@@ -43,7 +43,7 @@ install(app, ServiceSettings())  # /livez, /startupz, /readyz, /metrics; the gat
 
 @app.post("/predict")
 def predict(features: list[float], request: Request) -> dict[str, float]:
-    """What the model says, and how often it was asked."""
+    """The model's prediction, and the number of predictions so far."""
     prediction = request.app.state.model.predict([features])[0]
     with request.app.state.database as database:
         database.execute("INSERT INTO predictions VALUES (?)", [prediction])

@@ -1,4 +1,4 @@
-"""Step 2, what may be missing and what is lost while serving: `gunicorn -c gunicorn.conf.py step2_dependencies:app`."""
+"""Step 2, dependencies that are missing or get lost: `gunicorn -c gunicorn.conf.py step2_dependencies:app`."""
 
 import asyncio
 import os
@@ -14,19 +14,19 @@ from warmstart import Lifecycle, Resource, ServiceSettings, install, opened, ope
 
 
 async def ping_database(database: sqlite3.Connection) -> None:
-    """Raise when the database can't do what it is here for."""
+    """Raise when the database can't answer the service's query."""
     database.execute("SELECT count(*) FROM predictions")
 
 
 async def ping_cache(cache: RedisClient) -> None:
-    """Raise when Redis doesn't answer as Redis does."""
+    """Raise when the server doesn't answer PING as Redis does."""
     if (answer := await cache.command("PING")) != "+PONG":
         raise ConnectionError(f"PING was answered with {answer!r}")
 
 
 @asynccontextmanager
 async def open_database(app: FastAPI) -> AsyncIterator[sqlite3.Connection]:
-    """It may come late: attempts go on until STARTUP_TIMEOUT."""
+    """The database may come late: the lifecycle retries until STARTUP_TIMEOUT."""
     path = os.environ.get("DATABASE", "predictions.db")
     with closing(sqlite3.connect(path, check_same_thread=False)) as database:
         database.execute("CREATE TABLE IF NOT EXISTS predictions (value REAL)")
@@ -59,7 +59,7 @@ Model = Annotated[SlowModel, Depends(opened(MODEL))]
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The order is of no importance; `after=` says what must come first."""
+    """The resources open concurrently, in any order; `after=` would name those that must be open first."""
     async with Lifecycle(app, (DATABASE, CACHE, MODEL), ServiceSettings()):
         yield
 
@@ -70,14 +70,14 @@ install(app, ServiceSettings())
 
 @app.post("/predict")
 async def predict(features: list[float], model: Model, cache: Cache) -> dict[str, float | str | None]:
-    """What the model says, and how often this was asked if somebody counts."""
+    """The model's prediction, and the number of predictions if Redis counts them."""
     [prediction] = await asyncio.to_thread(model.predict, [features])
     return {"prediction": prediction, "count": await cache.command("INCR", "predictions") if cache else None}
 
 
 @app.post("/feedback")
 def feedback(value: float, database: Database) -> dict[str, int]:
-    """The only route that needs the database: the others work without it."""
+    """The only route that needs the database: all others work without it."""
     with database:
         database.execute("INSERT INTO predictions VALUES (?)", [value])
         count: int = database.execute("SELECT count(*) FROM predictions").fetchone()[0]

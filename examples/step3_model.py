@@ -13,13 +13,13 @@ from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install, open
 
 
 class Predictor:
-    """The model on a thread of its own: the event loop stays free, and no other work fills up its queue."""
+    """The model on a thread of its own: the event loop stays free, and no other work fills the thread's queue."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     async def load(self) -> None:
-        """Raises Fatal when waiting can't help: without its file there is nothing to try again."""
+        """Raises Fatal when waiting can't help: if the file is missing, another attempt would fail too."""
         try:
             self._model = await asyncio.get_running_loop().run_in_executor(self._thread, SlowModel)
         except FileNotFoundError as error:
@@ -30,19 +30,19 @@ class Predictor:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._model.predict, rows)
 
     def close(self) -> None:
-        """Wait for nothing: who asked has left."""
+        """Don't wait for running predictions: their callers have left."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 async def answers_right(predictor: Predictor) -> None:
-    """A row whose answer is known: this is what the first user would have found out."""
+    """Predict a row whose answer is known, so that a wrong answer is found here and not by a user."""
     if await predictor.predict([[0.0, 1.0, 2.0]]) != [3.0]:
         raise RuntimeError("1 + 2 is not 3")
 
 
 @asynccontextmanager
 async def open_model(app: FastAPI) -> AsyncIterator[Predictor]:
-    """Load, and run a row through it: the first request finds it warm."""
+    """Load the model and predict a row, so that the first request finds it warm."""
     predictor = Predictor()
     try:
         await predictor.load()
@@ -52,7 +52,8 @@ async def open_model(app: FastAPI) -> AsyncIterator[Predictor]:
         predictor.close()
 
 
-# It gates: only this process can lose it. Unhealthy, the process is unready; for HEAL_TIMEOUT, it is replaced.
+# It gates, since only this process can lose it: unhealthy, it makes the process unready; after HEAL_TIMEOUT the process
+# is replaced.
 MODEL = Resource("model", open_model, check=answers_right, gates=True)
 Model = Annotated[Predictor, Depends(opened(MODEL))]
 
@@ -70,6 +71,6 @@ install(app, ServiceSettings())
 
 @app.post("/predict")
 async def predict(features: list[float], model: Model) -> dict[str, float]:
-    """What the model says."""
+    """The model's prediction."""
     [prediction] = await model.predict([features])
     return {"prediction": prediction}

@@ -28,17 +28,17 @@ Model = Annotated[SlowModel, Depends(opened(MODEL))]
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Both tasks begin when the process is ready; neither is ready before."""
+    """Both tasks begin when the process is ready, not before."""
 
     async def tick(life: Lifecycle) -> None:
-        """For as long as the process serves: if it ends or raises, the process is replaced."""
+        """This task runs as long as the process serves: if it ends or raises, the process is replaced."""
         app.state.ticks = 0
         while True:
             app.state.ticks += life.value(MODEL).predict([[0.0, 1.0]])[0]
             await asyncio.sleep(PERIOD)
 
     async def announce(life: Lifecycle) -> None:
-        """Once; it may end."""
+        """This task runs once; it may end."""
         await asyncio.to_thread(Path("announced").touch)
 
     async with Lifecycle(app, (MODEL,), ServiceSettings()) as life:
@@ -52,20 +52,20 @@ install(app, ServiceSettings())
 
 
 async def write_report(seconds: float, name: str) -> None:
-    """REQUEST_TIMEOUT is the answer's, not this task's; the end of the process waits for it."""
+    """REQUEST_TIMEOUT limits the answer, not this task. The process waits for the task before it ends."""
     await asyncio.sleep(seconds)
     await asyncio.to_thread(Path(name).write_text, "done")
 
 
 @app.post("/reports/{name}", status_code=202)
 async def report(name: str, tasks: BackgroundTasks, seconds: float = 1) -> None:
-    """The report comes later."""
+    """The report is written after the answer."""
     tasks.add_task(write_report, seconds, name)
 
 
 @app.get("/events", dependencies=[time_limit(None)])
 async def events(request: Request) -> StreamingResponse:
-    """Server-sent events, for as long as somebody listens."""
+    """Server-sent events, for as long as the client listens."""
 
     async def each() -> AsyncIterator[str]:
         while True:
@@ -77,7 +77,7 @@ async def events(request: Request) -> StreamingResponse:
 
 @app.websocket("/predictions")
 async def predictions(socket: WebSocket, model: Model) -> None:
-    """One number for each list of numbers; refused with 503 before the process is ready."""
+    """One number for each list of numbers. Before the process is ready the gate refuses with 503."""
     await socket.accept()
     async for features in socket.iter_json():
         [prediction] = await asyncio.to_thread(model.predict, [features])

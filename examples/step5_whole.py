@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
 
 @asynccontextmanager
 async def open_database(app: FastAPI) -> AsyncIterator[sqlite3.Connection]:
-    """`install` put the settings on `app.state`."""
+    """`install` has put the settings on `app.state`."""
     with closing(sqlite3.connect(app.state.settings.database, check_same_thread=False)) as database:
         database.execute("CREATE TABLE IF NOT EXISTS predictions (value REAL)")
         yield database
@@ -45,13 +45,13 @@ routes, admin = APIRouter(), FastAPI(title="Administration")
 
 @routes.get("/", response_class=HTMLResponse)
 async def home() -> str:
-    """A page that is shown while the model loads, too."""
+    """A page that is also shown while the model loads."""
     return "<h1>Predictions</h1>"
 
 
 @routes.post("/predict")
 def predict(features: list[float], model: Model, database: Database, request: Request) -> float:
-    """What the model says. An error's detail may be an object, as in any application of FastAPI."""
+    """The model's prediction. An error's detail may be an object, as in any FastAPI application."""
     if max(features) > (largest := request.app.state.settings.largest):
         raise HTTPException(422, {"reason": "out of range", "largest": largest})
     prediction = model.predict([features])[0]
@@ -62,13 +62,13 @@ def predict(features: list[float], model: Model, database: Database, request: Re
 
 @admin.get("/count")
 def count(database: Database) -> int:
-    """A mounted application reaches what the outer one opened."""
+    """A mounted application reaches the resources of the outer one."""
     number: int = database.execute("SELECT count(*) FROM predictions").fetchone()[0]
     return number
 
 
 def create_app(settings: Settings | None = None, model: Resource[SlowModel] = MODEL) -> FastAPI:
-    """A test passes settings and a model of its own; without, they come from the environment and from `open_model`."""
+    """A test passes its own settings and model; otherwise they come from the environment and `open_model`."""
     known = settings or Settings()
 
     @asynccontextmanager

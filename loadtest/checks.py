@@ -1,4 +1,4 @@
-"""Whether an answer is a right one: dimension, norm, identity. Each check says what is wrong, or nothing."""
+"""Checks of answers: dimension, norm, identity. Each returns what is wrong, or nothing."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from stack.http import Answer
 
 DIMENSIONS = 384
 NORM_TOLERANCE = 1e-3
-# Batches differ in the order of additions; with bf16 by more. Another text is below 0.9 even if one word differs.
+# Vectors of one text differ a little between batches, with bf16 more. One other word brings the cosine below 0.9.
 SAME = 0.999
 
 Check = Callable[[Answer], str]
@@ -30,7 +30,7 @@ class Identity:
         return "" if cosine > SAME else f"another vector for the same text, cosine {cosine:.4f}"
 
     def check_fingerprint(self, answer: Answer) -> str:
-        """Compare with the first answer's model."""
+        """Compare with the model of the first answer."""
         found = answer.headers.get("x-model-fingerprint", "")
         self.fingerprint = self.fingerprint or found
         return "" if found == self.fingerprint else "the model's fingerprint changed"
@@ -67,7 +67,7 @@ def embeddings(texts: Sequence[str], identity: Identity | None = None) -> Check:
 
 
 def stored(ids: Sequence[str]) -> Check:
-    """The ids that were given, in order."""
+    """Check that the answer has the given ids, in order."""
 
     def check(answer: Answer) -> str:
         found = json.loads(answer.body)["ids"]
@@ -77,7 +77,7 @@ def stored(ids: Sequence[str]) -> Check:
 
 
 def found(limit: int) -> Check:
-    """At most `limit` results, best first, scores that are cosines."""
+    """Check that there are at most `limit` results, best first, whose scores are cosines."""
 
     def check(answer: Answer) -> str:
         scores = [result["score"] for result in json.loads(answer.body)["results"]]
@@ -91,7 +91,7 @@ def found(limit: int) -> Check:
 
 
 def best_is(name: str) -> Check:
-    """The first result is this document."""
+    """Check that the first result is this document."""
 
     def check(answer: Answer) -> str:
         results = json.loads(answer.body)["results"]

@@ -1,6 +1,6 @@
-"""Closed-loop load: so many clients, each sending its next request when it has the answer to its last.
+"""Closed-loop load: each of so many clients sends its next request when it has the answer to its last.
 
-A server that is slow is asked less often: what people meet who come by themselves is for the open loop to say.
+A slow server is asked less often, so only the open loop shows the latency for independent users.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from stack.http import Answer
 
 T = TypeVar("T")
 
-AFTER_FAILURE = 0.01  # seconds: a server that is gone refuses thousands of connections a second
+AFTER_FAILURE = 0.01  # seconds after a failure: a server that is gone would refuse thousands of connections a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Sent(Generic[T]):
 
     @property
     def outcome(self) -> int | str:
-        """Its status, or its error."""
+        """The status, or the error."""
         return self.answer.status if self.answer else self.error
 
 
@@ -85,15 +85,15 @@ class ClosedLoop(Generic[T]):
         self._thread.join()
 
     def stop(self) -> None:
-        """Let each client have its last answer."""
+        """Let each client get its last answer, and stop."""
         self._ends = -math.inf
 
     def leave(self) -> None:
-        """Let each client go on until its connection ends, and open no other."""
+        """Let each client go on until its connection ends; then it opens no other."""
         self._leaves = True
 
     async def run(self, seconds: float = math.inf) -> None:
-        """Returns when all clients have stopped: none begins a request later than so many seconds from now."""
+        """Returns when all clients have stopped; none begins a request more than so many seconds from now."""
         self._ends = min(self._ends, time.monotonic() + seconds)
         await asyncio.gather(*(self._client(number) for number in range(self._clients)))
 

@@ -1,7 +1,7 @@
-"""`make coldstart`: what each way of starting the worker costs the people who come meanwhile.
+"""`make coldstart`: measures what each way of starting the worker costs its users.
 
-Starts the worker of the recorded stack again and again, by every strategy in random order, with and without arrivals.
-Writes raw rows, `summary.json`, `index.html` and `coldstart.png`. Ctrl-C keeps what was measured so far.
+Starts the worker of the recorded stack many times, by every strategy in random order, with and without arrivals. Writes
+raw rows, `summary.json`, `index.html` and `coldstart.png`. After Ctrl-C the measurements so far are kept.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0, 1 when a start failed or it was interrupted, 2 when figures are of disturbed starts."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM acts as Ctrl-C
     try:
         stack = recorded_stack(options.root)
         lab = Lab(stack, options.folder, idle=IDLE if options.full else 0, more=options.more)
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measurement = lab.measure(strategies, options.kinds.split(","), options.trials)
             if options.full:
                 lab.roll(*chosen("artifact"))
-        finally:  # an interrupt keeps what there is
+        finally:  # after an interrupt the results so far are kept
             lab.report()
     except (StackError, AskError, ValueError) as error:
         print(f"coldstart: {error}", file=sys.stderr)
@@ -59,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a setting above every strategy's",
+        help="a setting that overrides every strategy's",
     )
     parser.add_argument("--full", action="store_true", help="more strategies, idle times and a rolling restart")
-    parser.add_argument("--more", action="store_true", help="add to the trials that the folder holds")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="of the report")
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
+    parser.add_argument("--more", action="store_true", help="add to the trials in the folder")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the report")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder of the stack")
     return parser
 
 

@@ -1,6 +1,6 @@
 """`make coldstart-check`: fails when readiness precedes warmth, or when the start budget is too small.
 
-Starts the worker of the recorded stack 20 times with the default engine, or takes a measurement made before.
+Starts the worker of the recorded stack 20 times with the default engine, or reads an earlier measurement.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when all is well, 1 when it isn't, 2 when the machine was too busy to tell."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM acts as Ctrl-C
     try:
         measurement = Measurement.load(options.measured) if options.measured else _measure(options)
     except (StackError, AskError, ValueError, OSError) as error:
@@ -43,13 +43,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.coldstart_check", description=__doc__)
     parser.add_argument("--trials", type=int, default=gate.MIN_STARTS, help="starts (%(default)s)")
-    parser.add_argument("--strategy", default="artifact", help="the one that is checked (%(default)s)")
-    parser.add_argument("--measured", type=Path, help="a summary.json to take instead of measuring")
-    parser.add_argument("--compose", type=Path, default=REPOSITORY / "compose.yaml", help="where the budget stands")
+    parser.add_argument("--strategy", default="artifact", help="strategy to check (%(default)s)")
+    parser.add_argument("--measured", type=Path, help="a summary.json to read instead of measuring")
+    parser.add_argument("--compose", type=Path, default=REPOSITORY / "compose.yaml", help="file with the start budget")
     parser.add_argument(
-        "--folder", type=Path, default=REPOSITORY / "reports/coldstart-check", help="of the measurement"
+        "--folder", type=Path, default=REPOSITORY / "reports/coldstart-check", help="folder of the measurement"
     )
-    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="of the stack")
+    parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder of the stack")
     return parser
 
 
@@ -59,7 +59,7 @@ def _measure(options: argparse.Namespace) -> Measurement:
 
 
 def judge(measurement: Measurement, strategy: str, budget: float) -> int:
-    """Print what was found; returns the exit code."""
+    """Print the results; returns the exit code."""
     trials, busy = measurement.of(strategy), banner(measurement, [strategy])
     mark = MARK if busy else ""
     for shape, values in gate.ratios(trials).items():

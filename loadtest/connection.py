@@ -1,4 +1,4 @@
-"""One keep-alive connection that costs the load generator little: about 40 µs of CPU an exchange."""
+"""A keep-alive connection that costs the load generator little: about 40 µs of CPU an exchange."""
 
 import asyncio
 from typing import Self, cast
@@ -15,7 +15,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Answer] | None = None
-        self.ended = False  # the server has said that this answer is the last one
+        self.ended = False  # the server has said that this answer is the last one on the connection
         self._begin()
 
     @classmethod
@@ -25,7 +25,7 @@ class Connection(asyncio.Protocol):
         return connection
 
     async def exchange(self, request: bytes) -> Answer:
-        """Send a whole request and wait for its whole answer. Raises OSError when the server hangs up."""
+        """Send a whole request and wait for its whole answer. Raises OSError when the server closes the connection."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the server had closed the connection")
         self._waiter = asyncio.get_running_loop().create_future()
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         return await self._waiter
 
     def close(self) -> None:
-        """Hang up, also in the middle of an exchange."""
+        """Close the connection, also in the middle of an exchange."""
         if self._transport:
             self._transport.close()
 
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
 
 class Client:
-    """Exchanges one after the other, on one connection until the server says that it ends it, then on another."""
+    """Exchanges one after the other, on one connection until the server ends it, then on another."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -91,13 +91,13 @@ class Client:
         return await self._connection.exchange(request)
 
     async def ask(self, request: bytes) -> Answer:
-        """The same. Raises OSError for any answer but 200."""
+        """Like `exchange`. Raises OSError for any answer but 200."""
         answer = await self.exchange(request)
         if answer.status != 200:
             raise OSError(f"{answer.status}: {answer.body[:200]!r}")
         return answer
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._connection:
             self._connection.close()

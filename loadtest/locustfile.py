@@ -23,7 +23,7 @@ class EmbeddingsUser(CheckedUser):
     """Asks for vectors: of fresh texts of all lengths, and of texts that everybody asks for."""
 
     weight = 3
-    identity = checks.Identity()  # of all users: the same text has the same vector, whoever asks
+    identity = checks.Identity()  # shared by all users: the same text has the same vector for each
 
     @task(4)
     def fresh_sentence(self) -> None:
@@ -47,14 +47,14 @@ class EmbeddingsUser(CheckedUser):
 
     @task(4)
     def repeated(self) -> None:
-        """From the cache, but for the first time; always the same vector."""
+        """A text that the cache has, except for the first time; its vector is always the same."""
         text = self.draw.choice(makers.repeated_texts())
         request = makers.api_embeddings(text)
         self.call("embeddings: repeated", request, check=checks.embeddings([text], self.identity))
 
 
 class SearchUser(CheckedUser):
-    """Stores documents and looks for them."""
+    """Stores documents and searches for them."""
 
     weight = 1
 
@@ -70,7 +70,7 @@ class SearchUser(CheckedUser):
 
     @task(1)
     def find_again(self) -> None:
-        """A document is the best answer to its own words. Nobody else writes this one."""
+        """A document is the best answer to its own words. No other user writes this document."""
         number = next(NUMBERS)
         text = f"{self.draw.choice(makers.repeated_texts())} {number}"
         self.call("documents: store", makers.store(f"load-own-{id(self)}", text))

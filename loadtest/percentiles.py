@@ -19,7 +19,7 @@ def percentile(values: Collection[float], share: float) -> float:
 
 
 def summary(values: Collection[float]) -> dict[str, float]:
-    """`p50`, `p95`, `p99`, `min` and `max`; nothing of no values."""
+    """`p50`, `p95`, `p99`, `min` and `max`; empty without values."""
     if not values:
         return {}
     quoted = {f"p{share}": percentile(values, share) for share in QUOTED}

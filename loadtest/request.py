@@ -1,4 +1,4 @@
-"""What is sent, what came back, and how a name becomes a maker of requests."""
+"""A request, its answer, and how a name becomes a maker of requests."""
 
 import importlib
 import random
@@ -12,10 +12,9 @@ from stack.ports import HOST
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request.
+    """One HTTP request. `check` reads an answer of status 200, and returns in a few words what is wrong, or nothing.
 
-    `check` looks at an answer of status 200 and says what is wrong with it, in a few words, or nothing. It runs while
-    other requests may be due: keep it well below a millisecond.
+    It runs while other requests may be due: keep it well below a millisecond.
     """
 
     path: str
@@ -25,7 +24,7 @@ class Request:
     check: Callable[[Answer], str] | None = None
 
     def wire(self, authority: str = HOST, prefix: str = "", more: Mapping[str, str] = NOTHING) -> bytes:
-        """Its bytes, for a host, under a path before its own, with more headers."""
+        """The bytes of the request to a host, with a path prefix and further headers."""
         length = {} if self.body is None else {"Content-Length": str(len(self.body))}
         headers = {"Host": authority, **length, **more, **self.headers}
         lines = [

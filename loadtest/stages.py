@@ -1,6 +1,7 @@
 """Stages of a load test: `locust -f loadtest/locustfile.py,loadtest/stages.py`.
 
-A file of its own, since locust uses a shape whenever it finds one, and the web UI is for choosing by hand.
+This is a file of its own, since locust uses a shape whenever it finds one, and in the web UI the user chooses the load
+by hand.
 """
 
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from locust.argument_parser import LocustArgumentParser
 def add_options(parser: LocustArgumentParser) -> None:
     """The stages themselves."""
     parser.add_argument(
-        "--stages", default="10:2,30:6,10:2", env_var="STAGES", help="seconds:users of each, separated by commas"
+        "--stages", default="10:2,30:6,10:2", env_var="STAGES", help="seconds:users of each stage, separated by commas"
     )
 
 

@@ -1,4 +1,4 @@
-"""`make startup-profile`: what the start of a worker consists of, in seconds from exec, and what its imports cost."""
+"""`make startup-profile`: the stages of a worker's start, in seconds from exec, and the time of its imports."""
 
 import os
 import re
@@ -23,7 +23,7 @@ STARTS = int(os.environ.get("STARTS", "7"))
 READY_SECONDS = 120.0
 SHOWN = 12  # packages
 
-# What the worker's log says.
+# The lines in the worker's log.
 MARKS = {
     "gunicorn's master runs": r"Starting gunicorn",
     "process forked": r"Booting worker",

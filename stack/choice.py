@@ -1,4 +1,4 @@
-"""Which stack is meant: the one that runs, the one that `STACK` names, or the one that this machine can run."""
+"""Chooses the stack: the one that runs, the one that `STACK` names, or one that this machine can run."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ AnyStack = EmbeddedStack | ComposeStack | KubernetesStack
 CLASSES: Mapping[Kind, type[AnyStack]] = {
     "embedded": EmbeddedStack,
     "compose": ComposeStack,
-    "kubernetes": KubernetesStack,  # only when STACK says so
+    "kubernetes": KubernetesStack,  # only when STACK names it
 }
 RECORD = "kind"  # a file in the stack's folder
 
@@ -44,7 +44,7 @@ def bring_up(root: Path) -> Stack:
         if wanted or running:
             raise
         log.warning("%s", error)
-        return _start(root, "embedded", "the images of the compose stack can't be had, see above")
+        return _start(root, "embedded", "the images of the compose stack could not be pulled or built, see above")
 
 
 def current(root: Path) -> AnyStack:

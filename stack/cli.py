@@ -67,25 +67,25 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=command)
         return sub
 
-    add("up", _up, "start what doesn't run, and wait until all is ready")
-    add("down", _down, "stop everything; documents stay, but for those in a cluster, which go with its namespace")
+    add("up", _up, "start each part that doesn't run, and wait until all are ready")
+    add("down", _down, "stop everything; documents stay, except in a cluster, where they are deleted")
     add("discard", _discard, "stop everything and delete all documents")
-    add("status", _status, "what runs (exit code 0: all is ready, 3: nothing runs, 4: something in between)")
+    add("status", _status, "show what runs (exit code 0: all parts are ready, 3: nothing runs, 4: anything else)")
     add("images", _images, "build the images of the services, as up does with compose")
-    add("urls", _urls, "addresses, with user names and passwords")
+    add("urls", _urls, "print addresses, with user names and passwords")
     for name, command, text in (
         ("start", _start, "start one part, and wait until it is ready"),
-        ("stop", _stop, "stop one part, as its platform would"),
+        ("stop", _stop, "stop one part gracefully"),
         ("restart", _restart, "stop and start one part"),
         ("pause", _pause, "freeze one part: connections stay open, nothing answers"),
-        ("resume", _resume, "let a paused part go on"),
-        ("logs", _logs, "print what one part has logged"),
+        ("resume", _resume, "resume a paused part"),
+        ("logs", _logs, "print the log of one part"),
     ):
         add(name, command, text).add_argument("part", choices=get_args(Part))
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
-    sub = add("fault", _fault, "turn fault switches of a service that has FAULTS_ENABLED=1; those not named are off")
+    sub = add("fault", _fault, "set the fault switches of a service with FAULTS_ENABLED=1; all others are off")
     sub.add_argument("part", choices=SERVICES)
     sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
     return parser

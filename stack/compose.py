@@ -1,4 +1,4 @@
-"""The stack in containers: compose.yaml, driven by the docker command."""
+"""The stack in containers: compose.yaml, run by the docker command."""
 
 import logging
 import shutil
@@ -55,7 +55,7 @@ class ComposeStack(Stack):
         self.parts = in_order(parts)
         self.site = Site.at(root, ports)
         self.project = Project(self.site, environment)
-        self._settings: Mapping[Part, Mapping[str, str]] = {}  # that parts were started with
+        self._settings: Mapping[Part, Mapping[str, str]] = {}  # the variables that each part was started with
 
     def up(self) -> None:
         """See `Stack.up`. A part that runs already is replaced if its image or its settings changed."""
@@ -69,7 +69,7 @@ class ComposeStack(Stack):
             self.project.make_images(services)
             try:
                 self._begin(services)
-            except BaseException:  # an interrupt too leaves nothing half-started
+            except BaseException:  # an interrupt, too, must leave nothing half-started
                 self.project.run("stop", *(service for service in services if service not in before))
                 raise
             self.site.remember()
@@ -80,7 +80,7 @@ class ComposeStack(Stack):
         return [*self.parts, *migrate, *front]
 
     def _require_ports(self, running: Collection[str], parts: Collection[Part] | None = None) -> None:
-        """Of parts that don't run, each port must be free; those of the services are the front door's."""
+        """Each port of a part that doesn't run must be free. Ports of the services are the front door's."""
         holders = {part: "front" if part in SERVICES else part for part in parts or self.parts}
         require_free({part: self.site.ports[part] for part, holder in holders.items() if holder not in running})
 
@@ -94,7 +94,7 @@ class ComposeStack(Stack):
         self._wait(self.parts)
 
     def _unusable_documents(self) -> str | None:
-        """Why Postgres can't be used with the documents that it has, where they are, and the way out."""
+        """Why Postgres can't use its documents, where they are, and what to do."""
         if "postgres" not in self.parts:
             return None
         [status] = self._look(["postgres"])
@@ -212,7 +212,7 @@ class ComposeStack(Stack):
         return f"http://{addresses[0]}:{PORTS[part]}"
 
     def _port(self, part: Part, found: Iterable[Container]) -> int:
-        """Where the part was published when it was started, or would be now."""
+        """The port on which the part was published at its start, or would be now."""
         holder = "front" if part in SERVICES else part
         ports = (each.ports.get(PORTS[part]) for each in found if each.service == holder)
         return next(filter(None, ports), self.site.ports[part])
@@ -221,7 +221,7 @@ class ComposeStack(Stack):
         return self._log(part)
 
     def pids(self, part: Part) -> list[int]:
-        """As the engine's host numbers them; no init that is process 1, and no health check under way."""
+        """Process ids on the engine's host, without the init that is process 1, and without running health checks."""
         found: list[int] = []
         for each in self.project.containers(part):
             if each.pid:
@@ -259,7 +259,7 @@ class ComposeStack(Stack):
 
 
 def _exit_code(replicas: list[Container]) -> int | None:
-    """The worst one; None while any runs, or if none ever did."""
+    """The worst exit code; None while a container runs, or if none ever did."""
     if any(each.runs for each in replicas):
         return None
     return max((each.exit_code for each in replicas if each.ever_ran), default=None)

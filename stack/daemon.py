@@ -1,6 +1,6 @@
-"""A program that runs on by itself, and that a later call finds, signals and stops again.
+"""A background program that later calls find, signal and stop.
 
-A shell stays as its parent and notes its exit code, so that whoever stops it can know how it ended.
+A shell stays as its parent and notes its exit code, so that any later call can read how it ended.
 """
 
 import logging
@@ -72,11 +72,11 @@ class Daemon:
                 stderr=out,
                 start_new_session=True,
             )
-        Thread(target=shell.wait, daemon=True).start()  # else it would stay as a zombie of this process
+        Thread(target=shell.wait, daemon=True).start()  # otherwise it would stay as a zombie of this process
         until(lambda: self._adopt(shell.pid, port), SPAWN_SECONDS, f"start of {self.name}", interval=0.005)
 
     def _adopt(self, shell: int, port: int) -> bool:
-        """Record the shell's child as the main process; whether that is done, or it has ended already."""
+        """Record the shell's child as the main process; returns whether that is done, or the child has ended."""
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(shell).children():
                 Record.of(child, port).save(self._pid_file)
@@ -89,7 +89,7 @@ class Daemon:
         return record.process() if record else None
 
     def port(self) -> int | None:
-        """The port that it was started with, None when it doesn't run."""
+        """The port that it was started with; None while it doesn't run."""
         record = Record.load(self._pid_file)
         return record.port if record and record.process() else None
 
@@ -116,7 +116,7 @@ class Daemon:
         _send([main] if main else [], sig)
 
     def pause(self) -> None:
-        """Freeze them all, the main process first: then it makes no new ones meanwhile."""
+        """Freeze all processes, the main process first, so that it starts no new ones meanwhile."""
         self.signal(SIGSTOP)
         processes = self.processes()
         _send(processes, SIGSTOP)
@@ -127,18 +127,18 @@ class Daemon:
         _send(self.processes(), SIGCONT)
 
     def stop(self, sig: Signals, grace: float) -> int | None:
-        """Ask the main process to end; whatever of it still runs after `grace` seconds is killed."""
+        """Ask the main process to end; kill whatever still runs after `grace` seconds."""
         processes = self.processes()
         if not processes:
             self._clear()
             return self.exit_code()
         _send(processes[:1], sig)
-        _send(processes, SIGCONT)  # a paused process would not hear it
+        _send(processes, SIGCONT)  # a paused process would not handle the signal
         _, alive = psutil.wait_procs(processes, timeout=grace)
         if alive:
             log.warning("%s did not stop within %g s: killed", self.name, grace)
             self._kill(alive)
-        with suppress(StackError):  # somebody killed the shell: then nobody knows
+        with suppress(StackError):  # if the shell was killed, the exit code is unknown
             until(lambda: self.exit_code() is not None, KILL_SECONDS, f"exit code of {self.name}")
         self._clear()
         return self.exit_code()
@@ -152,18 +152,18 @@ class Daemon:
         return "\n".join(self.logs(self._log_start).splitlines()[-lines:])
 
     def logs(self, start: int = 0) -> str:
-        """All it has logged, from byte `start` on."""
+        """Everything that it has logged, from byte `start` on."""
         if not self.log_file.exists():
             return ""
         return self.log_file.read_bytes()[start:].decode(errors="replace")
 
     def _left_behind(self) -> Iterator[psutil.Process]:
-        """Processes of ours that outlived a main process that was killed."""
+        """Our processes that outlived a killed main process."""
         for process in psutil.process_iter():
             try:
                 if process.environ().get(MARK) == str(self._pid_file):
                     yield process
-            except psutil.Error:  # gone, or somebody else's
+            except psutil.Error:  # it has ended, or belongs to another user
                 continue
 
     def _kill(self, processes: Iterable[psutil.Process]) -> None:

@@ -1,4 +1,4 @@
-"""How pods end: their last state is to be seen only while they go."""
+"""Watches pods end: their last state can be seen only while they terminate."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ def watch_out(
             for event in _documents(process.stdout or ()):
                 pod = Pod.of(event["object"])
                 last[pod.name] = pod
-                if not asked and last.keys() >= staying:  # not before: who is gone by then would not be seen to go
+                if not asked and last.keys() >= staying:  # a pod that was gone before would not be seen to end
                     asked = True
                     leave()
                 if event["type"] == "DELETED":
@@ -48,6 +48,6 @@ def _documents(lines: Iterable[str]) -> Iterator[Any]:
     text = ""
     for line in lines:
         text += line
-        with suppress(ValueError):  # not all of it yet
+        with suppress(ValueError):  # the object is not complete yet
             yield json.loads(text)
             text = ""

@@ -64,7 +64,7 @@ class EmbeddedStack(Stack):
             started: list[Part] = []
             try:
                 self._start_all(missing, started)
-            except BaseException:  # an interrupt too leaves nothing half-started
+            except BaseException:  # an interrupt, too, must leave nothing half-started
                 for part in reversed(started):
                     self.stop(part)
                 raise
@@ -79,7 +79,7 @@ class EmbeddedStack(Stack):
 
         if "worker" in missing and service_environment(self._settings()).get("ENGINE", "auto") in ARTIFACT_ENGINES:
             self._export()
-        launch("postgres", "valkey", "worker")  # the worker needs neither, and takes longest
+        launch("postgres", "valkey", "worker")  # the worker needs no store, and takes longest
         self._wait("postgres", "valkey")
         if "api" in missing and "postgres" in self.parts:
             self.migrate()
@@ -187,7 +187,7 @@ class EmbeddedStack(Stack):
         return [self.url(part), *(each.url(part) for each in kept)]
 
     def _replicas(self, part: Part | None = None) -> list["EmbeddedStack"]:
-        """Those besides the first, each a stack of one part."""
+        """The replicas besides the first, each a stack of one part."""
         folders = sorted((self.site.root / REPLICAS).glob(f"{part or '*'}-*"))
         return [EmbeddedStack(folder, self.site.ports) for folder in folders]
 

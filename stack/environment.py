@@ -1,15 +1,15 @@
-"""What the programs of the embedded stack get of this shell's environment.
+"""The environment of the embedded stack's programs, derived from that of this shell.
 
-Settings of the services are the caller's wish and are passed on (`FAULTS_ENABLED=1 make up`), as is what tunes the
-machine (OMP_NUM_THREADS, LD_PRELOAD). What a shell holds for other programs' sake and would lead ours elsewhere is not.
+Settings of the services are the caller's choice and are passed on (`FAULTS_ENABLED=1 make up`), as is what tunes the
+machine (OMP_NUM_THREADS, LD_PRELOAD). Variables for other programs, which would mislead ours, are not.
 """
 
 import os
 from collections.abc import Mapping
 
 NOT_PASSED_ON = (
-    "GUNICORN_",  # gunicorn: GUNICORN_CMD_ARGS stands above its configuration file, with another address or class
-    "LISTEN_",  # gunicorn: sockets of systemd's instead of its own
+    "GUNICORN_",  # gunicorn: GUNICORN_CMD_ARGS overrides its configuration file, with another address or class
+    "LISTEN_",  # gunicorn would use sockets of systemd instead of its own
     "NOTIFY_SOCKET",  # gunicorn would report to the systemd unit that this shell belongs to
     "PG",  # libpq, asyncpg and Postgres: PGSSLMODE, PGSERVICE, PGOPTIONS
     "PROMETHEUS_MULTIPROC_DIR",  # one folder for both services would mix their metrics
@@ -25,9 +25,9 @@ def inherited(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def above(own: Mapping[str, str], environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Our own values above what is inherited.
+    """Put our own values above the inherited ones.
 
-    A file that the shell names for one of them (`NAME_FILE`) is not read; settings have their names in any case.
+    If the shell names a file for one of them (`NAME_FILE`), the file is not read. Names of settings count in any case.
     """
     ours = {f"{name}{suffix}".upper() for name in own for suffix in ("", "_FILE")}
     return {**{name: value for name, value in inherited(environment).items() if name.upper() not in ours}, **own}

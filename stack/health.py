@@ -1,4 +1,4 @@
-"""Asking a part how it is, from outside, whatever runs it."""
+"""Asks a part for its health from outside, on every kind of stack."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ class Health:
 
     ready: bool
     detail: str
-    hopeless: bool = False  # it runs, and no waiting makes it ready
+    hopeless: bool = False  # it runs, and will never become ready
 
 
 def check(site: Site, part: Part, port: int) -> Health:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-FAILURES = (OSError, HTTPException)  # what comes instead of an answer
+FAILURES = (OSError, HTTPException)  # the errors of a request without an answer
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 

@@ -1,6 +1,7 @@
-"""What is run inside a pod: a shell, and nothing but its built-in commands.
+"""Commands for the inside of a pod: a shell, and nothing but its built-in commands.
 
-The pods share one process namespace, whose process 1 is the pause container: so a part's own processes can be stopped.
+A pod's containers share one process namespace, whose process 1 is the pause container, so that a part's own processes
+can be stopped.
 """
 
 from signal import Signals
@@ -8,11 +9,11 @@ from signal import Signals
 from stack.descent import descendants
 from stack.site import DATABASE, USER
 
-# Of every process a line of /proc/N/stat, then the shell's own process id.
+# For every process its line of /proc/N/stat, then the shell's own process id.
 LIST = 'for each in /proc/[0-9]*/stat; do read -r line < "$each" && echo "$line"; done 2> /dev/null; echo "$$"'
 PAUSE_CONTAINER = 1
 # In the pod of Postgres, over its socket.
-DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)  # the new one has a schema already
+DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)  # the new Postgres already has a schema
 RESTORE = (
     "psql",
     "--username",
@@ -27,17 +28,17 @@ RESTORE = (
 
 
 def to_all(sig: Signals) -> tuple[str, ...]:
-    """Signals every process of the pod but the shell and process 1."""
+    """Signal every process of the pod but the shell and process 1."""
     return ("sh", "-c", f"kill -s {sig.name.removeprefix('SIG')} -- -1")
 
 
 def to_one(sig: Signals, pid: int) -> tuple[str, ...]:
-    """Signals one process."""
+    """Signal one process."""
     return ("sh", "-c", f"kill -s {sig.name.removeprefix('SIG')} {pid}")
 
 
 def into(file: str) -> tuple[str, ...]:
-    """Writes standard input to a file, at once."""
+    """Write standard input to a file, atomically."""
     folder, _, name = file.rpartition("/")
     unfinished = f"{folder}/.{name}"
     return ("sh", "-c", f"cat > {unfinished} && mv {unfinished} {file}")

@@ -1,4 +1,4 @@
-"""What drills, load tests and people may ask of a running system, whatever runs it."""
+"""The interface to a running system for drills, load tests and people, on every kind of stack."""
 
 import json
 from abc import ABC, abstractmethod
@@ -37,13 +37,13 @@ class PartStatus:
     detail: str
     pid: int | None
     exit_code: int | None
-    hopeless: bool = False  # no waiting makes it ready
+    hopeless: bool = False  # it will never become ready
 
 
 class Stack(ABC):
     """A system of four parts. As a context manager it is up inside and down after."""
 
-    parts: tuple[Part, ...]  # those that `up` starts
+    parts: tuple[Part, ...]  # the parts that `up` starts
     local = True  # whether `pids` are those of this machine
     ending = "make down     stops it; documents stay"  # what `up` says of `down`
     left = "documents of the {kind} stack, if it has any, stay there"  # what `up` of another kind says of this one
@@ -96,7 +96,7 @@ class Stack(ABC):
 
     @abstractmethod
     def pause(self, part: Part) -> None:
-        """Stop all processes of a part in their tracks: connections stay open, nothing answers."""
+        """Freeze all processes of a part: connections stay open, nothing answers."""
 
     @abstractmethod
     def resume(self, part: Part) -> None:
@@ -123,7 +123,7 @@ class Stack(ABC):
         """
 
     def cut(self, part: Part) -> None:
-        """Make a part unreachable for the others: off the network where there is one, else stopped."""
+        """Make a part unreachable for the others: take it off the network, or stop it where there is none."""
         self.stop(part)
 
     def mend(self, part: Part) -> None:
@@ -150,16 +150,16 @@ class Stack(ABC):
         """The address of a part, with user and password where it takes them, without a closing slash."""
 
     def own_url(self, part: Part) -> str:
-        """Where a part itself listens: past the proxy, if there is one between it and `url`."""
+        """The address of a part itself, past any proxy between the part and `url`."""
         return self.url(part)
 
     def probe_url(self, part: Part) -> str:
-        """Where a service's probes answer, also while it isn't ready and clients can't reach it."""
+        """The address of a service's probes, which answers also while it isn't ready and clients can't reach it."""
         return self.url(part)
 
     @abstractmethod
     def logs(self, part: Part) -> str:
-        """All that a part has logged."""
+        """Everything that a part has logged."""
 
     @abstractmethod
     def pids(self, part: Part) -> list[int]:

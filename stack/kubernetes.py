@@ -1,4 +1,4 @@
-"""The stack in a cluster: k8s/, driven by kubectl in the context that KUBE_CONTEXT names."""
+"""The stack in a cluster: k8s/, run by kubectl in the context that KUBE_CONTEXT names."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 300.0  # the first time a node may start everything at once, and a service may be tried again
 ROLL_SECONDS = 300.0
-PLACED_SECONDS = 30.0  # until a pod has its place and its address
+PLACED_SECONDS = 30.0  # until a pod has a node and an address
 GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
 MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
@@ -66,7 +66,7 @@ class KubernetesStack(Stack):
         self.reach = Reach(self.site, self.kubectl)
 
     def up(self) -> None:
-        """See `Stack.up`; what runs already is replaced if it changed, and after an error all stays to be looked at."""
+        """See `Stack.up`. A running part is replaced if it changed; after an error everything stays for inspection."""
         with self.site.alone():
             self._refuse_foreign_namespace()
             log.info("%-9s context %s, namespace %s", "cluster", self.kubectl.command()[2], NAMESPACE)
@@ -103,7 +103,7 @@ class KubernetesStack(Stack):
         return "\n".join([f"--- the end of {part}'s log", *self.logs(part).splitlines()[-25:], "--- events", *own])
 
     def down(self) -> None:
-        """Delete the namespace, with all that is in it: the pods' data doesn't outlive them anyhow."""
+        """Delete the namespace with everything in it: the pods' data doesn't outlive the pods anyhow."""
         with self.site.alone():
             self._refuse_foreign_namespace()
             self.reach.close()
@@ -133,10 +133,10 @@ class KubernetesStack(Stack):
 
     @contextmanager
     def _filled(self) -> Iterator[None]:
-        """Give the Postgres that is started meanwhile what the last one had, before anybody reaches it.
+        """Restore the data of the last Postgres into the one that starts, before any client reaches it.
 
-        Its pod makes a schema by itself: ready, it would show an empty database to who comes before the data is back.
-        Until then its Service selects a label that no pod has.
+        Its pod makes a schema by itself: if it were ready at once, clients would see an empty database. Until the data
+        is back, its Service selects a label that no pod has.
         """
         self._select("postgres", {HELD: "yes"})
         try:
@@ -285,7 +285,7 @@ class KubernetesStack(Stack):
         return self._look(PARTS)
 
     def pods(self, part: Part) -> list[Pod]:
-        """Those of a part, leaving ones included."""
+        """All pods of a part, terminating ones included."""
         return [Pod.of(each) for each in self.kubectl.items("pods", "--selector", _selector(part))]
 
     def _running(self, part: Part) -> list[Pod]:
@@ -317,13 +317,16 @@ class KubernetesStack(Stack):
         worst = min(staying, key=lambda pod: pod.ready, default=None)
         detail = worst.describe(last_warning(events, worst.name)) if worst else "no pod yet"
         detail += "" if rolled_out else ", to be replaced"
-        # The kubelet starts it again at once: what its end was can be seen afterwards only.
+        # The kubelet starts it again at once, so its end can be seen only afterwards.
         code = (worst.before if worst.running and not worst.ready else worst.exit_code) if worst else None
         return PartStatus(part, running=True, ready=ready, detail=detail, pid=None, exit_code=code)
 
 
 def _rolled_out(deployment: Object) -> bool:
-    """Whether all pods are of the newest template: right after a change only the old ones are there, and ready."""
+    """Whether all pods have the newest template.
+
+    Right after a change there are only old pods, and they are ready.
+    """
     status = deployment.get("status", {})
     seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     return bool(seen and status.get("updatedReplicas", 0) >= deployment["spec"]["replicas"])

@@ -1,4 +1,4 @@
-"""What the kubernetes stack applies: k8s/, with the settings and the components that a stack was made with."""
+"""The manifests of the kubernetes stack: k8s/, with the settings and the components of this stack."""
 
 import json
 import os

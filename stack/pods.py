@@ -53,7 +53,7 @@ class Pod:
         )
 
     def describe(self, event: str) -> str:
-        """One line: what it does, or why it doesn't, with the last warning about it."""
+        """One line: its state, or why it doesn't run, with its last warning."""
         if self.leaving:
             what = "leaving"
         elif self.ready:

@@ -1,4 +1,4 @@
-"""Ports for a stack beside others: of this process alone, and none that the kernel may give to a client meanwhile."""
+"""Ports for another stack: claimed by this process alone, and never given to a client by the kernel meanwhile."""
 
 import fcntl
 import os
@@ -42,17 +42,17 @@ def _take() -> int:
 
 
 def _candidates() -> list[int]:
-    """Outside the ephemeral range. A kernel whose range covers them all leaves no better choice than them all."""
+    """Ports outside the ephemeral range, or all ports if the kernel's range covers them all."""
     try:
         low, high = map(int, EPHEMERAL.read_text().split())
-    except OSError:  # not Linux; macOS begins at 49152
+    except OSError:  # elsewhere than on Linux; macOS begins at 49152
         low, high = 49152, 65535
     known = [port for port in CANDIDATES if port not in DEFAULTS.values()]
     return [port for port in known if not low <= port <= high] or known
 
 
 def _claim(port: int) -> bool:
-    """Lock the byte of a shared file whose offset is the port; the kernel lets go of it when this process ends."""
+    """Lock the byte of a shared file whose offset is the port; the kernel frees the lock when this process ends."""
     global _register  # noqa: PLW0603 - closing any descriptor of the file would let go of all locks
     if _register is None:
         file = Path(tempfile.gettempdir()) / f"warmstart-ports-{os.getuid()}"

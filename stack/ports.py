@@ -1,4 +1,4 @@
-"""Which port each part listens on, and whether it can."""
+"""The port of each part, and whether it is free."""
 
 import os
 import socket
@@ -51,7 +51,7 @@ def require_free(ports: Mapping[Part, int]) -> None:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the servers do: connections of an earlier run that are still timing out don't count.
+        # As in the servers: connections of an earlier run that are still in TIME_WAIT don't count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -21,7 +21,7 @@ INITDB = (
     *("--username", USER, "--pwfile", "/dev/stdin", "--auth", "scram-sha-256"),
     *("--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
 )
-# Two services with several processes each, doubled while one generation replaces the other.
+# Two services with several processes each, and twice as many during a replacement.
 MAX_CONNECTIONS = 200
 
 
@@ -29,7 +29,7 @@ class Postgres(Program):
     """One database, `warmstart`, reached over TCP with a password only."""
 
     name = "postgres"
-    stop_signal = signal.SIGINT  # its fast shutdown; at SIGTERM it would wait for clients to leave
+    stop_signal = signal.SIGINT  # Postgres' fast shutdown; at SIGTERM it would wait for its clients to leave
     grace = 15.0
 
     @property
@@ -41,7 +41,7 @@ class Postgres(Program):
         if not self.folder.exists():
             self._initialise()
         self._require_version()
-        give(self.folder)  # restored from a backup, it may be root's
+        give(self.folder)  # after a restore from a backup, it may belong to root
         options = {
             "listen_addresses": HOST,
             "port": str(self.port),
@@ -53,12 +53,12 @@ class Postgres(Program):
         return Command(argv, {**inherited(), **environment})
 
     def health(self) -> Health:
-        """As `Program.health`; of documents that can't be used it says where they are, and the way out."""
+        """As `Program.health`. For documents that can't be used it says where they are, and what to do."""
         found = super().health()
         return replace(found, detail=self._way_out(found.detail)) if found.hopeless else found
 
     def _require_version(self) -> None:
-        """Raise StackError for documents of another major version: its server could not read them either."""
+        """Raise StackError for documents of another major version, which this server could not read."""
         file = self.folder / "PG_VERSION"
         version = file.read_text().strip() if file.exists() else ""
         if version and version != MAJOR_VERSION:

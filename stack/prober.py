@@ -10,14 +10,14 @@ from typing import Self
 from stack.errors import StackError
 from stack.http import FAILURES, ask
 
-NONE = "none"  # no answer: refused, reset, or not in time
-LOOK_AGAIN = 1.0  # seconds between two questions where a service that doesn't answer has gone
-LAST_LOOK = 5.0  # seconds that `stop` gives to looks under way
+NONE = "none"  # no answer: refused, reset, or too late
+LOOK_AGAIN = 1.0  # seconds between two look-ups of the new address of a service that doesn't answer
+LAST_LOOK = 5.0  # seconds in which looks under way may end at `stop`
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was seen: a status, as text, or `NONE`. It began at a time in monotonic seconds, and took so many."""
+    """One observation: a status as text, or `NONE`; when it began, in monotonic seconds, and how long it took."""
 
     at: float
     value: str
@@ -25,31 +25,31 @@ class Look:
 
     @property
     def ended(self) -> float:
-        """When the answer was there."""
+        """When the answer had arrived."""
         return self.at + self.seconds
 
 
 class Track:
-    """All looks at one thing, in their order."""
+    """All observations of one path, in order."""
 
     def __init__(self) -> None:
         self.looks: list[Look] = []
         self.changes: list[Look] = []  # the first look of each run of equal values
 
     def note(self, look: Look) -> None:
-        """One more."""
+        """Add an observation."""
         self.looks.append(look)
         if not self.changes or self.changes[-1].value != look.value:
             self.changes.append(look)
 
     @property
     def values(self) -> list[str]:
-        """What was seen, each change once."""
+        """The statuses in order, each change once."""
         return [each.value for each in self.changes]
 
     @property
     def now(self) -> str:
-        """What was seen last; `NONE` before the first look."""
+        """The last status; `NONE` before the first observation."""
         return self.looks[-1].value if self.looks else NONE
 
     @property
@@ -96,14 +96,14 @@ class Prober:
         self.stop()
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to ask."""
         for thread in self._threads:
             thread.start()
         if self._locate:
             threading.Thread(target=self._follow, args=(self._locate,), daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop asking."""
         self._stop.set()
         ends = time.monotonic() + LAST_LOOK
         for thread in self._threads:
@@ -133,6 +133,6 @@ class Prober:
     def _follow(self, locate: Callable[[], str]) -> None:
         while not self._stop.wait(LOOK_AGAIN):
             if self._lost.is_set():
-                with suppress(StackError):  # it is nowhere yet
+                with suppress(StackError):  # it has no address yet
                     self._url = locate()
                 self._lost.clear()

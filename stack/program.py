@@ -1,4 +1,4 @@
-"""One part of the embedded stack: how it is configured and run."""
+"""One part of the embedded stack: its configuration and how it runs."""
 
 import signal
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from stack.site import Site
 
 
 class Program(ABC):
-    """Subclasses name the program; this class knows where it runs."""
+    """Subclasses describe the program; this class knows its folder, port and process."""
 
     name: Part
     stop_signal = signal.SIGTERM
@@ -24,12 +24,12 @@ class Program(ABC):
 
     @property
     def port(self) -> int:
-        """Where it listens, or would if it were started."""
+        """The port on which it listens, or would listen if it were started."""
         return self.daemon.port() or self.site.ports[self.name]
 
     @property
     def url(self) -> str:
-        """Where it is reached."""
+        """Its address."""
         return self.site.url(self.name, self.port)
 
     def start(self, environment: Mapping[str, str] = NOTHING) -> None:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 NAME = "warmstart"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
-SHARED = "/run/warmstart"  # where the services see the folder that they share with the stack
+SHARED = "/run/warmstart"  # the path, in a service, of the folder that it shares with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
 
@@ -47,7 +47,7 @@ class Project:
 
     @property
     def network(self) -> str:
-        """What compose calls the one that all are on."""
+        """The name of the network that all containers are on."""
         return f"{self.name}_default"
 
     def run(self, *arguments: str, settings: Mapping[Part, Mapping[str, str]] | None = None) -> str:
@@ -55,11 +55,11 @@ class Project:
         return docker(*self._command(settings or {}), *arguments, environment=self._environment)
 
     def containers(self, service: str | None = None) -> list[Container]:
-        """Those of a service, or of all."""
+        """The containers of a service, or of all."""
         return [each for each in containers(self.name) if service in (None, each.service)]
 
     def runs(self) -> bool:
-        """Whether any container of this clone does."""
+        """Whether any container of this clone runs."""
         return any(each.runs and each.folder == str(REPOSITORY) for each in self.containers())
 
     def refuse_another_clone(self) -> None:
@@ -68,11 +68,11 @@ class Project:
             raise StackError(f"project {self.name} runs from {folder}: stop it there, or set COMPOSE_PROJECT_NAME here")
 
     def make_images(self, services: Iterable[str]) -> None:
-        """Build and pull what `services` need, a line for each step that took a second. Raises ImagesError."""
+        """Build and pull the images of `services`; log a line for each step of a second or more. Raises ImagesError."""
         chosen = tuple(services)
         if "worker" in chosen and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
             self._environment["WHEELS_IMAGE"] = found
-        # Always for the same project: compose writes its name into the image, which else would differ each time.
+        # Always for the same project: compose writes its name into the image, which would otherwise differ each time.
         command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)
         log.info("%-9s building, log in %s", "images", self._log)
         steps: dict[str, str] = {}

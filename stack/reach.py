@@ -1,4 +1,4 @@
-"""How a part in a cluster is reached from here: by its own address if there is a way, else by kubectl port-forward."""
+"""Reaches a part in a cluster from here: by its own address if possible, else through kubectl port-forward."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ from stack.waiting import until
 
 CONNECT_SECONDS = 0.5
 FORWARD_SECONDS = 15.0
-# A forward ends with the pod that it goes to; the next one takes its place.
+# A forward ends with its pod; then the loop starts another one.
 KEEP_FORWARDING = "trap 'kill $!; exit' TERM; while :; do \"$@\" & wait; sleep 0.2; done"
 
 
@@ -35,7 +35,7 @@ class Reach:
 
     @property
     def inside(self) -> bool:
-        """Whether cluster addresses lead somewhere from here, as they do on a node."""
+        """Whether cluster addresses can be reached from here, as on a node."""
         if self._inside is None:
             api_server = Kubectl("default").json("get", "service", "kubernetes")["spec"]
             self._inside = _answers(api_server["clusterIP"], api_server["ports"][0]["port"]) == "accepts"
@@ -66,7 +66,7 @@ class Reach:
         return [each["address"] for each in addresses if each["type"] in ("InternalIP", "ExternalIP")]
 
     def _forward(self, name: str, target: str, ports: Mapping[Part, int], port: int) -> int:
-        """The port of this machine that leads there: the first of `ports` if nothing leads there yet."""
+        """A port of this machine that is forwarded there: the first of `ports` that is free, if there is none yet."""
         daemon, own = self._daemon(name), next(iter(ports.values()))
         if not daemon.main():
             require_free(ports)
@@ -80,12 +80,12 @@ class Reach:
 
 
 def authority(host: str, port: int) -> str:
-    """As a URL has them: in a cluster of IPv6, addresses want brackets."""
+    """Host and port as in a URL, where IPv6 addresses have brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _answers(host: str, port: int) -> str:
-    """`accepts`, `refuses` (somebody is there), or nothing."""
+    """`accepts`, `refuses` (a host answers), or nothing."""
     try:
         socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
     except ConnectionRefusedError:

@@ -1,4 +1,4 @@
-"""The pid file: which process is ours, told apart from a later one that got the same pid."""
+"""The pid file: identifies our process, also when a later process gets the same pid."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Self
 
 import psutil
 
-# Clock adjustments shift what the kernel reports as the start of one and the same process.
+# Clock adjustments shift the start time that the kernel reports for a process.
 SAME_START_SECONDS = 1.0
 
 
@@ -21,12 +21,12 @@ class Record:
 
     @classmethod
     def of(cls, process: psutil.Process, port: int) -> Self:
-        """What identifies this process."""
+        """The record of this process."""
         return cls(process.pid, process.create_time(), port)
 
     @classmethod
     def load(cls, file: Path) -> Self | None:
-        """The record in a file, None if there is none that can be read."""
+        """The record in a file; None if the file is missing or can't be read."""
         try:
             return cls(**json.loads(file.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
@@ -37,7 +37,7 @@ class Record:
         file.write_text(json.dumps(asdict(self)))
 
     def process(self) -> psutil.Process | None:
-        """The very process that was recorded, if it still runs."""
+        """The recorded process, if it still runs."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < SAME_START_SECONDS

@@ -16,7 +16,7 @@ Settings = Mapping[Part, Mapping[str, str]]
 
 
 def scale(project: Project, part: Part, port: int, replicas: int, settings: Settings) -> list[str]:
-    """Have so many containers of a service, all ready; `port` is its own, inside. Returns their addresses."""
+    """Run so many containers of a service, all ready; `port` is its port inside. Returns their addresses."""
     wanted = ("--scale", f"{part}={replicas}", part)
     project.run("up", "--detach", "--no-build", "--no-deps", "--no-recreate", *wanted, settings=settings)
     found = _running(project, part)
@@ -26,13 +26,13 @@ def scale(project: Project, part: Part, port: int, replicas: int, settings: Sett
 
 
 def roll(project: Project, part: Part, port: int, settings: Settings) -> None:
-    """As many new containers first, then the old ones leave one after the other. Raises StackError."""
+    """Start as many new containers, then stop the old ones one after the other. Raises StackError."""
     old = _running(project, part)
     if not old:
         raise StackError(f"{part} doesn't run")
     scale(project, part, port, 2 * len(old), settings)
     for each in old:
-        docker("stop", "--time", "30", each.id)  # as stop_grace_period in compose.yaml
+        docker("stop", "--time", "30", each.id)  # stop_grace_period in compose.yaml
         docker("rm", each.id)
 
 

@@ -1,4 +1,4 @@
-"""The passwords of a stack: made on its first run, kept in a file that only its owner can read."""
+"""The passwords of a stack: made at its first run, kept in a file that only its owner can read."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _NAMES = ("POSTGRES_PASSWORD", "REDIS_PASSWORD")
 
 @dataclass(frozen=True)
 class Secrets:
-    """Those that were made here are URL-safe, a person's own may hold anything. Never shown by repr."""
+    """Generated passwords are URL-safe; a user's own may hold any character. Never shown by repr."""
 
     postgres: str
     redis: str
@@ -51,7 +51,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _unquoted(name: str, text: str, file: Path) -> str:
-    """As docker compose reads it.
+    """The value as docker compose reads it.
 
     https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/
     """

@@ -17,7 +17,7 @@ from stack.site import REPOSITORY, Site
 STEP_SECONDS = 120.0
 DEFAULTS = {
     "LOG_FORMAT": "console",
-    # Nobody, by an address that no peer has: every client comes from 127.0.0.1, the default, and none is a proxy.
+    # An address that no peer has: every client comes from 127.0.0.1, the default, and none is a proxy.
     "FORWARDED_ALLOW_IPS": "0.0.0.0/32",
 }
 

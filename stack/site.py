@@ -1,4 +1,4 @@
-"""Where a stack keeps its things, and where it is reached."""
+"""The folder of a stack, and its addresses."""
 
 import fcntl
 import json
@@ -29,7 +29,7 @@ def _ports_file(root: Path) -> Path:
 
 
 def _remembered(root: Path) -> dict[Part, int] | None:
-    """The ports that the last `up` chose; None since `down`, or when the file can't be understood."""
+    """The ports that the last `up` chose; None after `down`, or when the file can't be read."""
     try:
         found = json.loads(_ports_file(root).read_text())
         return {part: int(found[part]) for part in PARTS}
@@ -69,30 +69,30 @@ class Site:
                 )
 
     def remember(self) -> None:
-        """Let later commands find the parts on these ports, whatever the environment says by then."""
+        """Let later commands find the parts on these ports, whatever the environment says then."""
         _ports_file(self.root).write_text(json.dumps(dict(self.ports)))
 
     def forget(self) -> None:
-        """The next start chooses its ports anew."""
+        """Let the next start choose its ports anew."""
         _ports_file(self.root).unlink(missing_ok=True)
 
     @property
     def data(self) -> Path:
-        """What outlives `down`."""
+        """The folder of what outlives `down`."""
         return self.root / "data"
 
     @property
     def run(self) -> Path:
-        """What says which processes are ours, and how they are configured."""
+        """The folder of pid files and configurations."""
         return self.root / "run"
 
     @property
     def shared(self) -> Path:
-        """What the services may read of it: fault switches, and what drills replace."""
+        """The folder that the services may read: fault switches, and code that drills replace."""
         return self.run / "shared"
 
     def share(self, name: str, text: str) -> None:
-        """Write a file there at once, for whatever user a service runs as."""
+        """Write a file there atomically, readable for any user that a service runs as."""
         unfinished = self.shared / f".{name}"
         unfinished.write_text(text)
         unfinished.chmod(0o644)
@@ -100,7 +100,7 @@ class Site:
 
     @property
     def logs(self) -> Path:
-        """One file a part."""
+        """The folder of the logs, one file for each part."""
         return self.root / "logs"
 
     def url(self, part: Part, port: int) -> str:

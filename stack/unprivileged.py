@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root. In a container, root is often all there is."""
+"""Runs PostgreSQL as another user: it refuses to run as root, which is often the only user in a container."""
 
 import os
 import pwd
@@ -49,7 +49,7 @@ def give(folder: Path) -> None:
 
 
 def _let_all_run(program: Path) -> None:
-    """Reading is all that the capability allows; with a umask of 077 only root could run an installed program."""
+    """Make a program executable for all: with a umask of 077 only root could run it."""
     for each in program.parent.iterdir() if program.is_file() else ():
         mode = each.stat().st_mode
         if mode & 0o100 and not mode & 0o001:

@@ -22,7 +22,7 @@ maxmemory-policy allkeys-lru
 
 
 class Valkey(Program):
-    """A cache and nothing else: it keeps nothing on disk and evicts what is used least recently."""
+    """A cache only: it keeps nothing on disk and evicts the least recently used keys."""
 
     name = "valkey"
     grace = 10.0
@@ -39,5 +39,5 @@ class Valkey(Program):
 
 
 def _escaped(text: str) -> str:
-    """For between double quotes, whatever the text holds: the configuration file splits at spaces, and knows quotes."""
+    """The text between double quotes, whatever it holds: the configuration file splits at spaces, and knows quotes."""
     return "".join(f"\\x{byte:02x}" for byte in text.encode())

@@ -1,4 +1,4 @@
-"""Wait for a fact instead of for a time: `until` in a thread, `until_async` in an event loop."""
+"""Waits for a fact instead of a time: `until` in a thread, `until_async` in an event loop."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ def until(
 async def until_async(
     attempt: Callable[[], T | None], limit: float = 10.0, what: str = "the condition", interval: float = 0.005
 ) -> T:
-    """`until` of a fact of this event loop, which goes on meanwhile."""
+    """`until` for the event loop, which goes on meanwhile."""
     bounded = _bounded(attempt, limit, what, None)
     while not (result := bounded()):  # noqa: ASYNC110 - what is waited for may set no event
         await asyncio.sleep(interval)

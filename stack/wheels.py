@@ -1,4 +1,4 @@
-"""torch's CPU wheel as an image that builds can mount: PyPI hasn't it, and a build sees no folder of this host.
+"""Puts torch's CPU wheel into an image for builds: PyPI doesn't have it, and builds can't read the host's folders.
 
 The worker's image needs torch to export its model. Builds ask `TORCH_INDEX`; where that can't be reached, this host's
 pip may still find the wheel, in a folder of wheels or in an index of its own configuration.

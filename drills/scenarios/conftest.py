@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each drill so often, each followed by its control."""
+    """Run each drill as often as wanted, each time followed by its control."""
     row = BY_NAME[metafunc.function.__name__.removeprefix("test_")]
     kinds = [False, True] if row.control else [False]
     cases = [(row, controlled, run) for run in range(1, OPTIONS.runs + 1) for controlled in kinds]

@@ -8,13 +8,11 @@ from contextlib import ExitStack
 
 from drills.drill import Drill
 
-GIVEN = (
-    15.0  # seconds until clients that are sent away after 3, or with half a body after REQUEST_TIMEOUT, must be gone
-)
+GIVEN = 15.0  # seconds until clients must be gone: they are cut after 3, with half a body after REQUEST_TIMEOUT
 OF_EACH = 30
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 FIRST = b"HEAD /livez HTTP/1.1\r\nHost: api\r\n\r\n"
-# What is sent after a first request or without one, and how the answer begins: silence is closed without one.
+# The bytes that are sent, after a first request or without one, and the beginning of the answer (none for silence).
 BEGINNINGS = {
     b"": b"",
     b"POST /v1/emb": b"HTTP/1.1 408",
@@ -59,7 +57,7 @@ def test_large_bodies(drill: Drill) -> None:
 
 
 def _begin(drill: Drill, held: ExitStack, beginning: bytes, first: bytes = b"") -> tuple[socket.socket, bytes]:
-    """A client that sends the beginning of a request, after a whole one or as its first."""
+    """A client that sends the beginning of a request, after a whole request or as its first."""
     client = held.enter_context(_connect(drill))
     if first:
         client.sendall(first)
@@ -74,7 +72,7 @@ def _connect(drill: Drill) -> socket.socket:
 
 
 def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
-    """As urllib and many others do: all of it, and who can't send does not look for an answer."""
+    """Send everything, as urllib and many other clients do: a client that can't send doesn't look for an answer."""
     try:
         for piece in pieces:
             client.sendall(piece)
@@ -83,7 +81,7 @@ def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
 
 
 def _first_line(client: socket.socket, seconds: float) -> bytes | None:
-    """Of what is answered by then; empty when the connection was closed, None when nothing has happened."""
+    """The first line of the answer so far; empty when the connection was closed, None when nothing has happened."""
     try:
         client.settimeout(max(0.001, seconds))
         return client.recv(1000).partition(b"\r\n")[0]

@@ -1,4 +1,4 @@
-"""Single processes of a service lost."""
+"""Processes of a service are killed one by one."""
 
 from drills.drill import Drill
 from loadtest.openloop import Stream
@@ -10,7 +10,7 @@ IN_FLIGHT = 0.05  # seconds that a call takes, so that some are under way in eac
 
 
 def kill_each(drill: Drill, part: Part) -> None:
-    """One after the other: which of them has the connections is the kernel's choice."""
+    """Kill them one after the other: the kernel decides which of them has the connections."""
     for _ in range(PROCESSES):
         drill.kill_one(part)
 
@@ -37,7 +37,7 @@ def test_worker_process_killed(drill: Drill) -> None:
 
 def test_api_process_killed(drill: Drill) -> None:
     url = drill.stack.url("api")
-    drill.stack.inject("api", {"slow_warmup": 1})  # of a replacement; those that run are warm
+    drill.stack.inject("api", {"slow_warmup": 1})  # of a replacement; the running processes are warm
     with drill.slowed("worker", IN_FLIGHT):
         drill.load(Stream(MAKER, url), Stream(MAKER, url, connections="fresh", name="fresh_connections"))
         drill.go(0.2)

@@ -11,18 +11,18 @@ from stack import StackError
 from stack.http import FAILURES, ask
 
 REPLICAS = 3
-SHARED_WITHIN = 15.0  # seconds from the readiness of the last one
+SHARED_WITHIN = 15.0  # seconds after the last replica became ready
 LOOK = 4.0  # seconds over which shares are counted
 RATE = 40.0  # requests/s
 IN_FLIGHT = 0.1  # seconds that a call takes, so that the api needs several connections
-HALF = 0.5  # of its fair share is enough: connections are shared out, not calls
+HALF = 0.5  # of its fair share is enough: connections are distributed, not calls
 SERVED = re.compile(rb'http_requests_total\{[^}]*route="/embeddings/"[^}]*\} (\d+)')
 
 
 @contextmanager
 def balanced(drill: Drill) -> Iterator[Balancer | None]:
-    """The api with its drill's settings, and one address for all workers, where each would have a port of its own."""
-    if drill.system.kind != "embedded":  # there, a name or a Service stands for all of them
+    """The api with its drill's settings, and one address for all workers, each of which has a port of its own."""
+    if drill.system.kind != "embedded":  # on compose and Kubernetes, a name or a Service leads to all of them
         drill.start("api")
         yield None
         return
@@ -32,12 +32,12 @@ def balanced(drill: Drill) -> Iterator[Balancer | None]:
 
 
 def served(replicas: list[str]) -> list[float]:
-    """Calls that each has answered since it was started."""
+    """The calls that each worker has answered since its start."""
     return [float(sum(map(int, SERVED.findall(ask(f"{url}/metrics").body)))) for url in replicas]
 
 
 def least_share(replicas: list[str]) -> float:
-    """Of the calls of some seconds, in parts of its fair share, that of the one that has got fewest."""
+    """The calls of some seconds that the worker with the fewest got, as a part of its fair share."""
     before = served(replicas)
     time.sleep(LOOK)
     got = [after - then for after, then in zip(served(replicas), before, strict=True)]

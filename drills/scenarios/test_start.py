@@ -1,4 +1,4 @@
-"""Starting."""
+"""Drills about the start."""
 
 import random
 import time
@@ -31,7 +31,7 @@ def test_slow_warmup(drill: Drill) -> None:
 
 
 def ends(drill: Drill, cause: str, **settings: str) -> None:
-    """The worker, started with what can't succeed, ends by itself with the row's status and names the cause."""
+    """The worker, started with a fault, ends by itself with the row's status and names the cause."""
     known = drill.stack.logs("worker")
     with drill.fault():
         drill.start("worker", **settings)
@@ -45,13 +45,13 @@ def ends(drill: Drill, cause: str, **settings: str) -> None:
 
 
 def errors(drill: Drill, known: str) -> str:
-    """What the worker has logged as errors since then; the log of a new container begins anew."""
+    """The error lines that the worker has logged since then; the log of a new container begins anew."""
     lines = drill.stack.logs("worker").removeprefix(known).splitlines()
     return "\n".join(line for line in lines if "ERROR" in line or '"error"' in line)
 
 
 def exit_code(drill: Drill, part: Part) -> int | None:
-    """None while it runs, or is tried again."""
+    """None while the worker runs, or is restarted."""
     return next(status.exit_code for status in drill.stack.status() if status.part == part)
 
 
@@ -87,7 +87,7 @@ def test_sigterm_while_warming(drill: Drill) -> None:
         drill.unwatch()
     code = exit_code(drill, "worker")
     drill.measure(seconds_to_exit=took, exit_code=str(code))
-    drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # looking costs up to a second
+    drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # the check itself takes up to a second
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
 
 

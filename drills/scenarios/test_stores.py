@@ -1,4 +1,4 @@
-"""Postgres and Redis lost: stopped, hung, restarted."""
+"""Postgres and Redis are stopped, paused and restarted."""
 
 import socket
 import struct
@@ -10,8 +10,8 @@ from drills.ledger import kind
 from stack import Part
 from stack.http import ask
 
-SEEN = 1.5  # seconds until a health sample of every second has seen that it is back, if the last was answered
-HEALTHY = 5.0  # seconds; a sample that hangs is given up after its limit
+SEEN = 1.5  # seconds until a health sample, which runs every second, has seen that the store is back
+HEALTHY = 5.0  # seconds; a hung sample is given up after its limit
 ANSWER = 0.5  # seconds; a store that works answers at once
 RESOURCES: dict[Part, str] = {"postgres": "postgres", "valkey": "redis"}
 
@@ -78,7 +78,7 @@ def test_postgres_restarted(drill: Drill) -> None:
     late = [row for row in drill.rows() if not row.ok and row.scheduled > healthy]
     drill.measure(seen_healthy_after=healthy - drill.fault_times[1])
     drill.expect("the pool heals", not late, f"{len(late)} requests failed after the api had seen Postgres healthy")
-    if late:  # what doesn't heal by itself
+    if late:  # connections that don't heal by themselves
         drill.undo(lambda: drill.system.restore("api"))
 
 
@@ -91,4 +91,4 @@ def test_redis_paused(drill: Drill) -> None:
 
 
 def test_redis_restarted(drill: Drill) -> None:
-    lose(drill, "valkey", 0.5, hang=False)  # at once, redis-py's retries alone would hide it
+    lose(drill, "valkey", 0.5, hang=False)  # after an immediate restart, redis-py's retries alone would hide it

@@ -30,7 +30,7 @@ def roll(drill: Drill, part: Part) -> None:
 
 
 def age(url: str) -> float:
-    """Seconds since the process that answers for a service began; infinite if none does."""
+    """Seconds since the process that answers for a service began; infinite if none answers."""
     try:
         return float(ask(f"{url}/startupz", timeout=2).json()["elapsed_seconds"])
     except FAILURES:
@@ -38,7 +38,7 @@ def age(url: str) -> float:
 
 
 def test_rolling_restart_api(drill: Drill) -> None:
-    drill.stack.inject("api", {"slow_warmup": 1})  # of the new ones: who meets one too early is refused, and counted
+    drill.stack.inject("api", {"slow_warmup": 1})  # a request that reaches a new process too early is refused
     roll(drill, "api")
 
 

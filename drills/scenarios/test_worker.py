@@ -1,23 +1,23 @@
-"""The worker lost: killed, frozen, unreachable, stuck, broken."""
+"""The worker is killed, frozen, unreachable, stuck or broken."""
 
 from drills.drill import Drill
 from drills.ledger import kind
 from loadtest.openloop import Row
 
-UNREADY_SECONDS = 10.0  # two samples, after REQUEST_TIMEOUT or a pass of its own
+UNREADY_SECONDS = 10.0  # two samples, after REQUEST_TIMEOUT or after a pass of a known text
 REPLACED_SECONDS = 20.0  # HEAL_TIMEOUT, the drain, requests in flight, a start
-SEEN = 2.5  # seconds until the api's sample of every second has surely seen that the worker is back
+SEEN = 2.5  # seconds until the api's sample, which runs every second, must have seen that the worker is back
 SLACK = 1.0  # seconds beyond REQUEST_TIMEOUT that an answer may take on a busy machine
 
 
 def known_texts(drill: Drill) -> None:
-    """Requests for texts that the cache has don't fail; before the fault each was asked for once."""
+    """Requests for cached texts don't fail; before the fault each text was asked for once."""
     failed = [kind(row) for row in drill.rows("api_repeated") if not row.ok]
     drill.expect("known texts are served", not failed, f"{len(failed)} failed: {sorted(set(failed))}")
 
 
 def bounded(drill: Drill, rows: list[Row], limit: float) -> None:
-    """Nobody waits much longer than a request may take."""
+    """No request takes much longer than REQUEST_TIMEOUT."""
     slowest = max(row.latency for row in rows)
     drill.measure(slowest_answer=slowest)
     drill.expect("nobody waits longer", slowest <= limit + SLACK, f"one waited {slowest:.1f} s")
@@ -56,7 +56,7 @@ def test_worker_unreachable(drill: Drill) -> None:
 
 
 def broken_until_replaced(drill: Drill, **faults: object) -> None:
-    """A fault that the worker's process can't heal; its switch is turned off as soon as there is another process."""
+    """A fault that the worker's process can't heal; its switch is turned off once there is another process."""
     drill.load("api_repeated", "api_fresh", rate=50)
     drill.go(0.2)
     watch = drill.watches["worker"]

@@ -119,7 +119,7 @@ def test_a_fault_that_does_not_bite_breaks_the_claim(
     bitten = watched(**answers)
     bitten.pids = pids
     assert verdict(row, requests, bitten, proofs=proofs).verdict == "held"
-    assert verdict(row, [request(1)]).violations == [("the fault bites", f"nothing was seen of: {sign}")]
+    assert verdict(row, [request(1)]).violations == [("the fault has an effect", f"signs not seen: {sign}")]
 
 
 def test_a_control_must_fail_for_its_reason() -> None:

@@ -1,1 +1,1 @@
-"""The services measured beside their peers and their limits: `python -m loadtest.bench` (see docs/benchmarks.md)."""
+"""Measures the services beside their peers and limits: `python -m loadtest.bench` (see docs/benchmarks.md)."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest.bench`, or `make bench`: this worker and this api beside their peers and limits, in one run."""
+"""`python -m loadtest.bench`, or `make bench`: measures worker and api beside their peers and limits, in one run."""
 
 import argparse
 import json
@@ -23,9 +23,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--systems",
         default=os.environ.get("SYSTEMS") or "",
-        help="separated by commas; default: all of " + ", ".join(names()),
+        help="systems, separated by commas; default: " + ", ".join(names()),
     )
-    parser.add_argument("--scale", type=float, default=Durations.scale, help="of the measured seconds of each case")
+    parser.add_argument("--scale", type=float, default=Durations.scale, help="factor for the seconds of each case")
     parser.add_argument("--reports", type=Path, default=REPORTS, help="folder of the results")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""500 clients that leave while they wait: `python -m loadtest.bench.abandonment`, or `make abandonment`.
+"""500 clients leave while they wait: `python -m loadtest.bench.abandonment`, or `make abandonment`.
 
-What they asked for is not computed, by the worker's own counters, and four other clients go on as before.
+The worker's own counters show that it doesn't compute their texts, and four other clients go on as before.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from loadtest.bench.verdict import Bound, conclude
 from loadtest.connection import Connection
 
 CLIENTS = 500
-TEXTS = 3  # of each: 1,500 texts of 30 tokens are two thirds of what may wait
-STAY = 0.2  # seconds from the last request to the moment when all leave
-CALM = 4.0  # seconds of the others alone, before and after
-NOTICE = 0.5  # seconds that the worker may take to notice that 500 connections are closed
+TEXTS = 3  # of each client: 1,500 texts of 30 tokens are two thirds of a full queue
+STAY = 0.2  # seconds from the last request until all clients leave
+CALM = 4.0  # seconds before and after in which only the four others send
+NOTICE = 0.5  # seconds in which the worker must notice that 500 connections are closed
 LAST_PASSES = 128  # texts that were in the engine, or on their way to it
 EMPTY_SECONDS = 1.0
-OTHERS_TOKENS = 4 * 256  # what the four clients can have in the queue at most
+OTHERS_TOKENS = 4 * 256  # the most that the four clients can have in the queue
 DROPPED = "worker_dropped_total"
 
 
 @dataclass(frozen=True)
 class Left:
-    """Who was refused, how many had vectors before they left, and seconds from the first request to the last close."""
+    """The refused clients, those answered before they left, and seconds from the first request to the last close."""
 
     refused: frozenset[int]
     answered: int
@@ -42,7 +42,7 @@ class Left:
 
     @property
     def numbers(self) -> list[int]:
-        """The sentences that were accepted from them."""
+        """The numbers of the accepted sentences."""
         return [number for client in range(CLIENTS) if client not in self.refused for number in numbers_of(client)]
 
 
@@ -55,11 +55,11 @@ class Counts:
 
     @classmethod
     def read(cls, port: int) -> "Counts":
-        """As they are now."""
+        """Read the counters."""
         return cls(counter(port, TOKENS), counters(port, DROPPED).get("abandoned", 0.0))
 
     def since(self, before: "Counts") -> "Counts":
-        """What was added."""
+        """The difference to earlier counters."""
         return Counts(self.tokens - before.tokens, self.abandoned - before.abandoned)
 
 
@@ -129,7 +129,7 @@ async def _crowd(port: int) -> Left:
 
 
 def _allowed(left: Left, able: Capacity) -> float:
-    """Share of the texts that the engine could do until the worker knew, with those that were in it then."""
+    """The share of the texts that the engine could compute before the worker noticed, with those under way then."""
     return (able.texts_per_s * (left.seconds + NOTICE) + LAST_PASSES) / len(left.numbers)
 
 

@@ -1,4 +1,4 @@
-"""What a server adds to the one behind it: both are asked in turns, since a machine's speed changes within a minute."""
+"""Measures what one server adds to the latency of another: both are asked in turns, as a machine's speed changes."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -13,7 +13,7 @@ WARM_SECONDS = 0.1
 
 
 class Asked(NamedTuple):
-    """A port and what is spoken there."""
+    """A port and the dialect of its server."""
 
     port: int
     dialect: Dialect

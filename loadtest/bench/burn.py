@@ -11,7 +11,7 @@ PERIOD = 0.01  # seconds
 
 
 def burn(share: float) -> None:
-    """Until its parent is gone: busy for `share` of each period, by the CPU time it really got."""
+    """Be busy for `share` of each period, by the CPU time really used, until the parent process is gone."""
     parent = os.getppid()
     while os.getppid() == parent:
         began, used = time.perf_counter(), time.process_time()
@@ -22,7 +22,7 @@ def burn(share: float) -> None:
 
 @contextmanager
 def burning(share: float) -> Iterator[None]:
-    """A process that burns beside the code inside."""
+    """A process that uses CPU during the block."""
     if share <= 0:
         yield
         return

@@ -19,12 +19,12 @@ Row: TypeAlias = dict[str, Any]
 
 MB = 1e6
 LOOKUPS = "api_cache_lookups_total"
-CACHED = 512  # texts that api-hit asks for again and again
+CACHED = 512  # texts that api-hit repeats
 
 
 @dataclass(frozen=True)
 class Case:
-    """So many clients, each with so many texts in a request, for `seconds`: longer the fewer answers there are."""
+    """So many clients with so many texts in a request, for `seconds`: longer for cases with fewer answers."""
 
     name: str
     clients: int
@@ -33,20 +33,20 @@ class Case:
 
 
 CASES = (Case("c1", 1, 1, 2.5), Case("c32", 32, 1, 4.0), Case("b32", 4, 32, 6.0))
-FIRST, TURNS = len(CASES), len(CASES) + 1  # the blocks of texts of a round after those of the cases
+FIRST, TURNS = len(CASES), len(CASES) + 1  # further blocks of texts in a round, after those of the cases
 BLOCKS = TURNS + 1
 
 
 @dataclass(frozen=True)
 class Durations:
-    """`scale` of the cases' seconds; `warm`: seconds of load before each that do not count."""
+    """`scale` multiplies the cases' seconds; `warm` is the seconds of load before each case, which don't count."""
 
     scale: float = 1.0
     warm: float = 0.75
 
 
 def measure(system: System, running: Running, round_: int, durations: Durations) -> Row:
-    """Everything about one start of one system. Raises what the parts raise: then there is no row."""
+    """Measure one start of one system. Raises what the parts raise: then there is no row."""
     ready = first_embedding(running.port, system.dialect, running.check) - running.started
     first = first_requests(running.port, system.dialect, (round_ * BLOCKS + FIRST) * BLOCK)
     loads = {case.name: _load(system, running, case, round_ * BLOCKS + i, durations) for i, case in enumerate(CASES)}
@@ -70,7 +70,7 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
     port, dialect = running.port, system.dialect
     texts = block(number, CACHED if system.cache == "hit" else BLOCK)
     if system.cache == "hit":
-        for _ in range(2):  # the api writes behind its answer, and may drop writes
+        for _ in range(2):  # the api writes to its cache after the answer, and may drop writes
             send(port, dialect, islice(batches(block(number, CACHED), 32), CACHED // 32))
     before = counters(port, LOOKUPS) if system.cache else {}
     seconds = case.seconds * durations.scale
@@ -83,7 +83,7 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
 
 
 def _added(system: System, running: Running, number: int, durations: Durations) -> Row:
-    """What the api's way to a worker adds to that worker's latency."""
+    """What the api adds to the latency of the worker behind it."""
     if system.cache != "miss" or running.worker_port is None:
         return {}
     front, behind = Asked(running.port, system.dialect), Asked(running.worker_port, WORKER)
@@ -91,6 +91,6 @@ def _added(system: System, running: Running, number: int, durations: Durations) 
 
 
 def memory(pids: list[int]) -> Row:
-    """Resident memory: of the largest process, which serves, and of all of them. Pages they share count in each."""
+    """Resident memory of the largest process, which serves, and of all processes. Shared pages count in each."""
     sizes = [psutil.Process(pid).memory_info().rss / MB for pid in pids]
     return {"rss_mb": max(sizes), "rss_all_mb": sum(sizes)}

@@ -1,4 +1,4 @@
-"""What clients in a closed loop get from a server in a measured window."""
+"""Measures what closed-loop clients get from a server in a time window."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from loadtest.bench.dialects import Dialect, check
 from loadtest.closed_loop import ClosedLoop, Sent
 from loadtest.connection import Client
 
-STALL_SECONDS = 0.5  # a virtual machine may stand still: what was measured meanwhile is worth nothing
+STALL_SECONDS = 0.5  # a virtual machine may stand still; figures of that time are worthless
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Load:
 
     @property
     def texts_per_s(self) -> float:
-        """Answered in the window."""
+        """Texts answered in a second of the window."""
         return self.texts / self.seconds
 
     @property
@@ -62,7 +62,7 @@ def closed_loop(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
-    for sent in last.values():  # outside the window: it takes CPU
+    for sent in last.values():  # after the window, since the check takes CPU
         _check(dialect, sent, load)
     return load
 
@@ -90,7 +90,7 @@ async def _watch_cpu(load: Load, begin: float) -> None:
 
 
 def _check(dialect: Dialect, sent: Sent[list[str]], load: Load) -> None:
-    """The last answer of a client holds a unit vector for each of its texts."""
+    """Raise unless the last answer of a client holds a unit vector for each of its texts."""
     if sent.answer is None or sent.answer.status != 200:
         return
     if wrong := check(dialect.vectors(sent.answer.body), len(sent.what)):

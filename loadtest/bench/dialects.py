@@ -1,4 +1,4 @@
-"""How each kind of server is asked for embeddings, and how its answers read."""
+"""How to ask each kind of server for embeddings, and how to read its answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BINARY = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Dialect:
-    """A route, the body it wants, and where its answer has the vectors."""
+    """A route, its body, and the place of the vectors in its answer."""
 
     path: str
     body: Callable[[Sequence[str]], Any]

@@ -1,4 +1,4 @@
-"""SIGTERM ends a program as Ctrl-C does: with everything that it started."""
+"""Makes SIGTERM end a program as Ctrl-C does: with everything that it started."""
 
 import signal
 import sys

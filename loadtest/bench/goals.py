@@ -1,6 +1,6 @@
-"""What the bench wants to reach, as comparisons of measured figures.
+"""The goals of the bench, as comparisons of measured figures.
 
-Each is computed within a round, whose systems ran minutes apart; only then is the median taken.
+Each comparison is computed within a round, whose systems ran minutes apart; then the median is taken.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ Round = Mapping[str, Row]  # rows by system
 
 @dataclass(frozen=True)
 class Goal:
-    """`left` against `right` (ratio or difference) or `left` alone, and the bound that the result should keep.
+    """`left` against `right` (ratio or difference), or `left` alone, and the bound for the result.
 
-    `limit` is a system that does nothing but what `left` can't leave out: where it misses the bound too, nothing like
-    `left` could keep it on this machine, in this run.
+    `limit` is a system that does only what `left` can't leave out: where the limit misses the bound too, no such system
+    could reach it on this machine, in this run.
     """
 
     figure: str
@@ -30,7 +30,7 @@ class Goal:
 
     @property
     def at_limit(self) -> "Goal | None":
-        """The same comparison of the limit."""
+        """The same comparison for the limit."""
         return replace(self, left=self.limit, limit=None) if self.limit else None
 
     @property
@@ -55,7 +55,7 @@ class Goal:
 
 
 def _figure(rows: Round, system: str, figure: str) -> float | None:
-    """`first_to_steady.text` is a key within a key."""
+    """The figure of a row; `first_to_steady.text` is a key within a key."""
     value: Row | float | None = rows.get(system)
     for key in figure.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None

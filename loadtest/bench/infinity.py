@@ -1,4 +1,4 @@
-"""infinity-emb from the registry, in an environment of its own: its dependencies are not ours.
+"""infinity-emb in an environment of its own, since its dependencies differ from ours.
 
 `infinity.lock` pins them by hash; torch is the same CPU build as ours (see requirements/torch.txt).
 """
@@ -18,7 +18,7 @@ TORCH = REPOSITORY / "requirements" / "torch.txt"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
 OPTIONS = ("--engine", "torch", "--no-bettertransformer", "--host", "127.0.0.1")
-ENVIRONMENT = {"DO_NOT_TRACK": "1"}  # it reports its use otherwise
+ENVIRONMENT = {"DO_NOT_TRACK": "1"}  # turns its usage reports off
 
 
 class NotInstalled(Exception):
@@ -42,7 +42,7 @@ def _install() -> None:
     _pip("--require-hashes", "-r", str(LOCK))
     try:
         _pip("-r", str(TORCH))
-    except NotInstalled:  # not where pip looks by default
+    except NotInstalled:  # an index that pip doesn't use by default
         _pip("--index-url", os.environ.get("TORCH_INDEX") or TORCH_INDEX, "-r", str(TORCH))
 
 

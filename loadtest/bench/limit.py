@@ -1,7 +1,7 @@
 """The in-process limit of an engine: the worker's own tokenizer and engine, the same texts, no HTTP, no event loop.
 
-Imports a service from outside, as only `bare` does besides: it must be the limit of the very engine that is served. A
-program of its own, which `limits` starts with ENGINE set: orders on its command line, one line of JSON as output.
+This program imports a service, as only `bare` does besides: it must measure the very engine that is served. `limits`
+starts it with ENGINE set; it reads orders from its command line, and writes one line of JSON.
 """
 
 import json
@@ -23,16 +23,16 @@ from worker.engines.base import Engine
 from worker.loading import load
 from worker.settings import WorkerSettings
 
-PASSES = (1, 2, 4, 8, 16, 32, 64, 128)  # texts of a forward pass that are tried
+PASSES = (1, 2, 4, 8, 16, 32, 64, 128)  # texts of a forward pass to try
 TRIAL = 0.4  # seconds of each trial
 
 
 def main() -> None:
-    """Orders: {"round", "scale", "client_cpu": {case: share}}."""
+    """Measure the limit. Orders: {"round", "scale", "client_cpu": {case: share}}."""
     orders = json.loads(sys.argv[1])
     engine = load(load_settings(WorkerSettings)).engine
     _embed(engine, ["ready"])
-    ready = time.perf_counter()  # the clock of all processes of a machine, here as in `limits`
+    ready = time.perf_counter()  # a clock that all processes of a machine share, as in `limits`
     number = orders["round"] * BLOCKS
     row = _first(engine, (number + FIRST) * BLOCK)
     for offset, case in enumerate(CASES):
@@ -73,7 +73,7 @@ def _one(engine: Engine, texts: Iterator[str], seconds: float) -> Row:
 
 
 def _many(engine: Engine, texts: Iterator[str], case: Case, seconds: float) -> Row:
-    """Whatever a server could do with the texts that all clients together have waiting: the best of several passes."""
+    """The speed with all the texts at hand that the clients together could have waiting: the best of several passes."""
     waiting = case.clients * case.texts
     sizes = [size for size in PASSES if size <= waiting]
     speed = {size: _speed(engine, texts, waiting, size, TRIAL) for size in sizes}
@@ -90,7 +90,7 @@ def _speed(engine: Engine, texts: Iterator[str], waiting: int, size: int, second
 
 
 def _run(engine: Engine, waiting: Iterator[list[str]], size: int, seconds: float) -> list[float]:
-    """Seconds of each turn: tokenize all that waits, embed it in passes of `size` texts of about equal length."""
+    """Seconds of each turn: tokenize all texts, and embed them in passes of `size` texts of about equal length."""
     times: list[float] = []
     while sum(times) < seconds:
         texts = next(waiting)

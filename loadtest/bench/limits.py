@@ -1,4 +1,4 @@
-"""Runs `limit`, the in-process limit of an engine, as a system among the others."""
+"""Runs `limit`, the in-process limit of an engine, as one of the systems."""
 
 import json
 import subprocess
@@ -16,7 +16,11 @@ LIMIT_SECONDS = 300.0
 
 
 def measure_limit(engine: str, folder: Path, round_: int, durations: Durations, client_cpu: Mapping[str, float]) -> Row:
-    """One row. `client_cpu`: by case, what a process burns beside it. Raises ServerEnded with what the program said."""
+    """Measure one row.
+
+    `client_cpu` is, by case, the share of a CPU that another process uses meanwhile. Raises ServerEnded with the
+    program's output.
+    """
     orders = {"round": round_, "scale": durations.scale, "client_cpu": dict(client_cpu)}
     began = time.perf_counter()
     with (folder / "log").open("w+") as log:

@@ -1,4 +1,4 @@
-"""What a service of ours has counted so far."""
+"""Reads the metrics of one of our services."""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -14,11 +14,11 @@ def counters(port: int, name: str) -> dict[str, float]:
 
 
 def samples(text: str, name: str) -> dict[str, float]:
-    """The same, of what /metrics has answered."""
+    """The same, from an answer of /metrics."""
     found = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {",".join(sample.labels.values()): sample.value for sample in found if sample.name == name}
 
 
 def counter(port: int, name: str) -> float:
-    """The sum of these samples."""
+    """The sum of the samples of one metric."""
     return sum(counters(port, name).values())

@@ -1,4 +1,4 @@
-"""Ten times what a worker can do, for a minute: `python -m loadtest.bench.overload`, or `make overload`.
+"""Ten times a worker's capacity, for a minute: `python -m loadtest.bench.overload`, or `make overload`.
 
 Batches of 32 texts arrive open-loop. Accepted requests wait no longer than twice the queue's time bound (the most
 tokens that waited, at the measured speed), refusals come at once and say when to return, the probes answer throughout,
@@ -29,8 +29,8 @@ from stack.prober import Prober
 TIMES = 10.0
 ANSWER_SECONDS = 30.0
 EMPTY_SECONDS = 10.0
-# The rest is what refusing takes on two cores, with the load generator on them: 8 to 25 % in five runs on two machines.
-# Work that is accepted and then expires takes far more: a worker that let it wait kept a third of its capacity.
+# Refusing takes the rest on two cores, with the load generator on them: 8 to 25 % in five runs on two machines.
+# Work that is accepted and then expires costs far more: a worker that accepted it kept a third of its capacity.
 KEPT = 0.7
 
 
@@ -65,13 +65,13 @@ def _overload(plan: Plan, rows: Path) -> tuple[Run, float]:
 
 
 def _children() -> float:
-    """Seconds of CPU time of the processes that this one has started and seen end."""
+    """Seconds of CPU time of the child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _outcome(row: Row) -> str:
-    """Its status, or the name of what came instead."""
+    """The status, or the name of the error."""
     return str(row.status or row.error)
 
 

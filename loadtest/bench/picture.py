@@ -1,4 +1,4 @@
-"""One picture of a run: medians as bars, the range over the rounds as lines."""
+"""Draws one picture of a run: medians as bars, ranges over the rounds as lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from matplotlib.patches import Patch
 from loadtest.bench.cases import Row
 from loadtest.bench.summary import complete
 
-WITHOUT_MODEL = ("api-hit", "bare-fastapi", "bare-redis")  # a hundred times faster: a panel of their own
+WITHOUT_MODEL = ("api-hit", "bare-fastapi", "bare-redis")  # a hundred times faster, so they have a panel of their own
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One figure of all systems, or of those without a model."""
+    """One figure of all systems with a model, or of those without."""
 
     figure: str
     title: str

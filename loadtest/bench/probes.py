@@ -1,4 +1,4 @@
-"""The probes of a worker, asked every 100 ms while it is under load, and its queue."""
+"""Asks a worker's probes every 100 ms while it is under load, and reads the length of its queue."""
 
 import time
 from contextlib import suppress
@@ -20,7 +20,7 @@ def probes(port: int) -> Prober:
 
 
 class Queue(Prober):
-    """`tokens` has how many waited at each look."""
+    """`tokens` has the number of waiting tokens at each look."""
 
     def __init__(self, port: int) -> None:
         super().__init__(f"http://{HOST}:{port}", ["/metrics"], QUEUE_PERIOD, PROBE_SECONDS)
@@ -34,7 +34,7 @@ class Queue(Prober):
 
 
 def wait_for_queue(port: int, tokens_at_most: float, limit: float) -> tuple[float, float]:
-    """Poll until no more tokens wait, for `limit` seconds at most: how many still do, and the seconds taken."""
+    """Wait for `limit` seconds at most until no more tokens wait: how many still do, and the seconds taken."""
     began = time.perf_counter()
     with suppress(StackError):
         until(lambda: counter(port, QUEUE) <= tokens_at_most, limit, "an empty queue", interval=0.05)

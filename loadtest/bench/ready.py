@@ -1,4 +1,4 @@
-"""When does a server answer its first embedding?"""
+"""Measures when a server answers its first embedding."""
 
 import time
 from collections.abc import Callable
@@ -13,10 +13,10 @@ LIMIT = 120.0  # seconds
 
 
 def first_embedding(port: int, dialect: Dialect, check: Callable[[], None]) -> float:
-    """The time (`time.perf_counter()`) of the first 200 from the embedding route itself, asked on fresh connections.
+    """The time (`time.perf_counter()`) of the first 200 of the embedding route itself, on fresh connections.
 
-    A server may refuse, answer 503, or let the request wait: whatever it does, only an embedding counts. `check` raises
-    StackError when there is nothing to wait for any more. Raises StackError.
+    A server may refuse, answer 503, or let the request wait: only an embedding counts. `check` raises StackError when
+    waiting is pointless. Raises StackError.
     """
 
     def embedded() -> float:

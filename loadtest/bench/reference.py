@@ -1,4 +1,4 @@
-"""What an idle worker says of each sentence: under load it must say the same."""
+"""The vectors that an idle worker gives for each sentence, for comparison under load."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ from stack.http import Answer
 
 REQUEST = 32  # texts
 ASK = replace(WORKER, accept=BINARY)
-# In bf16 a vector depends on what it was batched with: cosines of 0.9998 to itself were seen. The nearest other
+# In bf16 a vector depends on the rest of its batch: cosines of 0.9998 to itself were seen. The nearest other
 # sentence is what a mix-up would give.
 SAME = 0.999
 
@@ -31,7 +31,7 @@ class Reference:
     tokens: list[int]
 
     def wrong(self, numbers: Sequence[int], answer: Answer) -> int:
-        """How many of an answer's vectors are not those of the sentences of these numbers."""
+        """How many of an answer's vectors differ from those of the sentences with these numbers."""
         rows = np.frombuffer(answer.body, "<f4").reshape(len(numbers), -1)
         return int((np.einsum("ij,ij->i", rows, self.vectors[numbers]) < SAME).sum())
 
@@ -41,13 +41,13 @@ class Reference:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """What `save` wrote."""
+        """Read what `save` wrote."""
         found = np.load(path)
         return cls(found["vectors"], found["tokens"].tolist())
 
 
 def asking(path: str) -> Maker:
-    """Makes requests of the open loop: 32 sentences, whose vectors must be those of the reference in the file."""
+    """Make requests of the open loop: 32 sentences, whose vectors must be those of the reference in the file."""
     reference = Reference.load(Path(path))
 
     def make(draw: random.Random, _number: int) -> Request:
@@ -63,7 +63,7 @@ def asking(path: str) -> Maker:
 
 
 async def ask_all(port: int) -> Reference:
-    """Each sentence once, 32 at a time. Raises OSError for any answer but 200."""
+    """Ask for each sentence once, 32 at a time. Raises OSError for any answer but 200."""
     client = Client(port)
     texts = sentences()
     vectors: list[NDArray[np.float32]] = []

@@ -1,4 +1,4 @@
-"""Four clients that go on, one sentence after the other, whatever others do."""
+"""Four clients that send one sentence after the other while other clients do something else."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -9,7 +9,7 @@ from loadtest.bench.texts import sentences
 from loadtest.closed_loop import ClosedLoop, Sent
 
 CLIENTS = 4
-One: TypeAlias = Sent[tuple[str, int]]  # the phase in which it was sent, and the number of its sentence
+One: TypeAlias = Sent[tuple[str, int]]  # the phase of the request, and the number of its sentence
 
 
 class Rest:
@@ -27,11 +27,11 @@ class Rest:
             yield (self.phase, number), ASK.request([sentences()[number]])
 
     def seconds(self, phase: str) -> list[float]:
-        """Of the requests of a phase."""
+        """Latencies of the requests of a phase."""
         return [each.seconds for each in self.sent if each.what[0] == phase]
 
     def tokens(self, reference: Reference) -> int:
-        """What their answered requests cost."""
+        """The tokens of their answered requests."""
         return sum(reference.tokens[each.what[1]] for each in self.sent if each.outcome == 200)
 
     def rows(self) -> Iterator[dict[str, Any]]:

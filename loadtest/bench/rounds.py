@@ -1,4 +1,4 @@
-"""Every system once a round, each started fresh, the order rotating from round to round."""
+"""Measures every system once in each round, each started fresh, in an order that rotates from round to round."""
 
 import json
 import tempfile
@@ -15,18 +15,18 @@ LIMIT_PREFIX = "limit-"
 
 
 def names() -> list[str]:
-    """What is measured by default; any other engine may be named too, as in worker-fake."""
+    """The systems measured by default; any other engine may be named too, such as worker-fake."""
     of_engines = [prefix + engine for engine in ENGINES for prefix in (WORKER_PREFIX, LIMIT_PREFIX)]
     return [f"{WORKER_PREFIX}auto", *of_engines, *(system.name for system in OTHERS)]
 
 
 def unknown(wanted: Sequence[str]) -> list[str]:
-    """Those that can't be measured whatever is installed."""
+    """The names that no system has."""
     return [name for name in wanted if name not in names() and not name.startswith((WORKER_PREFIX, LIMIT_PREFIX))]
 
 
 def order(wanted: Sequence[str], round_: int) -> list[str]:
-    """The wanted systems as this round takes them: another one first each time, a limit right after its worker."""
+    """The wanted systems in the order of this round: another one first each time, a limit right after its worker."""
     units = [[name] for name in wanted if _worker_of(name) not in wanted]
     for unit in units:
         unit += [name for name in wanted if _worker_of(name) == unit[0]]
@@ -35,12 +35,12 @@ def order(wanted: Sequence[str], round_: int) -> list[str]:
 
 
 def _worker_of(name: str) -> str | None:
-    """The worker whose engine a limit is the limit of."""
+    """The worker of the same engine as a limit."""
     return WORKER_PREFIX + name.removeprefix(LIMIT_PREFIX) if name.startswith(LIMIT_PREFIX) else None
 
 
 class Rounds:
-    """Measures, and keeps every row in memory and as a line of `file`; `failed` says who is left out, and why."""
+    """Measures, keeping every row in memory and as a line of `file`; `failed` has the systems left out, and why."""
 
     def __init__(self, wanted: Sequence[str], durations: Durations, file: TextIO) -> None:
         self.rows: list[Row] = []
@@ -50,7 +50,7 @@ class Rounds:
         self._file = file
 
     def run(self, rounds: int) -> Iterator[Row]:
-        """Each row as soon as it is measured."""
+        """Yield each row as soon as it is measured."""
         for round_ in range(rounds):
             for name in order(self._wanted, round_):
                 if name not in self.failed:

@@ -1,4 +1,4 @@
-"""A server in a session of its own, started at a known time and ended with everything that it started."""
+"""Starts a server in a session of its own at a known time, and ends it with everything that it started."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from stack.environment import above
 from stack.ports import HOST
 
 STOP_SECONDS = 10.0
-TAIL = 1500  # characters of a log that say why
+TAIL = 1500  # characters of a log that are shown as the reason
 
 
 class ServerEnded(StackError):
@@ -24,7 +24,7 @@ class ServerEnded(StackError):
 class Server:
     """`with Server(...) as server:` starts at once and returns at once; `started` is in `time.perf_counter()`."""
 
-    worker_port: int | None = None  # nothing is behind it
+    worker_port: int | None = None  # no worker is behind this server
 
     def __init__(self, argv: Sequence[str], port: int, log: Path, cwd: Path, environment: Mapping[str, str]) -> None:
         self.port = port
@@ -60,7 +60,7 @@ class Server:
                 process.kill()
 
     def check(self) -> None:
-        """Raise ServerEnded when it has."""
+        """Raise ServerEnded when the server has ended."""
         if (code := self._process.poll()) is not None:
             raise ServerEnded(f"exit code {code}: {self._log.read_text(errors='replace').strip()[-TAIL:]}")
 

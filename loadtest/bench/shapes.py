@@ -1,4 +1,4 @@
-"""The first request of each shape after readiness, against the steady state of the same shape."""
+"""Compares the first request of each shape after readiness with the steady state of the shape."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class First:
 
     @property
     def ratio(self) -> float:
-        """How much slower the first was."""
+        """How many times slower the first request was."""
         return self.first_ms / self.steady_ms
 
 
@@ -38,7 +38,7 @@ def texts_of(shape: str, start: int, turn: int) -> list[str]:
 
 
 def by_shape(turns: Sequence[Mapping[str, float]]) -> dict[str, First]:
-    """From the seconds of each shape in each turn."""
+    """The figures of each shape, from the seconds of each shape in each turn."""
     ms = {shape: [turn[shape] * 1000 for turn in turns] for shape in SHAPES}
     return {shape: First(times[0], median(times[1:])) for shape, times in ms.items()}
 

@@ -1,7 +1,7 @@
 """Ten minutes of mixed load: `python -m loadtest.bench.soak`, or `make soak`; SECONDS=60 shortens it.
 
-Memory and speed of the last minute against those of the first. One text, batches, and texts at maximum length, all
-different, from eight clients that never pause.
+It compares memory and speed of the last minute with those of the first. Eight clients send single texts, batches, and
+texts at maximum length, all different, without a pause.
 """
 
 import os
@@ -25,7 +25,7 @@ SIZES = (1, 1, 1, 8, 1, 1, 32, 0)  # texts of a request; 0: one at maximum lengt
 INTERVAL = 10.0  # seconds between two looks
 MINUTE = 6  # intervals
 SETTLE = 20.0  # seconds before the first minute
-LARGEST = 32  # texts at maximum length: buffers grow to the largest pass once, else whenever chance brings one together
+LARGEST = 32  # texts at maximum length, so that buffers grow to the largest pass before the measurement
 
 
 def main() -> int:
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _mixed() -> Iterator[list[str]]:
-    """Requests of every size, for ever, each text once in 5.7 million."""
+    """Requests of every size, for ever; a text repeats after 5.7 million."""
     number = 0
     for turn in count():
         size = SIZES[turn % len(SIZES)]
@@ -64,7 +64,7 @@ def _mixed() -> Iterator[list[str]]:
 
 
 def _largest() -> Iterator[list[str]]:
-    """Requests that fill passes at maximum length."""
+    """Requests that fill forward passes at maximum length."""
     for turn in count():
         yield [long_text(turn * LARGEST + number) for number in range(LARGEST)]
 

@@ -1,4 +1,4 @@
-"""The api with a Postgres, a Valkey and a worker of its own; its clock starts when they are up."""
+"""The api with its own Postgres, Valkey and worker; the time of its start counts from when they are up."""
 
 import time
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class StackedApi:
         self._stack.down()
 
     def check(self) -> None:
-        """Raise ServerEnded when the api has."""
+        """Raise ServerEnded when the api has ended."""
         if not self._stack.pids("api"):
             raise ServerEnded(self._stack.logs("api")[-TAIL:])
 

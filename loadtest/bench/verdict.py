@@ -1,4 +1,4 @@
-"""Measured figures against the bounds that they must keep."""
+"""Compares measured figures with their bounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure, and what it must be."""
+    """A figure and its bound."""
 
     name: str
     value: float
@@ -16,7 +16,7 @@ class Bound:
 
     @property
     def kept(self) -> bool:
-        """Whether it is."""
+        """Whether the figure is within its bound."""
         return {
             "≥": self.value >= self.limit,
             "≤": self.value <= self.limit,
@@ -29,6 +29,6 @@ class Bound:
 
 
 def conclude(bounds: Sequence[Bound]) -> int:
-    """Print each; the exit code: 1 when one is missed."""
+    """Print each bound; returns the exit code, 1 when one is missed."""
     print("\n".join(map(str, bounds)))
     return 0 if all(bound.kept for bound in bounds) else 1

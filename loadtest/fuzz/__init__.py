@@ -1,1 +1,1 @@
-"""Bytes that no client should send, sent to both services: `python -m loadtest.fuzz`, or `make fuzz`."""
+"""Sends both services bytes that no client should send: `python -m loadtest.fuzz`, or `make fuzz`."""

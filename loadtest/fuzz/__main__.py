@@ -27,10 +27,10 @@ from loadtest.fuzz.wire import exchange
 from stack import EmbeddedStack, Part, free_ports, until_async
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
-CONNECTIONS = 16  # that send odd bytes, at a time
-SETTLED = 0.1  # share of all requests after which the memory is looked at first
+CONNECTIONS = 16  # senders of odd bytes at the same time
+SETTLED = 0.1  # the memory is first read after this share of all requests
 LONGEST = 3600.0  # seconds until then
-LONGEST_LINE = 2**24  # of what the sender of cases prints, in bytes
+LONGEST_LINE = 2**24  # bytes of a line that the sender of cases prints
 
 
 def memory(stack: EmbeddedStack, part: Part) -> float:
@@ -61,7 +61,7 @@ async def send_bytes(port: int, maker: Maker, messages: int, report: Report) -> 
 
 
 async def send_cases(url: str, requests: int, seed: int, report: Report) -> None:
-    """Send what schemathesis makes, from a process of its own: it is busy on a CPU for most of the time."""
+    """Send the requests of schemathesis from another process, since that uses a CPU most of the time."""
     arguments = (url, "--requests", str(requests), "--seed", str(seed))
     began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
@@ -79,7 +79,7 @@ async def send_cases(url: str, requests: int, seed: int, report: Report) -> None
 
 
 async def memory_after(stack: EmbeddedStack, part: Part, reports: Sequence[Report], requests: float) -> float:
-    """Its memory as soon as so many requests were sent."""
+    """The memory as soon as so many requests were sent."""
     await until_async(
         lambda: sum(report.sent.total() for report in reports) >= requests, LONGEST, "a part of the requests", 0.1
     )
@@ -122,7 +122,7 @@ async def fuzz(stack: EmbeddedStack, part: Part, messages: int, cases: int, seed
 def main() -> int:
     """Exit code 1 when a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=20_000, help="for each service")
+    parser.add_argument("--messages", type=int, default=20_000, help="messages for each service")
     parser.add_argument("--cases", type=int, default=2_000, help="requests of schemathesis, for each service")
     parser.add_argument("--services", nargs="+", choices=SERVICES, default=SERVICES)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,6 +1,6 @@
-"""What is sent: whole requests, requests that end too early, and requests with bytes replaced.
+"""The messages: whole requests, requests that end too early, and requests with bytes replaced.
 
-Each hides a request in its body: a server that loses count of a body's length answers that one too.
+Each message hides a request in its body: a server that miscounts the body's length answers that request too.
 """
 
 import json
@@ -53,7 +53,7 @@ class Maker:
         self._random = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
 
     def next(self) -> Message:
-        """Of six messages four are whole."""
+        """Make a message; four of six are whole."""
         makers = (self._plain, self._upgrade, self._chunked, self._pipelined, self._cut, self._damaged)
         return self._random.choice(makers)()
 
@@ -108,7 +108,7 @@ class Maker:
         return Message("cut", "cut", data[: self._random.randrange(1, len(data))], (status,))
 
     def _damaged(self) -> Message:
-        """Some bytes replaced, removed or doubled, in the head most often."""
+        """Replace, remove or double some bytes, most often in the head."""
         data, status = self._request(CLOSE)
         damaged, head = bytearray(data), data.index(b"\r\n\r\n") + 4
         for _ in range(self._random.randint(1, 4)):

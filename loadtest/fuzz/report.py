@@ -1,4 +1,4 @@
-"""What one service answered to one kind of sender."""
+"""Counts and judges the answers of one service to one kind of sender."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""500 connections that send next to nothing, of four kinds; each that the server closes is opened again."""
+"""500 connections of four kinds that send next to nothing; each one that the server closes is opened again."""
 
 import asyncio
 import time
@@ -25,9 +25,10 @@ def beginnings(part: str) -> dict[str, bytes]:
 
 
 async def hold(port: int, part: str, done: asyncio.Event) -> dict[str, tuple[int, float]]:
-    """By kind: how many the server once left open for `PATIENCE`, and the most seconds that any other one was open.
+    """Hold connections until `done` is set and the last one has ended.
 
-    Until `done` is set and the last connection has ended.
+    Returns by kind how many connections the server left open for `PATIENCE`, and the longest time in seconds of the
+    others.
     """
     kinds = beginnings(part)
     names = list(kinds) * (CONNECTIONS // len(kinds))
@@ -40,7 +41,7 @@ async def hold(port: int, part: str, done: asyncio.Event) -> dict[str, tuple[int
 
 
 async def _hold_one(port: int, beginning: bytes, done: asyncio.Event) -> float | None:
-    """The longest that the server left it open, in seconds; None when that is too long."""
+    """The longest time that the server left it open, in seconds; None when that reached `PATIENCE`."""
     longest = 0.0
     while (seconds := await _wait(port, beginning)) is not None:
         longest = max(longest, seconds)

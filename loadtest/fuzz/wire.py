@@ -13,7 +13,7 @@ LIMIT = 30.0  # seconds for a whole exchange: more than any limit of the service
 
 
 class Answers:
-    """What came back: the status of each whole answer, and what the server sent that is no HTTP."""
+    """The answers: the status of each whole one, and what the server sent that is no HTTP."""
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
@@ -21,7 +21,7 @@ class Answers:
         self._parser = HttpResponseParser(self)
 
     def feed(self, data: bytes) -> bool:
-        """Whether what came is HTTP."""
+        """Parse data; returns whether it is HTTP."""
         try:
             self._parser.feed_data(data)
         except HttpParserError as error:

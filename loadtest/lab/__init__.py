@@ -1,1 +1,1 @@
-"""The parts of the cold-start lab. `python -m loadtest.coldstart` puts them together."""
+"""The parts of the cold-start lab, which `python -m loadtest.coldstart` puts together."""

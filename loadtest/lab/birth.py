@@ -1,4 +1,4 @@
-"""When a process was created, on the clock that everything else here is measured with."""
+"""The creation time of a process, on the clock of all other measurements."""
 
 import os
 import time

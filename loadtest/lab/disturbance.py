@@ -1,4 +1,4 @@
-"""What disturbed a measurement, in plain words: figures of a busy machine are shown, and marked as such."""
+"""Describes what disturbed a measurement: figures of a busy machine are shown, and marked as such."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,10 @@ MARK = "*"
 
 
 def reason(others: float | None, stolen: float = 0.0) -> str:
-    """Why a start beside so much other work is disturbed, or nothing; both are shares of all CPUs, one in the other."""
+    """Why a start beside so much other work counts as disturbed, or nothing.
+
+    Both arguments are shares of all CPUs; `stolen` is a part of `others`.
+    """
     if not others or others <= LIMIT:
         return ""
     host = f", the host of this virtual machine {stolen:.0%}" if stolen >= 0.005 else ""
@@ -19,7 +22,7 @@ def reason(others: float | None, stolen: float = 0.0) -> str:
 
 
 def banner(measurement: Measurement, strategies: Sequence[str]) -> str:
-    """What disturbed the starts that the figures of these strategies come from; nothing if they were quiet."""
+    """What disturbed the starts behind the figures of these strategies; empty if nothing did."""
     shown = [trial for strategy in strategies for trial in measurement.of(strategy)]
     disturbed = [trial for trial in shown if not trial.valid]
     if not disturbed:

@@ -1,4 +1,4 @@
-"""Whether readiness keeps its promise: warm when it says so, and within the start budget of compose.yaml."""
+"""Checks two promises: the worker is warm when it is ready, and its start fits the start budget of compose.yaml."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from loadtest.percentiles import percentile
 
 MAX_RATIO = 1.5  # first request / steady p50, for each shape
 STEADY_FROM = 5  # requests of a shape that don't count as steady yet
-MIN_STARTS = 20  # fewer say too little about the slowest
+MIN_STARTS = 20  # with fewer starts the slowest one says too little
 BUDGET_FACTOR = 3  # a node that is busy, or reads the image for the first time, is slower than a measurement
 
 DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -28,7 +28,7 @@ def ratios(trials: Iterable[Trial]) -> dict[str, list[float]]:
 
 
 def cold(trials: Sequence[Trial]) -> list[str]:
-    """One line for each shape whose first request is too slow in the median of all starts."""
+    """One line for each shape whose first request is too slow, in the median of all starts."""
     found = ratios(trials)
     if not found:
         return ["no quiet trials: nothing is known about first requests"]
@@ -53,7 +53,7 @@ def over_budget(trials: Sequence[Trial], budget: float) -> list[str]:
 
 
 def start_budget(compose: Path) -> float:
-    """Seconds for which the engine forgives the worker's health check."""
+    """Seconds in which the engine ignores failures of the worker's health check."""
     services: Mapping[str, Mapping[str, Mapping[str, str]]] = yaml.safe_load(compose.read_text())["services"]
     return duration(services["worker"]["healthcheck"]["start_period"])
 

@@ -1,4 +1,4 @@
-"""What a measurement ran on: enough to compare, nothing that names the machine."""
+"""Describes the machine of a measurement: enough to compare, nothing that identifies it."""
 
 import importlib.metadata
 import platform

@@ -1,4 +1,4 @@
-"""What a session of the lab measures, as it is written to `summary.json`. README.md beside the lab describes it."""
+"""The data of a session of the lab, as `summary.json` has it (see README.md beside the lab)."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -110,7 +110,7 @@ class Measurement:
         return replace(self, trials=(*self.trials, trial))
 
     def of(self, strategy: str, kind: Kind | None = None) -> list[Trial]:
-        """The trials that a strategy's figures come from: of each kind those that nothing disturbed, else all."""
+        """The trials behind a strategy's figures: of each kind the undisturbed ones, or all if there are none."""
         trials = [each for each in self.starts(strategy) if kind in (None, each.kind)]
         quiet = {each.kind for each in trials if each.valid}
         return [each for each in trials if each.valid or each.kind not in quiet]
@@ -120,7 +120,7 @@ class Measurement:
         return any(not each.valid for each in self.of(strategy))
 
     def starts(self, strategy: str) -> list[Trial]:
-        """All of them. A start that was disturbed can't be compared, but a start budget must allow for it."""
+        """All starts. A disturbed start can't be compared, but a start budget must allow for it."""
         return [each for each in self.trials if each.strategy == strategy]
 
 

@@ -1,4 +1,4 @@
-"""What else the machine did during a trial: a start next to somebody's build says little about starts."""
+"""Measures other programs' use of the machine during a trial: a start beside a busy program says little."""
 
 import os
 import time
@@ -9,11 +9,14 @@ from contextlib import suppress
 import psutil
 
 LIMIT = 0.1  # of all CPUs; beyond it a trial is disturbed
-NAMED, LEAST = 3, 0.02  # programs that are named, and the share of all CPUs from which one is
+NAMED, LEAST = 3, 0.02  # how many programs to name, and the least share of all CPUs of each
 
 
 class Others:
-    """Counts from its creation on. The trial is about `own`, this process, and those that it runs and waits for."""
+    """Counts from its creation on.
+
+    The trial consists of `own`, this process, and those that it runs and waits for.
+    """
 
     def __init__(self, own: Iterable[int] = ()) -> None:
         self._began = time.monotonic()
@@ -26,7 +29,7 @@ class Others:
         return round(max(0.0, _busy() - self._busy - mine) / self._available(), 3)
 
     def stolen(self) -> float:
-        """How much of it the host of this virtual machine took, which is no program here; 0 where that isn't known."""
+        """The part that the host of this virtual machine took, which is no program here; 0 where it is unknown."""
         return round(max(0.0, _stolen() - self._stolen) / self._available(), 3)
 
     def _available(self) -> float:
@@ -34,7 +37,10 @@ class Others:
 
 
 class Programs:
-    """Who used the CPUs since its creation. It reads all processes: too much for the time in which a start is timed."""
+    """Which programs used the CPUs since its creation.
+
+    It reads all processes, which takes too long while a start is timed.
+    """
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -72,6 +78,6 @@ def _used(pid: int) -> float:
 
 
 def _times() -> Mapping[tuple[int, str], float]:
-    """CPU seconds by process; those that belong to another user on macOS tell nothing."""
+    """CPU seconds by process. On macOS, processes of other users can't be read."""
     found = (each.info for each in psutil.process_iter(["pid", "name", "cpu_times"]))
     return {(each["pid"], each["name"]): float(sum(each["cpu_times"][:2])) for each in found if each["cpu_times"]}

@@ -1,4 +1,4 @@
-"""Forget what files are in memory, as after a reboot or on a node that never ran this image."""
+"""Empties the page cache, as after a reboot or on a node that never ran this image."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ SWITCH = Path("/proc/sys/vm/drop_caches")
 
 
 def may_drop_page_cache() -> bool:
-    """Whether this system lets us: Linux, as root of the machine itself."""
+    """Whether the system allows it: Linux, as root of the machine itself."""
     return os.access(SWITCH, os.W_OK)
 
 

@@ -1,4 +1,4 @@
-"""What a starting server answers to those who ask it all the time: when each thing was first true."""
+"""Asks a starting server's probes all the time, and records when each was first true."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stack.prober import NONE, Prober
 
 # Each probe costs the starting process about half a millisecond: three every 25 ms slow its start by some 5 %, the
-# same for every strategy. An event is seen at most so much late.
+# same for every strategy. An event is seen at most so many seconds late.
 PERIOD = 0.025  # seconds
 PATIENCE = 120.0  # seconds; a server that blocks before it answers leaves requests hanging, which end when it does
 
@@ -25,12 +25,12 @@ class StartProbes(Prober):
 
     @property
     def ready(self) -> bool:
-        """Whether all have."""
+        """Whether all probes have answered 200."""
         return all(track.now == "200" for track in self.tracks.values())
 
     @property
     def seen(self) -> dict[str, float]:
-        """When, in monotonic seconds: `first_answer` (of any status, to any of them), and the first 200 of each."""
+        """The times in monotonic seconds: `first_answer` (any status, any probe), and the first 200 of each."""
         answered = [look.ended for track in self.tracks.values() for look in track.changes if look.value != NONE]
         firsts = {path.strip("/"): track.first("200") for path, track in self.tracks.items()}
         return {
@@ -41,7 +41,7 @@ class StartProbes(Prober):
 
 @contextmanager
 def first_accept(url: str) -> Iterator[list[float]]:
-    """Fills in the time of the first TCP connection, in monotonic seconds."""
+    """Records the time of the first TCP connection, in monotonic seconds."""
     parts, stop = urlsplit(url), threading.Event()
     found: list[float] = []
 

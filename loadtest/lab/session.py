@@ -1,4 +1,4 @@
-"""Borrowing the worker of a running system, and giving it back as it was."""
+"""Borrows the worker of a running system, and returns it in its earlier state."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from stack import PARTS, KubernetesStack, Stack
 from stack.choice import AnyStack, current
 
-# What changes how a worker starts and serves. Its other settings come from the stack again.
+# Settings that change how a worker starts and serves. Its other settings come from the stack again.
 SETTINGS = (
     "DRAIN_SECONDS",
     "EMBEDDING_MODEL",

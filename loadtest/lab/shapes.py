@@ -1,4 +1,4 @@
-"""The latency of requests 1 to N of each shape after a start, one at a time: what warm-up passes are for."""
+"""Measures requests 1 to N of each shape after a start, one at a time: they show what warm-up passes are for."""
 
 import json
 import random
@@ -22,7 +22,7 @@ TIMEOUT = 60.0  # seconds
 
 
 class AskError(Exception):
-    """A request of a quiet trial was not answered well."""
+    """A request of a quiet trial got no good answer."""
 
 
 class Asker:

@@ -1,4 +1,4 @@
-"""When a service that starts has become as fast as it stays."""
+"""Finds the time when a starting service has reached its steady speed."""
 
 from collections.abc import Iterable, Sequence
 
@@ -31,5 +31,5 @@ def steady_since(rows: Sequence[Row], first: float, until: float) -> float | Non
 
 
 def _buckets(rows: Sequence[Row]) -> Iterable[Sequence[Row]]:
-    """From the last ones back, each shifted by one request."""
+    """Groups of requests, from the last ones back, each shifted by one request."""
     return (rows[end - BUCKET : end] for end in range(len(rows), BUCKET - 1, -1))

@@ -1,4 +1,4 @@
-"""The ways to start a model service that are compared: nothing but settings of the worker."""
+"""The compared ways to start a model service, which differ only in settings of the worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Strategy:
 
     @property
     def needs_torch(self) -> bool:
-        """Whether only a worker with sentence-transformers can start by it."""
+        """Whether this strategy needs a worker with sentence-transformers."""
         return self.settings.get("ENGINE") == "sentence-transformers"
 
     @property

@@ -1,4 +1,4 @@
-"""One start of the worker, followed from exec to steady state."""
+"""One start of the worker, observed from exec to steady state."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from loadtest.openloop import Background
 from stack import Stack, StackError, until
 
 START_SECONDS = 120.0  # more than STARTUP_TIMEOUT
-LOOK, LOOK_ELSEWHERE = 0.05, 1.0  # seconds between looks at whether it ended; kubectl takes a CPU for 0.1 s
+LOOK, LOOK_ELSEWHERE = 0.05, 1.0  # seconds between two checks whether it has ended; kubectl uses a CPU for 0.1 s
 BEFORE = 0.5  # seconds of arrivals before the start
 AFTER = 7.0  # seconds of arrivals after the first embedding, of which 5 show the steady state
 REQUESTS = 15  # of each shape in a quiet trial
@@ -41,7 +41,7 @@ class Started:
         return self.others.share([*stack.pids("worker"), *self.beside]) if stack.local else None
 
     def stolen(self, stack: Stack) -> float:
-        """The part of it that went to the host of this virtual machine."""
+        """The part that went to the host of the virtual machine."""
         return self.others.stolen() if stack.local else 0.0
 
     def phases(self, **more: float | None) -> dict[str, float | None]:
@@ -66,12 +66,12 @@ def started(stack: Stack, strategy: Strategy, *beside: int) -> Iterator[Started]
     stack.start("worker", wait=False, environment=strategy.environment)
     try:
         pids = stack.pids("worker") if stack.local else []
-        others = Others([*pids, *beside])  # what an engine does before exec, to make a container, is no disturbance
+        others = Others([*pids, *beside])  # the work of an engine before exec, to make a container, is no disturbance
         exec_time = (created(pids[0]) if pids else None) or called
         with StartProbes(stack.own_url("worker")) as probes, first_accept(stack.own_url("worker")) as accepted:
             what, interval = f"start by strategy {strategy.name}", LOOK if stack.local else LOOK_ELSEWHERE
             until(lambda: probes.ready or _ended(stack, pids), START_SECONDS, what, interval=interval)
-        # What accepts first is not the worker where a port-forward leads to it.
+        # With a port-forward, the forward accepts connections before the worker does.
         accept = {"accept": accepted[0]} if stack.local and accepted else {}
         yield Started(exec_time, {**probes.seen, **accept}, others, beside)
     finally:
@@ -79,7 +79,7 @@ def started(stack: Stack, strategy: Strategy, *beside: int) -> Iterator[Started]
 
 
 def _ended(stack: Stack, pids: Sequence[int]) -> bool:
-    """Raises StackError when the worker has ended. Asking the stack would cost an engine more than the probes do."""
+    """Raise StackError when the worker has ended. To ask the stack would cost an engine more than the probes do."""
     if not stack.local:
         ended = any(each.part == "worker" and each.exit_code is not None for each in stack.status())
     else:

@@ -1,4 +1,4 @@
-"""People who come while the service starts: requests at random times, and what becomes of them."""
+"""Users who come while the service starts: requests at random times, and their outcomes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from loadtest.lab.measurement import Users
 from loadtest.openloop import Plan, Poisson, Row, Stream
 
-RATE = 25.0  # a second; one process of the slowest engine serves twice as many
+RATE = 25.0  # requests a second; one process of the slowest engine serves twice as many
 WINDOW = 10.0  # seconds after exec
-PATIENCE = 0.5  # seconds; whoever waits longer notices
+PATIENCE = 0.5  # seconds; a user who waits longer notices it
 TIMEOUT = 15.0  # more than the worker's REQUEST_TIMEOUT, so that it is the service that gives up
 
 
@@ -23,7 +23,7 @@ def plan(url: str, seed: int) -> Plan:
 
 
 def experience(rows: Sequence[Row], exec_time: float) -> Users:
-    """What those met who came within 10 s after exec."""
+    """The outcomes for users who came within 10 s after exec."""
     window = [row for row in rows if 0 <= row.scheduled - exec_time < WINDOW]
     good = [row for row in window if row.ok]
     served = sum(row.latency <= PATIENCE for row in good)

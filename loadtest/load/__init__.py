@@ -1,1 +1,1 @@
-"""What locustfile.py is made of: options, raw rows, open-loop arrivals, thresholds and the exit code."""
+"""The parts of locustfile.py: options, raw rows, open-loop arrivals, thresholds and the exit code."""

@@ -12,7 +12,7 @@ from loadtest.load.options import headers
 from loadtest.openloop import Constant, Generator, Plan, Poisson, Row, RowFile, Stream, Verdict
 
 TIMEOUT = 15.0  # seconds; the api gives up after REQUEST_TIMEOUT, 10 by default
-# What one person or program asks for, as the closed-loop users do.
+# The requests of one person or program, as those of the closed-loop users.
 MIX = {"api_fresh": 4, "api_short": 2, "api_repeated": 4, "search": 2, "document": 1}
 
 
@@ -35,7 +35,7 @@ class Arrivals:
         self._run = gevent.spawn(self._generator.run)
 
     def stop(self) -> Verdict:
-        """Wait for what is in flight."""
+        """Wait for the requests in flight."""
         self._generator.stop()
         verdict: Verdict = self._run.get()
         self._file.close()

@@ -9,24 +9,24 @@ FOLDER = Path("reports/loadtest")
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Of rates, thresholds and files."""
+    """Add the options for rates, thresholds and files."""
     group = parser.add_argument_group("Warmstart")
     group.add_argument(
         "--open-rate", type=float, default=0.0, env_var="OPEN_RATE", help="open-loop requests a second, none if 0"
     )
     group.add_argument(
-        "--arrivals", choices=("poisson", "constant"), default="poisson", env_var="ARRIVALS", help="of the open loop"
+        "--arrivals", choices=("poisson", "constant"), default="poisson", env_var="ARRIVALS", help="their schedule"
     )
     group.add_argument(
         "--max-failed", type=float, default=0.001, env_var="MAX_FAILED", help="share of requests that may fail"
     )
     group.add_argument(
-        "--max-p95", type=float, default=1.5, env_var="MAX_P95", help="seconds that 95 %% of each kind may take"
+        "--max-p95", type=float, default=1.5, env_var="MAX_P95", help="limit of each kind's p95 in seconds"
     )
     group.add_argument("--rows", type=Path, default=FOLDER, env_var="ROWS", help="folder of the raw rows")
 
 
 def headers(_options: Namespace | None = None) -> Mapping[str, str]:
-    """What every request carries: API_KEY of the environment as a bearer token, if the api wants one."""
+    """The headers of every request: API_KEY of the environment as a bearer token, if it is set."""
     key = os.environ.get("API_KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}

@@ -17,11 +17,11 @@ from stack import StackError
 from stack.choice import current
 from stack.site import DEFAULT_ROOT
 
-CLOSED_LOOP = Plan(Constant(0), ())  # it has no schedule
+CLOSED_LOOP = Plan(Constant(0), ())  # closed-loop requests have no schedule
 
 
 def install() -> None:
-    """Hook it in. Call it once, when the locustfile is loaded."""
+    """Install it. Call it once, when the locustfile is loaded."""
     events.init_command_line_parser.add_listener(add_options)
     events.init.add_listener(_init)
 
@@ -32,7 +32,7 @@ def _init(environment: Environment, **_: Any) -> None:
     CheckedUser.listeners = [session.row]
     environment.events.test_start.add_listener(session.start)
     environment.events.test_stop.add_listener(session.stop)
-    environment.events.quitting.add_listener(session.stop)  # after Ctrl-C it comes before test_stop
+    environment.events.quitting.add_listener(session.stop)  # after Ctrl-C this event comes before test_stop
     environment.events.quit.add_listener(session.say)
 
 
@@ -48,7 +48,7 @@ def api_of(root: Path) -> str:
 
 
 class Session:
-    """Keeps the rows of a run, and judges them in the end. In the web UI, one run follows another."""
+    """Keeps the rows of a run, and judges them at the end. In the web UI, one run follows another."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -69,7 +69,7 @@ class Session:
             self._arrivals = Arrivals(self._environment, host, folder / "open.jsonl", self._rows.append)
 
     def row(self, row: Row) -> None:
-        """A closed-loop request has ended."""
+        """Called when a closed-loop request has ended."""
         if self._file:
             self._rows.append(row)
             self._file.add(row)

@@ -20,16 +20,16 @@ NUMBERS = count()
 
 
 class CheckedUser(FastHttpUser):
-    """Waits for each answer, thinks for a moment, and goes on: closed-loop, as a program in a loop is.
+    """Waits for each answer, pauses for a moment, and goes on: closed-loop, like a program in a loop.
 
-    Latency counts from the sending, so that a stalled service is asked less often, and looks better than it is to
-    people who come by themselves. The open loop is there for them.
+    Latency counts from the sending, so that a stalled service is asked less often, and looks better than it does to
+    independent users. The open loop measures their latency.
     """
 
     abstract = True
     wait_time = between(0.2, 0.6)
     network_timeout = connection_timeout = 15.0
-    max_retries = 0  # a retry would hide what happened
+    max_retries = 0  # a retry would hide a failure
     listeners: ClassVar[list[Callable[[Row], None]]] = []  # called with each row
     draw: ClassVar[random.Random] = random.Random()  # noqa: S311 - nothing is secret here
 

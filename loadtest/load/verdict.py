@@ -1,4 +1,4 @@
-"""What a load test found, from its raw rows, and whether that is good enough."""
+"""Judges a load test by its raw rows."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ GOOD, BROKEN, INVALID = 0, 1, 2
 
 @dataclass(frozen=True)
 class Thresholds:
-    """`failed` is a share of all requests, `p95` seconds, of each kind of request."""
+    """`failed` is a share of all requests, `p95` the seconds allowed for each kind of request."""
 
     failed: float
     p95: float
@@ -36,7 +36,7 @@ def broken(rows: Sequence[Row], limits: Thresholds) -> list[str]:
 
 
 def grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """By name."""
+    """Group rows by name."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.stream].append(row)
@@ -54,7 +54,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def conclude(rows: Sequence[Row], limits: Thresholds, generator: Verdict | None) -> tuple[int, str]:
-    """The exit code, and everything worth saying."""
+    """The exit code, and the text of the conclusion."""
     said = [table(rows)]
     problems = broken(rows, limits)
     said += [f"BROKEN: {problem}" for problem in problems]

@@ -6,7 +6,7 @@ standard input is closed, that is, when whoever started it is gone. Exit code: 0
 
 from gevent import monkey
 
-monkey.patch_all()  # before anything imports socket or threading: then a request in flight costs a greenlet
+monkey.patch_all()  # before any import of socket or threading, so that a request in flight is only a greenlet
 
 import logging  # noqa: E402
 import os  # noqa: E402
@@ -30,7 +30,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    with suppress(PermissionError):  # root only: what is measured must not take the generator's turn
+    with suppress(PermissionError):  # root only: the measured services must not delay the generator
         os.nice(-10)
     plan = Plan.from_json(sys.stdin.readline())
     with RowFile(Path(sys.argv[1]), plan) as file:
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def _stop_when_orphaned(generator: Generator) -> None:
-    select.select([sys.stdin], [], [])  # readable only at its end
+    select.select([sys.stdin], [], [])  # standard input is readable only at its end
     generator.stop()
 
 

@@ -42,7 +42,7 @@ class Background:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches the program that drives it, which then stops it
+                start_new_session=True,  # Ctrl-C reaches the calling program, which then stops the generator
             )
         try:
             self._feed()
@@ -61,11 +61,11 @@ class Background:
             self.kill()
 
     def wait(self, timeout: float | None = None) -> None:
-        """Until the plan's end. Raises subprocess.TimeoutExpired after `timeout` seconds."""
+        """Wait until the end of the plan. Raises subprocess.TimeoutExpired after `timeout` seconds."""
         self._process.wait(timeout)
 
     def stop(self) -> None:
-        """Let no more requests leave, and wait until those in flight have ended: up to the plan's timeout."""
+        """Send no more requests, and wait until those in flight have ended: up to the plan's timeout."""
         if self._process.poll() is None:
             self._process.terminate()
         try:
@@ -79,7 +79,7 @@ class Background:
             self._process.stdin.close()
 
     def kill(self) -> None:
-        """End it at once; rows so far stay."""
+        """End it at once; the rows so far stay."""
         self._process.kill()
         self._process.wait()
 

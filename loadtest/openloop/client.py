@@ -19,7 +19,7 @@ IDLE_SECONDS = 30.0
 
 @dataclass
 class Exchange:
-    """What one request came to; filled in as it goes on, so that a failure keeps what was seen before it."""
+    """The course of one request. It is filled in step by step, so that a failure keeps what was seen before."""
 
     first_byte: float | None = None
     done: float = 0.0
@@ -45,7 +45,7 @@ class Connection:
         self.idle_since = 0.0
 
     def is_stale(self) -> bool:
-        """Whether the other end has closed it, or soon will."""
+        """Whether the other end has closed the connection, or soon will."""
         if time.monotonic() - self.idle_since > IDLE_SECONDS:
             return True
         self.socket.settimeout(0)
@@ -55,11 +55,11 @@ class Connection:
             return False
         except OSError:
             return True
-        return True  # closed, or an answer to nothing
+        return True  # closed, or an answer without a request
 
 
 class Client:
-    """Sends the requests of one stream. Never retries: what happened is what the row says.
+    """Sends the requests of one stream. It never retries: the row shows what really happened.
 
     A pooled client opens as many connections as there are requests in flight, and takes the one used last first. It
     drops those that the other end has closed, or said it would close.
@@ -78,7 +78,7 @@ class Client:
         self._lock = threading.Lock()
 
     def send(self, request: Request, deadline: float) -> Exchange:
-        """One request, given up at `deadline` (monotonic seconds). Raises nothing: see `Exchange.error`."""
+        """Send one request, and give it up at `deadline` (monotonic seconds). Raises nothing: see `Exchange.error`."""
         result = Exchange()
         connection: Connection | None = None
         try:
@@ -115,7 +115,7 @@ class Client:
         return None
 
     def _exchange(self, connection: Connection, request: Request, deadline: float, result: Exchange) -> bool:
-        """Whether the connection may be used again."""
+        """Exchange once; returns whether the connection may be used again."""
         wire = connection.socket
         wire.settimeout(_left(deadline))
         wire.sendall(request.wire(self._authority, self._prefix, self._headers))

@@ -52,7 +52,7 @@ class Generator:
         ]
 
     def stop(self) -> None:
-        """Let no more requests leave; `run` returns once those in flight have ended."""
+        """Send no more requests; `run` returns when those in flight have ended."""
         self._stop.set()
 
     def run(self) -> Verdict:
@@ -61,7 +61,7 @@ class Generator:
         self._file.begin(begin)
         threads: list[threading.Thread] = []
         for number, due in self._due(begin):
-            # Made before it is due: only sending happens at the scheduled time.
+            # The request is made before it is due, so that only sending happens at the scheduled time.
             sender, request = self._next(number)
             if self._stop.wait(max(0.0, due - time.monotonic())):
                 break
@@ -72,7 +72,7 @@ class Generator:
         return self._finish(threads)
 
     def _due(self, begin: float) -> Iterator[tuple[int, float]]:
-        """Numbers of requests, and the times when they are to leave."""
+        """Numbers of requests, and their scheduled times."""
         for number, offset in enumerate(islice(self._plan.schedule.offsets(), self._plan.requests)):
             if self._plan.seconds is not None and offset >= self._plan.seconds:
                 self._stop.wait(max(0.0, begin + self._plan.seconds - time.monotonic()))
@@ -90,7 +90,7 @@ class Generator:
         self._note_lag(sent - due)
         self._waiting[number] = Row(number, stream.label, due, sent)
         result = client.send(request, due + self._plan.timeout)
-        if row := self._waiting.pop(number, None):  # else it was written as unfinished
+        if row := self._waiting.pop(number, None):  # otherwise the row was already written as unfinished
             self._write(outcome(row, request, result))
 
     def _note_lag(self, lag: float) -> None:

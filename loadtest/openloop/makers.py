@@ -10,7 +10,7 @@ from loadtest import checks
 from loadtest.request import Request
 
 SENTENCES = Path(__file__).resolve().parents[2] / "tests/data/sentences.txt"
-REPEATED = 50  # texts that every run asks for again and again
+REPEATED = 50  # texts that every run repeats
 LONG = 60  # sentences are cut at 256 tokens; these have over 1,000
 BATCH = 32
 API_BATCH = 8
@@ -59,12 +59,12 @@ def api_batch(draw: random.Random, number: int) -> Request:
 
 
 def api_repeated(draw: random.Random, _number: int) -> Request:
-    """One of 50 sentences: from the second time on, the cache has it."""
+    """One of 50 sentences: after its first time, the cache has it."""
     return api_embeddings(draw.choice(repeated_texts()))
 
 
 def repeated_texts() -> list[str]:
-    """The 50 sentences that are asked for again and again."""
+    """The 50 repeated sentences."""
     return _sentences()[:REPEATED]
 
 
@@ -96,12 +96,12 @@ def search_for(text: str) -> Request:
 
 
 def readyz(_draw: random.Random, _number: int) -> Request:
-    """What a load balancer asks."""
+    """The request of a load balancer."""
     return Request("/readyz", method="GET", headers={})
 
 
 def livez(_draw: random.Random, _number: int) -> Request:
-    """What a kubelet asks."""
+    """The request of a kubelet."""
     return Request("/livez", method="GET", headers={})
 
 
@@ -132,7 +132,7 @@ def _long(draw: random.Random, number: int) -> str:
 
 
 def _mark(draw: random.Random, number: int) -> str:
-    """What no other run has: with the seed alone, the next run's texts would be in the cache."""
+    """Words that no other run has: with the seed alone, the next run would repeat the texts."""
     return f" {draw.getrandbits(20):x}-{number}-{_RUN:x} "
 
 

@@ -1,4 +1,4 @@
-"""From an exchange to the row of a request."""
+"""Makes the row of a request from its exchange."""
 
 import json
 import re
@@ -13,7 +13,7 @@ TIMING = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 
 def outcome(row: Row, request: Request, result: Exchange) -> Row:
-    """The row, completed by what came back."""
+    """The row, completed with the answer."""
     row = replace(
         row,
         first_byte=result.first_byte,

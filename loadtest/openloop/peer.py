@@ -1,4 +1,4 @@
-"""Which process holds the other end of a connection on this machine (Linux): the service, or a proxy before it."""
+"""Finds the process at the other end of a connection on this machine (Linux): the service, or a proxy before it."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
-GIVE_UP = 5  # looks in vain: the process is another user's
+GIVE_UP = 5  # failed searches: the process belongs to another user
 
 # One socket's inode from the kernel (sock_diag(7)). /proc/net/tcp has it too, after thousands of closed connections.
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
@@ -18,7 +18,7 @@ INODE = struct.Struct("=84xI")  # where inet_diag_msg has it, after nlmsghdr
 
 
 class Peers:
-    """Finds pids. It remembers the sockets that it saw: a look at all processes of a machine takes milliseconds."""
+    """Finds pids. It remembers sockets, since a search through all processes of a machine takes milliseconds."""
 
     def __init__(self) -> None:
         self._known: list[int] = []
@@ -43,14 +43,14 @@ class Peers:
         for pid in chain(self._known, _processes()):
             owned = dict.fromkeys(_sockets(pid), pid)
             if inode in owned:
-                self._owners = owned  # most likely those that are asked for next
+                self._owners = owned  # most likely needed next
                 self._known = [pid, *(each for each in self._known[:7] if each != pid)]
                 return pid
         return None
 
 
 def _inode(local: tuple[str, int], remote: tuple[str, int]) -> int:
-    """Of the IPv4 socket between these two, as the end at `local` has it; 0 if it has none any more."""
+    """The inode of the IPv4 socket between these two, as the end at `local` has it; 0 if there is none any more."""
     ports = (socket.htons(local[1]), socket.htons(remote[1]))
     head = (72, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 0, 0, socket.AF_INET, socket.IPPROTO_TCP, 0, 0, ANY_STATE)
     addresses = (socket.inet_aton(local[0]), socket.inet_aton(remote[0]), 0, ANY_COOKIE, ANY_COOKIE)
@@ -62,13 +62,13 @@ def _inode(local: tuple[str, int], remote: tuple[str, int]) -> int:
 
 
 def _processes() -> Iterator[int]:
-    """All, the youngest first."""
+    """All processes, the youngest first."""
     yield from sorted((int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()), reverse=True)
 
 
 def _sockets(pid: int) -> Iterator[int]:
     """The inodes of a process's sockets."""
-    with suppress(OSError):  # it ended, or is somebody else's
+    with suppress(OSError):  # it has ended, or belongs to another user
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             with suppress(OSError):
                 target = str(entry.readlink())

@@ -1,4 +1,4 @@
-"""What a run is to do, in a form that fits on a command line."""
+"""The plan of a run, in a form that fits on a command line."""
 
 import json
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Stream:
 
     @property
     def label(self) -> str:
-        """How its rows are called."""
+        """The name of its rows."""
         return self.name or [*self.maker.split(":"), self.maker][1 if ":" in self.maker else 0]
 
 

@@ -52,7 +52,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the answer was 2xx and its check had nothing to say."""
+        """Whether the answer was 2xx and its check found nothing wrong."""
         return self.status is not None and 200 <= self.status < 300 and self.error is None
 
     @property
@@ -69,8 +69,8 @@ class Row:
 class RowFile:
     """Writes rows; safe to use from several threads.
 
-    The first line says what the run is (`run`, `begin` as monotonic and `epoch` as wall-clock seconds), the last one
-    how it ended. A run that was killed has no last line.
+    The first line describes the run (`run`, `begin` as monotonic and `epoch` as wall-clock seconds), the last one how
+    it ended. A killed run has no last line.
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
@@ -141,5 +141,5 @@ def read(path: Path) -> Run:
 
 
 def latencies(rows: Iterable[Row]) -> list[float]:
-    """Seconds, of those rows that were answered well."""
+    """Latencies in seconds of the rows with a good answer."""
     return [row.latency for row in rows if row.ok]

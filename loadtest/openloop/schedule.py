@@ -1,4 +1,4 @@
-"""When requests leave. A schedule knows nothing of answers: that is what makes the load open-loop."""
+"""When requests leave. A schedule knows nothing of answers, which makes the load open-loop."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a generator kept to its schedule. One that didn't has measured itself."""
+"""Whether a generator kept to its schedule: if not, its figures are about itself."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from loadtest.percentiles import percentile
 
 # A request that leaves late still counts from its scheduled time, so lag makes the system look slower than it is.
-LATE = 0.05  # seconds; above what two busy cores do to a process that wakes up for a millisecond
+LATE = 0.05  # seconds; more than two busy cores delay a process that runs for a millisecond
 ALLOWED = 0.01  # share of requests that may be late
 
 

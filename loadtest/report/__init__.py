@@ -1,1 +1,1 @@
-"""What a measurement of the cold-start lab looks like: pictures, tables, and one page with both."""
+"""The report of the cold-start lab: pictures, tables, and one page with both."""

@@ -1,4 +1,4 @@
-"""`python -m loadtest.report FOLDER`: make the page and the picture of a folder's summary.json again."""
+"""`python -m loadtest.report FOLDER`: makes the page and the picture of a folder's summary.json again."""
 
 import sys
 from pathlib import Path

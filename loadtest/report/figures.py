@@ -18,13 +18,13 @@ MAIN = ("lazy", "blocking", "warm", "artifact")
 
 
 def strategies(measurement: Measurement) -> list[str]:
-    """Those with trials, the main ones first."""
+    """The strategies with trials, the main ones first."""
     named = [*MAIN, *(name for name in measurement.strategies if name not in MAIN)]
     return [name for name in named if measurement.of(name)]
 
 
 def overview(measurement: Measurement) -> Figure:
-    """The whole message: how long, who paid, and whether ready meant warm."""
+    """The picture of the README: how long nobody is served, what users meet, and whether ready means warm."""
     names = [name for name in strategies(measurement) if name in MAIN] or strategies(measurement)
     figure, (top, left, right) = plt.subplots(3, 1, figsize=(9.5, 11), height_ratios=(1, 0.9, 1.1))
     draw_phases(top, measurement, names)
@@ -39,7 +39,7 @@ def overview(measurement: Measurement) -> Figure:
 
 
 def headline(measurement: Measurement, names: Sequence[str]) -> str:
-    """What the picture says, in numbers."""
+    """The title of the picture, with numbers."""
     firsts = {name: median(found) for name in names if (found := seconds(measurement.of(name), "first_embedding"))}
     said = ", ".join(f"{name} {value:.1f} s" for name, value in firsts.items())
     busy = "\nDISTURBED: this machine was busy (see the report)" if any(map(measurement.disturbed, names)) else ""
@@ -70,7 +70,7 @@ def first_requests(measurement: Measurement) -> Figure:
 
 
 def all_figures(measurement: Measurement) -> dict[str, Figure]:
-    """By title, those of the page that have data."""
+    """The figures of the page that have data, by title."""
     found: dict[str, Figure] = {}
     if any(trial.users for trial in measurement.trials):
         found["Latency by time of arrival"] = single(draw_arrivals, measurement, "Each point is one person")

@@ -1,4 +1,4 @@
-"""`index.html` and the PNG: one page that needs nothing but itself."""
+"""Writes `index.html` and the PNG. The page needs no other file."""
 
 import base64
 import io
@@ -30,7 +30,7 @@ def write(measurement: Measurement, folder: Path) -> None:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure, which is closed."""
+    """The figure as a PNG; the figure is closed."""
     out = io.BytesIO()
     figure.savefig(out, format="png")
     plt.close(figure)

@@ -1,4 +1,4 @@
-"""What happened to those who came while the service started."""
+"""The outcomes for users who came while the service started."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from loadtest.report.style import GREEN, RED, YELLOW, colour
 
 @dataclass
 class People:
-    """Those of all trials of one strategy; `latencies` in milliseconds, of those answered."""
+    """The users of all trials of one strategy; `latencies` in milliseconds, of those answered."""
 
     served: int = 0
     waited: int = 0
@@ -24,21 +24,21 @@ class People:
 
     @property
     def failed(self) -> int:
-        """Not answered, or not well."""
+        """Users without an answer, or with a wrong one."""
         return self.failures.total()
 
     @property
     def arrived(self) -> int:
-        """All of them."""
+        """All users."""
         return self.served + self.waited + self.failed
 
     def quote(self) -> str:
-        """Percentiles of the latency of those who were answered."""
+        """Percentiles of the latency of answered users."""
         return " / ".join(_time(percentile(self.latencies, share)) for share in (50, 95, 99, 100))
 
 
 def people(measurement: Measurement, strategy: str) -> People:
-    """All that came in a strategy's trials."""
+    """The users of all trials of a strategy."""
     found = People()
     for trial in measurement.of(strategy, "users"):
         if trial.users:

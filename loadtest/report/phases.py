@@ -1,4 +1,4 @@
-"""The time from exec to steady state, taken apart: a bar for each strategy."""
+"""Draws the phases from exec to steady state, a bar for each strategy."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from loadtest.lab.measurement import Measurement, Trial, seconds
 from loadtest.report.style import GREY, LIGHT, ORANGE, RED, SKY
 
-# From the end of the one before to this phase: what it is to those who wait, and its colour.
+# The time from the previous phase to this one: what it means for users, and its colour.
 SEGMENTS = (
     ("accept", "process starts: connections refused", GREY),
     ("first_answer", "accepts connections, answers nothing", ORANGE),

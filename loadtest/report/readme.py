@@ -1,4 +1,4 @@
-"""`python -m loadtest.report.readme`: README's section on cold starts, from the committed measurement."""
+"""`python -m loadtest.report.readme`: writes README's section on cold starts from the committed measurement."""
 
 from pathlib import Path
 

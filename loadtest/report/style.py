@@ -18,13 +18,13 @@ OTHERS = (PINK, GREY, SKY, "black")
 
 
 def colour(strategy: str, index: int) -> str:
-    """Of a strategy; those that have none of their own take the others in turn."""
+    """The colour of a strategy; strategies without their own take the others in turn."""
     return LINES.get(strategy, OTHERS[index % len(OTHERS)])
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Inside, pictures look like ours."""
+    """Inside, pictures have this style."""
     settings: Any = {
         "font.size": 10,
         "axes.titlesize": 11,

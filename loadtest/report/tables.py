@@ -50,7 +50,7 @@ def _marked(measurement: Measurement, name: str) -> str:
 
 
 def brief(measurement: Measurement) -> Table:
-    """The same without what the README has no room for."""
+    """The same, without the columns for which the README has no room."""
     left_out = {HEAD.index("starts"), HEAD.index("ready, s")}
     return [[cell for index, cell in enumerate(row) if index not in left_out] for row in comparison(measurement)]
 
@@ -96,7 +96,7 @@ def machine(measurement: Measurement) -> Table:
 
 
 def rolling(measurement: Measurement) -> Table:
-    """What users saw of a rolling restart."""
+    """The outcomes for users during a rolling restart."""
     return [["", ""], *([name.replace("_", " "), str(value)] for name, value in measurement.rolling.items())]
 
 

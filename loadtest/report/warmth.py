@@ -1,4 +1,4 @@
-"""Requests 1 to N after a start against the steady state: whether readiness means warm."""
+"""Draws requests 1 to N after a start against the steady state: they show whether readiness means warm."""
 
 from collections.abc import Sequence
 from statistics import median

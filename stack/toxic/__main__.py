@@ -14,7 +14,7 @@ log = logging.getLogger("toxic")
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="toxic", description="A TCP proxy that breaks connections on purpose.")
-    parser.add_argument("folder", type=Path, help="of the files NAME.toxics, read again when they change")
+    parser.add_argument("folder", type=Path, help="folder of the files NAME.toxics, read again on each change")
     parser.add_argument("route", nargs="+", type=route, metavar="NAME=LISTEN:PORT=TARGET:PORT")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")

@@ -1,4 +1,4 @@
-"""One connection through the proxy: two streams, each under the toxics of the moment."""
+"""One connection through the proxy: two streams, each under the current toxics."""
 
 import asyncio
 import random
@@ -11,13 +11,13 @@ from typing import Any
 from .toxics import Stream, Toxic
 
 CHUNK = 16384  # bytes
-QUEUED = 64  # chunks under way in one direction: then the sender is slowed down, as by a network
-LOOK = 0.02  # seconds between two looks at the toxics while one holds a stream
+QUEUED = 64  # chunks under way in one direction; beyond it the sender is slowed down, as by a network
+LOOK = 0.02  # seconds between two checks of the toxics while a toxic holds a stream
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: closing sends RST, not FIN
 
 
 class Link:
-    """A client's connection and the one made for it. `toxics` gives those that hold for this link now."""
+    """A client's connection and the one to the target. `toxics` returns the current toxics of this link."""
 
     def __init__(self, toxics: Callable[[], Collection[Toxic]]) -> None:
         self._toxics = toxics
@@ -53,7 +53,7 @@ class Link:
         return None
 
     async def _watch(self) -> None:
-        """End the link when a toxic says so, whether or not anything passes."""
+        """End the link when a toxic says so, also while no bytes pass."""
         loop = asyncio.get_running_loop()
         since: dict[str, float] = {}
         while True:
@@ -80,7 +80,7 @@ class Link:
             writer.transport.abort()
 
     async def _carry(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read as fast as allowed, write each chunk when it is due."""
+        """Read as fast as allowed, and write each chunk when it is due."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED)
         writing = asyncio.create_task(self._write(stream, under_way, writer))
         try:

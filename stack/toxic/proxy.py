@@ -1,4 +1,4 @@
-"""One listener of the proxy, and the file that says what is wrong with its connections."""
+"""One listener of the proxy, and the file with the toxics of its connections."""
 
 import asyncio
 import logging
@@ -40,14 +40,14 @@ class Toxics:
 
 
 class Proxy:
-    """Takes connections at `listen`, and makes one to `target` for each; both are host:port."""
+    """Accepts connections at `listen`, and makes one to `target` for each; both are host:port."""
 
     def __init__(self, listen: str, target: str, toxics: Toxics) -> None:
         self._listen, self._target = _address(listen), _address(target)
         self._toxics = toxics
 
     async def serve(self) -> None:
-        """Serve until cancelled. Raises OSError when the address can't be listened at."""
+        """Serve until cancelled. Raises OSError when it can't listen at the address."""
         host, port = self._listen
         server = await asyncio.start_server(self._take, host, port)
         async with server:

@@ -9,27 +9,27 @@ from typing import Literal, Self
 Stream = Literal["upstream", "downstream"]  # client to server, server to client
 
 BOTH: tuple[Stream, Stream] = ("upstream", "downstream")
-# What each kind takes, with its default: None where there is none. Milliseconds, KB/s, bytes; the slicer's delay is µs.
+# The attributes of each kind, with defaults; None: required. Milliseconds, KB/s, bytes; the slicer's delay is in µs.
 ATTRIBUTES: Mapping[str, Mapping[str, float | None]] = {
     "latency": {"latency": None, "jitter": 0},
     "bandwidth": {"rate": None},
     "slow_close": {"delay": None},
-    "timeout": {"timeout": 0},  # nothing passes; the connection is closed after so long, with 0 never: a black hole
+    "timeout": {"timeout": 0},  # nothing passes; the connection is closed after so long, or never with 0: a black hole
     "reset_peer": {"timeout": 0},
     "slicer": {"average_size": None, "size_variation": 0, "delay": 0},
-    "limit_data": {"bytes": None},  # so many pass, then the connection is closed: an answer is cut short
+    "limit_data": {"bytes": None},  # so many bytes pass, then the connection is closed: an answer is cut short
     "half_open": {},  # the other side is closed, and this side is never told
-    "down": {},  # connections are closed, and new ones at once
+    "down": {},  # connections are closed, new ones at once
 }
 
 
 class BadToxic(ValueError):
-    """A toxic that can't be; the message says what it lacks, or has too much of."""
+    """An invalid toxic; the message says what is missing or too much."""
 
 
 @dataclass(frozen=True)
 class Toxic:
-    """One fault, on the streams that it names; `toxicity` is the share of connections that have it."""
+    """One fault on the streams that it names; `toxicity` is the share of affected connections."""
 
     kind: str
     attributes: Mapping[str, float] = field(default_factory=dict, hash=False)

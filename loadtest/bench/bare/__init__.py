@@ -1,1 +1,1 @@
-"""The limits of the api's cache hits: applications that gunicorn runs."""
+"""Applications that show the limits of the api's cache hits."""

@@ -31,7 +31,7 @@ class EmbeddingRequest(BaseModel):
 
 @app.post("/v1/embeddings")
 async def embeddings(body: EmbeddingRequest) -> Response:
-    """The ready answer for that many texts."""
+    """The ready answer for so many texts."""
     return Response(_content(1 if isinstance(body.input, str) else len(body.input)), media_type="application/json")
 
 
@@ -39,7 +39,7 @@ async def embeddings(body: EmbeddingRequest) -> Response:
 def _content(texts: int) -> bytes:
     rows = np.random.default_rng(0).standard_normal((texts, DIMENSIONS)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    # Float32 written as float64, as the api writes what comes out of its cache.
+    # Float32 written as float64, as the api writes cached vectors.
     data = [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(rows.tolist())]
     usage = {"prompt_tokens": 20 * texts, "total_tokens": 20 * texts}
     return orjson.dumps({"object": "list", "data": data, "model": "all-MiniLM-L6-v2", "usage": usage})

@@ -2,7 +2,7 @@
 
     gunicorn main:app -k uvicorn_worker.UvicornWorker
 
-Nothing here is tuned, for better or worse: it is what a reader of a tutorial runs.
+Nothing here is tuned, for better or worse: a reader of a tutorial runs the same.
 """
 
 import asyncio

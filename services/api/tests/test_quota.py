@@ -120,7 +120,7 @@ def test_without_redis_each_process_counts(
 
     def back() -> str:
         standing = ask(client, key, 2).headers["RateLimit"]
-        return standing if said() == ["redis is away", "redis is back"] else ""
+        return standing if said() == ["redis is unavailable", "redis is available again"] else ""
 
     standing = until(back, 20, "calls counted in Redis again")
     # One that was stopped has lost its counts; one that was paused may also count what waited in its socket.

@@ -94,11 +94,11 @@ class Quota:
     def _lose(self, why: str) -> None:
         now = time.monotonic()
         if not self._said_away and now >= self._quiet_until:
-            log.warning("redis is away (%s): each process counts the quota by itself", why)
+            log.warning("redis is unavailable (%s): each process counts the quota by itself", why)
             self._said_away = True
             self._quiet_until = now + QUIET
 
     def _find(self) -> None:
         if self._said_away:
-            log.warning("redis is back: all processes count the quota together")
+            log.warning("redis is available again: all processes count the quota together")
             self._said_away = False

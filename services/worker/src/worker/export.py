@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m worker.export", description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=get_args(EngineName), default=list(get_args(EngineName)))
     parser.add_argument("--int8", action="store_true", help="also quantize to 8 bits, for PRECISION=int8")
-    parser.add_argument("--force", action="store_true", help="make it anew")
+    parser.add_argument("--force", action="store_true", help="make it again, even if it exists")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)  # exporters are talkative
     log.setLevel(logging.INFO)

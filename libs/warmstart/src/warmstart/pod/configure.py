@@ -34,7 +34,7 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
         workers=read.web_concurrency,
         worker_class="warmstart.pod.worker.Worker",
         logconfig_dict=logging_config(read),
-        timeout=30,  # a process whose event loop stood still for this long is replaced
+        timeout=30,  # a process whose event loop stands still for this long is replaced
         graceful_timeout=math.ceil(read.stop_budget) + 2,  # gunicorn kills after it
         keepalive=75,  # longer than any client keeps an idle connection, or the two race
         worker_tmp_dir=SHARED_MEMORY,  # heartbeats on a disk can block

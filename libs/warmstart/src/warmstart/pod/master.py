@@ -111,7 +111,7 @@ class Master(Arbiter):
         except (OSError, RuntimeError) as error:
             if not self.board.first_ready:
                 raise
-            log.error("no new process: %s", error)
+            log.error("no new process could be started: %s", error)
             return 0
         except SystemExit as exit_:
             if os.getpid() != self.pid:

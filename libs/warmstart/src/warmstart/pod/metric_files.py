@@ -59,7 +59,7 @@ def absorb(folder: Path, living: Collection[int]) -> None:
     except BlockingIOError:
         return
     except OSError as error:  # the disk is full; the files stay, so nothing is lost
-        log.warning("metrics of processes that are gone stay in their files: %s", error)
+        log.warning("metrics of dead processes stay in their files: %s", error)
 
 
 def _add(total: Path, dead: Collection[Path]) -> None:

@@ -63,5 +63,5 @@ def _reserve(file: int, size: int) -> bool:
 
 
 def _in_memory(filename: str) -> str:
-    log.error("no space for %s: what this process counts there is in no scrape", filename)
+    log.error("no space for %s: /metrics lacks what this process counts there", filename)
     return f"/proc/self/fd/{os.memfd_create('metrics')}"
