@@ -26,8 +26,8 @@ class Result:
         tracks: by service and probe, the changes of its answer; `phase` is that of the pod's processes.
         recovery: from the end of the fault until the last request that failed had ended.
         buckets: requests by quarters of a second of their scheduled time: ok, waited, refused, lost.
-        measures: what else the drill counted or timed.
-        generator: why the load generator's own times can't be trusted, or nothing.
+        measures: further figures of the drill.
+        generator: why the load generator's times are invalid, or nothing.
     """
 
     name: str

@@ -54,13 +54,13 @@ class Row:
         claim: one sentence.
         fault: what is done, in a few words.
         probes: of which services, and what they answer.
-        bites: what must be seen of the fault, or the drill has proven nothing: `clients` (a request failed), a probe
+        bites: the signs of the fault, without which the drill proves nothing: `clients` (a request failed), a probe
             that answered anything but 200 (`api /readyz`), a replaced process (`api restarts`), or what the scenario
             proves itself (`Drill.prove`).
-        cluster: what Kubernetes makes of it: a Service without endpoints, a kubelet that restarts, a new pod.
+        cluster: what Kubernetes does: a Service has no endpoints, the kubelet restarts, there is a new pod.
         elsewhere: what differs on a kind of stack.
         starts: services that the drill starts itself: before it, they run without its settings.
-        restarts: how many processes of a watched service are replaced; None: that is what the drill does, or an engine.
+        restarts: how many processes of a watched service are replaced; None: the drill, or an engine, replaces them.
         clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
         in_flight: requests under way during the fault (an engine takes 0.2 s for a signal) may fail; counted apart.
         exit_code: of the service that ends.

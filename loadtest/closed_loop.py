@@ -25,10 +25,10 @@ class Sent(Generic[T]):
 
     Attributes:
         client: its number, from 0.
-        what: what the request is, as its iterator says.
-        at: when its client turned to it, before it connected, in monotonic seconds.
+        what: the kind of request, as its iterator names it.
+        at: when its client began with it, before connecting, in monotonic seconds.
         seconds: from then until the answer was complete, or the request had failed.
-        error: the name of what came instead of an answer.
+        error: the name of the error if there was no answer.
     """
 
     client: int
@@ -45,14 +45,14 @@ class Sent(Generic[T]):
 
 
 class ClosedLoop(Generic[T]):
-    """`await loop.run(seconds)`, or `with loop:` in a thread beside the block, until its end.
+    """Runs with `await loop.run(seconds)`, or in a thread beside the block of `with loop:`, until its end.
 
-    Nothing is sent again. A connection is used until the server says that it ends it: one that is closed without a word
-    is an error of the request after.
+    No request is sent twice. A connection is used until the server says that it will close it. If the server closes it
+    without saying so, the next request has an error.
 
     Args:
         port: of the server, on this machine.
-        requests: what each is, and its bytes; shared by all clients.
+        requests: the kind and the bytes of each request; shared by all clients.
         note: called with each request, in the thread of the loop.
         clients: how many.
         age: seconds after which a connection is not used again; 0 opens one for each request.

@@ -48,10 +48,10 @@ def bring_up(root: Path) -> Stack:
 
 
 def current(root: Path) -> AnyStack:
-    """The stack that every other command is about: the one that `up` chose.
+    """The stack for every command but `up`: the one that `up` chose.
 
     Raises:
-        StackError: STACK names another, or it can't be asked.
+        StackError: STACK names another stack, or the stack does not answer.
     """
     wanted, recorded = _forced(), _recorded(root)
     if wanted and recorded and wanted != recorded:

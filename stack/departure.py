@@ -15,7 +15,7 @@ from stack.pods import Pod
 def watch_out(
     kubectl: Kubectl, selector: str, names: Collection[str], leave: Callable[[], object], seconds: float
 ) -> list[Pod]:
-    """Call `leave`, and return the pods of these names as they were last when all are gone.
+    """Call `leave`, wait until all pods of these names are gone, and return their last states.
 
     Raises:
         StackError: one was still there after `seconds`.

@@ -33,7 +33,7 @@ def docker(
     """What a docker command prints, with `merge` on standard error too.
 
     Raises:
-        StackError: it failed, with the end of what it had to say; or took longer than `timeout` seconds.
+        StackError: the command failed (with the end of its output), or took longer than `timeout` seconds.
     """
     errors = subprocess.STDOUT if merge else subprocess.PIPE
     try:

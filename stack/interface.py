@@ -108,7 +108,7 @@ class Stack(ABC):
 
     @abstractmethod
     def roll(self, part: Part) -> None:
-        """Replace a service under load, the new one ready before the old one drains; returns when that is done.
+        """Replace a service under load: the new one is ready before the old one drains. Returns when that is done.
 
         Raises:
             StackError: it doesn't run, or the new one didn't become ready.

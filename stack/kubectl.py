@@ -31,7 +31,7 @@ class Kubectl:
         """What a command prints, given `text` on standard input.
 
         Raises:
-            StackError: it failed, with the end of what it had to say; or took longer than `timeout` seconds.
+            StackError: the command failed (with the end of its output), or took longer than `timeout` seconds.
         """
         return _run(self.command(*arguments), text, timeout)
 

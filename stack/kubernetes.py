@@ -38,11 +38,11 @@ OURS = {"app.kubernetes.io/part-of": "warmstart"}
 class KubernetesStack(Stack):
     """Deployments in the namespace `warmstart`. A part with several replicas is all of them.
 
-    Postgres keeps its data in its pod. `stop` saves it here before, and `start` puts it back; what ends the pod
-    otherwise ends the data, and `down` does. A new pod makes the schema by itself.
+    Postgres keeps its data in its pod. `stop` saves the data here first, and `start` restores it. If the pod ends in
+    any other way, or by `down`, the data is lost. A new pod makes the schema by itself.
 
     Args:
-        root: folder of what kubectl is given, and of port-forwards.
+        root: folder of the files for kubectl, and of port-forwards.
         ports: where forwards listen, by part; those of the environment variables, else the defaults.
         parts: which ones `up` starts.
         environment: settings for both services; with FAULTS_ENABLED=1 they get fault switches.

@@ -63,14 +63,14 @@ class Track:
 
 
 class Prober:
-    """`with Prober(url, ("/livez", "/readyz")) as prober:` asks from then on; `tracks` has the looks by path.
+    """`with Prober(url, ("/livez", "/readyz")) as prober:` asks within the block; `tracks` has the looks by path.
 
     Args:
         url: of the service. A function is called again when nothing answers: a pod that was replaced has another one.
         paths: each is asked by a thread of its own.
         period: seconds from look to look.
         timeout: seconds; the default of a Kubernetes probe is 1.
-        last: a path that has given this answer is asked no more.
+        last: a path that has given this answer is not asked again.
     """
 
     def __init__(

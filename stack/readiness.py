@@ -17,16 +17,16 @@ def wait_ready(
     end_of_log: Callable[[Part], str],
     interval: float = 0.1,
 ) -> None:
-    """Return when all are ready; log a line whenever one describes itself differently.
+    """Return when all parts are ready; log a line whenever the status of a part changes.
 
     Args:
-        look: asks those that are not ready yet.
+        look: asks the parts that are not ready yet.
         limits: the parts to wait for, and the seconds that each has from now on.
-        end_of_log: what a part said last, for the error.
+        end_of_log: the end of a part's log, for the error.
         interval: seconds between two looks.
 
     Raises:
-        StackError: one ended, can never be ready, or took longer than its limit; with the end of its log.
+        StackError: a part ended, can never be ready, or took longer than its limit; with the end of its log.
     """
     begun = time.monotonic()
     pending = set(limits)

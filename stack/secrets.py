@@ -29,7 +29,7 @@ def load_secrets(file: Path) -> Secrets:
     """Read the passwords from a file of NAME=value lines, adding those that it lacks.
 
     Raises:
-        StackError: one is written so that docker compose, which reads the file too, would see another value.
+        StackError: docker compose, which reads the file too, would read another value for one of them.
     """
     known = _read(file)
     missing = [name for name in _NAMES if not known.get(name)]

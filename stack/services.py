@@ -51,7 +51,7 @@ def service_environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_step(what: str, module: str, environment: Mapping[str, str], log_file: Path) -> None:
-    """Run what is done once, before a service starts, and in no service's lifespan: `python -m module`.
+    """Run `python -m module` once, before a service starts: a step that belongs in no lifespan.
 
     Raises:
         StackError: with the end of what it printed.

@@ -11,8 +11,8 @@ from stack.errors import StackError
 def unprivileged(*argv: str) -> tuple[str, ...]:
     """The same command for anyone but root; for root, the command as user `nobody`.
 
-    It keeps the one capability of reading what root may read, since a clone often lies under /root; it can write
-    nothing but its own. For access(2), which looks at the real user, to honour it, no_setuid_fixup is needed too.
+    The command keeps one capability, to read what root may read, since a clone often lies under /root; it can write
+    only to its own files. access(2) looks at the real user: it honours the capability only with no_setuid_fixup.
 
     Raises:
         StackError: setpriv (of util-linux) is missing.

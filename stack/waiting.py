@@ -26,13 +26,13 @@ def until(
     Args:
         attempt: asked at least once.
         timeout: seconds.
-        what: what is waited for, for the error.
+        what: the fact in words, for the error.
         seen: what the error says instead of the last answer, such as the end of a log.
         interval: seconds between two attempts.
 
     Raises:
-        StackError: it didn't come true in time; the message carries the last reason.
-        TypeError: it returned a tuple that begins with a bool: any such tuple is true.
+        StackError: the fact did not come true in time; the message has the last reason.
+        TypeError: `attempt` returned a tuple that begins with a bool: any such tuple is true.
     """
     bounded = _bounded(attempt, timeout, what, seen)
     while not (result := bounded()):

@@ -21,7 +21,7 @@ class Message:
 
     Attributes:
         kind: `whole` is answered once for each of `statuses`, with that status; `cut` never more often than that; of
-            `damaged` nobody can say where it ends. No answer may be a server error.
+            `damaged` the end is unknown. No answer may be a server error.
         name: how it was made.
     """
 

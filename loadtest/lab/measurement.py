@@ -14,15 +14,15 @@ Kind = Literal["users", "quiet"]
 
 @dataclass(frozen=True)
 class Users:
-    """What happened to those who came in the first seconds after exec.
+    """The outcomes for users who came in the first seconds after exec.
 
     Attributes:
-        window: seconds after exec in which they came.
-        served: those answered well within `PATIENCE` of their scheduled time.
-        waited: those answered well, but later.
-        failed: all others, by outcome: a status, or the name of an error.
-        latencies: milliseconds of those answered well, in the order of arrival.
-        offsets: milliseconds after exec when these came.
+        window: seconds after exec in which users came.
+        served: users with a good answer within `PATIENCE` of their scheduled time.
+        waited: users with a good answer, but later.
+        failed: all other users, by outcome: a status, or the name of an error.
+        latencies: milliseconds until each good answer, in the order of arrival.
+        offsets: milliseconds after exec when these users came.
     """
 
     window: float
@@ -43,19 +43,19 @@ class Trial:
     """One start.
 
     Attributes:
-        number: in the session's order, which is random.
-        strategy: by name.
-        kind: `users` under open-loop arrivals; `quiet` without, followed by one request at a time of each shape.
-        start: seconds from the process's creation to each of `PHASES`; None for what didn't happen.
-        engine: name, precision, threads as the worker tells them.
+        number: its place in the session's random order.
+        strategy: the strategy's name.
+        kind: `users`: with open-loop arrivals; `quiet`: without them, and then one request of each shape at a time.
+        start: seconds from the process's creation to each of `PHASES`; None for a phase that was not reached.
+        engine: name, precision and threads, from the worker.
         valid: False when it was disturbed: the load generator fell behind, or others used over a tenth of the CPUs;
             `reason` says which.
-        others: share of the machine's CPU time since exec that others used; None in a cluster.
-        stolen: the part of it that went to the host of this virtual machine, not to programs of this machine.
-        busiest: of a disturbed trial: shares of the machine's CPU time by the name of the program.
-        users: of a `users` trial.
-        shapes: of a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
-        idle: of a `quiet` trial, perhaps: milliseconds of the first request of each shape after a pause.
+        others: share of the machine's CPU time since exec that the trial did not use; None in a cluster.
+        stolen: the part of `others` that the host of this virtual machine took.
+        busiest: in a disturbed trial, shares of the machine's CPU time by the name of the program.
+        users: only in a `users` trial.
+        shapes: only in a `quiet` trial: milliseconds of requests 1 to N for each shape, in order.
+        idle: only in a `quiet` trial with a pause: milliseconds of the first request of each shape after it.
     """
 
     number: int

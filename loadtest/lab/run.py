@@ -27,9 +27,9 @@ class Lab:
     """Runs trials on the worker of a stack.
 
     Args:
-        stack: whose worker is borrowed.
-        folder: of summary and rows.
-        idle: seconds of a pause in each quiet trial; none if 0.
+        stack: the stack whose worker is borrowed.
+        folder: the folder of summary and rows.
+        idle: seconds of a pause in each quiet trial; 0 for none.
         more: add to the trials that the folder holds, instead of deleting them.
     """
 

@@ -30,12 +30,12 @@ SETTINGS = (
 
 
 def recorded_stack(root: Path) -> AnyStack:
-    """The stack of `make up`, on the ports that its parts have now: a stopped one wouldn't know them any more.
+    """The stack of `make up`, on the current ports of its parts: a stopped part would no longer know its port.
 
-    In a cluster, asking for a port also opens the port-forward, if one is needed, while there is a pod to lead to.
+    In a cluster, reading a port also opens the port-forward, if one is needed, while its pod still exists.
 
     Raises:
-        StackError: it can't be asked.
+        StackError: the stack does not answer.
     """
     stack = current(root)
     ports = {part: port for part in PARTS if (port := urlsplit(stack.url(part)).port)}

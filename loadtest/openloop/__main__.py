@@ -1,7 +1,7 @@
 """`python -m loadtest.openloop ROWS < PLAN`: one run in a process of its own.
 
 SIGTERM and SIGINT stop it gently: no more requests leave, those in flight are waited for. It also stops when its
-standard input is closed, that is, when whoever started it is gone. Exit code: 0, or 2 for an invalid run.
+standard input is closed, that is, when the calling process has ended. Exit code: 0, or 2 for an invalid run.
 """
 
 from gevent import monkey

@@ -16,7 +16,7 @@ START_SECONDS = 20.0
 
 
 class Background:
-    """`with Background(plan, path) as load:` entered, requests are leaving; left, it has stopped and all are answered.
+    """`with Background(plan, path) as load:` begins when requests leave, and ends when all of them are answered.
 
     An exception in the block kills it instead; the rows so far stay.
 

@@ -39,12 +39,12 @@ class Plan:
     """One run. It ends after `seconds` or after `requests`, whichever comes first; without either, when it is stopped.
 
     Args:
-        schedule: when requests leave.
-        streams: what they are; each is drawn at random by weight.
+        schedule: the times when requests leave.
+        streams: the kinds of requests; each request's kind is drawn at random by weight.
         seconds: how long requests leave.
         requests: how many leave.
         timeout: seconds from a request's scheduled time until it is given up.
-        seed: of the draw and of the texts.
+        seed: the seed of the draw and of the texts.
         headers: sent with every request, beside its own.
     """
 

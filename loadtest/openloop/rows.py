@@ -19,9 +19,9 @@ class Row:
     Attributes:
         number: of the request in its run, from 0.
         stream: the label of its stream.
-        scheduled: when it was due. Latency counts from here.
+        scheduled: when the request was due. Latency counts from then.
         sent: when the generator turned to it, before it connected; later than `scheduled` by the generator's own lag.
-        first_byte: when the first byte of the answer was there.
+        first_byte: when the first byte of the answer arrived.
         done: when the answer was complete, or the request had failed.
         status: of the answer.
         error: what came instead of a good answer: `refused`, `reset`, `closed` (without an answer), `timeout`,

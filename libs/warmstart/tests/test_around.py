@@ -80,7 +80,7 @@ def test_a_page_may_be_off(off: str) -> None:
 
 
 def test_an_application_may_be_mounted() -> None:
-    """Its answers are its own, with the id and, while draining, the header of all answers."""
+    """The answers of a mounted application have the request's id and, while draining, the header."""
     app, mounted = make(), FastAPI()
     mounted.get("/other")(lambda: "mine")
     app.mount("/part", mounted)
@@ -158,7 +158,7 @@ def test_an_unexpected_error_ends_the_connection_and_says_so(client: TestClient)
 def test_every_answer_of_a_draining_process_ends_its_connection(
     client: TestClient, method: str, path: str, status: int
 ) -> None:
-    """Whoever makes the answer: a route, an unexpected error, a limit, a probe, a preflight, a stream."""
+    """The answer of a route, an unexpected error, a limit, a probe, a preflight or a stream ends its connection."""
     client.app.state.lifecycle._enter(Phase.DRAINING)  # type: ignore[attr-defined]
     preflight = (
         {"Origin": "https://page.example", "Access-Control-Request-Method": "POST"} if method == "OPTIONS" else {}

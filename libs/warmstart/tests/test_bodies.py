@@ -43,7 +43,7 @@ def head(size: int | None, path: bytes = b"/read", more: bytes = b"Connection: c
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_large_body_waits_for_room(chunked: bool) -> None:
-    """What doesn't fit beside the others gets 503 with Retry-After, small bodies pass; then there is room again."""
+    """A body that doesn't fit beside the others gets 503 with Retry-After, small ones pass; later there is room."""
     large = b"x" * (700 * KIB)
 
     async def scenario() -> list[list[int]]:
@@ -65,7 +65,7 @@ def test_a_large_body_waits_for_room(chunked: bool) -> None:
 
 
 def test_room_is_given_back_by_those_who_leave() -> None:
-    """A client that goes in the middle of its body leaves no trace."""
+    """A client that leaves in the middle of its body frees its room."""
 
     async def scenario() -> list[int]:
         app = make()
@@ -112,7 +112,7 @@ def test_a_second_content_type_hides_no_json(more: bytes) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_another_encoding_hides_no_values(encoding: str) -> None:
-    """Python's parser reads UTF-16 too, in which U+2200 looks like a quotation mark to who counts bytes."""
+    """Python's parser reads UTF-16 too, in which the bytes of U+2200 look like a quotation mark."""
     content = json.dumps({"\u2200": [0] * 150}, ensure_ascii=False).encode(encoding)
     (answer,) = bodies(asyncio.run(converse(make(), [head(len(content), b"/parse"), content])))
     assert answer["error"]["code"] == "json_invalid"

@@ -41,14 +41,14 @@ def say(service: Gunicorn, *pieces: bytes) -> bytes:
 
 @pytest.mark.parametrize("allowed", ["0.0.0.0/32", "10.0.0.0/8,2001:db8::/32"])
 def test_a_forged_header_changes_nothing(start: Start, allowed: str) -> None:
-    """A client that is no trusted proxy is taken for itself, whatever it claims, and however often."""
+    """A client that is no trusted proxy counts under its own address, whatever its headers claim."""
     service = start(FORWARDED_ALLOW_IPS=allowed).wait_ready()
     assert seen(service, "203.0.113.7") == "127.0.0.1"
     assert seen(service, "203.0.113.7", "10.0.0.1, 127.0.0.1") == "127.0.0.1"
 
 
 def test_a_trusted_proxy_names_the_client(start: Start) -> None:
-    """The rightmost address that is no trusted proxy counts: what stands left of it the client may have made up."""
+    """The rightmost address that is no trusted proxy counts: the client may have made up all addresses left of it."""
     service = start(FORWARDED_ALLOW_IPS="127.0.0.1,10.0.0.0/8").wait_ready()
     assert seen(service) == "127.0.0.1"
     assert seen(service, "203.0.113.7") == "203.0.113.7"
@@ -59,7 +59,7 @@ def test_a_trusted_proxy_names_the_client(start: Start) -> None:
 
 
 def test_an_ipv4_proxy_is_known_on_a_socket_of_both_families(start: Start) -> None:
-    """There it is `::ffff:127.0.0.1`, and still the 127.0.0.1 of the setting."""
+    """On such a socket the proxy is `::ffff:127.0.0.1`, and still counts as 127.0.0.1 of the setting."""
     service = start(HOST="::", FORWARDED_ALLOW_IPS="127.0.0.1").wait_ready()
     assert seen(service, "203.0.113.7") == "203.0.113.7"
 
@@ -71,7 +71,7 @@ def proxied(start: Start) -> Gunicorn:
 
 
 def test_a_proxy_line_names_the_client(proxied: Gunicorn) -> None:
-    """In one packet with the request, or split anywhere; for all requests of the connection."""
+    """The line counts for all requests of the connection, in one packet with the first request or split anywhere."""
     line = b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 8000\r\n"
     for pieces in ([line + ASK], [line, ASK], [line[:3], line[3:-1], line[-1:] + ASK]):
         assert say(proxied, *pieces).endswith(b'"203.0.113.7"')
@@ -105,7 +105,7 @@ def test_any_other_line_is_refused(proxied: Gunicorn) -> None:
 
 
 def test_without_the_setting_a_proxy_line_is_no_request(start: Start) -> None:
-    """Nobody can name a client unless it was asked for."""
+    """Without PROXY_PROTOCOL a PROXY line is refused, so that nobody can forge an address."""
     service = start().wait_ready()
     assert say(service, b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 8000\r\n" + ASK).startswith(b"HTTP/1.1 400 ")
 

@@ -121,7 +121,7 @@ def test_the_worker_class_alone_is_refused(world: World) -> None:
 
 
 def test_a_process_that_dies_at_its_start_is_not_replaced_at_once(world: World, conf: Callable[[str], Path]) -> None:
-    """The master starts about one a second; without a pause, as many as the machine can."""
+    """The master starts about one a second; without the pause it would start as many as the machine can."""
     ill = world.folder / "ill"
     dies = f"os.path.exists('{ill}') and os.kill(os.getpid(), signal.SIGKILL)"
     lines = f"import signal\ndef post_fork(server, worker): {dies}"
@@ -135,7 +135,7 @@ def test_a_process_that_dies_at_its_start_is_not_replaced_at_once(world: World, 
 
 
 def test_a_taken_port_is_status_3(world: World, conf: Callable[[str], Path]) -> None:
-    """As any other start that can't be; gunicorn's line names the address."""
+    """A taken port ends the start with status 3, as any other failure; gunicorn's line names the address."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         bind = f"bind = '127.0.0.1:{taken.getsockname()[1]}'"
         with Gunicorn(conf(bind), world.folder, WORLD=world.folder) as service:

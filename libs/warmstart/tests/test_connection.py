@@ -181,7 +181,7 @@ def test_an_answer_before_the_body_can_be_read_after_it(pieces: int) -> None:
 
 
 def test_an_early_answer_does_not_wait_for_the_body() -> None:
-    """The answer's end is there at once, whether the client sends on or not."""
+    """The whole answer arrives at once, whether the client goes on sending or not."""
     assert asyncio.run(said([LARGE], Connection)) == [404]
     assert asyncio.run(said([LARGE.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")], Connection)) == [404]
 

@@ -91,7 +91,7 @@ def test_a_mistake_in_a_declaration_is_named(mistake: dict[str, Any], message: s
 
 
 def test_all_mistakes_are_named_at_once() -> None:
-    """Who mends one need not run it again to see the next."""
+    """One error names all mistakes of a declaration."""
     with pytest.raises(TypeError, match=r"async.*; after must be .*; timeout must be"):
         Resource("it", open_it, check=ping, after="ab", timeout=-1)  # type: ignore[arg-type]
 
@@ -121,7 +121,7 @@ def test_resources_that_make_no_sense_together(resources: Any, error: type[Excep
 
 
 def test_who_asks_for_what_was_not_declared_is_told_what_was() -> None:
-    """A misspelled name is no KeyError with nothing but the name."""
+    """The error for an undeclared name lists the declared ones."""
     lifecycle = Lifecycle(FastAPI(), [Resource("postgres", open_it)], ServiceSettings())
     with pytest.raises(LookupError, match="no resource 'postgers' was declared, but postgres"):
         lifecycle.value(Resource("postgers", open_it))

@@ -92,7 +92,7 @@ def test_a_bad_setting_is_named(world: World, start: Start) -> None:
 
 
 def test_after_first_readiness_no_process_halts_the_master(world: World, start: Start) -> None:
-    """A replaced process that can't warm retries for ever; what could not heal at start is retried too."""
+    """A replacement that can't warm retries for ever, also after errors that end a first start."""
     service = start(WEB_CONCURRENCY=2, STARTUP_TIMEOUT=0.5).wait_ready()
     world.model("altered")
     os.kill(service.workers()[0], signal.SIGKILL)

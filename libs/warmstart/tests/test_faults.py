@@ -69,7 +69,7 @@ def test_a_failing_warmup_ends_the_pod(faulty: Faulty, switch: Callable[..., Non
 
 
 def test_every_process_obeys(faulty: Faulty, switch: Callable[..., None]) -> None:
-    """Whichever of three processes answers says unready, but serves; nobody is restarted; off is off."""
+    """All of three processes say unready, but serve; none is restarted; off is off."""
     service = faulty(WEB_CONCURRENCY=3).wait_ready()
     before = service.workers()
     switch(unready=True)

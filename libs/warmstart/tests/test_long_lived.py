@@ -90,7 +90,7 @@ def test_a_drain_ends_what_lasts(world: World, start: Start) -> None:
 
 
 def test_what_lasts_is_counted(start: Start) -> None:
-    """While it lasts in a gauge of the whole pod, and at its end, with its route, as any request."""
+    """A gauge of the whole pod counts a stream while it lasts, and the metrics of its route count it at its end."""
     service = start(APP="long_lived:create_app()", WEB_CONCURRENCY=2).wait_ready()
 
     def metric(line: str) -> float:

@@ -45,7 +45,7 @@ def scrape(folder: Path) -> list[str]:
 
 
 def test_what_processes_counted_outlives_them(tmp_path: Path) -> None:
-    """The same sums before and after, again and again, also of a process id that comes twice; one file a kind stays."""
+    """The sums stay the same after processes die, also of a pid that comes twice; one file of each kind stays."""
     for pid in (11, 12, 13):
         for kind in KINDS:
             write(tmp_path, kind, pid)
@@ -108,7 +108,7 @@ def test_the_master_never_waits_for_a_scrape(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What can't be written leaves the files of the dead, and a line."""
+    """On a full disk the files of dead processes stay, and one line says so."""
     file = write(tmp_path, "counter", 11)
     (tmp_path / "counter_gone.new").mkdir()
     absorb(tmp_path, set())
@@ -117,7 +117,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 
 def test_scrapes_share_one_thread_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop turns while a scrape reads, and who asks meanwhile gets the same text; who comes later a new one."""
+    """The loop turns while a scrape reads; requests during it get the same text, later ones a new one."""
     may_end, calls = threading.Event(), []
 
     def slow() -> bytes:

@@ -113,7 +113,7 @@ def test_a_dependency_is_one_object_and_can_be_overridden(client: TestClient) ->
 
 
 def test_what_nobody_opens_is_an_error_at_start() -> None:
-    """It names the route and the resource; a resource that is overridden needs no opener."""
+    """The error names the route and the resource; a resource that is overridden needs no opener."""
     app = make(resources=[DOWN])
     with (
         pytest.raises(ValueError, match=r"^/v1/words wants opened\('words'\), but the Lifecycle opens down$"),
@@ -134,7 +134,7 @@ def test_the_mistake_ends_a_container(start: Start) -> None:
 
 
 def test_a_mounted_application_is_checked() -> None:
-    """Its routes want what they want, too."""
+    """The routes of a mounted application are checked as well."""
     app = make(resources=[DOWN])
     override(app)
     with pytest.raises(ValueError, match=r"^/part/words wants"), TestClient(app):

@@ -61,7 +61,7 @@ class Load:
 
 @pytest.mark.parametrize("executor", ["to_thread", "run_in_executor"])
 def test_a_load_that_was_cut_is_never_started_beside_itself(caplog: pytest.LogCaptureFixture, executor: str) -> None:
-    """The next attempt waits until the thread of the last one has ended; the log names what cut it."""
+    """The next attempt waits until the thread of the last one has ended; the log names the limit that cut it."""
     load = Load()
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ def test_a_load_that_was_cut_is_never_started_beside_itself(caplog: pytest.LogCa
 
 
 def test_a_hanging_attempt_is_cut_and_tried_again() -> None:
-    """What waits for an answer that never comes gets another chance."""
+    """An attempt that waits for an answer for ever is cut off, and another one follows."""
     attempts: list[int] = []
 
     @asynccontextmanager
@@ -166,7 +166,7 @@ def test_an_optional_resource_with_a_programming_error_is_given_up(caplog: pytes
 def test_what_may_heal_is_traced_once_and_tried_again(
     caplog: pytest.LogCaptureFixture, error: Exception, levels: list[int]
 ) -> None:
-    """A peer that doesn't answer needs no traceback: its text says it all."""
+    """An error without an answer from its peer needs no traceback: its text is enough."""
     app = application(failing(error, required=False))
     with TestClient(app):
         main = app.state.lifecycle.supervisors["main"]
@@ -220,7 +220,7 @@ def test_a_reason_gets_its_lines_and_then_one_rarely(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(("required", "lines"), [(True, 5), (False, 1)])
 def test_a_missing_resource_gets_few_lines(caplog: pytest.LogCaptureFixture, required: bool, lines: int) -> None:
-    """However often it is tried: a required one five, so that a start is seen to wait; an optional one one."""
+    """A required resource gets five log lines, which show that the start waits; an optional one gets one line."""
     caplog.set_level(logging.INFO)
     attempts: list[int] = []
 

@@ -1,4 +1,4 @@
-"""docs/lifecycle.md, rule 4: under a server that isn't ours a process is warm before it serves, and doesn't drain."""
+"""docs/lifecycle.md, rule 4: under another server a process is warm before it serves, and doesn't drain."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def test_a_developer_waits_for_no_drain(uvicorn: Serve, port: int, number: int) 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_developer_waits_for_no_load(uvicorn: Serve, world: World, number: int) -> None:
-    """Nor does a process that warms wait for its start, as uvicorn would; what was open is closed."""
+    """A process that warms ends at once, without waiting for its start as uvicorn would; open resources are closed."""
     world.model(3600)
     process = uvicorn(STARTUP_TIMEOUT=3600)
     until(lambda: "open database" in world.trace(), LIMIT, "an open database")
@@ -73,7 +73,7 @@ def test_background_work_finds_everything_open(world: World, uvicorn: Serve, sta
 
 
 def test_dead_background_work_ends_the_process(world: World, uvicorn: Serve) -> None:
-    """With status 1, so that whoever supervises it starts another."""
+    """The process exits with status 1, so that its supervisor starts another."""
     process = uvicorn(BACKGROUND=1, DRAIN_SECONDS=3600)
     world.up("poison")
     assert process.wait(LIMIT) == 1

@@ -22,7 +22,7 @@ ALLOWED = {
 @pytest.mark.parametrize("now", Phase)
 @pytest.mark.parametrize("to", Phase)
 def test_a_phase_follows_as_the_table_says(now: Phase, to: Phase) -> None:
-    """What isn't in the table raises, from failed to ready above all, and from a phase to itself."""
+    """A change that isn't in the table raises, such as from failed to ready, and from a phase to itself."""
     assert set(FOLLOWING) == set(Phase)
     if (now, to) in ALLOWED:
         assert now.then(to) is to

@@ -1,4 +1,4 @@
-"""A process that ends while the service goes on is replaced first where that can be, and takes nothing with it."""
+"""A process that ends while the service goes on is replaced first if possible, and takes nothing with it."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.harness.sample import Start, World
 
 
 def recycled(service: Gunicorn) -> int:
-    """How many processes have served their number of requests."""
+    """The number of processes that have served their number of requests."""
     return service.log.count("it is time for a successor")
 
 
@@ -34,7 +34,7 @@ def test_recycling_loses_nothing(world: World, start: Start, processes: int, lim
 
 
 def test_metrics_outlive_the_processes(world: World, start: Start) -> None:
-    """Requests that replaced processes answered are counted on; their files are gone, and a damaged one is harmless."""
+    """Counts of dead processes stay in the sums; their files are gone, and a damaged file is harmless."""
     folder = world.folder / "metrics"
     folder.mkdir()
     variables = {"PROMETHEUS_MULTIPROC_DIR": folder, "GUNICORN_CMD_ARGS": "--max-requests 20"}
@@ -87,7 +87,7 @@ def test_a_process_that_is_asked_to_leave_is_replaced_first(world: World, start:
 
 
 def test_a_successor_that_is_killed_has_another(world: World, start: Start) -> None:
-    """Whoever waits for a successor asks for the next one when the first dies."""
+    """A process that waits for a successor asks for the next one when the first dies."""
     service = start(DRAIN_SECONDS=0.1).wait_ready()
     [first] = service.workers()
     world.model(60)
@@ -101,7 +101,7 @@ def test_a_successor_that_is_killed_has_another(world: World, start: Start) -> N
 
 @pytest.mark.parametrize("query", ["status=0", "status=4", "status=3&at_once=1"])
 def test_a_process_that_exits_takes_nothing_with_it(world: World, start: Start, query: str) -> None:
-    """Whatever its exit status: the master lives, and so do its temporary folder and that of the metrics."""
+    """With any exit status, the master lives, and so do its temporary folder and that of the metrics."""
     service = start().wait_ready()
     before = service.workers()
     service.wait_for(f"/end?{query}", 200)

@@ -44,7 +44,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], str]] = {
 
 @pytest.mark.parametrize("case", [case for case in BAD if case != "a secret file is empty"])
 def test_a_bad_reload_changes_nothing(world: World, conf: Path, case: str) -> None:
-    """One error line names what is bad; the same process serves on; once it is mended, SIGHUP replaces the process."""
+    """One error line names the mistake; the same process serves on; after the correction SIGHUP replaces it."""
     damage, words = BAD[case]
     token = world.folder / "token"
     token.write_text("t0ken")
@@ -102,7 +102,7 @@ def test_a_stop_does_not_wait_for_a_reload(world: World, conf: Path) -> None:
 
 
 def test_a_process_that_cannot_be_made_is_made_later(world: World, conf: Path) -> None:
-    """While the system has no room for a process the master says so, and lives."""
+    """While the system can't start another process, the master says so, and lives."""
     full = world.folder / "full"
     conf.write_text(f"""{conf.read_text()}
 def pre_fork(server, worker):
@@ -121,7 +121,7 @@ def pre_fork(server, worker):
 
 @pytest.mark.parametrize("case", ["a secret file is missing", "a secret file is empty"])
 def test_at_first_start_it_ends_with_status_3(world: World, conf: Path, case: str) -> None:
-    """Nothing serves yet."""
+    """Before the first readiness, the same failure ends the start."""
     token = world.folder / "token"
     token.write_text("t0ken")
     damage, words = BAD[case]

@@ -1,4 +1,4 @@
-"""The name of a request: in, out, and in each of its log lines."""
+"""The id of a request: in its head, in its answer, and in each of its log lines."""
 
 import asyncio
 import io
@@ -98,14 +98,14 @@ def logged(formatter: logging.Formatter) -> Iterator[io.StringIO]:
     ],
 )
 def test_every_answer_has_the_id_that_came(client: TestClient, method: str, path: str, status: int) -> None:
-    """The caller's id comes back once, whoever makes the answer."""
+    """The caller's id is in the answer once, whichever part makes the answer."""
     content = b"x" * 51 if status == 413 else None
     answer = client.request(method, path, content=content, headers={"X-Request-ID": "Trace_1.a-b"})
     assert (answer.status_code, answer.headers.get_list("x-request-id")) == (status, ["Trace_1.a-b"])
 
 
 def test_an_answer_of_the_gate_has_it() -> None:
-    """A process that is not ready names its refusals."""
+    """The refusals of a process that is not ready have the id."""
     app = make_app()
     Lifecycle(app, [], ServiceSettings())  # not entered: it is not ready
     answer = TestClient(app).get("/log", headers={"X-Request-ID": "early"})

@@ -90,13 +90,13 @@ BAD, GOOD = "no answer within 1 s", None
     ],
 )
 def test_one_bad_sample_says_little(samples: list[str | None], unhealthy: list[bool]) -> None:
-    """Two in a row make a resource unhealthy, as patient as a readiness probe; one good one makes it healthy."""
+    """Two bad samples in a row make a resource unhealthy, as with a readiness probe; one good one heals it."""
     verdict = Verdict()
     assert [bool(verdict.add(TimeoutError(each) if each else None)) for each in samples] == unhealthy
 
 
 def test_a_slow_sample_refuses_no_request() -> None:
-    """A dependency that serves stays usable through one sample beyond its limit, and not through the second."""
+    """A dependency stays usable after one sample beyond its limit, and not after the second."""
     seen: list[str | None] = []
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""A secret comes from the environment or a file, and one that was meant to be set never stays unset without a word."""
+"""A secret comes from the environment or a file, and a secret that was meant to be set never stays unset silently."""
 
 import os
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Sett
 
 @pytest.mark.parametrize("name", ["password", "token", "checked", "deep", "named"])
 def test_a_secret_comes_from_a_file(given: Callable[..., Settings], name: str) -> None:
-    """However its type is written; without the file's last newline; and no repr shows it."""
+    """The type may be written in any way; the file's last newline is removed; no repr shows the secret."""
     settings = given(PASSWORD="", **{f"{name.upper()}_FILE": b"t0ken\n", "PASSWORD_FILE": b"t0ken\n"})
     assert getattr(settings, name).get_secret_value() == "t0ken"
     assert "t0ken" not in repr(settings)
@@ -113,7 +113,7 @@ def test_a_secret_that_was_meant_and_is_not_there_ends_the_start(
 def test_a_secret_is_not_waited_for(
     given: Callable[..., Settings], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A named pipe without a writer ends the start as any other file that is none."""
+    """A named pipe without a writer ends the start, as any file that is no regular one."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(SystemExit):
         given(TOKEN_FILE=str(tmp_path / "pipe"))
@@ -122,7 +122,7 @@ def test_a_secret_is_not_waited_for(
 
 @pytest.mark.parametrize(("name", "value"), [("TOKENS", "x"), ("MY_TOKEN", "x"), ("PASSWD", "x"), ("CHECKE", "")])
 def test_variables_of_other_programs_are_none_of_ours(given: Callable[..., Settings], name: str, value: str) -> None:
-    """A name like that of a secret that is set, one that is less alike, and one that is empty do not end the start."""
+    """A name like that of a secret that is set, a less similar name, or an empty variable does not end the start."""
     settings = given(TOKEN="t0ken", **{name: value})
     assert settings.token is not None
 
@@ -134,7 +134,7 @@ def test_files_of_other_programs_are_none_of_ours(given: Callable[..., Settings]
 
 
 def test_an_empty_variable_is_an_unset_one(given: Callable[..., Settings]) -> None:
-    """`TOKEN=` is no token, and does not hide what `TOKEN_FILE` says, in production neither."""
+    """`TOKEN=` is no token, and does not hide the one from `TOKEN_FILE`, in production neither."""
     assert given(TOKEN="", CHECKED_FILE="").token is None
     token = given(TOKEN="", CHECKED_FILE=b"x", TOKEN_FILE=b"t0ken", ENVIRONMENT="production").token
     assert token

@@ -48,7 +48,7 @@ def test_without_the_gate_a_cold_process_answers(world: World, start: Start) -> 
 
 
 def readiness_changes(service: Gunicorn) -> list[int | str]:
-    """How `/readyz` changed from the start until well after the slowest process was ready."""
+    """The changes of `/readyz` from the start until well after the slowest process was ready."""
     with Watch(service.port, "/readyz") as watch:
         processes = int(service.env.get("WEB_CONCURRENCY", "1"))
         ready = "-> ready"
@@ -66,7 +66,7 @@ def test_first_readiness_is_one_change(world: World, start: Start, processes: in
 
 @pytest.mark.parametrize(("control", "status"), [(None, 503), ("no_board", 200)])
 def test_one_ready_process_is_no_ready_pod(world: World, start: Start, control: str | None, status: int) -> None:
-    """The first ready process of three answers 503 for its pod; were there no board, it would answer for itself."""
+    """The first ready process of three answers 503 for its pod; without the board it would answer for itself."""
     service = start(control, WEB_CONCURRENCY=3, STAGGER=2)
     service.wait_for_log("-> ready")
     ready = re.findall(r"\[(\d+)\] warmstart.lifecycle: warming -> ready", service.log)
@@ -136,7 +136,7 @@ def test_warmup_blocking_is_the_textbook(world: World, start: Start) -> None:
 def test_a_killed_process_is_replaced_behind_its_siblings(
     world: World, start: Start, control: str | None, cold: set[int]
 ) -> None:
-    """Killing one of three ready processes sends no request to a cold one; a replacement that binds early would."""
+    """When one of three processes is killed, no request reaches a cold one; an early binding would send some there."""
     world.model(1)
     service = start(control, WEB_CONCURRENCY=3).wait_ready()
     victim = service.workers()[0]
@@ -155,7 +155,7 @@ def test_a_killed_process_is_replaced_behind_its_siblings(
 
 
 def test_the_last_ready_sibling_dies(world: World, start: Start) -> None:
-    """When the last ready process dies while its siblings warm, they answer probes from behind the gate."""
+    """When the last ready process dies while its siblings warm, the siblings answer probes from behind the gate."""
     world.model(0.5)
     service = start(WEB_CONCURRENCY=2).wait_ready()
     world.down("database")

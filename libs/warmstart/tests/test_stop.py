@@ -91,7 +91,7 @@ def test_the_control_keeps_pooled_clients(world: World, start: Start) -> None:
 
 
 def asked_after_the_listener_closed(service: Gunicorn) -> http.client.HTTPConnection:
-    """A connection that was accepted in time, when a new one is refused."""
+    """A request on a connection that was accepted in time, when new connections are already refused."""
     connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=5)
     connection.connect()
     assert service.get("/livez").status == 200  # a later connection was answered: this one is accepted
@@ -101,7 +101,7 @@ def asked_after_the_listener_closed(service: Gunicorn) -> http.client.HTTPConnec
 
 
 def test_a_connection_accepted_at_the_end_may_ask_once(world: World, start: Start) -> None:
-    """What was accepted just before the listener closed is answered, with `Connection: close`; the exit is 0."""
+    """A request on a connection accepted just before the end is answered, with `Connection: close`; exit 0."""
     service = start(DRAIN_SECONDS=0.2).wait_ready()
     answer = exchange(asked_after_the_listener_closed(service), "/work")
     assert (answer.status, answer.headers.get("connection")) == (200, "close")
@@ -117,7 +117,7 @@ def test_the_control_resets_it(world: World, start: Start) -> None:
 
 
 def test_a_silent_connection_does_not_keep_the_process(world: World, start: Start) -> None:
-    """One that never asks is closed after its second, long before uvicorn would cut it; the exit is 0."""
+    """A connection that never asks is closed after a second, long before uvicorn would cut it; the exit is 0."""
     service = start(DRAIN_SECONDS=0.2).wait_ready()
     connection = asked_after_the_listener_closed(service)
     assert service.wait_exit() == 0

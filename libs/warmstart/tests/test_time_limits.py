@@ -1,4 +1,4 @@
-"""How long a request may take: REQUEST_TIMEOUT, what its route says instead, and what its caller gives it."""
+"""How long a request may take: by REQUEST_TIMEOUT, by its route's own limit, and by its caller's."""
 
 import asyncio
 import math
@@ -73,7 +73,7 @@ def test_a_routes_limit_counts_before_its_routers() -> None:
 
 @pytest.mark.parametrize(("seconds", "whole"), [(None, True), (LIMIT, False)])
 def test_a_stream_ends_with_its_limit(seconds: float | None, whole: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """Without one it is sent to its end; with one it ends there, and the log names what sets another."""
+    """Without a limit it is sent to its end; with one it ends there, and the log says how to set another."""
     app, client = client_of()
     app.add_api_route("/events", stream, dependencies=[time_limit(seconds)])
     text = client.get("/events").text
@@ -101,7 +101,7 @@ def test_reading_the_body_counts_by_the_routes_limit() -> None:
 
 @pytest.mark.parametrize(("asked", "least", "most"), [("50", 25, 50), (None, math.inf, math.inf)])
 def test_the_caller_may_limit_what_has_no_limit(asked: str | None, least: float, most: float) -> None:
-    """`X-Request-Timeout` counts on such a route, too."""
+    """`X-Request-Timeout` also limits a route without a limit."""
     app, client = client_of()
     found = []
 
@@ -114,7 +114,7 @@ def test_the_caller_may_limit_what_has_no_limit(asked: str | None, least: float,
 
 
 def test_background_tasks_are_not_cut(caplog: pytest.LogCaptureFixture) -> None:
-    """The budget is for the answer: what goes on after it takes its time, and is no part of what is logged."""
+    """The limit is for the answer: a background task after it takes its time, and is not in the logged duration."""
     app, client = client_of()
     logged: list[str] = []
 
@@ -133,7 +133,7 @@ def test_background_tasks_are_not_cut(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize(("seconds", "ends"), [(None, False), (LIMIT, True)])
 def test_a_websocket_has_a_limit_if_it_says_so(seconds: float | None, ends: bool) -> None:
-    """Else it lasts as long as both want; over its limit it is closed as going away."""
+    """Without one it lasts as long as both sides want; over its limit it is closed as going away."""
     app, client = client_of()
 
     async def socket(websocket: WebSocket) -> None:

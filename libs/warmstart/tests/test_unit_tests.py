@@ -76,7 +76,7 @@ def test_without_a_lifespan() -> None:
 
 
 def test_without_anything() -> None:
-    """What is not there is a typed 503 that says why."""
+    """A resource without a stand-in is a typed 503 that says why."""
     answer = TestClient(create_app()).get("/encode?text=four")
     assert answer.status_code == 503
     assert answer.json()["error"]["message"] == "model is unavailable: not open: the application's lifespan has not run"

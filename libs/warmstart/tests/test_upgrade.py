@@ -1,4 +1,4 @@
-"""Offers of another protocol: ignored with the body read to its end, so that no body is ever a request."""
+"""Offers of another protocol: they are ignored, and the body is read to its end, so that no body becomes a request."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Names are looked up again while they serve, or when somebody says so; nobody waits who has an address to try."""
+"""Names are looked up again while their addresses serve, or on request; a call with a known address doesn't wait."""
 
 import asyncio
 from collections import Counter
@@ -72,7 +72,7 @@ async def test_one_lookup_serves_all_in_turns(server: NameServer, addresses: Kep
 
 
 async def test_forgetting_harms_nobody_who_waits(server: NameServer, addresses: KeptAddresses) -> None:
-    """Whenever others forget: before, at or after the answer, those who wait get it, and new ones a new one."""
+    """When addresses are forgotten before, at or after an answer, waiting calls get it, and new calls a new one."""
     server.gate.clear()
     waiting = [asyncio.create_task(first(addresses)) for _ in range(3)]
     while not server.asked:
@@ -89,7 +89,7 @@ async def test_forgetting_harms_nobody_who_waits(server: NameServer, addresses: 
 
 
 async def test_a_failed_lookup_is_not_kept(server: NameServer, addresses: KeptAddresses) -> None:
-    """Its error reaches all who wait; the next one asks again."""
+    """The error reaches all calls that wait; the next call looks up again."""
     server.error = OSError("no name server")
     failed = await asyncio.gather(*(first(addresses) for _ in range(3)), return_exceptions=True)
     assert [str(each) for each in failed] == ["no name server"] * 3
@@ -101,7 +101,7 @@ async def test_a_failed_lookup_is_not_kept(server: NameServer, addresses: KeptAd
 async def test_a_failure_and_forgetting_may_meet(
     server: NameServer, addresses: KeptAddresses, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever forgets just after a look-up failed takes away nothing that the failure would miss."""
+    """A call to `forget` just after a failed look-up does no harm."""
     server.error = OSError("no name server")
     waiting = asyncio.create_task(first(addresses))
     while not waiting.done():
@@ -112,7 +112,7 @@ async def test_a_failure_and_forgetting_may_meet(
 
 
 async def test_a_caller_that_leaves_takes_no_lookup_along(server: NameServer, addresses: KeptAddresses) -> None:
-    """Another one that waits for the same answer gets it."""
+    """When one caller leaves, another one that waits for the same answer gets it."""
     server.gate.clear()
     leaving, staying = (asyncio.create_task(first(addresses)) for _ in range(2))
     while not server.asked:
@@ -167,7 +167,7 @@ async def test_old_addresses_are_kept_while_the_name_server_fails(
 async def test_who_cannot_serve_comes_last_for_a_while(
     server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others get the connections in equal parts; where there is no other, it is tried all the same."""
+    """Other addresses get the connections in equal parts; if there is no other, this one is tried."""
     monkeypatch.setattr(module, "AVOIDED", 0.2)
     server.hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
     await first(addresses)

@@ -28,7 +28,7 @@ def bearer(key: str) -> dict[str, str]:
     [{}, bearer("wrong"), bearer(""), bearer("first-key, second-key"), {"Authorization": "Basic eDp5"}],
 )
 def test_without_a_key_there_is_nothing(start: Start, headers: dict[str, str]) -> None:
-    """401 in the envelope on every route of /v1, before the body is looked at."""
+    """Every route of /v1 answers 401 in the envelope, before the body is read."""
     client = start(api_keys=KEYS)
     answers = [
         client.post("/v1/embeddings", json={"nonsense": 1}, headers=headers),
@@ -77,7 +77,7 @@ def test_keys_from_a_file_close_an_api_in_production(stack: EmbeddedStack, tmp_p
 
 
 def test_an_open_api_in_production_says_so(tmp_path: Path) -> None:
-    """Without API_KEYS it starts, behind a gateway that asks for keys, say; one warning tells whoever forgot them."""
+    """Without API_KEYS the api starts, as it may stand behind a gateway with keys; one warning says that it is open."""
     nowhere = {"DATABASE_URL": "postgresql+asyncpg://u:p@127.0.0.1:9/d", "REDIS_URL": "redis://127.0.0.1:9/0"}
     with Gunicorn(CONF, tmp_path, ENVIRONMENT="production", WEB_CONCURRENCY=2, **nowhere) as api:
         api.wait_for("/livez", 200)
@@ -126,7 +126,7 @@ def test_a_refused_call_costs_no_quota(start: Start) -> None:
 
 
 def test_an_owners_name_outlives_a_rotation() -> None:
-    """A key is counted under a name that holds nothing of it, and that other keys' coming and going doesn't change."""
+    """A key is counted under a name that reveals nothing of it, and that doesn't change when other keys do."""
     before, after = Keys(["old-key", "kept-key"]), Keys(["kept-key", "new-key"])
     names = [before.owner("old-key"), before.owner("kept-key"), after.owner("new-key")]
     assert after.owner("kept-key") == names[1]

@@ -1,4 +1,4 @@
-"""One text, one call to the worker, whoever asks; and nobody pays for somebody else's bad input."""
+"""One text makes one call to the worker, however many requests want it; a bad input fails only its own request."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The migrate step: once, whoever runs it and however often; and what the api says without it."""
+"""The migrate step runs once, however many instances start it and however often; and the api's answers without it."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A password that is rotated in its file: who opens a connection reads the file again; nobody sends a signal."""
+"""A password is rotated in its file: each new connection reads the file again, and no signal is needed."""
 
 from collections.abc import Iterator
 from pathlib import Path

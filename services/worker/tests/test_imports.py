@@ -1,4 +1,4 @@
-"""torch is imported by whoever loads a model, in the thread that will run it."""
+"""torch is imported when a model is loaded, in the thread that will run the model."""
 
 import json
 import subprocess

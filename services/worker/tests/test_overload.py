@@ -1,4 +1,4 @@
-"""Work that is too much, too late or for nobody is refused or dropped early."""
+"""Work that is too large, too late, or for clients that have left is refused or dropped early."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,6 +1,6 @@
 """The sample with one rule broken at a time: what the tests must notice. `gunicorn` runs `controls:<name>()`.
 
-Each function returns the sample application in which one protection of docs/lifecycle.md is gone.
+Each function returns the sample application without one protection of docs/lifecycle.md.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def unproven() -> FastAPI:
 
 
 def misdeclared() -> FastAPI:
-    """A resource that comes after one that nobody declared, as the lifespan notices."""
+    """A resource that comes after an undeclared one, which only the lifespan notices."""
     sample.RESOURCES = (*sample.RESOURCES, Resource("extra", sample.open_model, after=("nowhere",)))
     return sample.create_app()
 
@@ -81,7 +81,7 @@ def no_board() -> FastAPI:
 
 
 def cold_replacement() -> FastAPI:
-    """Rule 4: a replaced process binds before it is warm although a sibling serves."""
+    """Rule 4: the replacement of a dead process binds before it is warm, although a sibling serves."""
     process.Process.sibling_serves = lambda self: False  # type: ignore[method-assign]
     return sample.create_app()
 
@@ -105,13 +105,13 @@ def silent() -> FastAPI:
 
 
 def unsupervised() -> FastAPI:
-    """Rule 6: a background task may die and nobody looks."""
+    """Rule 6: a background task may die unnoticed."""
     background.Background._ended = lambda self, task, may_end: None  # type: ignore[method-assign]
     return sample.create_app()
 
 
 def no_drain() -> FastAPI:
-    """Rule 7: SIGTERM closes the listener at once, and nobody is told."""
+    """Rule 7: SIGTERM closes the listener at once, and clients are not told."""
 
     async def stop(self: lifecycle.Lifecycle, phase: Phase) -> None:
         self.place.stop()
@@ -133,7 +133,7 @@ def no_connection_close() -> FastAPI:
 
 
 def no_first_request() -> FastAPI:
-    """Rule 7: uvicorn's own end of a connection that has not asked yet."""
+    """Rule 7: uvicorn closes connections that have not asked yet."""
     del lifetime.Connection.shutdown
     return sample.create_app()
 
@@ -164,7 +164,7 @@ def waited_check() -> FastAPI:
 
 
 def undeclared() -> FastAPI:
-    """A route wants what nobody opens."""
+    """A route needs a resource that no Lifecycle opens."""
     app = sample.create_app()
     app.get("/mistake", dependencies=[Depends(opened(sample.dependency("typo", required=True)))])(lambda: None)
     return app

@@ -36,9 +36,9 @@ class StartFailed(Exception):
 class Lifecycle:
     """Use it as the lifespan's only context manager: `async with Lifecycle(app, resources, settings): yield`.
 
-    Under warmstart's gunicorn worker class it returns at once, so that probes are answered during warm-up, or,
-    while a sibling process serves, when this process is ready. Anywhere else it returns when ready, and raises
-    StartFailed when that can't be. Raises TypeError or ValueError for resources that make no sense.
+    Under warmstart's gunicorn worker class it returns at once, so that probes are answered during the warm-up; while a
+    sibling process serves, it returns when this process is ready. Under any other server it returns when the process
+    is ready, and raises StartFailed when the start fails. Raises TypeError or ValueError for resources that can't work.
     """
 
     def __init__(
@@ -136,9 +136,9 @@ class Lifecycle:
             place.leave(place.BACKGROUND_TASK_DIED)
 
     async def _warm(self) -> None:
-        """Open everything, or fail: report once for the whole pod, then end the process, or raise where it isn't ours.
+        """Open everything, or fail: report once for the whole pod, then end the process, or raise under another server.
 
-        A process that replaces one after the pod's first readiness tries for ever.
+        After the pod's first readiness, a replacement tries for ever.
         """
         give_up = not self.place.first_ready
         try:
@@ -146,7 +146,7 @@ class Lifecycle:
         except Exception as error:
             self._enter(Phase.FAILED)
             if not give_up or self.place.claim_failure():
-                # Who gets the error raised has its traceback there.
+                # Where the error is raised, its traceback is shown there.
                 cause = error.__cause__ if isinstance(error, StartFailed) else error
                 traced = self.place.binds_first and cause and needs_traceback(cause)
                 log.error("%s", error, exc_info=cause if traced else None)

@@ -34,15 +34,16 @@ class ResourceState(StrEnum):
 class Resource(Generic[T_co]):
     """One thing that is opened at start and closed at stop.
 
-    `open(app)` makes one attempt and yields the value that then sits on `app.state.<name>`; it must have proven
-    the resource by then. `check(value)` raises when the resource is unhealthy; it is sampled in the background.
-    `gates`: only this process can lose it, as its model: while its check fails, the process is unready whatever the
-    policy says, and when that lasts for `HEAL_TIMEOUT`, the process fails and is replaced. What several replicas share,
-    as a database, must not gate: all would be unready at once, and replacing them would mend nothing.
-    `describe(value)` says in a word what was opened, for `/startupz`. A required resource is retried until
+    `open(app)` makes one attempt, proves that the resource works, and yields the value for `app.state.<name>`.
+    `check(value)` runs in the background, and raises when the resource is unhealthy. `gates` is for a resource that
+    only this process can lose, such as its model: while its check fails, the process is unready under each policy, and
+    when that lasts for `HEAL_TIMEOUT`, the process fails and is replaced. A resource that several replicas share, such
+    as a database, must not gate: all replicas would be unready at once, and to replace them would not help.
+    `describe(value)` is a short text about the value, for `/startupz`. A required resource is retried until
     `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later; neither after a programming error.
-    `after` names resources that are settled first. `timeout` limits one attempt, in seconds; by default nothing but
-    `STARTUP_TIMEOUT` does. Routes and background tasks get the value with its type from `Lifecycle.value(resource)`.
+    `after` names resources that must first be open, or have failed if they are optional. `timeout` limits one attempt,
+    in seconds; by default only `STARTUP_TIMEOUT` does. Routes and background tasks get the value with its type from
+    `Lifecycle.value(resource)`.
 
     Raises TypeError for a declaration that can't work, naming each mistake.
     """
