@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stack = bring_up(options.root) if options.name == "up" else current(options.root)
         command: Callable[[Stack, argparse.Namespace], int] = options.command
         return command(stack, options)
-    except StackError as error:
+    except (StackError, OSError) as error:  # OSError: a disk that is full or read-only, a folder of someone else
         print(f"stack {options.name}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"stack {options.name}: interrupted", file=sys.stderr)

@@ -47,6 +47,7 @@ class Postgres(Program):
             "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": str(MAX_CONNECTIONS),
+            "log_error_verbosity": "terse",  # otherwise a DETAIL line quotes the row that was refused
         }
         flags = (flag for name, value in options.items() for flag in ("-c", f"{name}={value}"))
         argv = unprivileged(binary("postgres"), "-D", str(self.folder), *flags)

@@ -9,6 +9,7 @@ import pytest
 
 from stack import PARTS, ComposeStack, EmbeddedStack, ImagesError, StackError, free_ports
 from stack.choice import RECORD, bring_up, current
+from stack.cli import main
 from stack.docker import silence
 from stack.kubernetes import KubernetesStack
 from stack.ports import VARIABLES
@@ -201,3 +202,15 @@ def test_no_docker_command_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the client's absence nor that of compose raises."""
     monkeypatch.setenv("PATH", "/nonexistent")
     assert silence() == "there is no docker command"
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A read-only clone, a full disk or a file in the way ends a command with its reason, not with a traceback."""
+    monkeypatch.setenv("STACK", "embedded")
+    (tmp_path / "file").touch()
+    assert main(["--root", str(tmp_path / "file" / "root"), "up"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("stack up: ")
+    assert str(tmp_path / "file") in line

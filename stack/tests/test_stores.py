@@ -149,6 +149,21 @@ def test_data_survives_down_and_up(tmp_path: Path) -> None:
     stack.down()
 
 
+def test_a_refused_row_is_not_in_the_log(stores: EmbeddedStack) -> None:
+    """Postgres logs that a constraint was violated, without the values of the row."""
+    table = "CREATE TABLE refused (value text CHECK (value = ''))"
+    done = psql(
+        f"{table}; INSERT INTO refused SELECT repeat('ab', 3)",
+        stores.site.ports["postgres"],
+        stores.site.secrets.postgres,
+        timeout=10,
+    )
+    assert "violates check constraint" in done.stderr
+    log = stores.logs("postgres")
+    assert "violates check constraint" in log
+    assert "ababab" not in log
+
+
 def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
     """Not even the parts whose ports are free."""
     ports = free_ports()

@@ -125,6 +125,16 @@ def test_head_is_counted_as_such(client: TestClient) -> None:
     assert 'http_requests_total{method="HEAD",route="/thing",status="200"}' in client.get("/metrics").text
 
 
+def test_a_wrong_method_is_told_all_right_ones() -> None:
+    """The 405 of a path that several routes share names the methods of all of them."""
+    app = FastAPI()
+    install(app, ServiceSettings())
+    for method in ("GET", "DELETE"):
+        app.add_api_route("/thing/{name}", lambda: None, methods=[method])
+    answer = TestClient(app).put("/thing/x")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
+
+
 def test_the_server_sends_no_body_for_head() -> None:
     """On the wire an answer to HEAD ends with its headers."""
     app = FastAPI()

@@ -104,10 +104,14 @@ MANY = b"X-Y: 12345678\r\n" * 3000
         ([b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n"], 414),
         ([b"GET /", *[b"x" * 10_000] * 4], 431),
         ([CHUNKED + b"1\r\nx\r\n0\r\n", *[b"X-Y: 12345678\r\n" * 500] * 6], 431),
+        ([CHUNKED + b"1\r\nx\r\n0\r\n" + MANY + b"\r\n"], 431),
         ([CHUNKED + b"1\r\nx\r\n0\r\nX: ", *[b"x" * 10_000] * 4], 431),
         ([CHUNKED + b"1;", *[b"x" * 10_000] * 4], 431),
     ],
-    ids=["a header", "headers", "in pieces", "never ends", "target", "no line", "trailers", "a trailer", "extension"],
+    ids=[
+        *("a header", "headers", "in pieces", "never ends", "target", "no line"),
+        *("trailers", "trailers at once", "a trailer", "extension"),
+    ],
 )
 def test_a_head_has_a_largest_size(pieces: list[bytes], status: int) -> None:
     """A head, trailers or a chunk's extension over the limit is refused with the limit, in one piece or in many."""

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp
 
 from warmstart.errors import Answer, BadRequest, ServiceError, enveloped, respond
@@ -54,6 +55,12 @@ def respond_http(error: HTTPException) -> Answer:
     return enveloped(error.status_code, message, kind=kind, code=code, headers=error.headers, detail=detail)
 
 
+def _methods(request: Request) -> set[str]:
+    """Those of all routes of the path: starlette names those of the first."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+
+
 def _names(status: int) -> tuple[str, str]:
     try:
         return HTTPStatus(status).name.lower(), HTTPStatus(status).phrase
@@ -92,6 +99,8 @@ def install_errors(app: FastAPI) -> None:
     """Answer every error of `app` with the envelope, but for those that it has handlers of its own for."""
 
     async def http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            error.headers = {"Allow": ", ".join(sorted(_methods(request)))}
         return as_response(respond_http(error))
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:

@@ -9,7 +9,15 @@ from pydantic_core import PydanticCustomError
 from api.schemas.base import MAX_ITEMS, RequestBody, Text, at
 from api.schemas.metadata import Filter, Metadata
 
-DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,200}$")]
+
+def _addressable(name: str) -> str:
+    """The id itself. Clients resolve `/v1/documents/..` before they send it (RFC 3986, section 5.2.4)."""
+    if name in (".", ".."):
+        raise PydanticCustomError("dot_segment", "must not be . or .., which no URL can name")
+    return name
+
+
+DocumentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,200}$"), AfterValidator(_addressable)]
 
 
 class DocumentIn(RequestBody):

@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -9,23 +11,20 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.base import at, storable
 
-MAX_METADATA_BYTES = 16_384  # as UTF-8 JSON
+MAX_METADATA_BYTES = 16_384  # as UTF-8 JSON, as it is stored
 MAX_DEPTH = 32
 
 SCALARS = (str, int, float, bool, type(None))
 
 
-def _check_value(value: object) -> None:
-    """Raise PydanticCustomError for a value that JSON in Postgres can't hold; level by level, not recursive."""
+def _within(value: object) -> Iterator[object]:
+    """All that a value holds, keys and itself too; raises PydanticCustomError below `MAX_DEPTH`. Not recursive."""
     level = [value]
     for _ in range(MAX_DEPTH):
+        yield from level
         deeper: list[object] = []
         for each in level:
-            if isinstance(each, str):
-                storable(each)
-            elif isinstance(each, float) and not math.isfinite(each):
-                raise PydanticCustomError("finite_number", "must not be NaN or infinite")
-            elif isinstance(each, dict):
+            if isinstance(each, dict):
                 deeper += [*each, *each.values()]
             elif isinstance(each, list):
                 deeper += each
@@ -35,6 +34,22 @@ def _check_value(value: object) -> None:
     raise PydanticCustomError("too_deep", "must not nest deeper than {limit} levels", {"limit": MAX_DEPTH})
 
 
+def _check_value(value: object) -> None:
+    """Raise PydanticCustomError for what JSON in Postgres can't hold."""
+    for each in _within(value):
+        if isinstance(each, str):
+            storable(each)
+        elif isinstance(each, float) and not math.isfinite(each):
+            raise PydanticCustomError("finite_number", "must not be NaN or infinite")
+
+
+def _stored_bytes(metadata: dict[str, Any]) -> int:
+    """How long Postgres' own JSON is: it writes a number with all its digits, 1e308 with 309."""
+    floats = (each for value in metadata.values() for each in _within(value) if isinstance(each, float))
+    longer = sum(len(format(Decimal(repr(each)), "f")) - len(repr(each)) for each in floats)
+    return len(json.dumps(metadata, ensure_ascii=False).encode()) + longer
+
+
 def _check(metadata: dict[str, Any]) -> dict[str, Any]:
     for key, value in metadata.items():
         storable(key)
@@ -42,11 +57,11 @@ def _check(metadata: dict[str, Any]) -> dict[str, Any]:
             _check_value(value)
         except PydanticCustomError as error:
             raise at((key,), error) from error
-    size = len(json.dumps(metadata, ensure_ascii=False).encode())
+    size = _stored_bytes(metadata)
     if size > MAX_METADATA_BYTES:
         raise PydanticCustomError(
             "too_large",
-            "must have at most {limit} bytes as JSON, not {size}",
+            "must have at most {limit} bytes as JSON with all digits of its numbers, not {size}",
             {"limit": MAX_METADATA_BYTES, "size": size},
         )
     return metadata

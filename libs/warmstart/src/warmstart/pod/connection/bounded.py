@@ -36,6 +36,7 @@ class Bounded(Upgradable):
         lingering: Any = Lingering(transport, self.close_timeout, self.loop.call_later)
         super().connection_made(lingering)
         self._in_head = self._deaf = self._progress = False
+        self._trailers = 0  # bytes of this request's
         self._incomplete = 0  # bytes since a head or a piece of body was complete
         self._running: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -72,11 +73,16 @@ class Bounded(Upgradable):
         """The first byte of a request."""
         super().on_message_begin()
         self._in_head = self.transport.client_sends = True
+        self._trailers = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header. Those after a body (trailers) are dropped: they could change a request that is under way."""
         if self._in_head:
             super().on_header(name, value)
+            return
+        self._trailers += len(name) + len(value)
+        if self._trailers > self.max_header_bytes:
+            raise HeadersTooLarge(self.max_header_bytes)
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the connection is about to end."""
