@@ -11,10 +11,11 @@ RUN := .venv/bin/python
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDATA_NAME
 # conda and tcsh export HOST, the name of the machine: what isn't said on make's command line must be a URL.
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
-INSTALLED := .venv/.installed
+RUNS := .venv/.installed-run
+DEVELOPS := .venv/.installed-dev
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help install artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -27,10 +28,15 @@ help:  ## Show this list
 	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
 	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
-install: $(INSTALLED)  ## Create .venv from the locks (done by the others when needed)
+install: $(RUNS)  ## Create .venv with what the system runs on (done by the others when needed)
 
-$(INSTALLED): requirements/install.sh requirements/dev.lock requirements/torch.txt $(PROJECTS)
-	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh
+install-dev: $(DEVELOPS)  ## Add torch, and what tests, lint and load tests need (done by the others when needed)
+
+$(RUNS): requirements/install.sh requirements/run.lock $(PROJECTS)
+	@PYTHON="$(PYTHON)" bash requirements/install.sh run
+
+$(DEVELOPS): $(RUNS) requirements/dev.lock requirements/torch.txt
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh dev
 
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
@@ -44,59 +50,59 @@ images: install  ## Build the images of both services (done by up when needed)
 artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
 
-graph: install  ## Make again what the repository ships of the default model: a graph, and reference vectors
+graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
-test: artifact  ## Run every test
+test: install-dev artifact  ## Run every test
 	$(RUN) -m pytest
 
-test-python: install  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
+test-python: install-dev  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
 	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
 
-drills: artifact  ## Break the system on purpose and check its claims; report in reports/drills
+drills: install-dev artifact  ## Break the system on purpose and check its claims; report in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$(DRILLS)"
 
-bench: artifact  ## Compare worker and api with their peers and limits (15 to 20 minutes)
+bench: install-dev artifact  ## Compare worker and api with their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
 
-overload: artifact  ## Send ten times a worker's capacity for a minute
+overload: install-dev artifact  ## Send ten times a worker's capacity for a minute
 	$(RUN) -m loadtest.bench.overload
 
-abandonment: artifact  ## Let 500 clients leave while they wait
+abandonment: install-dev artifact  ## Let 500 clients leave while they wait
 	$(RUN) -m loadtest.bench.abandonment
 
-soak: artifact  ## Send mixed load for ten minutes; SECONDS=60 shortens it
+soak: install-dev artifact  ## Send mixed load for ten minutes; SECONDS=60 shortens it
 	$(RUN) -m loadtest.bench.soak
 
-fuzz: artifact  ## Send odd bytes, requests of schemathesis and slow connections to both services (MESSAGES, CASES, SEED)
+fuzz: install-dev artifact  ## Send odd bytes, requests of schemathesis and slow connections to both services (MESSAGES, CASES, SEED)
 	$(RUN) -m loadtest.fuzz --messages $(or $(MESSAGES),20000) --cases $(or $(CASES),2000) --seed $(or $(SEED),0)
 
-startup-profile: artifact  ## Show the stages of a worker's start, and their times
+startup-profile: install-dev artifact  ## Show the stages of a worker's start, and their times
 	@$(RUN) -m loadtest.startup_profile
 
-loadtest: install  ## Put load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
+loadtest: install-dev  ## Put load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest
 	@OPEN_RATE=$${OPEN_RATE:-10} $(RUN) -m locust -f loadtest/locustfile.py,loadtest/stages.py --headless --only-summary \
 		--stop-timeout 15 --html reports/loadtest/index.html $(LOAD_HOST)
 
-loadtest-ui: install  ## The same, controlled by hand at http://127.0.0.1:8089
+loadtest-ui: install-dev  ## The same, controlled by hand at http://127.0.0.1:8089
 	$(RUN) -m locust -f loadtest/locustfile.py --web-host 127.0.0.1 --stop-timeout 15 $(LOAD_HOST)
 
-coldstart: artifact  ## Measure each way of starting the worker; report in reports/coldstart (TRIALS=10, FULL=1)
+coldstart: install-dev artifact  ## Measure each way of starting the worker; report in reports/coldstart (TRIALS=10, FULL=1)
 	$(RUN) -m loadtest.coldstart --trials $(or $(TRIALS),10) $(if $(FULL),--full)
 
-coldstart-check: artifact  ## Fail when the worker is ready before it is warm, or the start budget is too small
+coldstart-check: install-dev artifact  ## Fail when the worker is ready before it is warm, or the start budget is too small
 	$(RUN) -m loadtest.coldstart_check
 
-lint: install  ## Check style and types
+lint: install-dev  ## Check style and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
 
-lock: install  ## Pin the dependencies again; UPGRADE=1 takes the newest versions
+lock: install-dev  ## Pin the dependencies again; UPGRADE=1 takes the newest versions
 	@UPGRADE="$(UPGRADE)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/lock.sh
 
-k8s-validate: install  ## Render every Kubernetes overlay and check it: schemas, and the rules of k8s/tests
+k8s-validate: install-dev  ## Render every Kubernetes overlay and check it: schemas, and the rules of k8s/tests
 	REQUIRE_KUBECTL=1 $(RUN) -m pytest k8s
 
 k8s-up: install  ## Apply k8s/ to the cluster that KUBE_CONTEXT names; returns when both services are ready

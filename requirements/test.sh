@@ -4,7 +4,6 @@
 set -euo pipefail
 
 readonly lock=requirements/test.lock
-readonly artifacts=$PWD/.warmstart/artifacts-for-tests  # torch made them, under Python 3.11
 
 # `python3.12` on the PATH, which may be a shim of pyenv that starts nothing, or what pyenv has installed.
 find_python() {
@@ -33,10 +32,9 @@ install() {
 run() {
     local venv=.venv-$1 python=$2
     install "$venv" "$python"
-    ARTIFACTS_FOR_TESTS=$artifacts "$venv/bin/python" -m pytest libs services -p no:cacheprovider ${TESTS:+-k "$TESTS"}
+    HF_HUB_OFFLINE=1 "$venv/bin/python" -m pytest libs services -p no:cacheprovider ${TESTS:+-k "$TESTS"}
 }
 
-ARTIFACTS=$artifacts HF_HUB_OFFLINE=1 .venv/bin/python -m worker.export --int8
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 running=()  # version=pid

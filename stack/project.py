@@ -70,7 +70,8 @@ class Project:
     def make_images(self, services: Iterable[str]) -> None:
         """Build and pull the images of `services`; log a line for each step of a second or more. Raises ImagesError."""
         chosen = tuple(services)
-        if "worker" in chosen and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
+        torch = "worker" in chosen and self._environment.get("WORKER_TARGET") == "torch"
+        if torch and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
             self._environment["WHEELS_IMAGE"] = found
         # Always for the same project: compose writes its name into the image, which would otherwise differ each time.
         command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)

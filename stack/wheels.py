@@ -1,6 +1,6 @@
 """Puts torch's CPU wheel into an image for builds: PyPI doesn't have it, and builds can't read the host's folders.
 
-The worker's image needs torch to export its model. Builds ask `TORCH_INDEX`; where that can't be reached, this host's
+The worker's target `torch` has it. Builds ask `TORCH_INDEX`; where that can't be reached, this host's
 pip may still find the wheel, in a folder of wheels or in an index of its own configuration.
 """
 

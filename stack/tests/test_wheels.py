@@ -1,4 +1,4 @@
-"""torch's wheel for image builds, from where pip finds it; the docker command is a stand-in, pip is real."""
+"""The wheel of torch for builds of the worker's target `torch`: docker is a stand-in, pip is real."""
 
 import os
 import re
@@ -21,7 +21,8 @@ esac
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where pip looks, and nowhere else."""
+    """Where pip looks, and nowhere else; the target is the one with torch."""
+    monkeypatch.setenv("WORKER_TARGET", "torch")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -82,3 +83,11 @@ def test_the_users_choice_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch)
     put_docker(folder, has_wheels=True)
     monkeypatch.setenv("WHEELS_IMAGE", "mine")
     assert build(folder) == ["with mine"]
+
+
+def test_the_default_target_needs_no_torch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its build looks for no wheel of torch, although pip would find one."""
+    monkeypatch.delenv("WORKER_TARGET")
+    put_docker(folder, has_wheels=False)
+    put_wheel(folder)
+    assert build(folder) == ["with none"]

@@ -1,7 +1,5 @@
 """The real model, loaded once a test run."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +30,8 @@ def folder() -> ModelFolder:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too.
-
-    Where there is no torch, another Python has made it (`make test-python`).
-    """
+    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too."""
     folder: Path = tmp_path_factory.mktemp("artifacts")
-    if made := os.environ.get("ARTIFACTS_FOR_TESTS"):
-        return Path(shutil.copytree(made, folder, dirs_exist_ok=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARTIFACTS", str(folder))
         assert export.main(["--int8"]) == 0

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+from warmstart import Fatal
 from worker.artifact import shipped as module
 from worker.artifact.reference import from_model
 from worker.artifact.shipped import FACTS, GRAPH, HOME, VECTORS, emptied, filled, ship, shipped
 from worker.model_files import ModelFolder
-
-onnx = pytest.importorskip("onnx")  # what exports a model is not installed for other Pythons
 
 WITHOUT_TORCH = """
 import sys
@@ -43,6 +43,13 @@ def test_an_artifact_needs_no_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], env=environment, timeout=300, check=False)
     assert done.returncode == 0
     assert (tmp_path / "all-MiniLM-L6-v2" / "model.onnx").stat().st_size > 80e6
+
+
+def test_the_export_of_another_model_asks_for_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sentence-transformers is not installed, the error says which command installs it."""
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(Fatal, match=r"another: .* make install-dev"):
+        from_model(ModelFolder("another", tmp_path), threads=1)
 
 
 def test_nothing_is_shipped_for_another_model(folder: ModelFolder) -> None:

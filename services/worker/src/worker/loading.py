@@ -112,7 +112,7 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
     if importlib.util.find_spec("sentence_transformers") is None:
-        raise Fatal(f"ENGINE={settings.engine} needs sentence-transformers, which is not installed, or an artifact")
+        raise Fatal(f"ENGINE={settings.engine} needs an artifact, or sentence-transformers (make install-dev)")
     from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - as above
 
     folder = locate(settings.embedding_model)

@@ -1,5 +1,6 @@
 """The source of an artifact and its reference: a graph of the model, and its vectors of the reference texts."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from warmstart import Fatal
 from worker.artifact.graph import write_onnx
 from worker.artifact.verification import reference_texts
 from worker.engines.base import Vectors
@@ -40,7 +42,9 @@ class Reference:
 
 
 def from_model(model: ModelFolder, threads: int) -> Reference:
-    """As sentence-transformers runs the model. Raises what it raises for a folder that won't do, or ImportError."""
+    """As sentence-transformers runs the model. Raises Fatal without that, or what it raises for a wrong folder."""
+    if importlib.util.find_spec("sentence_transformers") is None:
+        raise Fatal(f"{model.name}: the export of another model than the default one needs torch: make install-dev")
     from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - it imports torch
 
     engine = SentenceTransformersEngine(model, threads)
