@@ -23,7 +23,7 @@ from stack import Part, Stack, StackError, until
 RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, to tell a late answer from none
 LOOK = 0.05  # seconds between two checks of a fact, some of which ask an engine
-SETTLE = 1.5  # seconds of load after the last step of a drill
+SETTLE = 1.5  # seconds of load after a step of a drill
 
 
 class Drill:
@@ -101,10 +101,8 @@ class Drill:
         return load
 
     def go(self, share: float) -> None:
-        """Wait until this share of the requests was answered; with all of them, also give the system time to settle."""
-        wanted = int(self.requests * share)
-        if share == 1:
-            wanted = max(wanted, self.sent() + int(RATE * SETTLE))
+        """Wait until this share of the requests was answered, and not before the last step had time to show."""
+        wanted = max(int(self.requests * share), self.sent() + int(RATE * SETTLE))
         limit = self.requests / RATE * 5 + 60
         until(lambda: self.sent() >= wanted, limit, f"{wanted} requests", interval=0.1)
 
