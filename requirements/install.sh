@@ -63,9 +63,10 @@ make_venv() {
     "$python" -m venv "$venv" || fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
 }
 
+# What serves is compiled when it is first imported: half of its modules never are.
 install_locked() {
     step "$(grep -c '^[a-z0-9]' "$lock") locked packages, each checked by its hash"
-    pip_install --require-hashes -r "$lock" || fail "a locked package could not be installed: pip's error above names it"
+    pip_install $([[ $what == dev ]] || echo --no-compile) --require-hashes -r "$lock" || fail "a locked package could not be installed: pip's error above names it"
 }
 
 install_torch() {
