@@ -59,7 +59,7 @@ def current(root: Path) -> AnyStack:
     kind = wanted or recorded or _running(root) or "embedded"
     if kind == "compose" and (mute := silence()):
         raise StackError(f"the stack is compose, but no Docker engine answers: {mute}")
-    return CLASSES[kind](root)
+    return _of(kind, root)
 
 
 def preferred(root: Path) -> Kind:
@@ -83,9 +83,16 @@ def _start(root: Path, kind: Kind, why: str) -> Stack:
     if before and before != kind:
         left = CLASSES[before].left.format(kind=before)
         log.warning("%-9s %s: STACK=%s make up goes back", "", left, before)
-    stack = CLASSES[kind](root)
+    stack = _of(kind, root)
     (root / RECORD).write_text(f"{kind}\n")
     stack.up()
+    return stack
+
+
+def _of(kind: Kind, root: Path) -> AnyStack:
+    """Of a person, who asks for faults in general: all connections of the api are to be breakable."""
+    stack = CLASSES[kind](root)
+    stack.detoured = os.environ.get("FAULTS_ENABLED") == "1"
     return stack
 
 

@@ -1,7 +1,6 @@
 """The command line: `python -m stack up|down|status|…`. Exit code 1: it failed, the reason is on stderr."""
 
 import argparse
-import json
 import logging
 import signal
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import get_args
 
+from stack import cli_faults
 from stack.choice import bring_up, current
 from stack.compose import ComposeStack
 from stack.errors import StackError
@@ -85,15 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
-    sub = add("fault", _fault, "set the fault switches of a service with FAULTS_ENABLED=1; all others are off")
-    sub.add_argument("part", choices=SERVICES)
-    sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
+    cli_faults.add_to(add)
     return parser
-
-
-def switch(text: str) -> tuple[str, object]:
-    name, _, value = text.partition("=")
-    return name, json.loads(value)
 
 
 def signal_name(text: str) -> signal.Signals:
@@ -168,11 +161,6 @@ def _pause(stack: Stack, options: argparse.Namespace) -> int:
 
 def _resume(stack: Stack, options: argparse.Namespace) -> int:
     stack.resume(options.part)
-    return 0
-
-
-def _fault(stack: Stack, options: argparse.Namespace) -> int:
-    stack.inject(options.part, dict(options.switches))
     return 0
 
 

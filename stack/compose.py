@@ -10,9 +10,9 @@ from stack.descent import descendants
 from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
-from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.ports import require_free
-from stack.project import SERVICES, SHARED, Project
+from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
 from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
@@ -70,8 +70,10 @@ class ComposeStack(Stack):
             try:
                 self._begin(services)
             except BaseException:  # an interrupt, too, must leave nothing half-started
-                self.project.run("stop", *(service for service in services if service not in before))
+                self.project.run("stop", *(service for service in [*services, PROXY] if service not in before))
                 raise
+            if PROXY in before and not self.detoured:
+                self.project.run("stop", PROXY)
             self.site.remember()
 
     def _services(self) -> list[str]:
@@ -88,7 +90,9 @@ class ComposeStack(Stack):
         log.info("%-9s project %s: %s", "compose", self.project.name, ", ".join(services))
         alone = () if "postgres" in services else ("--no-deps",)
         try:
-            self.project.run("up", "--detach", "--no-build", *alone, *services)
+            if "api" in services:
+                self._settings = {**self._settings, "api": self.own_detours("api")}
+            self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._settings)
         except StackError as error:
             raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
         self._wait(self.parts)
@@ -127,12 +131,12 @@ class ComposeStack(Stack):
     def down(self) -> None:
         with self.site.alone():
             self.project.refuse_another_clone()
-            self.project.run("down", "--remove-orphans")
+            self.project.run(*WHOLE, "down", "--remove-orphans")
             self.site.forget()
 
     def discard(self) -> None:
         self.project.refuse_another_clone()
-        self.project.run("down", "--remove-orphans", "--volumes")
+        self.project.run(*WHOLE, "down", "--remove-orphans", "--volumes")
         shutil.rmtree(self.site.root)
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
@@ -141,7 +145,7 @@ class ComposeStack(Stack):
             raise StackError(f"{part} runs already")
         self._require_ports(running, [part])
         services = [part, "front"] if part in SERVICES else [part]
-        self._settings = {**self._settings, part: environment}
+        self._settings = {**self._settings, part: {**self.own_detours(part), **environment}}
         self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings=self._settings)
         if wait:
             self._wait([part])
@@ -196,6 +200,22 @@ class ComposeStack(Stack):
     def share(self, name: str, text: str) -> str:
         self.site.share(name, text)
         return SHARED
+
+    def shared(self, name: str) -> str:
+        return self.site.shared_text(name)
+
+    def detours(self) -> Mapping[Part, Mapping[str, str]]:
+        if not any(each.runs for each in self.project.containers(PROXY)):
+            return {}
+        return {part: {name: self.site.url(part, PORTS[part], PROXY)} for part, name in ADDRESSES.items()}
+
+    def start_detours(self) -> None:
+        log.info("%-9s between the api and what it needs: python -m stack toxic", "proxy")
+        self.project.run("up", "--detach", "--no-build", "--no-deps", PROXY)
+
+    def environment(self, part: Part) -> Mapping[str, str]:
+        """See `Stack.environment`: as the engine knows it, whose processes may be another user's."""
+        return next((each.environment for each in self.project.containers(part) if each.runs), NOTHING)
 
     def url(self, part: Part) -> str:
         return self.site.url(part, self._port(part, self.project.containers()))

@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from stack.errors import StackError
@@ -75,6 +75,7 @@ class Container:
     init: bool
     ports: Mapping[int, int]
     address: str
+    environment: Mapping[str, str] = field(repr=False)  # secrets included
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
@@ -94,6 +95,7 @@ class Container:
             init=bool(found["HostConfig"].get("Init")),
             ports={int(port.split("/")[0]): int(hosts[0]["HostPort"]) for port, hosts in published if hosts},
             address=next((each["IPAddress"] for each in found["NetworkSettings"]["Networks"].values()), ""),
+            environment=dict(each.split("=", 1) for each in found["Config"].get("Env") or () if "=" in each),
         )
 
     @property

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
+from stack.detours import Detours
 from stack.errors import StackError
-from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.port_claims import free_ports
 from stack.ports import require_free
 from stack.postgres import Postgres
@@ -47,6 +48,7 @@ class EmbeddedStack(Stack):
         self.site = Site.at(root, ports)
         self._environment = environment
         self._started_with: dict[Part, Mapping[str, str]] = {}
+        self._detours = Detours(self.site)
         self._programs: dict[Part, Program] = {
             "postgres": Postgres(self.site),
             "valkey": Valkey(self.site),
@@ -67,6 +69,8 @@ class EmbeddedStack(Stack):
             except BaseException:  # an interrupt, too, must leave nothing half-started
                 for part in reversed(started):
                     self.stop(part)
+                if "api" in started:
+                    self._detours.stop()
                 raise
             self.site.remember()
 
@@ -99,17 +103,13 @@ class EmbeddedStack(Stack):
 
     def _launch(self, part: Part, environment: Mapping[str, str] = NOTHING) -> None:
         program = self._programs[part]
-        known = self._settings() if isinstance(program, Service) else NOTHING
+        known = self._settings(part) if isinstance(program, Service) else NOTHING
         log.info("%-9s starting on port %d", part, program.port)
         program.start({**known, **environment})
 
-    def _settings(self) -> dict[str, str]:
-        addresses = {
-            "DATABASE_URL": self.url("postgres"),
-            "REDIS_URL": self.url("valkey"),
-            "WORKER_URL": self.url("worker"),
-        }
-        return {**addresses, **self._environment}
+    def _settings(self, part: Part | None = None) -> dict[str, str]:
+        addresses = {variable: self.url(each) for each, variable in ADDRESSES.items()}
+        return {**addresses, **self.own_detours(part), **self._environment}
 
     def down(self) -> None:
         with self.site.alone():
@@ -117,6 +117,7 @@ class EmbeddedStack(Stack):
                 replica.discard()
             for part in reversed(PARTS):
                 self.stop(part)
+            self._detours.stop()
             self.site.forget()
 
     def discard(self) -> None:
@@ -179,7 +180,7 @@ class EmbeddedStack(Stack):
             replica.discard()
         kept = known[: replicas - 1]
         faults = {"FAULTS_FILE": str(self.site.shared / f"{part}.faults")}
-        settings = {**self._settings(), **faults, **self._started_with.get(part, NOTHING)}
+        settings = {**self._settings(part), **faults, **self._started_with.get(part, NOTHING)}
         for number in range(len(kept), replicas - 1):
             root = self.site.root / REPLICAS / f"{part}-{number + 2}"
             kept.append(EmbeddedStack(root, {**self.site.ports, part: free_ports()[part]}, [part], settings))
@@ -194,6 +195,16 @@ class EmbeddedStack(Stack):
     def share(self, name: str, text: str) -> str:
         self.site.share(name, text)
         return str(self.site.shared)
+
+    def shared(self, name: str) -> str:
+        return self.site.shared_text(name)
+
+    def detours(self) -> Mapping[Part, Mapping[str, str]]:
+        return {part: {ADDRESSES[part]: self.site.url(part, port)} for part, port in self._detours.ports().items()}
+
+    def start_detours(self) -> None:
+        log.info("%-9s between the api and what it needs: python -m stack toxic", "proxy")
+        self._detours.start({part: self._programs[part].port for part in ADDRESSES})
 
     def url(self, part: Part) -> str:
         return self._programs[part].url

@@ -9,10 +9,15 @@ from typing import Literal, Self
 
 import psutil
 
+from stack.toxic.toxics import Toxic, dumps, loads
+
 Part = Literal["postgres", "valkey", "worker", "api"]
 
 # In the order in which they start.
 PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
+
+# What the api needs, and the variables that say where it is.
+ADDRESSES: Mapping[Part, str] = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "worker": "WORKER_URL"}
 
 NOTHING: Mapping[str, str] = {}
 
@@ -44,6 +49,8 @@ class Stack(ABC):
     """A system of four parts. As a context manager it is up inside and down after."""
 
     parts: tuple[Part, ...]  # the parts that `up` starts
+    detoured = False  # whether the api that `up` or `start` starts goes through all its detours (see `detour`)
+    breakable = "make down, then FAULTS_ENABLED=1 make up"  # what makes fault switches and toxics obeyed
     local = True  # whether `pids` are those of this machine
     ending = "make down     stops it; documents stay"  # what `up` says of `down`
     left = "documents of the {kind} stack, if it has any, stay there"  # what `up` of another kind says of this one
@@ -144,6 +151,51 @@ class Stack(ABC):
         Returns:
             The folder where they find it.
         """
+
+    @abstractmethod
+    def shared(self, name: str) -> str:
+        """What `share` wrote last to a file of this name; empty if it never did."""
+
+    def detour(self, part: Part) -> Mapping[str, str]:
+        """Settings that lead an api through a proxy to one of `ADDRESSES`; starts the proxy if it doesn't run.
+
+        An api that is started without them goes straight to the part, as ever. See `stack.toxic`, and `spoil`.
+
+        Raises:
+            StackError: the proxy can't be started.
+        """
+        if part not in self.detours():
+            for each in ADDRESSES:  # what was left behind by the last one
+                self.spoil(each, ())
+            self.start_detours()
+        return self.detours()[part]
+
+    def own_detours(self, part: Part | None) -> dict[str, str]:
+        """The settings of all detours for a part that goes through them: the api, if the stack is `detoured`."""
+        wanted = ADDRESSES if self.detoured and part == "api" else ()
+        return {name: value for each in wanted for name, value in self.detour(each).items()}
+
+    @abstractmethod
+    def detours(self) -> Mapping[Part, Mapping[str, str]]:
+        """What `detour` returns for each part; nothing while the proxy doesn't run."""
+
+    @abstractmethod
+    def start_detours(self) -> None:
+        """Start the proxy."""
+
+    def has_detour(self, part: Part) -> bool:
+        """Whether the api that runs reaches a part through the proxy. If not, toxics are of no effect."""
+        settings = self.detours().get(part, NOTHING)
+        return bool(settings) and settings.items() <= self.environment("api").items()
+
+    def spoil(self, part: Part, toxics: Iterable[Toxic]) -> None:
+        """Have the proxy break the connections between the api and a part in this way; with no toxic, not at all."""
+        self.share(f"{part}.toxics", dumps(toxics))
+
+    def toxics(self, part: Part) -> tuple[Toxic, ...]:
+        """What `spoil` said last."""
+        text = self.shared(f"{part}.toxics")
+        return loads(text) if text else ()
 
     @abstractmethod
     def url(self, part: Part) -> str:

@@ -9,12 +9,12 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, Signals
 
-from stack import inside
+from stack import inside, sidecar
 from stack.departure import watch_out
 from stack.errors import StackError
-from stack.interface import NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
 from stack.kubectl import Kubectl
-from stack.manifests import NAMESPACE, SERVICES, Manifests, Object
+from stack.manifests import NAMESPACE, SERVICES, SHARED, Manifests, Object
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.reach import Reach, authority
 from stack.readiness import wait_ready
@@ -29,7 +29,6 @@ PLACED_SECONDS = 30.0  # until a pod has a node and an address
 GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
 MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
-SHARED = "/run/warmstart"  # see k8s/components/faults-enabled
 ENVIRONMENT = "warmstart/environment"  # an annotation: the variables that the last start added
 HELD = "warmstart/held"  # a label of no pod
 OURS = {"app.kubernetes.io/part-of": "warmstart"}
@@ -48,6 +47,7 @@ class KubernetesStack(Stack):
         environment: settings for both services; with FAULTS_ENABLED=1 they get fault switches.
     """
 
+    breakable = "in a cluster only the drills do (docs/drills.md)"
     local = False
     ending = f"make k8s-down deletes the namespace {NAMESPACE}, and the documents with it"
     left = "what runs in the cluster goes on"
@@ -119,17 +119,24 @@ class KubernetesStack(Stack):
         found = self.kubectl.json("get", "deployment", part)
         if found["spec"]["replicas"]:
             raise StackError(f"{part} runs already")
-        removed = [{"name": name, "$patch": "delete"} for name in _added(found) if name not in environment]
-        added = [{"name": name, "value": value} for name, value in environment.items()]
-        template = {"spec": {"containers": [{"name": part, "env": [*removed, *added]}]}}
+        changed = [self._put_back(part, name) for name in _added(found) if name not in environment]
+        changed += [{"name": name, "value": value} for name, value in environment.items()]
+        spec = {"containers": [{"name": part, "env": changed}]}
+        if part == "api":
+            spec = sidecar.beside(spec, environment)
         patch = {
             "metadata": {"annotations": {ENVIRONMENT: ",".join(environment)}},
-            "spec": {"replicas": 1, "template": template},
+            "spec": {"replicas": 1, "template": {"spec": spec}},
         }
         with self._filled() if part == "postgres" and self._saved.exists() else nullcontext():
             self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
             if wait or part == "postgres":
                 self._wait([part])
+
+    def _put_back(self, part: Part, name: str) -> Object:
+        """The variable as the manifest has it: what the last start changed of it is undone."""
+        own = self.manifests.container(part).get("env", [])
+        return next((each for each in own if each["name"] == name), {"name": name, "$patch": "delete"})
 
     @contextmanager
     def _filled(self) -> Iterator[None]:
@@ -231,6 +238,28 @@ class KubernetesStack(Stack):
                 if pod.running and not pod.leaving:
                     self._exec(pod, *inside.into(f"{SHARED}/{name}"), text=text)
         return SHARED
+
+    def shared(self, name: str) -> str:
+        found = self.kubectl.json("get", "configmap", "shared")
+        return str(found.get("data", {}).get(name, ""))
+
+    def detours(self) -> Mapping[Part, Mapping[str, str]]:
+        """See `Stack.detours`: where the proxy will be when a pod of the api has it."""
+        return sidecar.detours()
+
+    def detour(self, part: Part) -> Mapping[str, str]:
+        """See `Stack.detour`: the proxy starts with the pod of an api that is started with these settings."""
+        self.start_detours()
+        return sidecar.detours()[part]
+
+    def start_detours(self) -> None:
+        """Put all that the proxy needs where it will find it."""
+        self._apply([sidecar.program()])
+        secret = self.kubectl.json("get", "secret", "warmstart")["data"]
+        for name, text in sidecar.files(secret).items():
+            self.share(name, text)
+        for part in ADDRESSES:
+            self.spoil(part, ())
 
     def probe_url(self, part: Part) -> str:
         """See `Stack.probe_url`: a Service leads to ready pods only, so it is a pod's, once there is one.

@@ -17,6 +17,7 @@ Object = dict[str, Any]
 
 K8S = REPOSITORY / "k8s"
 NAMESPACE = "warmstart"
+SHARED = "/run/warmstart"  # see k8s/components/faults-enabled
 SERVICES: tuple[Part, ...] = ("worker", "api")
 
 
@@ -44,6 +45,11 @@ class Manifests:
             if each["kind"] == kind and name in ("", each["metadata"]["name"]):
                 return each
         raise StackError(f"k8s/ has no {kind} {name}")
+
+    def container(self, part: Part) -> Object:
+        """The part's own container, as its Deployment has it."""
+        found: Object = self.get("Deployment", part)["spec"]["template"]["spec"]["containers"][0]
+        return found
 
     def _kustomization(self) -> Object:
         settings = {name: value for name, value in self._environment.items() if name != "FAULTS_ENABLED"}

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 NAME = "warmstart"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
+PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
+WHOLE = ("--profile", "faults")  # options of a command that is about that service too
 SHARED = "/run/warmstart"  # the path, in a service, of the folder that it shares with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
@@ -90,7 +92,8 @@ class Project:
             raise ImagesError(str(error)) from error
 
     def _command(self, settings: Mapping[Part, Mapping[str, str]]) -> tuple[str, ...]:
-        services = {name: self._override_of(name, settings.get(name, NOTHING)) for name in SERVICES}
+        services: dict[str, object] = {name: self._override_of(name, settings.get(name, NOTHING)) for name in SERVICES}
+        services[PROXY] = {"volumes": [self._shared_volume]}
         text = json.dumps({"services": services}).replace("$", "$$")
         self._override.write_text(text)
         files = ("--file", str(FILE), "--file", str(self._override))
@@ -101,7 +104,11 @@ class Project:
         if environment.get("FAULTS_ENABLED", os.environ.get("FAULTS_ENABLED")) != "1":
             return {"environment": environment}
         faults = {"FAULTS_FILE": f"{SHARED}/{name}.faults"}
-        return {"environment": {**faults, **environment}, "volumes": [f"{self.shared}:{SHARED}:ro,z"]}
+        return {"environment": {**faults, **environment}, "volumes": [self._shared_volume]}
+
+    @property
+    def _shared_volume(self) -> str:
+        return f"{self.shared}:{SHARED}:ro,z"
 
 
 def project_name(root: Path) -> str:

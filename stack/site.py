@@ -98,16 +98,21 @@ class Site:
         unfinished.chmod(0o644)
         unfinished.replace(self.shared / name)
 
+    def shared_text(self, name: str) -> str:
+        """What is in a file there; empty if there is none."""
+        file = self.shared / name
+        return file.read_text() if file.exists() else ""
+
     @property
     def logs(self) -> Path:
         """The folder of the logs, one file for each part."""
         return self.root / "logs"
 
-    def url(self, part: Part, port: int) -> str:
-        """The address of a part that listens on a port of this machine, with user and password where it takes them."""
+    def url(self, part: Part, port: int, host: str = HOST) -> str:
+        """The address of a part that listens there, with user and password where it takes them."""
         if part == "postgres":
-            return f"postgresql+asyncpg://{USER}:{quoted(self.secrets.postgres)}@{HOST}:{port}/{DATABASE}"
-        return f"redis://:{quoted(self.secrets.redis)}@{HOST}:{port}/0" if part == "valkey" else f"http://{HOST}:{port}"
+            return f"postgresql+asyncpg://{USER}:{quoted(self.secrets.postgres)}@{host}:{port}/{DATABASE}"
+        return f"redis://:{quoted(self.secrets.redis)}@{host}:{port}/0" if part == "valkey" else f"http://{host}:{port}"
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -83,7 +83,7 @@ def deployment(name: str, replicas: int = 1, **annotations: str) -> dict[str, An
     """As the API server describes it."""
     return {
         "metadata": {"name": name, "annotations": annotations, "generation": 1},
-        "spec": {"replicas": replicas},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": name}]}}},
         "status": {"observedGeneration": 1, "updatedReplicas": replicas},
     }
 

@@ -26,9 +26,9 @@ OURS = {"metadata": {"name": "warmstart", "labels": {"app.kubernetes.io/part-of"
 RENDERED = """\
 {kind: ConfigMap, metadata: {name: api-settings-h4sh}}
 ---
-{kind: Deployment, metadata: {name: api}, spec: {}}
+{kind: Deployment, metadata: {name: api}, spec: {template: {spec: {containers: [{name: api}]}}}}
 ---
-{kind: Deployment, metadata: {name: worker}, spec: {}}
+{kind: Deployment, metadata: {name: worker}, spec: {template: {spec: {containers: [{name: worker}]}}}}
 ---
 {kind: HorizontalPodAutoscaler, metadata: {name: api}}
 ---

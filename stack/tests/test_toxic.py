@@ -57,8 +57,10 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
                     await asyncio.sleep(0.01)
                 else:
                     break
-        writer.close()
+            writer.close()
+            await made.server_ended.wait()
         made.served = 0
+        made.server_ended.clear()
         yield made
     finally:
         proxy.cancel()
@@ -224,6 +226,26 @@ def test_half_open(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+def test_half_open_stays(tmp_path: Path) -> None:
+    """A half-open connection stays dead and silent when the toxic is gone, while a new one is served."""
+
+    async def body(made: Pair) -> None:
+        reader, writer = await made.connect()
+        assert await say(writer, reader) == b"hello"
+        made.turn("half_open")
+        async with asyncio.timeout(LIMIT):
+            await made.server_ended.wait()
+        made.turn()
+        new_reader, new_writer = await made.connect()
+        assert await say(new_writer, new_reader) == b"hello"
+        writer.write(b"anybody?")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SILENCE):
+                await reader.read(1)
+
+    run(tmp_path, body)
+
+
 def test_slices(tmp_path: Path) -> None:
     """Sliced into single bytes, a text arrives whole."""
 
@@ -262,6 +284,12 @@ def test_bad_words_are_named(words: list[str], message: str) -> None:
     """A toxic that can't be is refused with a sentence that names the word."""
     with pytest.raises(BadToxic, match=message):
         Toxic.parse(words)
+
+
+def test_toxics_as_words() -> None:
+    """A toxic is shown in the words that make it."""
+    words = ["latency latency=300 jitter=50 stream=downstream", "limit_data bytes=0 toxicity=0.5", "timeout"]
+    assert [str(each) for each in Toxic.parse(" ".join(words).split())] == words
 
 
 def test_toxics_as_text() -> None:

@@ -23,6 +23,8 @@ class Link:
         self._toxics = toxics
         self._writers: list[asyncio.StreamWriter] = []
         self._passed: dict[Stream, int] = {"upstream": 0, "downstream": 0}
+        self._half_open = False
+        self._client_left = False
 
     async def join(
         self,
@@ -69,9 +71,16 @@ class Link:
                     if kind == "reset_peer":
                         self._reset()
                     return
-            if self._find("half_open"):
-                self._writers[1].close()
+            if self._is_half_open() and self._client_left:
+                return
             await asyncio.sleep(LOOK)
+
+    def _is_half_open(self) -> bool:
+        """For good, once it was: the server's side can't be opened again, and the client is never told."""
+        if not self._half_open and self._find("half_open"):
+            self._half_open = True
+            self._writers[1].close()
+        return self._half_open
 
     def _reset(self) -> None:
         for writer in self._writers:
@@ -87,7 +96,8 @@ class Link:
             with suppress(ConnectionError):
                 while chunk := await reader.read(CHUNK):
                     await under_way.put((self._due(stream), chunk))
-            while self._find("half_open") or self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
+            self._client_left = self._client_left or stream == "upstream"
+            while self._is_half_open() or self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
                 await asyncio.sleep(LOOK)
             if slow := self._find("slow_close", stream):
                 await asyncio.sleep(slow["delay"] / 1000)
@@ -115,8 +125,10 @@ class Link:
                 with suppress(OSError):
                     writer.write_eof()
                 return
-            while self._find("timeout", stream) or self._find("half_open"):  # noqa: ASYNC110 - a file can't wake us
+            while self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
                 await asyncio.sleep(LOOK)
+            if self._is_half_open():
+                continue  # it goes nowhere
             try:
                 if not await self._pass(stream, chunk, writer):
                     return

@@ -18,7 +18,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, float | None]] = {
     "reset_peer": {"timeout": 0},
     "slicer": {"average_size": None, "size_variation": 0, "delay": 0},
     "limit_data": {"bytes": None},  # so many bytes pass, then the connection is closed: an answer is cut short
-    "half_open": {},  # the other side is closed, and this side is never told
+    "half_open": {},  # the server's side is closed, and the client is never told, not even when the toxic is gone
     "down": {},  # connections are closed, new ones at once
 }
 
@@ -48,7 +48,8 @@ class Toxic:
         groups: list[tuple[str, dict[str, str]]] = []
         for word in words:
             name, equals, value = word.partition("=")
-            if name in ATTRIBUTES:
+            open_for_it = groups and groups[-1][0] == name and name not in groups[-1][1]
+            if name in ATTRIBUTES and not (equals and open_for_it):
                 groups.append((name, {}))
                 if not equals:
                     continue
@@ -74,6 +75,19 @@ class Toxic:
         if share > 1:
             raise BadToxic(f"{kind}: toxicity is a share, from 0 to 1")
         return cls(kind, values, tuple(each for each in BOTH if stream in (each, "both")), share)
+
+    def meets_same(self, other: "Toxic") -> bool:
+        """Whether the other one does the same to a stream of this one: of two, only the first would count."""
+        return self.kind == other.kind and bool(set(self.streams) & set(other.streams))
+
+    def __str__(self) -> str:
+        """The words that `parse` reads."""
+        values = [
+            f"{name}={value:g}" for name, value in self.attributes.items() if value != ATTRIBUTES[self.kind][name]
+        ]
+        streams = [] if self.streams == BOTH else [f"stream={self.streams[0]}"]
+        share = [] if self.toxicity == 1 else [f"toxicity={self.toxicity:g}"]
+        return " ".join([self.kind, *values, *streams, *share])
 
     def __getitem__(self, attribute: str) -> float:
         return self.attributes[attribute]

@@ -14,7 +14,7 @@ from api.redis_url import parse as parse_redis_url
 from api.settings import ApiSettings
 from stack import ComposeStack, StackError, free_ports
 from stack.docker import docker
-from stack.project import Project
+from stack.project import WHOLE, Project
 from stack.secrets import Secrets, load_secrets
 from stack.site import REPOSITORY
 from warmstart import ServiceSettings
@@ -99,3 +99,13 @@ def test_a_password_reaches_the_services_as_a_url_needs_it(tmp_path: Path) -> No
     environment = {name: value.replace("$$", "$") for name, value in services["api"]["environment"].items() if value}
     assert parse_database_url(environment["DATABASE_URL"]).driver["password"] == password
     assert parse_redis_url(environment["REDIS_URL"])["password"] == password
+
+
+def test_the_proxy_is_confined_and_starts_only_when_asked_for(tmp_path: Path) -> None:
+    """Without its profile there is none; with it, it is as confined as the others, and published nowhere."""
+    project = ComposeStack(tmp_path, free_ports()).project
+    assert "toxic" not in json.loads(project.run("config", "--format", "json"))["services"]
+    toxic = json.loads(project.run(*WHOLE, "config", "--format", "json"))["services"]["toxic"]
+    assert (toxic["read_only"], toxic["cap_drop"], toxic.get("ports", [])) == (True, ["ALL"], [])
+    assert toxic["security_opt"] == ["no-new-privileges:true"]
+    assert min(int(toxic["mem_limit"]), toxic["cpus"], toxic["pids_limit"]) > 0

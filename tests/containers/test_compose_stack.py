@@ -13,8 +13,10 @@ import pytest
 from stack import ComposeStack, Part, PartStatus, StackError, free_ports, until
 from stack.docker import docker
 from stack.http import ask
+from stack.interface import ADDRESSES
 from stack.pgserver import psql
 from stack.ports import HOST
+from stack.toxic.toxics import Toxic
 from tests.containers.helpers import discarded
 
 STORES: tuple[Part, ...] = ("postgres", "valkey")
@@ -167,6 +169,23 @@ def test_what_cannot_be_done_is_said(stack: ComposeStack) -> None:
         stack.signal("worker", SIGTTIN)
 
 
+def test_an_api_goes_through_the_proxy_when_it_is_told_to(stack: ComposeStack) -> None:
+    """Broken there, the worker is lost to the api until its connections are mended; the next start goes straight."""
+    check = f"{stack.url('api')}/readyz/worker"
+    assert not stack.has_detour("worker")
+    stack.restart("api", environment={**stack.detour("worker")})
+    try:
+        assert stack.has_detour("worker")
+        assert ask(check).status == 200
+        stack.spoil("worker", Toxic.parse(["down"]))
+        until(lambda: ask(check).status == 503, 15, "the worker lost")
+        stack.spoil("worker", ())
+        until(lambda: ask(check).status == 200, 15, "the worker back")
+    finally:
+        stack.restart("api")
+    assert not stack.has_detour("worker")
+
+
 def test_documents_survive_down_and_up(folder: Path) -> None:
     """They are in a volume, which only `discard` removes."""
     with discarded(ComposeStack(folder, free_ports(), STORES)) as stack:
@@ -179,6 +198,20 @@ def test_documents_survive_down_and_up(folder: Path) -> None:
         name = stack.project.name
     assert docker("volume", "ls", "--quiet", "--filter", f"name={name}") == ""
     assert not folder.exists()
+
+
+def test_up_with_faults_puts_the_proxy_in(folder: Path) -> None:
+    """An api of a detoured stack has no address but the proxy's; an `up` without detours stops the proxy again."""
+    settings = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "FAULTS_ENABLED": "1"}
+    with discarded(ComposeStack(folder, free_ports(), environment=settings)) as stack:
+        stack.detoured = True
+        with stack:
+            assert all(stack.has_detour(part) for part in ADDRESSES)
+            stack.detoured = False
+            stack.up()
+            assert not any(stack.has_detour(part) for part in ADDRESSES)
+            assert not any(each.runs for each in stack.project.containers("toxic"))
+        assert stack.project.containers() == []
 
 
 def test_a_taken_port_starts_nothing(folder: Path) -> None:

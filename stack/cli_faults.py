@@ -1,0 +1,90 @@
+"""The commands that break a running system on purpose: `fault` by a service's switches, `toxic` by connections.
+
+What would be of no effect is refused, in a sentence that says how it would have one.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable
+
+from stack.errors import StackError
+from stack.http import FAILURES, ask
+from stack.interface import ADDRESSES, Part, Stack
+from stack.project import SERVICES
+from stack.toxic.toxics import BadToxic, Toxic
+
+Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.ArgumentParser]
+SWITCHES = "faults"  # the resource that a service has when it obeys its switches
+
+
+def add_to(add: Add) -> None:
+    """Both commands."""
+    sub = add("fault", _fault, "set the fault switches of a service with FAULTS_ENABLED=1; all others are off")
+    sub.add_argument("part", choices=SERVICES)
+    sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
+    text = "break the connections between the api and what it needs, on a stack that was made with FAULTS_ENABLED=1"
+    actions = add("toxic", _list, text).add_subparsers(required=True, metavar="add|clear|list")
+    sub = actions.add_parser("add", help="one more toxic, or the same with other values: toxic add worker latency=300")
+    sub.set_defaults(command=_add)
+    sub.add_argument("part", choices=ADDRESSES)
+    sub.add_argument("toxics", nargs="+", metavar="TOXIC", help="latency=MS jitter=MS, bandwidth rate=KB/s, timeout, …")
+    sub = actions.add_parser("clear", help="let the connections of these parts, or of all, be as they are")
+    sub.set_defaults(command=_clear)
+    sub.add_argument("parts", nargs="*", metavar="part")
+    actions.add_parser("list", help="the toxics of each part").set_defaults(command=_list)
+
+
+def switch(text: str) -> tuple[str, object]:
+    name, _, value = text.partition("=")
+    return name, json.loads(value)
+
+
+def _fault(stack: Stack, options: argparse.Namespace) -> int:
+    if _ignores_faults(stack, options.part):
+        raise StackError(
+            f"nothing would happen: the {options.part} that runs was started without FAULTS_ENABLED=1 "
+            f"({stack.breakable})"
+        )
+    stack.inject(options.part, dict(options.switches))
+    return 0
+
+
+def _ignores_faults(stack: Stack, part: Part) -> bool:
+    """Whether the service says so itself. One that doesn't answer may start later, or its switches keep it silent."""
+    try:
+        answer = ask(f"{stack.probe_url(part)}/startupz").json()
+        return SWITCHES not in [each["name"] for each in answer["resources"]]
+    except (*FAILURES, StackError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _add(stack: Stack, options: argparse.Namespace) -> int:
+    part: Part = options.part
+    try:
+        new = Toxic.parse(options.toxics)
+    except BadToxic as error:
+        raise StackError(str(error)) from None
+    if not stack.has_detour(part):
+        raise StackError(f"nothing would happen: the api doesn't reach {part} through the proxy ({stack.breakable})")
+    stack.spoil(part, [*(old for old in stack.toxics(part) if not any(map(old.meets_same, new))), *new])
+    return 0
+
+
+def _clear(stack: Stack, options: argparse.Namespace) -> int:
+    for part in _parts(options.parts):
+        if stack.toxics(part):
+            stack.spoil(part, ())
+    return 0
+
+
+def _list(stack: Stack, _options: argparse.Namespace) -> int:
+    for part in ADDRESSES:
+        how = "" if stack.has_detour(part) else "  (of no effect: the api doesn't go through the proxy)"
+        print(f"{part:9} {' '.join(str(each) for each in stack.toxics(part)) or '-'}{how}")
+    return 0
+
+
+def _parts(names: Iterable[str]) -> list[Part]:
+    if unknown := sorted(set(names) - set(ADDRESSES)):
+        raise StackError(f"{', '.join(unknown)}: there are connections to {', '.join(ADDRESSES)}")
+    return [part for part in ADDRESSES if not names or part in names]
