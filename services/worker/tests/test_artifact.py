@@ -16,8 +16,8 @@ from worker.artifact.manifest import MANIFEST, Manifest
 from worker.artifact.verification import BARS, RefusedError, check, reference_texts
 from worker.engines.fake import FakeEngine
 from worker.engines.sentence_transformers import SentenceTransformersEngine
-from worker.loading import load
-from worker.model_files import KNOWN
+from worker.loading import begin, load
+from worker.model_files import KNOWN, sha256
 from worker.settings import WorkerSettings
 
 MODEL = "all-MiniLM-L6-v2"
@@ -178,3 +178,15 @@ def test_an_artifact_serves_without_the_model_it_was_made_of(
     quantized = load(WorkerSettings(artifacts=artifacts, precision="int8"))
     assert (onnx.name, onnx.engine.precision, quantized.engine.precision) == (MODEL, "fp32", "int8")
     assert onnx.fingerprint != quantized.fingerprint
+
+
+def test_a_machine_that_computes_other_vectors_ends_the_start(copy: Path, manifest: Manifest) -> None:
+    """A worker compares its warm-up with the vectors that the export wrote beside the graph."""
+    folder = copy / MODEL
+    [variant] = [each for each in manifest.variants if (each.engine, each.precision) == ("onnx", "fp32")]
+    assert variant.known
+    np.save(folder / variant.known, -np.load(folder / variant.known))
+    rewrite(copy, files={**manifest.files, variant.known: sha256(folder / variant.known)})
+    settings = WorkerSettings(artifacts=copy, engine="onnx")
+    with pytest.raises(Fatal, match="onnx fp32 computes other vectors on this machine than where it was exported"):
+        begin(settings).speed.result(60)

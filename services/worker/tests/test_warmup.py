@@ -3,14 +3,16 @@
 import time
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from services.worker.tests.stand_ins import RecordingEngine, engine_resource, serving
+from warmstart import Fatal
 from worker.app import create_app
 from worker.engines.base import TokenIds, Vectors
 from worker.settings import WorkerSettings
-from worker.warmup import warm_up
+from worker.warmup import known_vectors, warm_up
 
 
 def test_three_shapes_are_run_in_the_inference_thread() -> None:
@@ -65,6 +67,34 @@ def test_two_passes_stand_for_a_batch_that_takes_more(budget: int, rows: list[in
     engine = Limited()
     warm_up(engine, budget)
     assert [len(batch) for batch in engine.passes if len(batch) > 1] == rows
+
+
+def test_a_machine_that_computes_other_vectors_is_not_ready() -> None:
+    """An engine whose vectors of one length are not those of its export fails the start, with the shape's name."""
+
+    class Ladder(RecordingEngine):
+        lengths = (8, 64, 256)
+
+    class WrongAt64(Ladder):
+        def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+            rows = super().embed(batch)
+            return -rows if len(batch[0]) == 64 else rows
+
+    known = known_vectors(Ladder())
+    warm_up(Ladder(), 300, known)
+    with pytest.raises(Fatal, match=r"other vectors .* cosine -1.0000, .* \(one text of each length\)"):
+        warm_up(WrongAt64(), 300, known)
+
+
+def test_a_vector_without_numbers_is_wrong() -> None:
+    """NaN in place of a known vector fails the start, too."""
+
+    class Broken(RecordingEngine):
+        def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+            return super().embed(batch) * np.float32("nan")
+
+    with pytest.raises(Fatal, match="cosine nan"):
+        warm_up(Broken(), 300, known_vectors(RecordingEngine()))
 
 
 def test_passes_can_be_switched_off() -> None:

@@ -47,6 +47,8 @@ def _is_there(target: Path, weights: dict[str, str], options: argparse.Namespace
         manifest = Manifest.read(target)
         if manifest is None or not manifest.names(weights):
             return False
+        if not all(variant.known for variant in manifest.variants):  # of an earlier version
+            return False
         for variant in manifest.variants:
             manifest.verify(target, variant)
     except Fatal as error:

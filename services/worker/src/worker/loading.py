@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from warmstart import Fatal
 from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
@@ -25,11 +28,12 @@ UNMEASURED = 5_000  # tokens/s, until the first passes are timed
 
 @dataclass(frozen=True)
 class Loaded:
-    """An engine, the name of its model for people, and the identity of its vectors."""
+    """An engine, the name of its model for people, the identity of its vectors, and some that its export gave."""
 
     engine: Engine
     name: str
     fingerprint: str
+    known: NDArray[np.float16] | None = None
 
 
 Loader: TypeAlias = Callable[[WorkerSettings], Loaded]
@@ -62,13 +66,13 @@ def begin(settings: WorkerSettings, load: Loader = load) -> Begun:
     """Load and warm up on a new thread. Both futures raise what `load` raises."""
     thread = DaemonExecutor("inference")
     loaded = thread.submit(load, settings)
-    return Begun(thread, loaded, thread.submit(lambda: _speed(loaded.result().engine, settings)))
+    return Begun(thread, loaded, thread.submit(lambda: _speed(loaded.result(), settings)))
 
 
-def _speed(engine: Engine, settings: WorkerSettings) -> Speed:
+def _speed(loaded: Loaded, settings: WorkerSettings) -> Speed:
     # A lazy load has a request waiting, which makes the first pass.
     if settings.warmup_passes and settings.warmup != "lazy":
-        return warm_up(engine, settings.max_batch_tokens)
+        return warm_up(loaded.engine, settings.max_batch_tokens, loaded.known)
     return Speed(UNMEASURED, 1)
 
 
@@ -107,7 +111,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
         raise
     except Exception as error:
         raise Fatal(f"artifact {folder}: {variant.engine} can't run it: {error}") from error
-    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine))
+    known = np.load(folder / variant.known) if variant.known else None
+    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine), known)
 
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from worker.artifact.engine import engine_of, has_bf16
 from worker.artifact.graph import write_int8, write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
@@ -14,6 +16,7 @@ from worker.artifact.shipped import shipped
 from worker.artifact.verification import check, reference_texts
 from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import ModelFolder, sha256, verified
+from worker.warmup import known_vectors
 
 log = logging.getLogger("worker.export")
 
@@ -91,8 +94,13 @@ def _copy_tokenizer(model: ModelFolder, folder: Path) -> None:
 def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: int) -> Manifest:
     inputs = TextTokenizer(folder / TOKENIZER).encode(reference_texts())
     compared: list[Variant] = []
+    files = dict(manifest.files)
     for variant in manifest.variants:
-        cosine = check(engine_of(folder, manifest, variant, threads), inputs, reference.vectors)
+        engine = engine_of(folder, manifest, variant, threads)
+        cosine = check(engine, inputs, reference.vectors)
         log.info("%s %s: cosine at least %.7f over %d texts", variant.engine, variant.precision, cosine, len(inputs))
-        compared.append(variant.model_copy(update={"cosine": cosine}))
-    return manifest.model_copy(update={"variants": tuple(compared)})
+        known = f"known.{variant.engine}.{variant.precision}.npy"
+        np.save(folder / known, known_vectors(engine))
+        files[known] = sha256(folder / known)
+        compared.append(variant.model_copy(update={"cosine": cosine, "known": known}))
+    return manifest.model_copy(update={"variants": tuple(compared), "files": files})

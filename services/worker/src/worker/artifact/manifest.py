@@ -27,7 +27,8 @@ class Compiled(BaseModel):
 class Variant(BaseModel):
     """One engine at one precision, and how it compares with the reference.
 
-    `files` has the graph first. `cosine` is the lowest cosine similarity over the reference texts.
+    `files` has the graph first. `cosine` is the lowest cosine similarity over the reference texts. `known` is a file
+    with the vectors that it gave for the inputs of the warm-up.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +37,7 @@ class Variant(BaseModel):
     precision: Precision
     files: tuple[str, ...] = Field(min_length=1)
     compiled: Compiled | None = None
+    known: str | None = None
     cosine: float
 
 
@@ -74,7 +76,8 @@ class Manifest(BaseModel):
         """Raise Fatal, with the file, when a file of this variant is missing or altered."""
         tokenizer = (file for file in self.files if file.startswith(f"{TOKENIZER}/"))
         compiled = (variant.compiled.file,) if variant.compiled else ()
-        for name in (*variant.files, *compiled, *tokenizer):
+        known = (variant.known,) if variant.known else ()
+        for name in (*variant.files, *compiled, *known, *tokenizer):
             try:
                 found = sha256(folder / name)
             except OSError as error:
