@@ -5,7 +5,6 @@ loaded. The stack gives the services this file alone (`Stack.share`), so it can 
 """
 
 import asyncio
-import math
 import os
 from collections.abc import Awaitable
 from typing import Any
@@ -73,20 +72,12 @@ def cold_replacement() -> None:
 
 def no_retry() -> None:
     """The api sends each request to the worker only once."""
-    from api.worker_client import WorkerClient
+    from api.worker_sessions import Call, WorkerSessions
 
-    async def once(
-        self: WorkerClient,
-        method: str,
-        path: str,
-        payload: bytes | None = None,
-        ends: float = math.inf,
-        *,
-        whole: int = 0,
-    ) -> Any:
-        return await self._send(self._pooled, method, path, payload, ends, whole=whole)
+    async def once(self: WorkerSessions, asked: Call) -> Any:
+        return await self._send(self._pooled, asked)
 
-    WorkerClient._ask = once  # type: ignore[method-assign]
+    WorkerSessions.ask = once  # type: ignore[method-assign]
 
 
 def dead_stay_pooled() -> None:

@@ -1,6 +1,6 @@
 """Writes docs/drills.md: keeps the text around the table, and makes the table from the matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drills.matrix import ROWS
@@ -70,8 +70,15 @@ def _restarts(row: Row) -> str:
 def _clients(row: Row) -> str:
     if row.exit_code is not None:
         return "none"
-    seen = ", ".join(f"`{each}`" for each in row.clients) or "no failure"
+    seen = _kinds(row.clients)
+    for kind, differences in row.elsewhere.items():
+        if "clients" in differences:
+            seen += f"<br>on {kind}: {_kinds(differences['clients'])}"
     return f"{seen}; in flight at the fault: lost" if row.in_flight else seen
+
+
+def _kinds(failures: Sequence[str]) -> str:
+    return ", ".join(f"`{each}`" for each in failures) or "no failure"
 
 
 def _control(control: Control | None) -> str:

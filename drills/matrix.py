@@ -6,6 +6,7 @@ from stack import Part
 UNAVAILABLE = "503 dependency_unavailable"
 GATED = "503 not_ready"
 NO_ANSWER = ("refused", "reset", "closed", "timeout", "unfinished")
+NO_PATIENCE = Control("WORKER_PATIENCE", breaks="clients", settings={"api": {"WORKER_PATIENCE": "0"}})
 COUPLED = {"READINESS_POLICY": "coupled"}
 IMPATIENT = {"GUNICORN_CMD_ARGS": "--timeout 2"}
 ONE_A_PASS = {"MAX_BATCH_TOKENS": "1024"}
@@ -20,6 +21,9 @@ NETWORK = Probes(HICCUPS, HICCUPS, IN_TURN)
 NEW_POD = Probes(*["200 (none) (200)"] * 3)
 # A probe can be under way in the process that is killed, as any request can.
 ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
+# torch holds the GIL while it is imported: on a busy machine a probe may have no answer for a second.
+SIX_GAPS = " ".join(["200", *["(none) (200)"] * 6])
+THREE_STARTS = Probes(SIX_GAPS, SIX_GAPS, " ".join(["200", *["(none) 503 (none) (503) 200"] * 3]))
 # The process becomes unready, drains, ends and is replaced, without help.
 REPLACED = Probes(HICCUPS, HICCUPS, "200 503 (none) (503) (none) (503) 200")
 BOTH: dict[Part, Probes] = {"worker": STEADY, "api": STEADY}
@@ -105,16 +109,27 @@ START = (
 WORKER = (
     Row(
         "worker_killed",
-        "A killed worker costs new texts quick typed refusals until it is replaced; known texts are served on.",
-        "SIGKILL to the worker's only process",
-        # torch holds the GIL while it is imported: on a busy machine a probe may have no answer for a second.
-        probes={"worker": Probes(HICCUPS, HICCUPS, "200 (none) 503 (none) (503) 200"), "api": STEADY},
+        "When the only worker is killed, no request is lost: new texts wait for its successor, known texts are served.",
+        "SIGKILL to the worker's only process, and to two of its successors",
+        probes={"worker": THREE_STARTS, "api": STEADY},
         bites=("worker restarts",),
-        cluster="gunicorn replaces the process; the pod leaves the Service meanwhile and is not restarted",
-        restarts={"worker": 1},
-        clients=(UNAVAILABLE,),
+        cluster="gunicorn replaces the process; the api's patience covers a Service without endpoints, too",
+        restarts={"worker": 3},
         engine="auto",
-        control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
+        control=NO_PATIENCE,
+    ),
+    Row(
+        "worker_restarted",
+        "When the only worker restarts, no request is lost: new texts wait for it, known texts are served.",
+        "the worker is stopped and started at once, which can take 3 s on a busy machine; WORKER_PATIENCE=8",
+        probes={"worker": Probes("200 none 200", "200 none (503) 200", "200 (503) none (503) 200"), "api": STEADY},
+        bites=("worker /readyz",),
+        cluster="not run",
+        restarts=None,
+        engine="auto",
+        settings={"api": {"WORKER_PATIENCE": "8"}},
+        control=NO_PATIENCE,
+        not_on={"kubernetes": "a new pod takes longer than the api's patience; there a restart is a roll-out"},
     ),
     Row(
         "worker_frozen",
@@ -129,16 +144,16 @@ WORKER = (
     ),
     Row(
         "worker_unreachable",
-        "An unreachable worker costs new texts quick typed refusals; known texts are served, the api stays ready.",
-        "worker cut off the network for 5 s (embedded: stopped, so that connections are refused)",
+        "While the worker stays away, new texts wait for WORKER_PATIENCE, then fail at once; known texts are served.",
+        "worker cut off the network for 7 s (embedded: stopped, so that connections are refused)",
         probes={"api": STEADY},
         bites=("clients",),
         cluster="the Service has no endpoint and refuses; then there is a new pod",
         elsewhere={
-            "kubernetes": {"fault": "worker scaled to 0 for 5 s, since open connections outlive a network policy"}
+            "kubernetes": {"fault": "worker scaled to 0 for 7 s, since open connections outlive a network policy"}
         },
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
-        control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
+        control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
     ),
     Row(
         "inference_stuck",
@@ -227,12 +242,12 @@ STORES = (
     ),
     Row(
         "postgres_restarted",
-        "After a restart of Postgres the pool heals by itself: nothing fails once it has been seen healthy.",
+        "When Postgres restarts, no request is lost: searches wait for it, and the pool heals by itself.",
         "Postgres stopped and started at once",
         probes={"api": STEADY},
-        bites=("clients", "it is lost"),
-        cluster="a new pod, which gets clients when it has its data back",
-        clients=(UNAVAILABLE,),
+        bites=("it is lost",),
+        cluster="a new pod, which gets clients when it has its data back, for longer than the api's patience",
+        elsewhere={"compose": {"clients": (UNAVAILABLE,)}, "kubernetes": {"clients": (UNAVAILABLE,)}},
         control=Control("dropping dead connections", breaks="the pool heals", patches={"api": "dead_stay_pooled"}),
     ),
     Row(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
-from api.worker_client import KEEPALIVE
+from api.worker_sessions import KEEPALIVE
 from warmstart import ServiceSettings
 from warmstart.pod.master import Master
 from warmstart.pod.server import serving

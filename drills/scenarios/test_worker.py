@@ -1,12 +1,17 @@
-"""The worker is killed, frozen, unreachable, stuck or broken."""
+"""The worker is killed, restarted, frozen, unreachable, stuck or broken."""
 
 from drills.drill import Drill
 from drills.ledger import kind
 from loadtest.openloop import Row
+from loadtest.percentiles import percentile
 
 UNREADY_SECONDS = 10.0  # two samples, after REQUEST_TIMEOUT or after a pass of a known text
 REPLACED_SECONDS = 20.0  # HEAL_TIMEOUT, the drain, requests in flight, a start
+SERVES = 0.5  # seconds between two kills, so that the probes see the worker serve
 SEEN = 2.5  # seconds until the api's sample, which runs every second, must have seen that the worker is back
+AWAY = 7.0  # seconds: more than twice the api's patience
+PATIENCE = 3.0  # WORKER_PATIENCE
+PROMPT = 0.5  # seconds that a refusal may take on a busy machine
 SLACK = 1.0  # seconds beyond REQUEST_TIMEOUT that an answer may take on a busy machine
 
 
@@ -23,10 +28,35 @@ def bounded(drill: Drill, rows: list[Row], limit: float) -> None:
     drill.expect("nobody waits longer", slowest <= limit + SLACK, f"one waited {slowest:.1f} s")
 
 
+def fails_fast(drill: Drill) -> None:
+    """When the worker has been away for longer than the api's patience, a request is refused without a wait."""
+    begin, end = drill.fault_times
+    late = [row for row in drill.rows("api_fresh") if begin + PATIENCE + SLACK < row.scheduled < end]
+    took = percentile([row.latency for row in late if not row.ok] or [float("inf")], 90)
+    drill.measure(slowest_answer=max(row.latency for row in drill.rows()), refused_p90_after_the_patience=took)
+    drill.expect("then it refuses at once", took < PROMPT, f"a tenth of {len(late)} waited {took:.2f} s or more")
+
+
 def test_worker_killed(drill: Drill) -> None:
     drill.load("api_repeated", "api_fresh")
+    for share in (0.2, 0.4, 0.6):
+        drill.go(share)
+        took = drill.kill_one("worker")
+        drill.until_ready("worker")
+        drill.hold(SERVES)
+    drill.measure(seconds_until_replaced=took)
+    drill.go(1)
+    drill.finish()
+    known_texts(drill)
+
+
+def test_worker_restarted(drill: Drill) -> None:
+    drill.load("api_repeated", "api_fresh")
     drill.go(0.4)
-    drill.measure(seconds_until_replaced=drill.kill_one("worker"))
+    with drill.fault():
+        drill.stack.stop("worker")
+        drill.system.start_again("worker")
+    drill.until_ready("worker")
     drill.go(1)
     drill.finish()
     known_texts(drill)
@@ -48,11 +78,12 @@ def test_worker_unreachable(drill: Drill) -> None:
     drill.go(0.4)
     with drill.fault(lambda: drill.stack.mend("worker")):
         drill.stack.cut("worker")
-        drill.hold(5)
+        drill.hold(AWAY)
     drill.until_ready("api")
     drill.go(1)
     drill.finish()
     known_texts(drill)
+    fails_fast(drill)
 
 
 def broken_until_replaced(drill: Drill, **faults: object) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from api.worker_client import KEEPALIVE
+from api.worker_sessions import KEEPALIVE
 from k8s.tests.budgets import KUBELET_MARGIN, budgets
 from k8s.tests.rules.manifest import Manifest
 from k8s.tests.rules.server import server_of

@@ -60,7 +60,8 @@ def new_flights() -> Flights:
 class Embedder:
     """Embeds for one request: within its time budget, and not for a client that has left.
 
-    While the worker is known to fail, what the cache knows is served, and anything else refused at once.
+    While the worker is known to fail, what the cache knows is served. Anything else waits for a worker that restarts,
+    as `Patience` allows, and is refused at once otherwise.
     """
 
     def __init__(
@@ -101,8 +102,8 @@ class Embedder:
         known = await self._look_up(wanted, model, timings)
         missing = {key: item for key, item in wanted.items() if key not in known}
         if missing:
-            if self._worker_failure:
-                raise DependencyUnavailable("worker", self._worker_failure)
+            if why := self._worker.patience.away or self._worker_failure:
+                self._worker.patience.check(why, self._flights.waiting)
             try:
                 computed = await unless_disconnected(self._request, self._compute(missing, model))
             except PayloadTooLarge as error:

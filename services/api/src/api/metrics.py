@@ -9,3 +9,5 @@ WORKER_RETRIES = Counter("api_worker_retries", "Calls to the worker sent again o
 EXACT_SEARCHES = Counter("api_exact_searches", "Searches that the index alone could not fill")
 # counted: redis, process; result: passed, refused
 QUOTA_CALLS = Counter("api_quota_calls", "Calls counted against QUOTA: where, and how", ["counted", "result"])
+# result: served, in vain (it was not back in time), refused (it has been away too long, or too many wait)
+WAITS = Counter("api_waits", "Calls that found a dependency away", ["dependency", "result"])

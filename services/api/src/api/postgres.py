@@ -10,10 +10,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from api.patience import Patience
+from api.patient_connector import AWAY, PatientConnector
 from api.postgres_connection import Connector
 from api.postgres_errors import end_stale_connections, unavailable_as_503
 from api.postgres_health import PostgresHealth
 from api.settings import ApiSettings
+from warmstart.errors import Unavailable
 
 COMMAND_TIMEOUT = 5.0  # seconds, well below a request's budget
 POOL_TIMEOUT = 2.0  # seconds to wait for a free connection
@@ -23,10 +26,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Database:
-    """The pool for requests, and the health sample beside it."""
+    """The pool for requests, its patience with a Postgres that restarts, and the health sample beside it."""
 
     engine: AsyncEngine
     health: PostgresHealth
+    patience: Patience
 
 
 def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
@@ -45,7 +49,7 @@ def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
 async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
     """Yield the database. Raises Unavailable when the schema is not at `HEAD_REVISION`, or a driver error."""
     settings: ApiSettings = app.state.settings
-    connector = Connector(settings, command_timeout=COMMAND_TIMEOUT)
+    connector = PatientConnector(settings, command_timeout=COMMAND_TIMEOUT)
     engine = create_engine(
         connector,
         pool_size=settings.database_pool_size,
@@ -53,12 +57,13 @@ async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
         pool_timeout=POOL_TIMEOUT,
         pool_pre_ping=True,
     )
-    health = PostgresHealth(connector)
+    health = PostgresHealth(Connector(settings, command_timeout=COMMAND_TIMEOUT))
     try:
         await health.check()
         await transact(engine, _nothing)
-        yield Database(engine, health)
+        yield Database(engine, health, connector.patience)
     finally:
+        await connector.patience.close()
         health.close()
         await engine.dispose()
 
@@ -69,7 +74,15 @@ async def _nothing(connection: AsyncConnection) -> None:
 
 async def check_postgres(database: Database) -> None:
     """Raise when Postgres can't do what routes need."""
-    await database.health.check()
+    try:
+        await database.health.check()
+    except AWAY:
+        database.patience.missed()
+        raise
+    except Unavailable:  # it answers, though it can't do all
+        database.patience.back()
+        raise
+    database.patience.back()
 
 
 async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -77,6 +77,9 @@ class ApiSettings(ServiceSettings):
         le=10_000,
         description="most Postgres connections of one process; all processes together must stay below max_connections",
     )
+    database_patience: float = Field(
+        1, ge=0, le=86_400, description="how long requests wait for a Postgres that is away; then they fail at once"
+    )
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:16379/0"),
         description="Redis or Valkey, `redis://:password@host:port/db`",
@@ -87,6 +90,9 @@ class ApiSettings(ServiceSettings):
     )
     worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:8001", description="URL of the embedding worker"
+    )
+    worker_patience: float = Field(
+        3, ge=0, le=86_400, description="how long requests wait for a worker that is away; then they fail at once"
     )
     api_keys: Annotated[SecretStr, AfterValidator(_some_keys)] | None = Field(
         None,

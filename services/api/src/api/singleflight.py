@@ -30,6 +30,7 @@ class SingleFlight(Generic[K, V]):
     def __init__(self, private: tuple[type[Exception], ...] = ()) -> None:
         self._private = private
         self._flights: dict[K, Flight[K, V]] = {}
+        self.waiting = 0  # calls
 
     def __contains__(self, key: K) -> bool:
         """Whether work for `key` is under way."""
@@ -63,11 +64,13 @@ class SingleFlight(Generic[K, V]):
         return flight
 
     async def _wait(self, flights: set[Flight[K, V]]) -> None:
+        self.waiting += 1
         for flight in flights:
             flight.waiters += 1
         try:
             await asyncio.wait({flight.task for flight in flights})
         finally:
+            self.waiting -= 1
             for flight in flights:
                 flight.waiters -= 1
                 if not flight.waiters and not flight.task.done():

@@ -7,9 +7,23 @@ from pydantic import ValidationError
 
 from api.embedding import Embedding
 from contract.answer import FLOAT_BYTES, Description
-from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge, ServiceError
+from warmstart.errors import (
+    DeadlineExceeded,
+    DependencyUnavailable,
+    NotReady,
+    Overloaded,
+    PayloadTooLarge,
+    ServiceError,
+)
 from warmstart.http.errors import ErrorBody, ErrorEnvelope
 from warmstart.http.timing import Timings
+
+
+class WorkerAway(DependencyUnavailable):
+    """Nobody was there, or somebody who starts: nothing was computed, and it may be there in a moment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("worker", reason)
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
             return PayloadTooLarge(error.message, code=error.code or None)
         case 503 if error.code == Overloaded.code:
             return Overloaded(error.message, retry_after=_seconds(response))
+        case 503 if error.code == NotReady.code:
+            return WorkerAway(error.message)
         case 504:
             return DeadlineExceeded(error.message)
         case _:

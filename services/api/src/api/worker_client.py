@@ -1,76 +1,35 @@
-"""The only client of the worker: shared connections, a retry at another replica, the time budget passed on.
-
-aiohttp was chosen by a measurement against a tiny route with an answer of this shape (2 cores, uvloop, median of 7
-alternating rounds of 800 calls): at 1 / 16 / 50 / 100 calls at a time it made 4,725 / 12,932 / 13,220 / 12,754
-requests/s at 0.14 / 0.08 / 0.08 / 0.08 ms CPU each, httpx2 2.16 made 2,229 / 2,192 / 1,917 / 1,458 at 0.44 / 0.46 /
-0.52 / 0.69 ms.
-"""
+"""The only client of the worker: its model, its embeddings within a time budget, and patience while it restarts."""
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self
 
 import orjson
-from aiohttp import (
-    ClientConnectionError,
-    ClientError,
-    ClientPayloadError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    ConnectionTimeoutError,
-    TCPConnector,
-)
-from aiohttp.connector import Connection
+from aiohttp import ClientError
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from api.addresses import KeptAddresses
 from api.embedding import Item
-from api.metrics import WORKER_RETRIES
+from api.patience import Patience
 from api.settings import ApiSettings
-from api.worker_answer import Answer, read_answer, refusal
+from api.worker_answer import Answer, WorkerAway, read_answer, refusal
+from api.worker_sessions import UNSENT, Call, Reply, WorkerSessions
 from contract import call, model
-from contract.answer import BINARY
 from contract.model import ModelInfo
-from warmstart import request_id
-from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
+from warmstart.errors import DeadlineExceeded, DependencyUnavailable
 from warmstart.lifecycle.health import reason
-
-KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 75, so that the client closes it first
-CONNECT_TIMEOUT = 2.0  # seconds
-LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-
-
-class Reply(ClientResponse):
-    """A response that knows the address that gave it: a short one's connection is back in the pool when it ends."""
-
-    address = ""
-
-    async def start(self, connection: Connection) -> ClientResponse:
-        """Called by aiohttp when the request was sent."""
-        if connection.transport and (peer := connection.transport.get_extra_info("peername")):  # none after a reset
-            self.address = peer[0]
-        return await super().start(connection)
 
 
 class WorkerClient:
-    """Embeds through the worker, and knows which model it serves."""
+    """Embeds through the worker, and knows which model it serves. It waits `patience` seconds for one that restarts."""
 
     model: ModelInfo  # as the worker last described it
 
-    def __init__(self, base_url: str) -> None:
-        # limit=0: the worker's queue is the bound; requests that wait here would hide an overload from the worker.
-        self._addresses = KeptAddresses()
-        self._pooled = self._session(base_url, keepalive_timeout=KEEPALIVE)
-        self._fresh = self._session(base_url, force_close=True)
-
-    def _session(self, base_url: str, **options: Any) -> ClientSession:
-        connector = TCPConnector(limit=0, use_dns_cache=False, resolver=self._addresses, **options)
-        return ClientSession(base_url, connector=connector, timeout=LIMITS, response_class=Reply)
+    def __init__(self, base_url: str, patience: float = 0) -> None:
+        self._sessions = WorkerSessions(base_url)
+        self.patience = Patience("worker", patience, self.refresh)
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,24 +37,31 @@ class WorkerClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._pooled.close()
-        await self._fresh.close()
-        await self._addresses.close()
+        await self.patience.close()
+        await self._sessions.close()
 
     async def refresh(self) -> None:
         """Learn the worker's model. Raises DependencyUnavailable when the worker gives no proper answer."""
         try:
             self.model = await self._describe()
-        except BaseException:  # also after an abandoned sample: the worker may have moved
-            self._addresses.forget()
+        except BaseException as error:  # also after an abandoned sample: the worker may have moved
+            self._sessions.forget()
+            if isinstance(error, WorkerAway):
+                self.patience.missed()
             raise
+        self.patience.back()
 
     async def _describe(self) -> ModelInfo:
         try:
-            response, body = await self._ask("GET", model.PATH)
+            response, body = await self._sessions.ask(Call("GET", model.PATH))
+        except UNSENT as error:
+            raise WorkerAway(reason(error)) from error
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
         if response.status != 200:
+            refused = refusal(response, body)
+            if isinstance(refused, WorkerAway):
+                raise refused
             raise DependencyUnavailable("worker", f"it answered {response.status}")
         try:
             return ModelInfo.model_validate_json(body)
@@ -109,66 +75,44 @@ class WorkerClient:
         """
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
+        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole)
         try:
             async with asyncio.timeout_at(ends):
-                response, body = await self._ask("POST", call.PATH, orjson.dumps({kind: items}), ends, whole=whole)
+                response, body = await self._served(asked)
         except TimeoutError as error:
             if asyncio.get_running_loop().time() < ends:
                 raise DependencyUnavailable("worker", reason(error)) from error
             raise DeadlineExceeded("the worker did not answer within the request's time budget") from error
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
-        if response.status != 200:
-            raise refusal(response, body)
         return read_answer(response, body, len(items))
 
-    async def _ask(
-        self, method: str, path: str, payload: bytes | None = None, ends: float = math.inf, *, whole: int = 0
-    ) -> tuple[Reply, bytes]:
-        """Send a request; retry once, or once for each address, if the connection fails or the replica can't serve.
-
-        The retry is safe, since embedding changes nothing in the worker. A retry uses no connection of the pool: after
-        a restart of the worker all of them are dead.
-        """
-        tries = 0
+    async def _served(self, asked: Call) -> tuple[Reply, bytes]:
+        """A good answer. Whenever no worker is there, or only one that starts, the call waits and is sent again."""
         while True:
-            session, tries = self._fresh if tries else self._pooled, tries + 1
+            if self.patience.away:
+                await self.patience.wait(self.patience.away)
             try:
-                reply, body = await self._send(session, method, path, payload, ends, whole=whole)
-                if tries > self._addresses.number or not _cannot_serve(reply, body):
+                reply, body = await self._sessions.ask(asked)
+            except UNSENT as error:
+                why = reason(error)
+            else:
+                if reply.status == 200:
+                    self.patience.back()
                     return reply, body
-                self._addresses.avoid(reply.address)
-            except (ClientConnectionError, ClientPayloadError, ConnectionError, TimeoutError) as error:
-                late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
-                if late or tries > self._addresses.number:
-                    raise
-                self._addresses.forget()
-            WORKER_RETRIES.inc()
-
-    async def _send(
-        self, session: ClientSession, method: str, path: str, payload: bytes | None, ends: float, *, whole: int
-    ) -> tuple[Reply, bytes]:
-        headers = {"Accept": BINARY, "Content-Type": "application/json"} if payload else {}
-        if ends < math.inf:
-            headers[call.SECONDS] = f"{max(0.001, ends - asyncio.get_running_loop().time()):.3f}"
-        if whole:
-            headers[call.TOKENS] = str(whole)
-        if name := request_id.current():  # of a shared miss, the id of the first request
-            headers[call.REQUEST_ID] = name
-        async with session.request(method, path, data=payload, headers=headers) as reply:
-            return cast("Reply", reply), await reply.read()
-
-
-def _cannot_serve(reply: Reply, body: bytes) -> bool:
-    """Whether another replica may answer otherwise: one that starts, or has lost its model, says 503 to everything."""
-    return reply.status == 503 and not isinstance(refusal(reply, body), Overloaded)
+                refused = refusal(reply, body)
+                if not isinstance(refused, WorkerAway):
+                    raise refused
+                why = refused.reason
+            self.patience.missed(asked.tried)
+            await self.patience.wait(why)
 
 
 @asynccontextmanager
 async def open_worker(app: FastAPI) -> AsyncIterator[WorkerClient]:
     """Yield the client after the worker described its model. Raises DependencyUnavailable otherwise."""
     settings: ApiSettings = app.state.settings
-    async with WorkerClient(settings.worker_url) as client:
+    async with WorkerClient(settings.worker_url, settings.worker_patience) as client:
         await client.refresh()
         yield client
 

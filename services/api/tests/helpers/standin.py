@@ -23,13 +23,15 @@ ERROR = {"message": "", "type": "", "param": None, "code": ""}
 class StandIn:
     """Answers every text with its length; `before` runs first and may answer, wait, or cut the connection.
 
-    With `keeps` False, every answer says `Connection: close`, as one does on a connection that has reached its age.
+    With `keeps` False, every answer says `Connection: close`, as one does on a connection that has reached its age;
+    with `starting`, every route is behind the worker's gate.
     """
 
     def __init__(self) -> None:
         self.fingerprint = "fp-1"
         self.max_text_characters = 20_000
         self.keeps = True
+        self.starting = False
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
         self.call_tokens: list[int] = []
@@ -46,6 +48,8 @@ class StandIn:
         self.connections.add(request.transport)
         self.budgets.append(float(request.headers[call.SECONDS]))
         self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
+        if self.starting:
+            return cold()
         try:
             if self.before and (answer := await self.before(request, items)):
                 return answer
@@ -62,6 +66,8 @@ class StandIn:
 
     async def model(self, _: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
+        if self.starting:
+            return cold()
         info = ModelInfo(
             model="stand-in",
             fingerprint=self.fingerprint,
@@ -90,6 +96,12 @@ class StandIn:
             yield self
         finally:
             await runner.cleanup()
+
+
+def cold() -> web.Response:
+    """The gate's answer."""
+    error = {**ERROR, "code": "not_ready", "message": "the service is warming"}
+    return web.json_response({"error": error}, status=503, headers={"Retry-After": "1"})
 
 
 def refuse(status: int, *, retry_after: int | None = None, **error: Any) -> Misbehaviour:

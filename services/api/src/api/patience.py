@@ -1,0 +1,93 @@
+"""Waiting for what restarts: calls that find it away wait together, for a limited time, and then fail at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from api.metrics import WAITS
+from warmstart.errors import DependencyUnavailable
+
+PAUSE = 0.05  # seconds between two looks: by so much at most a call waits too long
+LOOK = 1.0  # seconds that one look may take: as long as a health sample
+MOST = 1000  # requests that wait in one process: together they took 20 MB beside their bodies, which have a bound too
+
+
+class Patience:
+    """What calls know together of something that they need and that may be away.
+
+    From when it was first missed, calls wait for `seconds` until `ask()` succeeds, which one task tries for all of
+    them. After that they are refused at once, until somebody calls `back`: the health check, which goes on.
+    """
+
+    def __init__(self, name: str, seconds: float, ask: Callable[[], Awaitable[object]]) -> None:
+        self.away: str | None = None  # why it can't be called, from when a call found out until it is back
+        self._name = name
+        self._seconds = seconds
+        self._ask = ask
+        self._since: float | None = None
+        self._over: asyncio.Future[bool] | None = None  # of this absence: whether it came back in time
+        self._looking: asyncio.Task[None] | None = None
+        self._waiting = 0
+
+    def missed(self, since: float | None = None) -> None:
+        """Somebody found it away, maybe with a look that began earlier."""
+        if self._since is None:
+            self._since = asyncio.get_running_loop().time() if since is None else since
+
+    def back(self) -> None:
+        """Somebody has seen it answer."""
+        self._since = self.away = None
+        if self._over and not self._over.done():
+            self._over.set_result(True)
+        self._over = None
+
+    def check(self, why: str, waiting: int) -> None:
+        """Raise DependencyUnavailable unless one more request may wait beside so many, or may find it back."""
+        if self._left() <= 0:
+            raise self._refusal(why, "refused")
+        if waiting >= MOST:
+            raise self._refusal(f"{why}; {waiting} requests wait for it", "refused")
+
+    async def wait(self, why: str) -> None:
+        """Return when it is back. Raises DependencyUnavailable when it is not, or when there is no waiting for it."""
+        self.missed()
+        self.check(why, self._waiting)
+        if self._over is None:
+            self.away = why
+            self._over = asyncio.get_running_loop().create_future()
+            self._looking = asyncio.create_task(self._look_for_it(self._over), name=f"look for {self._name}")
+        self._waiting += 1
+        try:
+            back = await asyncio.shield(self._over)
+        finally:
+            self._waiting -= 1
+        if not back:
+            raise self._refusal(why, "in vain")
+        WAITS.labels(self._name, "served").inc()
+
+    async def close(self) -> None:
+        """Look for it no more."""
+        if self._looking:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
+
+    def _left(self) -> float:
+        if self._since is None:  # nobody has missed it in a way that waiting mends
+            return 0
+        return self._since + self._seconds - asyncio.get_running_loop().time()
+
+    def _refusal(self, why: str, result: str) -> DependencyUnavailable:
+        WAITS.labels(self._name, result).inc()
+        return DependencyUnavailable(self._name, why)
+
+    async def _look_for_it(self, over: asyncio.Future[bool]) -> None:
+        try:
+            while not over.done() and (left := self._left()) > 0:
+                await asyncio.sleep(min(PAUSE, left))
+                with suppress(DependencyUnavailable, TimeoutError):
+                    async with asyncio.timeout(min(LOOK, left)):
+                        await self._ask()
+                        self.back()
+        finally:
+            if not over.done():
+                over.set_result(False)

@@ -1,0 +1,45 @@
+"""Connections for the pool, which wait for a Postgres that restarts."""
+
+from socket import gaierror
+from typing import Any
+
+import asyncpg
+
+from api.patience import Patience
+from api.postgres_connection import FAILURES, Connector
+from api.settings import ApiSettings
+from warmstart.errors import DependencyUnavailable
+from warmstart.lifecycle.health import reason
+
+# No name leads there, nobody listens, or who listens is starting or stopping: in a moment it may be otherwise.
+AWAY = (ConnectionError, gaierror, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+
+
+class PatientConnector(Connector):
+    """A `Connector` that waits for `DATABASE_PATIENCE` where nobody would serve it now.
+
+    Here and not around a transaction, because all that comes to a request when Postgres restarts ends here: a lost
+    connection, one that the pool finds dead, a new one. The pool bounds how many wait.
+    """
+
+    def __init__(self, settings: ApiSettings, **limits: Any) -> None:
+        super().__init__(settings, **limits)
+        self.patience = Patience("postgres", settings.database_patience, self._reach)
+
+    async def __call__(self) -> asyncpg.Connection:
+        """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does."""
+        while True:
+            if self.patience.away:
+                await self.patience.wait(self.patience.away)
+            try:
+                return await super().__call__()
+            except AWAY as error:
+                why = reason(error)
+            await self.patience.wait(why)
+
+    async def _reach(self) -> None:
+        try:
+            connection = await super().__call__()
+        except FAILURES as error:
+            raise DependencyUnavailable("postgres", reason(error)) from error
+        connection.terminate()

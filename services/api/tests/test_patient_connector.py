@@ -1,0 +1,66 @@
+"""A Postgres that restarts is waited for where a connection is made, and one that stays away is not."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.resources import POSTGRES
+from services.api.tests.conftest import Settings
+from stack import EmbeddedStack, until
+from warmstart import Lifecycle
+
+REQUESTS = 5  # fewer than the pool has connections
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """One a request."""
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        yield pool
+
+
+def away(app: FastAPI) -> str | None:
+    """Why requests wait."""
+    lifecycle: Lifecycle = app.state.lifecycle
+    database = lifecycle.held(POSTGRES)
+    assert database
+    return database.patience.away
+
+
+def read(client: TestClient) -> httpx2.Response:
+    """Read a document that is not there."""
+    return client.get("/v1/documents/absent")
+
+
+def test_requests_wait_for_a_restart(stack: EmbeddedStack, settings: Settings, threads: ThreadPoolExecutor) -> None:
+    """Requests that come while Postgres is stopped are answered when it has started again."""
+    app = create_app(settings(database_patience=60))
+    with TestClient(app) as client:
+        assert read(client).status_code == 404
+        stack.stop("postgres")
+        try:
+            waiting: list[Future[httpx2.Response]] = [threads.submit(read, client) for _ in range(REQUESTS)]
+            until(lambda: away(app), 10, "a request that waits")
+        finally:
+            stack.start("postgres")
+        assert {each.result().status_code for each in waiting} == {404}
+
+
+@pytest.mark.parametrize("patience", [0, 0.1])
+def test_nobody_waits_longer(stack: EmbeddedStack, settings: Settings, patience: float) -> None:
+    """A Postgres that stays away costs a typed 503, and is used again when a health sample has seen it."""
+    with TestClient(create_app(settings(database_patience=patience))) as client:
+        assert read(client).status_code == 404
+        stack.stop("postgres")
+        try:
+            refused = [read(client) for _ in range(REQUESTS)]
+        finally:
+            stack.start("postgres")
+        assert {each.status_code for each in refused} == {503}
+        assert {each.json()["error"]["code"] for each in refused} == {"dependency_unavailable"}
+        until(lambda: read(client).status_code == 404, 10, "an answer")
