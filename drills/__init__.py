@@ -1,4 +1,5 @@
 """Fault drills: one claim each, on any stack, with a ledger of every request and a control that must fail.
 
-`drills.matrix` has the claims, `drills/scenarios` the drills; `make drills` runs them and writes the report.
+`drills.rows` has the claims by subject, `drills.matrix` all of them, `drills/scenarios` the drills; `make drills` runs
+them and writes the report.
 """

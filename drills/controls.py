@@ -7,6 +7,7 @@ loaded. The stack gives the services this file alone (`Stack.share`), so it can 
 import asyncio
 import os
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any
 
 from warmstart.lifecycle import place
@@ -78,6 +79,21 @@ def no_retry() -> None:
         return await self._send(self._pooled, asked)
 
     WorkerSessions.ask = once  # type: ignore[method-assign]
+
+
+def endless_tries() -> None:
+    """The api sends a request to the worker again and again, until its time is over."""
+    from aiohttp import ClientError
+
+    from api.worker_sessions import Call, WorkerSessions
+
+    async def again(self: WorkerSessions, asked: Call) -> Any:
+        while True:
+            with suppress(ClientError, ConnectionError):
+                return await self._send(self._fresh, asked)
+            await asyncio.sleep(0.01)
+
+    WorkerSessions.ask = again  # type: ignore[method-assign]
 
 
 def dead_stay_pooled() -> None:

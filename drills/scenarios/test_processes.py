@@ -1,10 +1,18 @@
 """Processes of a service are killed one by one."""
 
+from functools import partial
+
 from drills.drill import Drill
+from drills.system import MODEL
+from drills.watch import Watch
 from loadtest.openloop import Stream
 from stack import Part
+from stack.http import ask
 
 PROCESSES = 3
+QUERIES = 3
+SECOND = 1.0  # seconds until the second process that a deadly text kills is surely missed
+DEADLY = "these words are deadly"
 MAKER = "drills.requests:embedding"
 IN_FLIGHT = 0.05  # seconds that a call takes, so that some are under way in each process
 
@@ -44,3 +52,37 @@ def test_api_process_killed(drill: Drill) -> None:
         kill_each(drill, "api")
         drill.go(1)
         drill.finish()
+
+
+def test_query_of_death(drill: Drill) -> None:
+    watch, codes = drill.watches["worker"], list[str]()
+    drill.undo(lambda: drill.stack.inject("worker", {}))
+    drill.stack.inject("worker", {"slow_calls": {"inference": IN_FLIGHT}, "deadly_text": DEADLY})
+    drill.load(MAKER)
+    drill.go(0.2)
+    for number in range(QUERIES):
+        known = len(watch.pids)
+        with drill.fault():
+            body = {"model": MODEL, "input": f"{DEADLY} {number} {drill.begin}"}
+            answer = ask(f"{drill.stack.url('api')}/v1/embeddings", "POST", body, timeout=15)
+            codes.append(answer.json().get("error", {}).get("code", str(answer.status)))
+            drill.until("it is killed", partial(grown, watch, known), 60)
+        drill.hold(SECOND)
+        drill.until("it is replaced", lambda: whole(watch), 60)
+    drill.prove("it is deadly", len(watch.pids) > len(watch.first_pids))
+    killed = len(watch.pids - watch.first_pids)
+    drill.measure(processes_killed=killed, deadly_requests=QUERIES)
+    drill.expect("restarts are bounded", killed <= 2 * QUERIES, f"{killed} by {QUERIES} requests")
+    drill.expect("it is refused, typed", set(codes) <= {"dependency_unavailable"}, codes)
+    drill.go(1)
+    drill.finish()
+
+
+def grown(watch: Watch, known: int) -> bool:
+    """Whether more processes than those were seen."""
+    return len(watch.pids) > known
+
+
+def whole(watch: Watch) -> bool:
+    """Whether all processes of the pod are ready."""
+    return watch.phase.now == " ".join(["ready"] * PROCESSES)

@@ -11,9 +11,10 @@ import pytest
 
 from drills.drill import Drill
 from drills.expected import matches
-from drills.matrix import NEW_POD, ROWS
+from drills.matrix import ROWS
 from drills.options import Options
 from drills.result import Result
+from drills.rows.common import NEW_POD
 from drills.system import System
 from drills.tests.pods import pod_server
 from drills.watch import Watch

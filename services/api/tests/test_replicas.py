@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import DefaultResolver
 
@@ -14,6 +15,7 @@ from api import addresses
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.standin import StandIn, refuse
 from stack import free_ports, until_async
+from warmstart.errors import DependencyUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -121,3 +123,29 @@ async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replica
     async with called(replicas):
         await until_async(lambda: replicas.shared(1) and broken.calls)
         assert set(replicas.served) == {"127.0.0.3"}
+
+
+def mortal(standin: StandIn) -> None:
+    """It computes for a while, and a deadly text ends it, with whatever it computes then."""
+
+    async def before(_: web.Request, items: list[Any]) -> None:
+        if items == ["deadly"]:
+            for each in standin.connections:
+                if each:
+                    each.abort()
+        await asyncio.sleep(0.05)
+
+    standin.before = before
+
+
+async def test_a_query_of_death_ends_two_processes_and_no_other_call(replicas: Replicas) -> None:
+    """The text is sent twice, not to each replica; what else its process was computing is tried again without it."""
+    for _ in range(2):
+        mortal(await replicas.add())
+    async with WorkerClient(f"http://worker:{replicas.port}") as client:
+        others = [asyncio.create_task(client.embed([f"text {number}"], budget=5)) for number in range(12)]
+        await until_async(lambda: sum(len(each.calls) for each in replicas.standins) == 12)
+        with pytest.raises(DependencyUnavailable, match="worker"):
+            await client.embed(["deadly"], budget=5)
+        assert all([await each for each in others])
+    assert sum(each.calls.count(["deadly"]) for each in replicas.standins) == 2

@@ -35,6 +35,7 @@ class Faults(BaseModel):
     blocked_loop: bool = Field(False, description="the event loop stands still")
     slow_calls: dict[str, float] = Field({}, description="by name of a thread: how much longer each of its calls takes")
     failing_calls: frozenset[str] = Field(frozenset(), description="names of threads whose calls fail")
+    deadly_text: str = Field("", description="inference of a text that holds it kills the process, by SIGKILL")
     failing_checks: frozenset[str] = Field(frozenset(), description="resources whose health check fails")
     unready: bool = Field(False, description="/readyz is 503")
     leaked_mb: int = Field(0, ge=0, le=8192, description="memory that is held for nothing")

@@ -8,6 +8,7 @@ requests/s at 0.14 / 0.08 / 0.08 / 0.08 ms CPU each, httpx2 2.16 made 2,229 / 2,
 
 import asyncio
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -25,12 +26,14 @@ from aiohttp.connector import Connection
 
 from api.addresses import KeptAddresses
 from api.metrics import WORKER_RETRIES
+from api.suspects import Suspects
 from api.worker_answer import refusal
 from contract import call
 from contract.answer import BINARY
 from warmstart import request_id
 from warmstart.errors import Overloaded
 
+LOSSES = 1  # how often the connection of a call may die when the call may have been computed
 KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 75, so that the client closes it first
 CONNECT_TIMEOUT = 2.0  # seconds
 LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
@@ -69,6 +72,7 @@ class WorkerSessions:
     def __init__(self, base_url: str) -> None:
         # limit=0: the worker's queue is the bound; requests that wait here would hide an overload from the worker.
         self._addresses = KeptAddresses()
+        self._suspects = Suspects()
         self._pooled = self._session(base_url, keepalive_timeout=KEEPALIVE)
         self._fresh = self._session(base_url, force_close=True)
 
@@ -87,24 +91,25 @@ class WorkerSessions:
         self._addresses.forget()
 
     async def ask(self, asked: Call) -> tuple[Reply, bytes]:
-        """Send a request; retry once, or once for each address, if the connection fails or the replica can't serve.
+        """Send a request; retry once if its connection died, or once for each address if the replica can't serve.
 
-        The retry is safe, since embedding changes nothing in the worker. There is no other one for a call that has been
-        sent, also when it waits for the worker and comes back: it may be what kills the worker. A retry uses no
-        connection of the pool: after a restart of the worker all of them are dead.
+        The retry is safe, since embedding changes nothing in the worker. A call whose connection died twice, also when
+        it waited for the worker in between, may have killed two processes, and is sent to no third one. A retry uses
+        no connection of the pool: after a restart of the worker all of them are dead.
         """
         tries = 0
         while True:
             session, tries = self._fresh if tries else self._pooled, tries + 1
             try:
-                reply, body = await self._send(session, asked)
+                async with self._suspects.turn(asked.ends) if asked.lost and asked.payload else nullcontext():
+                    reply, body = await self._send(session, asked)
                 if tries > self._addresses.number or not _cannot_serve(reply, body):
                     return reply, body
                 self._addresses.avoid(reply.address)
             except FAILURES as error:
                 late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
                 asked.lost += not isinstance(error, UNSENT)
-                if late or max(tries, asked.lost) > self._addresses.number:
+                if late or asked.lost > LOSSES or tries > self._addresses.number:
                     raise
                 self._addresses.forget()
             WORKER_RETRIES.inc()

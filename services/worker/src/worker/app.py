@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from contract.model import PATH
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
-from worker import __version__, executor
+from worker import __version__, executor, health
+from worker.deadly import DeadlyText
 from worker.resources import RESOURCES
 from worker.routes import router
 from worker.settings import WorkerSettings
@@ -21,6 +22,7 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
     plugins = switches(settings)
     for each in plugins:
         executor.before_call = each.hold_call
+        health.before_pass = DeadlyText(each).before_pass
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -18,8 +18,13 @@ log = logging.getLogger("worker.health")
 KNOWN_TEXT = "Every engine can embed this."
 
 
+def before_pass(engine: Engine, inputs: Sequence[TokenIds]) -> None:
+    """Runs in the thread before each pass; fault switches put something else here."""
+
+
 def embed(engine: Engine, inputs: Sequence[TokenIds]) -> Vectors:
     """One forward pass. Raises ValueError unless it gave a finite vector for each input, or what the engine raises."""
+    before_pass(engine, inputs)
     rows = engine.embed(inputs)
     if rows.shape != (len(inputs), engine.dimensions) or not np.isfinite(rows).all():
         raise ValueError(f"the engine gave no finite vector for each text: {rows.shape}")

@@ -1,0 +1,1 @@
+"""What each drill claims, by what is broken; `drills.matrix` has them all."""

@@ -1,0 +1,117 @@
+"""Restarts under load, overload, and clients that leave or dawdle."""
+
+from drills.row import STEADY, Control, Probes, Row
+from drills.rows.common import BOTH, COUPLED, HICCUPS, NETWORK, NEW_POD, ONE_A_PASS, UNAVAILABLE
+
+ROWS = (
+    Row(
+        "rolling_restart_api",
+        "A rolling restart of the api under load loses no request.",
+        "the api is replaced: SIGHUP (embedded), one container after another (compose)",
+        probes={"api": STEADY},
+        bites=("it is replaced",),
+        cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
+        elsewhere={"compose": {"probes": {"api": NETWORK}}, "kubernetes": {"probes": {"api": NEW_POD}}},
+        restarts=None,
+        settings={"api": {"DRAIN_SECONDS": "5"}},
+        control=Control("the drain", breaks="clients", patches={"api": "no_drain"}),
+    ),
+    Row(
+        "rolling_restart_worker",
+        "A rolling restart of the worker under load loses no request of the api's clients.",
+        "the worker is replaced: SIGHUP (embedded), one container after another (compose)",
+        probes=BOTH,
+        bites=("it is replaced",),
+        cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
+        elsewhere={
+            "compose": {"probes": {"worker": NETWORK, "api": NETWORK}},
+            "kubernetes": {"probes": {"worker": NEW_POD, "api": STEADY}},
+        },
+        restarts=None,
+        settings={"worker": {"DRAIN_SECONDS": "5"}},
+        control=Control(
+            "the drain and the api's retry", breaks="clients", patches={"worker": "no_drain", "api": "no_retry"}
+        ),
+    ),
+    Row(
+        "workers_added",
+        "Workers that join a busy api get their share of its calls within 15 s; when they leave, no request is lost.",
+        "the worker is scaled from one replica to three, and back, under load",
+        probes=BOTH,
+        bites=("replicas join",),
+        cluster="kube-proxy shares out the api's connections, at random, to pods that are ready",
+        elsewhere={
+            "compose": {"probes": {"worker": NETWORK, "api": NETWORK}},
+            "kubernetes": {"probes": {"worker": NEW_POD, "api": STEADY}},
+        },
+        starts=("api",),
+        restarts=None,
+        settings={"worker": {"DRAIN_SECONDS": "3"}},
+        control=Control(
+            "CONNECTION_MAX_AGE",
+            breaks="each gets its share",
+            settings={"worker": {"CONNECTION_MAX_AGE": "3600"}},
+        ),
+    ),
+    Row(
+        "overload",
+        "Of ten times what the worker can do, most is refused with Retry-After; what is accepted is answered in time.",
+        "200 requests/s of 1,024 tokens at a worker that computes 20 of them (fault switch: 50 ms a pass)",
+        probes=BOTH,
+        bites=("clients",),
+        cluster="nothing is different: the load goes to the only pod",
+        clients=("503 overloaded",),
+        settings={"worker": ONE_A_PASS},
+        control=Control(
+            "the bounds of the queue, in tokens and in time", breaks="clients", patches={"worker": "endless_queue"}
+        ),
+    ),
+    Row(
+        "clients_leave",
+        "The worker drops the work of clients that have left, and serves the others as before.",
+        "150 requests/s of 1,024 tokens by clients that leave after 100 ms, at a worker that computes 20 of them",
+        probes=BOTH,
+        bites=("clients leave",),
+        cluster="nothing is different: the load goes to the only pod",
+        settings={"worker": ONE_A_PASS},
+        control=Control(
+            "noticing that clients leave", breaks="they are served as before", patches={"worker": "no_disconnect"}
+        ),
+    ),
+    Row(
+        "slow_clients",
+        "Clients that fall silent, before or after a first request, delay no other, and are disconnected in time.",
+        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3",
+        probes={"api": STEADY},
+        bites=("half a request waits",),
+        cluster="nothing is different: the load goes to the only pod",
+        settings={"api": {"HEADER_TIMEOUT": "3"}},
+        control=Control(
+            "HEADER_TIMEOUT",
+            breaks="they are sent away",
+            settings={"api": {"HEADER_TIMEOUT": "600"}},
+        ),
+    ),
+    Row(
+        "large_bodies",
+        "A large body is read, or refused with Retry-After; a client that sends all before it reads gets its answer.",
+        "12 clients that send half of 4 MiB, then the rest, and then read; 2 of 20 MiB",
+        probes={"api": STEADY},
+        bites=("some find no room",),
+        cluster="nothing is different: the load goes to the only pod",
+        control=Control(
+            "reading on after an early answer", breaks="each gets its answer", patches={"api": "no_lingering"}
+        ),
+    ),
+    Row(
+        "coupling",
+        "An outage of Postgres takes no api replica out of service: what needs no database loses nothing.",
+        "Postgres stopped for 6 s, behind a balancer that uses ready replicas only; 3 apis",
+        probes={"api": STEADY},
+        bites=("clients",),
+        cluster="three pods; the balancer is the drill's own, since a Service can't be asked what it does",
+        elsewhere={"compose": {"probes": {"api": Probes(HICCUPS, HICCUPS, HICCUPS)}}},
+        clients=(UNAVAILABLE,),
+        control=Control("decoupled readiness", breaks="embeddings are served", settings={"api": COUPLED}),
+    ),
+)
