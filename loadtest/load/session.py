@@ -1,5 +1,6 @@
 """One load test from start to exit code, hooked into locust's events."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,13 @@ from locust import events
 from locust.env import Environment
 
 from loadtest.load.arrivals import Arrivals
-from loadtest.load.options import add_options
+from loadtest.load.documents import remove
+from loadtest.load.options import add_options, headers
+from loadtest.load.page import add_verdict
 from loadtest.load.users import CheckedUser
 from loadtest.load.verdict import Thresholds, conclude
 from loadtest.openloop import Constant, Plan, Row, RowFile
+from loadtest.openloop.makers import asked_to_store
 from stack import StackError
 from stack.choice import current
 from stack.site import DEFAULT_ROOT
@@ -27,13 +31,15 @@ def install() -> None:
 
 
 def _init(environment: Environment, **_: Any) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # locust's own handler is there only after the stages
     environment.host = environment.host or api_of(DEFAULT_ROOT)
     session = Session(environment)
     CheckedUser.listeners = [session.row]
     environment.events.test_start.add_listener(session.start)
     environment.events.test_stop.add_listener(session.stop)
+    environment.events.test_stop.add_listener(session.clear_up)
     environment.events.quitting.add_listener(session.stop)  # after Ctrl-C this event comes before test_stop
-    environment.events.quit.add_listener(session.say)
+    environment.events.quit.add_listener(session.end)
 
 
 def api_of(root: Path) -> str:
@@ -86,7 +92,22 @@ class Session:
         if not self._options.headless:
             self.say()
 
-    def say(self, **_: Any) -> None:
+    def clear_up(self, **_: Any) -> None:
+        """Delete the documents of the run; nobody stores any more."""
+        count = len(asked_to_store)
+        why = remove(self._environment.host or "", asked_to_store, headers()) if count else ""
+        if why:
+            print(f"loadtest: {len(asked_to_store)} of its {count} documents are not removed: {why}", file=sys.stderr)
+
+    def end(self, **_: Any) -> None:
+        """Locust has written its report, and printed its tables."""
+        self.clear_up()  # after Ctrl-C, users may have stored some since the first time
+        code, file = self._environment.process_exit_code, self._options.html_file
+        if self._said and code is not None and file and Path(file).exists():
+            add_verdict(Path(file), code, self._said)
+        self.say()
+
+    def say(self) -> None:
         """Print the conclusion; headless, after locust's own tables."""
         if self._said:
             print(f"\n{self._said}\nRaw rows: {self._options.rows}", file=sys.stderr)

@@ -55,12 +55,12 @@ def table(rows: Sequence[Row]) -> str:
 
 def conclude(rows: Sequence[Row], limits: Thresholds, generator: Verdict | None) -> tuple[int, str]:
     """The exit code, and the text of the conclusion."""
-    said = [table(rows)]
+    said = [table(rows), f"Thresholds: at most {limits.failed:.2%} of all requests fail, p95 within {limits.p95:g} s."]
     problems = broken(rows, limits)
     said += [f"BROKEN: {problem}" for problem in problems]
     invalid = generator is not None and not generator.valid
     if generator and invalid:
         said.append(f"INVALID: {generator.reason}. Nothing can be concluded; use a faster machine or a lower rate.")
     if not problems and not invalid:
-        said.append(f"All thresholds kept: at most {limits.failed:.2%} failed, p95 within {limits.p95:g} s.")
+        said.append("All thresholds are kept.")
     return (BROKEN if problems else INVALID if invalid else GOOD), "\n".join(said)

@@ -17,6 +17,8 @@ API_BATCH = 8
 MODEL = "all-MiniLM-L6-v2"
 HEADERS = {"Content-Type": "application/json"}
 
+asked_to_store: set[str] = set()  # ids of documents in requests of this process
+
 
 def worker_short(draw: random.Random, number: int) -> Request:
     """Three words."""
@@ -81,6 +83,7 @@ def document(draw: random.Random, number: int) -> Request:
 
 def store(name: str, text: str) -> Request:
     """Store this document."""
+    asked_to_store.add(name)
     body = {"documents": [{"id": name, "text": text, "metadata": {"source": "loadtest"}}]}
     return Request("/v1/documents", _json(body), headers=HEADERS, check=checks.stored([name]))
 

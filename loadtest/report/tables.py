@@ -108,11 +108,16 @@ def markdown(table: Table) -> str:
 
 
 def html(table: Table) -> str:
-    """For the page."""
+    """For the page; a figure, with its range and unit, stays on one line."""
     head, *rows = table
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+    lines += ["<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows]
     return f"<table>\n{chr(10).join(lines)}\n</table>"
+
+
+def _cell(text: str) -> str:
+    figure = ' class="figure"' if text[:1].isdecimal() else ""
+    return f"<td{figure}>{escape(text)}</td>"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.load.verdict import grouped
+from loadtest.load.documents import remove
+from loadtest.load.verdict import GOOD, INVALID, grouped
 from loadtest.openloop import read
 from loadtest.percentiles import percentile
 from stack import EmbeddedStack, free_ports, until
+from stack.http import ask
 from stack.site import REPOSITORY
 
 FILES = "loadtest/locustfile.py,loadtest/stages.py"
@@ -74,6 +77,41 @@ def test_a_worker_that_stops_half_way_breaks_the_thresholds(stack: EmbeddedStack
         rows = read(path).rows
         assert rows[0].ok
         assert any(row.status == 503 for row in rows)
+
+
+@pytest.mark.parametrize("sig", [None, signal.SIGINT, signal.SIGTERM])
+def test_no_document_stays_behind(stack: EmbeddedStack, tmp_path: Path, sig: signal.Signals | None) -> None:
+    """Those that closed- and open-loop requests have stored are gone after the run, also after an interrupted one."""
+    worker = f"{stack.url('api')}/readyz/worker"
+    until(lambda: ask(worker).status == 200, 10, "the api's sight of the worker, which another test stops")
+    page = tmp_path / "report" / "index.html"
+    made = ("--stages", "5:4", "--open-rate", "20", "--max-p95", "30", "--html", str(page))
+    run = locust(stack, tmp_path, "-f", FILES, *made)
+    until(lambda: len(documents(stack)) > 5, 30, "documents")
+    if sig:
+        run.send_signal(sig)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode in (GOOD, INVALID), said  # on a busy machine the open loop may fall behind
+    assert documents(stack) == []
+    assert "not removed" not in said
+    if sig != signal.SIGTERM:  # then locust writes none
+        assert "Thresholds: at most 0.10% of all requests fail, p95 within 30 s." in page.read_text()
+
+
+def documents(stack: EmbeddedStack) -> list[str]:
+    """Some that a load test has stored."""
+    asked = {"query": "anything", "limit": 100, "filter": {"source": "loadtest"}}
+    answer = ask(f"{stack.url('api')}/v1/search", "POST", asked, timeout=5)
+    return [each["id"] for each in answer.json()["results"]]
+
+
+def test_documents_that_cannot_be_removed_are_named(stack: EmbeddedStack) -> None:
+    """Why is said, and they are removed another time."""
+    ids = {"load-1"}
+    assert "refused" in remove("http://127.0.0.1:1", ids, {})
+    assert ids == {"load-1"}
+    assert remove(stack.url("api"), ids, {}) == ""
+    assert ids == set()
 
 
 def test_without_a_system_it_says_what_to_do(tmp_path: Path) -> None:

@@ -50,6 +50,16 @@ def test_the_table_has_medians_ranges_and_people(measurement: Measurement) -> No
     ]
 
 
+def test_a_figure_stays_on_one_line_with_its_range(measurement: Measurement, tmp_path: Path) -> None:
+    """The page's style keeps such cells from breaking; those of words break."""
+    write(measurement, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert ".figure { white-space: nowrap;" in page
+    assert '<td class="figure">3.25 (2.25 to 4.25)</td>' in page
+    assert '<td class="figure">20 ms / 1.5 s / 1.5 s / 1.5 s</td>' in page
+    assert "<td>ENGINE=fake</td>" in page
+
+
 def test_the_page_needs_nothing_but_itself(measurement: Measurement, tmp_path: Path) -> None:
     """Pictures are inside, and what was left out is said, escaped."""
     write(measurement, tmp_path)

@@ -19,6 +19,7 @@ from loadtest.lab.measurement import Measurement, Trial, Users
 from loadtest.lab.others import Others
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import chosen
+from loadtest.load.page import add_verdict
 from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
 from loadtest.openloop import Row
 from loadtest.openloop.verdict import judge
@@ -93,6 +94,20 @@ def test_thresholds_and_the_generator_decide_the_exit_code() -> None:
     assert conclude(rows([0.1] * 90 + [1.0] * 10), limits, None)[0] == BROKEN
     assert conclude(good, limits, late)[0] == INVALID
     assert conclude([], limits, fine)[0] == BROKEN
+
+
+def test_locusts_report_carries_verdict_and_thresholds(tmp_path: Path) -> None:
+    """Once, above what locust's script draws, escaped; a report that has one keeps it."""
+    file = tmp_path / "index.html"
+    file.write_text('<script>\'<div id="root">\'</script><body><div id="root"></div>')
+    code, said = conclude(rows([0.1] * 90 + [1.0] * 10), Thresholds(failed=0.01, p95=0.5), None)
+    add_verdict(file, code, f"{said} <b>")
+    page = file.read_text()
+    assert page.index("<body>") < page.index("A threshold is broken") < page.rindex('<div id="root">')
+    assert "Thresholds: at most 1.00% of all requests fail, p95 within 0.5 s." in page
+    assert "p95 is 1.00 s; allowed 0.5 s &lt;b&gt;" in page
+    add_verdict(file, GOOD, "")
+    assert file.read_text() == page
 
 
 def test_the_start_budget_is_read_from_compose_yaml() -> None:
