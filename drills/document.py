@@ -1,6 +1,6 @@
 """Writes docs/drills.md: keeps the text around the table, and makes the table from the matrix."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from drills.matrix import ROWS
@@ -21,7 +21,7 @@ def document() -> str:
 def table() -> str:
     """One row a drill."""
     head = (
-        "| claim | fault | probes: live, startup, ready | restarts | clients see | sign of the fault "
+        "| claim | fault | probes: live, startup, ready | restarts | clients see, in which streams | sign of the fault "
         "| on a cluster | control: without | engine |\n"
     )
     return head + "|---" * 9 + "|\n" + "".join(_line(row) for row in ROWS)
@@ -70,15 +70,17 @@ def _restarts(row: Row) -> str:
 def _clients(row: Row) -> str:
     if row.exit_code is not None:
         return "none"
-    seen = _kinds(row.clients)
+    seen = _failures(row)
     for kind, differences in row.elsewhere.items():
         if "clients" in differences:
-            seen += f"<br>on {kind}: {_kinds(differences['clients'])}"
-    return f"{seen}; in flight at the fault: lost" if row.in_flight else seen
+            seen += f"<br>on {kind}: {_failures(row.on(kind))}"
+    return seen
 
 
-def _kinds(failures: Sequence[str]) -> str:
-    return ", ".join(f"`{each}`" for each in failures) or "no failure"
+def _failures(row: Row) -> str:
+    seen = ", ".join(f"`{each}`" for each in row.clients) or "no failure"
+    seen = f"{seen}; in flight at the fault: lost" if row.in_flight else seen
+    return f"{seen} in {', '.join(f'*{each}*' for each in row.radius)}" if row.radius else seen
 
 
 def _control(control: Control | None) -> str:

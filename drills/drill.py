@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from drills.guard import Aborted, Guard
 from drills.judgement import Evidence, judge
 from drills.options import CONTROL_SHARE, Options
 from drills.result import Result, Violation
@@ -34,6 +35,7 @@ class Drill:
         self.system = system
         self.controlled = controlled
         self.requests = int(options.requests * (CONTROL_SHARE if controlled else 1))
+        self._abort_after = options.abort_after
         control = row.control if controlled else None
         self.result = Result(
             row.name, row.claim, row.fault, system.kind, row.engine, run,
@@ -42,6 +44,7 @@ class Drill:
         self.watches: dict[Part, Watch] = {}
         self._folder = folder
         self._loads: list[Background] = []
+        self._guard: Guard | None = None
         self._unwinding = ExitStack()
         self._faults: list[tuple[float, float]] = []
         self._proofs: set[str] = set()
@@ -95,8 +98,11 @@ class Drill:
         url = self.stack.url("api")
         made = tuple(each if isinstance(each, Stream) else Stream(each, url) for each in streams)
         plan = Plan(Constant(rate), made, timeout=timeout, seed=len(self._loads))
-        load = Background(plan, self._rows_file(len(self._loads)))
+        path = self._rows_file(len(self._loads))
+        load = Background(plan, path)
         self._unwinding.enter_context(load)
+        if not self._loads and not self.controlled:  # a control has lost what bounds the harm, and must show it
+            self._guard = Guard(path, self.row.radius, self._abort_after)
         self._loads.append(load)
         return load
 
@@ -104,7 +110,17 @@ class Drill:
         """Wait until this share of the requests was answered, and not before the last step had time to show."""
         wanted = max(int(self.requests * share), self.sent() + int(RATE * SETTLE))
         limit = self.requests / RATE * 5 + 60
-        until(lambda: self.sent() >= wanted, limit, f"{wanted} requests", interval=0.1)
+        until(self._guarded(lambda: self.sent() >= wanted), limit, f"{wanted} requests", interval=0.1)
+
+    def _guarded(self, holds: Callable[[], Any]) -> Callable[[], Any]:
+        """The same question, which raises Aborted when something outside the blast radius suffers."""
+
+        def look() -> Any:
+            if self._guard:
+                self._guard.check()
+            return holds()
+
+        return look
 
     def sent(self) -> int:
         """Requests of the first load that were answered or have failed."""
@@ -150,13 +166,16 @@ class Drill:
 
     def hold(self, seconds: float) -> None:
         """Keep watching for so many seconds, in which what must never happen must not happen."""
-        time.sleep(seconds)
+        ends = time.monotonic() + seconds
+        until(self._guarded(lambda: time.monotonic() >= ends), seconds + 60, f"{seconds:g} s", interval=LOOK)
 
     def until(self, fact: str, holds: Callable[[], Any], seconds: float) -> float:
         """Wait until a fact is true; returns the seconds that it took. Raises Violation when the time is over."""
         began = time.monotonic()
         try:
-            until(holds, seconds, fact, interval=LOOK)
+            until(self._guarded(holds), seconds, fact, interval=LOOK)
+        except Aborted:
+            raise
         except StackError as error:
             raise Violation(fact, str(error)) from error
         return time.monotonic() - began
@@ -211,10 +230,12 @@ class Drill:
             self._unwinding.close()
         finally:
             self.system.heal()
-        if error and not isinstance(error, Violation):
+        if error and not isinstance(error, Violation | Aborted):
             return False
         if isinstance(error, Violation):
             self.expect(error.fact, holds=False, detail=error.detail)
+        if isinstance(error, Aborted):
+            self.result.aborted = str(error)
         try:
             self.system.prove_steady()
         except StackError as unsteady:

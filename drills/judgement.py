@@ -29,18 +29,23 @@ class Evidence:
 
 
 def judge(row: Row, seen: Evidence, result: Result) -> None:
-    """Complete the result; its verdict is `broken` if any fact was violated."""
+    """Complete the result; its verdict is `broken` if any fact was violated, `aborted` if the drill was."""
+    noted = list(result.violations)
     _probes(row, seen, result)
     if seen.rows:
         _clients(row, seen, result)
     if missing := set(row.bites) - _signs(seen, result):
         result.violations.append(("the fault has an effect", f"signs not seen: {', '.join(sorted(missing))}"))
+    if result.aborted:
+        result.violations = noted  # the rest of the drill would have shown what is missing now
     result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
     result.seconds = round(time.monotonic() - seen.begin, 2)
     result.verdict = _verdict(result)
 
 
 def _verdict(result: Result) -> str:
+    if result.aborted:
+        return "aborted"
     if not result.control:
         return "broken" if result.violations else "held"
     if not result.violations:

@@ -11,15 +11,16 @@ CONTROL_SHARE = 0.3  # share of the requests: a control must only fail, and is n
 
 @dataclass(frozen=True)
 class Options:
-    """`requests` a drill at least, `runs` of everything, and where the report goes."""
+    """`requests` a drill at least, `runs` of everything, where the report goes, and the limit of `drills.guard`."""
 
     requests: int
     runs: int
     reports: Path
+    abort_after: int = 20
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """REQUESTS, RUNS and REPORTS. Raises ValueError for what is no positive number."""
+        """REQUESTS, RUNS, REPORTS and ABORT_AFTER. Raises ValueError for what is no positive number."""
 
         def number(name: str, default: int) -> int:
             value = int(environment.get(name) or default)
@@ -27,4 +28,9 @@ class Options:
                 raise ValueError(f"{name} must be 1 or more")
             return value
 
-        return cls(number("REQUESTS", 1000), number("RUNS", 1), Path(environment.get("REPORTS") or "reports/drills"))
+        return cls(
+            number("REQUESTS", 1000),
+            number("RUNS", 1),
+            Path(environment.get("REPORTS") or "reports/drills"),
+            number("ABORT_AFTER", cls.abort_after),
+        )

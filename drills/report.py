@@ -19,12 +19,14 @@ def one_line(result: Result) -> str:
     ledger = result.ledger
     counts = f"{ledger.ok} of {ledger.sent} ok" if ledger else "no load"
     recovery = "" if result.recovery is None else f", recovered after {result.recovery:g} s"
-    return f"{result.verdict}: {counts}{recovery}"
+    aborted = f", {result.aborted}" if result.aborted else ""
+    return f"{result.verdict}: {counts}{recovery}{aborted}"
 
 
 def failure(result: Result) -> str:
     """Why a drill has not the right verdict."""
-    broken = "\n".join(f"  {fact}: {detail}" for fact, detail in result.violations) or "  nothing was violated"
+    found = [*([("aborted", result.aborted)] if result.aborted else []), *result.violations]
+    broken = "\n".join(f"  {fact}: {detail}" for fact, detail in found) or "  nothing was violated"
     must = f"\n(without {result.control}, it must violate: {result.breaks})" if result.control else ""
     return f"{result.title}\n{broken}{must}"
 
@@ -39,7 +41,8 @@ def table(results: Sequence[Result]) -> Iterator[str]:
         name = f"  without {result.control}"[:25] if result.control else result.name
         recovery = "-" if result.recovery is None else f"{result.recovery:.1f} s"
         restarts = sum(result.restarts.values())
-        seen = "; ".join(fact for fact, _ in result.violations) or _failures(result)
+        facts = [*([result.aborted] if result.aborted else []), *(fact for fact, _ in result.violations)]
+        seen = "; ".join(facts) or _failures(result)
         cells = "".join(f"{each:>6}" for each in counts[:3])
         yield f"{name:<26}{result.verdict:<20}{cells}{counts[3]:>7}{recovery:>9}{restarts:>9}  {seen}"
 
@@ -116,6 +119,8 @@ def _section(result: Result) -> str:
         )
     if result.generator:
         facts.append(("beware", result.generator))
+    if result.aborted:
+        facts.append(("aborted", result.aborted))
     facts += [(f"violated: {fact}", detail) for fact, detail in result.violations]
     lines = "".join(f"<dt>{html.escape(str(name))}<dd>{html.escape(str(value))}" for name, value in facts)
     mark = "good" if result.good else "bad"

@@ -20,8 +20,9 @@ class Result:
     """One run of one drill, or of its control. Times are seconds from the drill's begin.
 
     Attributes:
-        verdict: `held` or `broken`; of a control `failed as it must`, `passed` or `failed otherwise`.
+        verdict: `held`, `broken` or `aborted`; of a control `failed as it must`, `passed` or `failed otherwise`.
         violations: fact and detail of each.
+        aborted: why the drill ended early, or nothing.
         windows: of the faults.
         tracks: by service and probe, the changes of its answer; `phase` is that of the pod's processes.
         recovery: from the end of the fault until the last request that failed had ended.
@@ -40,6 +41,7 @@ class Result:
     breaks: str = ""
     verdict: str = "held"
     violations: list[tuple[str, str]] = field(default_factory=list)
+    aborted: str = ""
     windows: list[tuple[float, float]] = field(default_factory=list)
     seconds: float = 0.0
     tracks: dict[str, dict[str, list[tuple[float, str]]]] = field(default_factory=dict)

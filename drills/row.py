@@ -43,6 +43,7 @@ class Differences(TypedDict, total=False):
     bites: tuple[str, ...]
     restarts: Mapping[Part, int] | None
     clients: tuple[str, ...]
+    radius: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Row:
         starts: services that the drill starts itself: before it, they run without its settings.
         restarts: how many processes of a watched service are replaced; None: the drill, or an engine, replaces them.
         clients: kinds of failure that clients may see, as `drills.ledger.kind` names them; none: no request is lost.
+        radius: the blast radius: names of the streams whose requests may fail. The drill is aborted when others do.
         in_flight: requests under way during the fault (an engine takes 0.2 s for a signal) may fail; counted apart.
         exit_code: of the service that ends.
         engine: `fake` where the claim isn't about the model.
@@ -80,6 +82,7 @@ class Row:
     starts: tuple[Part, ...] = ()
     restarts: Mapping[Part, int] | None = field(default_factory=dict)
     clients: tuple[str, ...] = ()
+    radius: tuple[str, ...] = ()
     in_flight: bool = False
     exit_code: int | None = None
     engine: Engine = "fake"

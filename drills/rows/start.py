@@ -13,6 +13,7 @@ ROWS = (
         cluster="the Service has no endpoint and refuses; the load goes to the pod itself, to meet the gate",
         starts=("worker",),
         clients=(GATED,),
+        radius=("worker_typical",),
         control=Control("the gate", breaks="nobody meets it cold", patches={"worker": "no_gate"}),
     ),
     Row(
@@ -77,6 +78,7 @@ ROWS = (
         cluster="the Service has no endpoint, the load goes to the pod; a container that was started again has ended",
         starts=("api",),
         clients=(GATED,),
+        radius=("api_fresh",),
         control=Control("retrying at start", breaks="it waits", patches={"api": "everything_is_fatal"}),
     ),
 )

@@ -12,6 +12,7 @@ ROWS = (
         bites=("clients", "it is lost"),
         cluster="the Service has no endpoint and refuses at once; the new pod gets clients when it has its data back",
         clients=(UNAVAILABLE,),
+        radius=("search",),
         control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
     ),
     Row(
@@ -22,6 +23,7 @@ ROWS = (
         bites=("clients", "it is lost"),
         cluster="its processes are stopped in the pod, which is neither restarted nor moved",
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("search",),
         control=Control("decoupled readiness", breaks="api /readyz", settings={"api": COUPLED}),
     ),
     Row(
@@ -31,7 +33,7 @@ ROWS = (
         probes={"api": STEADY},
         bites=("it is lost",),
         cluster="a new pod, which gets clients when it has its data back, for longer than the api's patience",
-        elsewhere={"compose": {"clients": (UNAVAILABLE,)}, "kubernetes": {"clients": (UNAVAILABLE,)}},
+        elsewhere={kind: {"clients": (UNAVAILABLE,), "radius": ("search",)} for kind in ("compose", "kubernetes")},
         control=Control("dropping dead connections", breaks="the pool heals", patches={"api": "dead_stay_pooled"}),
     ),
     Row(

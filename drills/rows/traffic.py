@@ -61,6 +61,7 @@ ROWS = (
         bites=("clients",),
         cluster="nothing is different: the load goes to the only pod",
         clients=("503 overloaded",),
+        radius=("heavy",),
         settings={"worker": ONE_A_PASS},
         control=Control(
             "the bounds of the queue, in tokens and in time", breaks="clients", patches={"worker": "endless_queue"}
@@ -112,6 +113,7 @@ ROWS = (
         cluster="three pods; the balancer is the drill's own, since a Service can't be asked what it does",
         elsewhere={"compose": {"probes": {"api": Probes(HICCUPS, HICCUPS, HICCUPS)}}},
         clients=(UNAVAILABLE,),
+        radius=("search",),
         control=Control("decoupled readiness", breaks="embeddings are served", settings={"api": COUPLED}),
     ),
 )

@@ -36,6 +36,7 @@ ROWS = (
         bites=("worker /readyz",),
         cluster="the pod leaves the Service after two failures; the kubelet would restart it after 50 s",
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("api_fresh",),
         settings={"api": {"REQUEST_TIMEOUT": "2"}},
         control=Control("REQUEST_TIMEOUT", breaks="nobody waits longer", settings={"api": {"REQUEST_TIMEOUT": "60"}}),
     ),
@@ -50,6 +51,7 @@ ROWS = (
             "kubernetes": {"fault": "worker scaled to 0 for 7 s, since open connections outlive a network policy"}
         },
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("api_fresh",),
         control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
     ),
     Row(
@@ -61,6 +63,7 @@ ROWS = (
         cluster="the pod leaves the Service's endpoints; gunicorn replaces the process, the kubelet nothing",
         restarts={"worker": 1},
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("api_fresh",),
         settings={"worker": {"REQUEST_TIMEOUT": "2", "HEAL_TIMEOUT": "2"}, "api": {"REQUEST_TIMEOUT": "2"}},
         control=Control("HEAL_TIMEOUT", breaks="it is replaced", settings={"worker": {"HEAL_TIMEOUT": "3600"}}),
     ),
@@ -73,6 +76,7 @@ ROWS = (
         cluster="the pod leaves the Service's endpoints; gunicorn replaces the process, the kubelet nothing",
         restarts={"worker": 1},
         clients=(UNAVAILABLE,),
+        radius=("api_fresh",),
         settings={"worker": {"HEAL_TIMEOUT": "2"}},
         control=Control("health from outcomes", breaks="worker /readyz", patches={"worker": "no_outcomes"}),
     ),

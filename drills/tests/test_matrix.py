@@ -46,6 +46,16 @@ def test_a_row_names_signs_that_can_be_seen(row: Row, kind: str) -> None:
     assert set(there.bites) <= seen
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("kind", ["embedded", "compose", "kubernetes"])
+def test_a_row_that_lets_requests_fail_names_their_streams(row: Row, kind: str) -> None:
+    """And one that lets none fail names no stream; each is one that a scenario sends."""
+    there = row.on(kind)
+    assert bool(there.radius) == bool(there.clients or there.in_flight)
+    sent = {name for file in SCENARIOS.glob("*.py") for name in re.findall(r"[\":](\w+)\"", file.read_text())}
+    assert set(there.radius) <= sent
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.control], ids=lambda row: row.name)
 def test_a_control_takes_something_away(row: Row) -> None:
     """By settings that the drill itself doesn't have, or by a function that exists."""

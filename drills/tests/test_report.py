@@ -89,4 +89,4 @@ def test_options_are_positive_numbers(value: str) -> None:
 
 def test_options_have_defaults() -> None:
     """Also where make hands on empty variables."""
-    assert Options.of({"REQUESTS": "", "RUNS": "3"}) == Options(1000, 3, Path("reports/drills"))
+    assert Options.of({"REQUESTS": "", "RUNS": "3"}) == Options(1000, 3, Path("reports/drills"), 20)

@@ -1,0 +1,49 @@
+"""The abort rule: a drill ends early when requests suffer that its row of the matrix promises to leave alone."""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from drills.ledger import kind
+from loadtest.openloop import Row
+from stack import StackError
+
+
+class Aborted(StackError):
+    """Too many requests outside the drill's blast radius have failed; the message says which, and how."""
+
+
+class Guard:
+    """Reads the rows of a load while the generator writes them, and counts the failures outside the blast radius.
+
+    Args:
+        path: the file of the rows.
+        radius: names of the streams whose requests may fail (`drills.row.Row.radius`).
+        limit: so many failures outside of it abort the drill.
+    """
+
+    def __init__(self, path: Path, radius: Collection[str], limit: int) -> None:
+        self._path, self._radius, self._limit = path, radius, limit
+        self._read = 0  # bytes
+        self._harm: Counter[str] = Counter()
+
+    def check(self) -> None:
+        """Raise Aborted when the limit is reached."""
+        self._harm.update(
+            f"{row.stream}: {kind(row)}" for row in self._new_rows() if not row.ok and row.stream not in self._radius
+        )
+        if (failed := self._harm.total()) >= self._limit:
+            named = ", ".join(f"{count} x {each}" for each, count in self._harm.most_common(5))
+            raise Aborted(f"{failed} requests outside the blast radius failed ({named})")
+
+    def _new_rows(self) -> Iterator[Row]:
+        with self._path.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # the generator is still writing it
+                self._read += len(line)
+                fields = json.loads(line)
+                if "number" in fields:  # the first line says what runs, the last one how it ended
+                    yield Row(**fields)
