@@ -24,7 +24,7 @@ help:  ## Show this list
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
 	@echo "             STACK=embedded|compose to choose what the system runs on,"
-	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1 for make drills,"
+	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1, ABORT_AFTER=20 for make drills,"
 	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
 	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
@@ -59,8 +59,8 @@ test: install-dev artifact  ## Run every test
 test-python: install-dev  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
 	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
 
-drills: install-dev artifact  ## Break the system on purpose and check its claims; report in reports/drills
-	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$(DRILLS)"
+drills: install-dev artifact  ## Break the system on purpose and check its claims; reports in reports/drills
+	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$$DRILLS"
 
 bench: install-dev artifact  ## Compare worker and api with their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench

@@ -23,6 +23,19 @@ def one_line(result: Result) -> str:
     return f"{result.verdict}: {counts}{recovery}{aborted}"
 
 
+def properties(result: Result) -> list[tuple[str, object]]:
+    """What junit.xml and ctrf.json say of it, beside whether it is as it must be, and how long it took."""
+    found: dict[str, object] = {"verdict": result.verdict, "summary": one_line(result)}
+    found |= {"claim": result.title, "stack": result.stack}
+    if result.aborted:
+        found["aborted"] = result.aborted
+    if ledger := result.ledger:
+        found |= {"requests": ledger.sent, "ok": ledger.ok}
+    if result.recovery is not None:
+        found["recovery_seconds"] = result.recovery
+    return list(found.items())
+
+
 def failure(result: Result) -> str:
     """Why a drill has not the right verdict."""
     found = [*([("aborted", result.aborted)] if result.aborted else []), *result.violations]

@@ -75,8 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     add("urls", _urls, "print addresses, with user names and passwords")
     for name, command, text in (
         ("start", _start, "start one part, and wait until it is ready"),
-        ("stop", _stop, "stop one part gracefully"),
         ("restart", _restart, "stop and start one part"),
+    ):
+        sub = add(name, command, text)
+        sub.add_argument("part", choices=get_args(Part))
+        sub.add_argument("settings", nargs="*", type=setting, metavar="NAME=VALUE", help="settings of this start only")
+    for name, command, text in (
+        ("stop", _stop, "stop one part gracefully"),
+        ("cut", _cut, "make one part unreachable: take it off the network, or stop it where there is none"),
+        ("mend", _mend, "make a part reachable again after cut"),
         ("pause", _pause, "freeze one part: connections stay open, nothing answers"),
         ("resume", _resume, "resume a paused part"),
         ("logs", _logs, "print the log of one part"),
@@ -85,8 +92,21 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
+    sub.add_argument("--process", action="store_true", help="signal one process that serves requests instead")
+    sub = add("roll", _roll, "replace a service: the new one is ready before the old one drains")
+    sub.add_argument("part", choices=SERVICES)
+    sub = add("scale", _scale, "set the number of replicas of a service, and print their addresses")
+    sub.add_argument("part", choices=SERVICES)
+    sub.add_argument("replicas", type=int)
     cli_faults.add_to(add)
     return parser
+
+
+def setting(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not (name and found):
+        raise ValueError(text)
+    return name, value
 
 
 def signal_name(text: str) -> signal.Signals:
@@ -135,7 +155,7 @@ def _urls(stack: Stack, _options: argparse.Namespace) -> int:
 
 
 def _start(stack: Stack, options: argparse.Namespace) -> int:
-    stack.start(options.part)
+    stack.start(options.part, environment=dict(options.settings))
     return 0
 
 
@@ -145,12 +165,33 @@ def _stop(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _restart(stack: Stack, options: argparse.Namespace) -> int:
-    stack.restart(options.part)
+    stack.restart(options.part, environment=dict(options.settings))
+    return 0
+
+
+def _cut(stack: Stack, options: argparse.Namespace) -> int:
+    stack.cut(options.part)
+    return 0
+
+
+def _mend(stack: Stack, options: argparse.Namespace) -> int:
+    stack.mend(options.part)
+    return 0
+
+
+def _roll(stack: Stack, options: argparse.Namespace) -> int:
+    stack.roll(options.part)
+    return 0
+
+
+def _scale(stack: Stack, options: argparse.Namespace) -> int:
+    for address in stack.scale(options.part, options.replicas):
+        print(address)
     return 0
 
 
 def _signal(stack: Stack, options: argparse.Namespace) -> int:
-    stack.signal(options.part, options.signal)
+    (stack.signal_process if options.process else stack.signal)(options.part, options.signal)
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_drills_hold_and_their_controls_fail(kind: str, tmp_path: Path, capsys: 
     expected = {(name, False): "held" for name in names} | {(name, True): "failed as it must" for name in names}
     assert verdicts == expected
     assert (tmp_path / "index.html").read_text().count("<svg") == len(expected)
+    [suite] = ET.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == (str(len(expected)), "0", "0")
+    found = {each.get("value") for each in suite.iter("property") if each.get("name") == "verdict"}
+    assert found == set(expected.values())
+    tests = json.loads((tmp_path / "ctrf.json").read_text())["results"]["tests"]
+    assert [each["rawStatus"] for each in tests] == [each["verdict"] for each in summary["drills"]]
 
 
 def test_overloads_control_takes_both_bounds_away(monkeypatch: pytest.MonkeyPatch) -> None:

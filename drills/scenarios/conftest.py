@@ -1,12 +1,13 @@
-"""Runs each drill, and its control, on one stack; writes the report."""
+"""Runs each drill, and its control, on one stack; writes the reports."""
 
+import json
 import signal
 from collections.abc import Generator, Iterator
 from typing import cast
 
 import pytest
 
-from drills import report
+from drills import ctrf, report
 from drills.choice import chosen
 from drills.drill import Drill
 from drills.matrix import ROWS
@@ -17,10 +18,13 @@ from drills.system import System
 BY_NAME = {row.name: row for row in ROWS}
 OPTIONS = Options.of()
 RESULTS = pytest.StashKey[list[Result]]()
+OUTCOMES = ("passed", "failed", "error", "skipped")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """End on SIGTERM as on Ctrl-C: everything is rolled back first."""
+    """Have pytest write junit.xml; end on SIGTERM as on Ctrl-C: everything is rolled back first."""
+    config.option.xmlpath = config.option.xmlpath or str(OPTIONS.reports / "junit.xml")
     config.stash[RESULTS] = []
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -63,7 +67,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     drill.result.verdict = "error"
     with drill:
         yield
-    pyfuncitem.user_properties.append(("verdict", report.one_line(drill.result)))
+    pyfuncitem.user_properties += report.properties(drill.result)
     if not drill.result.good:
         pytest.fail(report.failure(drill.result), pytrace=False)
     return True
@@ -71,17 +75,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """The verdict on the line of progress."""
-    verdict = dict(report.user_properties).get("verdict")
-    if report.when != "call" or not verdict:
+    said = dict(report.user_properties).get("summary")
+    if report.when != "call" or not said:
         return None
-    return report.outcome, report.outcome[0], f"{report.outcome.upper()} {verdict}"
+    return report.outcome, report.outcome[0], f"{report.outcome.upper()} {said}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The verdict table, and where the report is."""
+    """The verdict table, and where the reports are."""
+    phases = [each for outcome in OUTCOMES for each in terminalreporter.stats.get(outcome, ())]
+    OPTIONS.reports.mkdir(parents=True, exist_ok=True)
+    (OPTIONS.reports / "ctrf.json").write_text(json.dumps(ctrf.document(phases), indent=1) + "\n")
     if results := config.stash[RESULTS]:
         terminalreporter.section("drills")
         for line in report.table(results):
             terminalreporter.write_line(line)
         report.write(results, OPTIONS)
-        terminalreporter.write_line(f"{OPTIONS.reports}/index.html, summary.json; raw rows in rows/")
+        terminalreporter.write_line(f"{OPTIONS.reports}/index.html, summary.json, ctrf.json; raw rows in rows/")

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from drills.document import FILE, document
 from drills.matrix import ROWS
 from drills.row import Row
 from drills.watch import PATHS
+from loadtest.openloop import Row as Request
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 PROOFS = {sign for file in SCENARIOS.glob("*.py") for sign in re.findall(r"\.prove\(\s*\"([^\"]+)", file.read_text())}
@@ -19,6 +21,16 @@ PROOFS = {sign for file in SCENARIOS.glob("*.py") for sign in re.findall(r"\.pro
 def test_the_document_is_made_from_the_matrix() -> None:
     """docs/drills.md has the table that `python -m drills` writes."""
     assert FILE.read_text() == document()
+
+
+def test_each_field_of_the_ledger_is_documented() -> None:
+    """A row of the page's table names it."""
+    named = {
+        name
+        for cell in re.findall(r"^\| (`.*?) \|", FILE.read_text(), re.MULTILINE)
+        for name in re.findall(r"\w+", cell)
+    }
+    assert {field.name for field in fields(Request)} <= named
 
 
 def test_each_row_has_its_scenario() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -102,6 +103,27 @@ def test_the_command_line_reaches_each_part(whole: EmbeddedStack) -> None:
     assert cli(whole, "signal", "api", "nonsense")[0] == 2
     assert "Listening at" in cli(whole, "logs", "api")[1]
     assert all(whole.url(part) in cli(whole, "urls")[1] for part in PARTS)
+
+
+def test_the_command_line_changes_a_service_as_a_drill_does(whole: EmbeddedStack) -> None:
+    """Settings for one process, the death of one that serves, more replicas, a rolling restart, and a cut."""
+    assert cli(whole, "restart", "worker", "WEB_CONCURRENCY=2")[0] == 0
+    master, *before = whole.pids("worker")
+    assert len(before) == 2
+    assert cli(whole, "signal", "worker", "KILL", "--process")[0] == 0
+    until(lambda: whole.pids("worker")[0] == master and set(whole.pids("worker")[1:]) - set(before), 20, "another one")
+    until(lambda: whole.status()[PARTS.index("worker")].ready, 20, "readiness")
+    code, output = cli(whole, "scale", "worker", "2")
+    assert code == 0
+    assert len(re.findall("^http://", output, re.MULTILINE)) == 2
+    assert cli(whole, "scale", "worker", "1")[0] == 0
+    assert cli(whole, "roll", "worker")[0] == 0
+    assert cli(whole, "cut", "worker")[0] == 0
+    with pytest.raises(ConnectionRefusedError):
+        ask(f"{whole.url('worker')}/livez")
+    assert cli(whole, "mend", "worker")[0] == 0
+    assert cli(whole, "restart", "worker", "nonsense")[0] == 2
+    assert len(whole.pids("worker")) == 2
 
 
 def test_a_part_starts_again_where_it_was(whole: EmbeddedStack) -> None:

@@ -1,0 +1,50 @@
+"""What the drills do to a running system, as commands of `python -m stack`, for tools that run such steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stack import PARTS, Part
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The fault of a drill.
+
+    Attributes:
+        do: commands, in their order; arguments are separated by spaces and have none.
+        seconds: that pass after each of them.
+        undo: commands that end the fault; run again, they change nothing.
+    """
+
+    do: tuple[str, ...]
+    seconds: float = 0.0
+    undo: tuple[str, ...] = ()
+
+    @property
+    def switched(self) -> tuple[Part, ...]:
+        """Services whose fault switches it turns."""
+        return tuple(part for part in PARTS if any(each.startswith(f"fault {part}") for each in self.do))
+
+
+# Drills that aren't here start the services in a way of their own, or send what only they send: they run as a whole.
+STEPS: Mapping[str, Steps] = {
+    "slow_warmup": Steps(("fault worker slow_warmup=3", "restart worker FAULTS_ENABLED=1"), undo=("fault worker",)),
+    "worker_killed": Steps(("signal worker KILL --process",) * 3, 5),
+    "worker_restarted": Steps(("restart worker",)),
+    "worker_frozen": Steps(("pause worker",), 6, ("resume worker",)),
+    "worker_unreachable": Steps(("cut worker",), 7, ("mend worker",)),
+    "inference_stuck": Steps(('fault worker slow_calls={"inference":3600}',), 20, ("fault worker",)),
+    "engine_broken": Steps(('fault worker failing_calls=["inference"]',), 20, ("fault worker",)),
+    "event_loop_blocked": Steps(("fault api blocked_loop=true",), 5, ("fault api",)),
+    "worker_process_killed": Steps(("signal worker KILL --process",) * 3, 5),
+    "api_process_killed": Steps(("signal api KILL --process",) * 3, 5),
+    "postgres_stopped": Steps(("stop postgres",), 4, ("up",)),
+    "postgres_paused": Steps(("pause postgres",), 5, ("resume postgres",)),
+    "postgres_restarted": Steps(("restart postgres",)),
+    "redis_stopped": Steps(("stop valkey",), 4, ("up",)),
+    "redis_paused": Steps(("pause valkey",), 5, ("resume valkey",)),
+    "redis_restarted": Steps(("restart valkey",)),
+    "rolling_restart_api": Steps(("roll api",)),
+    "rolling_restart_worker": Steps(("roll worker",)),
+    "workers_added": Steps(("scale worker 3",), 15, ("scale worker 1",)),
+}
