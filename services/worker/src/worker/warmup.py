@@ -38,15 +38,15 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
     }
 
 
-def inputs(engine: Engine) -> list[TokenIds]:
+def _inputs(planned: dict[str, list[list[TokenIds]]]) -> list[tuple[int, ...]]:
     """Each input of the passes once, in their order; they are the same whatever the batch's size."""
-    every = (ids for batches in passes(engine, batch_tokens=1).values() for batch in batches for ids in batch)
-    return [list(ids) for ids in dict.fromkeys(map(tuple, every))]
+    return list(dict.fromkeys(tuple(ids) for batches in planned.values() for batch in batches for ids in batch))
 
 
 def known_vectors(engine: Engine) -> NDArray[np.float16]:
-    """What an engine that was just compared with its reference gives for `inputs`: unit rows of a KB each."""
-    return np.concatenate([engine.embed([ids]) for ids in inputs(engine)]).astype(np.float16)
+    """The vectors of the warm-up's inputs, of an engine that was just compared with its reference: unit rows."""
+    planned = _inputs(passes(engine, batch_tokens=1))
+    return np.concatenate([engine.embed([list(ids)]) for ids in planned]).astype(np.float16)
 
 
 def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None = None) -> Speed:
@@ -55,9 +55,10 @@ def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None
     The first of them compile kernels. Raises Fatal when their vectors are not the `known` ones: a CPU, or a kernel that
     a library has for it only, computes something else than where the engine was exported.
     """
-    right = _by_input(engine, known)
+    planned = passes(engine, batch_tokens)
+    right = _by_input(_inputs(planned), known)
     timed: dict[str, list[tuple[int, float]]] = {}
-    for name, batches in passes(engine, batch_tokens).items():
+    for name, batches in planned.items():
         timed[name] = []
         for batch in batches:
             rows, seconds = _timed(engine, batch)
@@ -70,14 +71,15 @@ def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None
     return Speed(*max(timed[BATCH], key=lambda one: one[0] / one[1]))
 
 
-def _by_input(engine: Engine, known: NDArray[np.float16] | None) -> dict[tuple[int, ...], NDArray[np.float16]]:
+def _by_input(
+    inputs: list[tuple[int, ...]], known: NDArray[np.float16] | None
+) -> dict[tuple[int, ...], NDArray[np.float16]]:
     if known is None:
         return {}
-    expected = inputs(engine)
-    if len(expected) != len(known):
+    if len(inputs) != len(known):
         log.warning("the artifact is of a version with another warm-up: its vectors are not compared")
         return {}
-    return dict(zip(map(tuple, expected), known, strict=True))
+    return dict(zip(inputs, known, strict=True))
 
 
 def _timed(engine: Engine, batch: list[TokenIds]) -> tuple[Vectors, float]:
