@@ -29,6 +29,12 @@ with TestClient(create_app(WorkerSettings(engine=sys.argv[1]))):
 """
 
 
+CONVERTER = """
+import json, sys, worker.artifact.compiled
+print(json.dumps([name for name in sys.modules if name.startswith(("openvino.tools", "openvino_telemetry"))]))
+"""
+
+
 def run(program: str, *arguments: str) -> tuple[object, str]:
     """What a program of its own printed as JSON, and its stderr."""
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
@@ -53,3 +59,8 @@ def test_an_artifact_needs_no_torch(engine: str, monkeypatch: pytest.MonkeyPatch
     """From the start to the end of its life, a worker that runs an artifact imports neither torch nor transformers."""
     monkeypatch.setenv("ARTIFACTS", str(artifacts))
     assert run(START, engine)[0] == {}
+
+
+def test_openvino_comes_without_its_converter() -> None:
+    """A worker imports neither the converter of OpenVINO nor its telemetry."""
+    assert run(CONVERTER)[0] == []
