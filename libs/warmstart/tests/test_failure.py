@@ -56,6 +56,15 @@ def test_a_programming_error_shows_type_and_traceback_once(world: World, start: 
 
 
 @pytest.mark.parametrize("processes", [1, 3])
+def test_a_start_that_is_killed_again_and_again_halts_the_pod(world: World, start: Start, processes: int) -> None:
+    """Processes that end by a signal while they load, as out of memory, end the pod with 3 past `STARTUP_TIMEOUT`."""
+    world.model("deadly")
+    service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=2)
+    assert service.wait_exit() == 3
+    assert len(service.error_lines("warmstart", "not ready within 2 s; processes ended while")) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 3])
 def test_a_lifespan_that_raises_halts_the_pod(world: World, start: Start, processes: int) -> None:
     """As for a declaration that makes no sense: status 3, and the log names the mistake."""
     service = start("misdeclared", WEB_CONCURRENCY=processes)

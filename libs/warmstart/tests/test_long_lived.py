@@ -107,11 +107,17 @@ def test_what_lasts_is_counted(start: Start) -> None:
 
 
 @contextmanager
-def uvicorn(world: World, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+def uvicorn(world: World, *options: str, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
     """As in development: the process, its port and its log. Its limits are longer than anybody wants to wait."""
     port, log = free_ports()["api"], world.folder / "uvicorn.log"
     command = [sys.executable, "-m", "uvicorn", "--factory", "long_lived:create_app", "--app-dir", str(APPS)]
-    environment = {**os.environ, "WORLD": str(world.folder), "DRAIN_SECONDS": "300", "REQUEST_TIMEOUT": "300"}
+    environment = {
+        **os.environ,
+        "WORLD": str(world.folder),
+        "DRAIN_SECONDS": "300",
+        "REQUEST_TIMEOUT": "300",
+        **settings,
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port), *options],
@@ -132,8 +138,7 @@ def uvicorn(world: World, *options: str) -> Iterator[tuple[subprocess.Popen[byte
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_nobody_waits_for_what_lasts_in_development(world: World, number: signal.Signals) -> None:
     """Ctrl-C, or SIGTERM, ends uvicorn at once, whatever is open, and cleaning up is done before the end."""
-    with uvicorn(world) as (process, port, log), clients_of(port) as clients:
-        assert get(port, "/begin?seconds=300").status == 200
+    with uvicorn(world) as (process, port, _), clients_of(port) as clients:
         process.send_signal(number)
         process.wait(timeout=20)
         assert clients["/events"].rest().endswith(LAST_CHUNK)
@@ -141,7 +146,25 @@ def test_nobody_waits_for_what_lasts_in_development(world: World, number: signal
     noted = world.trace()
     assert noted.count("stream ended") == 3
     assert noted[-1] == "end"
-    assert "the background task of /begin was cut off" in log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_background_task_is_not_lost_in_development(world: World, number: signal.Signals) -> None:
+    """Ctrl-C, or SIGTERM, lets a background task end under uvicorn, as it would end without this library."""
+    with uvicorn(world) as (process, port, _):
+        assert get(port, "/begin?seconds=2").status == 200
+        process.send_signal(number)
+        process.wait(timeout=20)
+    assert world.trace() == ["work done", "end"]
+
+
+def test_a_background_task_has_a_last_limit_in_development(world: World) -> None:
+    """One that takes longer than REQUEST_TIMEOUT is cancelled when uvicorn stops, and the log says so."""
+    with uvicorn(world, REQUEST_TIMEOUT="1") as (process, port, log):
+        assert get(port, "/begin?seconds=300").status == 200
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+        assert "the background task of /begin was cut off" in log.read_text()
 
 
 def test_a_reload_does_not_wait(world: World) -> None:

@@ -1,6 +1,7 @@
 """A service whose dependencies are files: `database`, `cache` and `model` in the folder $WORLD.
 
-A dependency is up while its file exists. A model file that says `altered` is Fatal, a number is its load time.
+A dependency is up while its file exists. A model file that says `altered` is Fatal, one that says `deadly` kills the
+process, a number is its load time.
 The model is broken while there is a file `model-broken`; of one process, `model-broken-` and its pid. It can't be
 closed while there is a file `model-hangs`.
 """
@@ -9,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -66,6 +68,8 @@ async def open_model(app: FastAPI) -> AsyncIterator[Path]:
         raise Fatal("weights altered")
     if content == "nameless":
         raise KeyError("weights")
+    if content == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
     # Processes of one pod become ready one after the other.
     here = place.current()
     stagger = float(os.environ.get("STAGGER", "0")) * (here.slot if isinstance(here, Process) else 0)

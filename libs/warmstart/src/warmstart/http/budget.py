@@ -49,11 +49,11 @@ class Budget:
         if stage is Stage.SENT or self._stop_at:  # else its end is the same
             self._reckon()
 
-    def stop(self, *, unanswered: float, answering: float) -> None:
-        """The process stops: limit the time that is left, by whether the answer has begun."""
+    def stop(self, seconds: float, *, answering: float) -> None:
+        """The process stops: `seconds` are left to an answer that has not begun, and to background tasks."""
         self.stopping = True
         now = asyncio.get_running_loop().time()
-        self._stop_at = {Stage.AWAITED: now + unanswered, Stage.BEGUN: now + answering, Stage.SENT: now + answering}
+        self._stop_at = {Stage.AWAITED: now + seconds, Stage.BEGUN: now + answering, Stage.SENT: now + seconds}
         self._reckon()
 
     def _reckon(self) -> None:

@@ -45,7 +45,7 @@ class Deadline:
         self._state = state
         self._answer = answer
         self._under_way: set[Budget] = set()
-        self._told: float | None = None  # seconds that are left to what has begun
+        self._told: float | None = None  # seconds that are left to an answer that has begun
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its budget."""
@@ -65,7 +65,7 @@ class Deadline:
                 self._under_way.add(budget)
                 budget.allow(self._limit if scope["type"] == "http" else None)
                 if self._told is not None:
-                    budget.stop(unanswered=self._limit, answering=self._told)
+                    budget.stop(self._limit, answering=self._told)
                 await self._app(scope, _within(budget, scope, receive), _noting(budget, send))
         except TimeoutError:
             if not timeout.expired():
@@ -78,16 +78,16 @@ class Deadline:
             self._under_way.discard(budget)
 
     def _stop(self) -> None:
-        """The server stops: answers, WebSockets and background tasks that have begun get a last time limit.
+        """The server stops: answers, WebSockets and background tasks get a last time limit, that of a request.
 
-        Under gunicorn the process has drained by now, and the limit is that of a request. Without gunicorn, in
-        development, it is short.
+        Under gunicorn the process has drained by now. Without gunicorn, in development, nobody wants to wait for a
+        stream or a WebSocket: they get less.
         """
         lifecycle: Lifecycle | None = self._state.lifecycle
         alone = not (lifecycle and lifecycle.place.binds_first)
         self._told = AT_ONCE if alone and self._development else self._limit
         for budget in self._under_way:
-            budget.stop(unanswered=self._limit, answering=self._told)
+            budget.stop(self._limit, answering=self._told)
 
 
 def _within(budget: Budget, scope: Scope, receive: Receive) -> Receive:

@@ -59,6 +59,7 @@ class Master(Arbiter):
     def setup(self, app: BaseApplication) -> None:
         """Called at first, and after each reading of the configuration."""
         super().setup(app)
+        self._began = time.monotonic()
         worker_class: Any = app.cfg.worker_class
         settings = self.settings
 
@@ -151,8 +152,16 @@ class Master(Arbiter):
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
         metric_files.absorb(Path(os.environ[METRICS_FOLDER]), {os.getpid(), *self.WORKERS})
         failed = entry and (entry.phase is Phase.FAILED or not entry.pid)  # without: it never came to write its own
-        if failed and not self.board.first_ready and self.LISTENERS:
+        if not self.board.first_ready and self.LISTENERS and (failed or self._is_late()):
             raise HaltServer("the service could not start", START_FAILED)
+
+    def _is_late(self) -> bool:
+        """Whether the start's time is over: a process that is killed in its start, again and again, says nothing."""
+        limit = self.settings.startup_timeout
+        late = time.monotonic() - self._began > limit
+        if late:
+            log.error("STARTUP_TIMEOUT: not ready within %g s; processes ended while they were starting", limit)
+        return late
 
     def stop(self, graceful: bool = True) -> None:
         """Tell the processes that the whole pod stops, so that none of them waits for a successor."""
