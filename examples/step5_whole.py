@@ -1,25 +1,17 @@
-"""Step 5, with settings, a mounted part and tests: `WEB_CONCURRENCY=3 gunicorn -c gunicorn.conf.py`."""
+"""Step 5, with settings, a mounted part and tests: `WEB_CONCURRENCY=3 gunicorn -c step5.conf.py`."""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse
-from pydantic import Field
 from stand_ins import SlowModel
+from step5_settings import Settings
 
-from warmstart import Lifecycle, Resource, ServiceSettings, install, opened
-
-
-class Settings(ServiceSettings):
-    """What every service has, and two of its own: DATABASE and LARGEST."""
-
-    database: Path = Field(Path("predictions.db"), description="file of the predictions")
-    largest: float = Field(100, gt=0, description="largest number that the model was trained for")
+from warmstart import Lifecycle, Resource, install, opened
 
 
 @asynccontextmanager

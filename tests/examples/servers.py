@@ -8,7 +8,6 @@ from tests.harness import Gunicorn
 from tests.harness.gunicorn import REPOSITORY, SCRIPT
 
 EXAMPLES = REPOSITORY / "examples"
-CONF = EXAMPLES / "gunicorn.conf.py"
 QUICK = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "LOAD_SECONDS": 1}
 FOR_EVER = 600  # seconds of loading, for tests that look while a model loads
 
@@ -36,7 +35,8 @@ class Server(Gunicorn):
 
     def __init__(self, way: Way, app: str, folder: Path, *, plain: bool = False, **env: object) -> None:
         own = {"PYTHONPATH": EXAMPLES, "WEB_CONCURRENCY": way.processes, **QUICK, **env}
-        super().__init__(CONF, folder, **own)
+        conf = "step5.conf.py" if app.startswith("step5") else "gunicorn.conf.py"
+        super().__init__(EXAMPLES / conf, folder, **own)
         self.way, self.cwd = way, folder
         if way is Way.UVICORN:
             factory = ["--factory"] if app.endswith("()") else []

@@ -9,7 +9,8 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from stand_ins import SlowModel
-from step5_whole import DATABASE, MODEL, Settings, create_app
+from step5_settings import Settings
+from step5_whole import DATABASE, MODEL, create_app
 
 from warmstart import opened
 

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 from stack.waiting import until
 from tests.examples.conftest import Serve
 from tests.examples.servers import FOR_EVER, Way
@@ -30,6 +32,16 @@ def test_errors_are_fastapis_own(serve: Serve) -> None:
     """With `error_format="fastapi"` a detail stays what it was, here an object; the gate and probes stay."""
     refused = serve(APP, LARGEST=5).wait_ready().post("/predict", [0, 7])
     assert (refused.status, refused.json()) == (422, {"detail": {"reason": "out of range", "largest": 5}})
+
+
+def test_a_setting_of_its_own_that_is_wrong_is_one_line(serve: Serve, way: Way) -> None:
+    """Under gunicorn the start ends with status 3 and a line that names the setting."""
+    if way is Way.UVICORN:
+        pytest.skip("uvicorn imports the application itself, and shows a traceback")
+    server = serve(APP, LARGEST=-1)
+    assert server.wait_exit() == 3
+    assert "LARGEST" in server.log
+    assert "Traceback" not in server.log
 
 
 def test_processes_answer_for_each_other(serve: Serve, way: Way) -> None:

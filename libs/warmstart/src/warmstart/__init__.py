@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from warmstart.errors import DependencyUnavailable
     from warmstart.http.budget import time_limit
     from warmstart.http.dependencies import opened, opened_or_none
     from warmstart.http.install import install
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from warmstart.settings.service import ServiceSettings
 
 __all__ = [
+    "DependencyUnavailable",
     "Fatal",
     "Lifecycle",
     "Resource",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DependencyUnavailable": "errors",
     "Fatal": "lifecycle.fatal",
     "Lifecycle": "lifecycle.lifespan",
     "Resource": "lifecycle.resources",
@@ -47,3 +50,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'warmstart' has no attribute {name!r}")
     globals()[name] = getattr(import_module(f"warmstart.{_HOMES[name]}"), name)
     return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return __all__
