@@ -54,6 +54,21 @@ async def test_nobody_listening_is_waited_for() -> None:
             assert worker.calls == [["a"]]
 
 
+async def test_a_proxy_without_a_worker_is_waited_for() -> None:
+    """A proxy accepts connections and breaks them while the worker behind it restarts; no call is used up by that."""
+
+    async def break_off(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    port = free_ports()["worker"]
+    async with WorkerClient(f"http://127.0.0.1:{port}", LONG) as client:
+        async with await asyncio.start_server(break_off, "127.0.0.1", port):
+            waits = await missing(client)
+        async with StandIn().running(port) as worker:
+            assert (await waits).embeddings[0].tokens == 1
+            assert worker.calls == [["a"]]
+
+
 async def test_a_worker_that_starts_is_waited_for_without_asking_it_to_embed(
     client: WorkerClient, worker: StandIn
 ) -> None:

@@ -9,7 +9,7 @@ from warmstart.errors import DependencyUnavailable
 
 PAUSE = 0.05  # seconds between two looks: by so much at most a call waits too long
 LOOK = 1.0  # seconds that one look may take: as long as a health sample
-MOST = 1000  # requests that wait in one process: together they took 20 MB beside their bodies, which have a bound too
+MOST = 1000  # requests that wait in one process: with their connections they took 50 MiB
 
 
 class Patience:
@@ -22,7 +22,7 @@ class Patience:
     def __init__(self, name: str, seconds: float, ask: Callable[[], Awaitable[object]]) -> None:
         self.away: str | None = None  # why it can't be called, from when a call found out until it is back
         self._name = name
-        self._seconds = seconds
+        self.seconds = seconds
         self._ask = ask
         self._since: float | None = None
         self._over: asyncio.Future[bool] | None = None  # of this absence: whether it came back in time
@@ -74,7 +74,7 @@ class Patience:
     def _left(self) -> float:
         if self._since is None:  # nobody has missed it in a way that waiting mends
             return 0
-        return self._since + self._seconds - asyncio.get_running_loop().time()
+        return self._since + self.seconds - asyncio.get_running_loop().time()
 
     def _refusal(self, why: str, result: str) -> DependencyUnavailable:
         WAITS.labels(self._name, result).inc()

@@ -15,7 +15,7 @@ from api.embedding import Item
 from api.patience import Patience
 from api.settings import ApiSettings
 from api.worker_answer import Answer, WorkerAway, read_answer, refusal
-from api.worker_sessions import UNSENT, Call, Reply, WorkerSessions
+from api.worker_sessions import FAILURES, UNSENT, Call, Reply, WorkerSessions
 from contract import call, model
 from contract.model import ModelInfo
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable
@@ -54,7 +54,7 @@ class WorkerClient:
     async def _describe(self) -> ModelInfo:
         try:
             response, body = await self._sessions.ask(Call("GET", model.PATH))
-        except UNSENT as error:
+        except FAILURES as error:
             raise WorkerAway(reason(error)) from error
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
@@ -75,7 +75,7 @@ class WorkerClient:
         """
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
-        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole)
+        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole, self._ready)
         try:
             async with asyncio.timeout_at(ends):
                 response, body = await self._served(asked)
@@ -106,6 +106,17 @@ class WorkerClient:
                 why = refused.reason
             self.patience.missed(asked.tried)
             await self.patience.wait(why)
+
+    async def _ready(self) -> None:
+        """Return when the worker answers; what else is wrong with it, the call finds out by itself."""
+        if not self.patience.seconds:
+            return
+        try:
+            await self.refresh()
+        except WorkerAway as away:
+            await self.patience.wait(away.reason)
+        except DependencyUnavailable:
+            return
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ requests/s at 0.14 / 0.08 / 0.08 / 0.08 ms CPU each, httpx2 2.16 made 2,229 / 2,
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
@@ -62,6 +63,7 @@ class Call:
     payload: bytes | None = None
     ends: float = math.inf
     whole: int = 0  # tokens of the whole call that it is a part of
+    ready: Callable[[], Awaitable[None]] | None = None  # returns when the worker can take it a second time
     tried: float = 0.0  # when it was last sent
     lost: int = 0  # how often its connection failed when it may have been computed
 
@@ -94,8 +96,9 @@ class WorkerSessions:
         """Send a request; retry once if its connection died, or once for each address if the replica can't serve.
 
         The retry is safe, since embedding changes nothing in the worker. A call whose connection died twice, also when
-        it waited for the worker in between, may have killed two processes, and is sent to no third one. A retry uses
-        no connection of the pool: after a restart of the worker all of them are dead.
+        it waited for the worker in between, may have killed two processes, and is sent to no third one. Its retry waits
+        for a worker that is `ready`, since a proxy in front of one that restarts accepts connections and breaks them. A
+        retry uses no connection of the pool: after a restart of the worker all of them are dead.
         """
         tries = 0
         while True:
@@ -108,10 +111,13 @@ class WorkerSessions:
                 self._addresses.avoid(reply.address)
             except FAILURES as error:
                 late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
-                asked.lost += not isinstance(error, UNSENT)
+                lost = not isinstance(error, UNSENT)
+                asked.lost += lost
                 if late or asked.lost > LOSSES or tries > self._addresses.number:
                     raise
                 self._addresses.forget()
+                if lost and asked.ready:
+                    await asked.ready()
             WORKER_RETRIES.inc()
 
     async def _send(self, session: ClientSession, asked: Call) -> tuple[Reply, bytes]:
