@@ -104,6 +104,33 @@ def dead_stay_pooled() -> None:
     base._ConnectionRecord.invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
 
 
+def patient_cache() -> None:
+    """Calls to Redis have ten seconds instead of a quarter of one."""
+    from api import redis_connection
+
+    redis_connection.SOCKET_TIMEOUT = 10.0
+
+
+def chatty_sample() -> None:
+    """The health sample of Postgres takes four round trips: a transaction around two queries."""
+    from api import postgres_health
+
+    async def chatty(self: postgres_health.PostgresHealth, connection: Any) -> str | None:
+        async with connection.transaction():
+            await connection.fetchval("SELECT 1", timeout=postgres_health.SAMPLE_TIMEOUT)
+            await connection.fetchval("SELECT 2", timeout=postgres_health.SAMPLE_TIMEOUT)
+        return None
+
+    postgres_health.PostgresHealth._failure = chatty  # type: ignore[method-assign]
+
+
+def idle_stay_pooled() -> None:
+    """Idle connections stay in the pool, though Postgres doesn't answer."""
+    from api.postgres_idle import IdleConnections
+
+    IdleConnections.end = lambda self: None  # type: ignore[method-assign]
+
+
 def cache_required() -> None:
     """A request fails when Redis fails."""
     from api import dependencies

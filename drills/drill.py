@@ -20,6 +20,7 @@ from drills.watch import Watch
 from loadtest.openloop import Background, Constant, Plan, Stream
 from loadtest.openloop import Row as Request
 from stack import Part, Stack, StackError, until
+from stack.toxic.toxics import Toxic
 
 RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, to tell a late answer from none
@@ -150,6 +151,17 @@ class Drill:
         with self.fault(lambda: self.stack.inject(part, {})):
             self.stack.inject(part, faults)
             yield
+
+    @contextmanager
+    def spoiled(self, part: Part, words: str) -> Iterator[None]:
+        """A fault of the connections between the api and a part, in the words of `python -m stack toxic add`."""
+        with self.fault(lambda: self.stack.spoil(part, ())):
+            self.respoil(part, words)
+            yield
+
+    def respoil(self, part: Part, words: str) -> None:
+        """Break its connections in another way from now on; `spoiled` undoes that too."""
+        self.stack.spoil(part, Toxic.parse(words.split()))
 
     @contextmanager
     def slowed(self, part: Part, seconds: float) -> Iterator[None]:

@@ -27,6 +27,11 @@ def embedding(draw: random.Random, _number: int) -> Request:
     return Request("/v1/embeddings", json.dumps(body).encode())
 
 
+def stored(_draw: random.Random, _number: int) -> Request:
+    """A document that every steady system has (`drills.system`): it needs the database only."""
+    return Request("/v1/documents/drill-0", method="GET", headers={})
+
+
 def _worker(texts: list[str]) -> Request:
     headers = {"Content-Type": "application/json", "Accept": "application/octet-stream"}
     return Request("/embeddings/", json.dumps({"texts": texts}).encode(), headers=headers)

@@ -35,6 +35,8 @@ class System:
         settings = {**row.settings.get(part, {})}
         if part == "worker":
             settings["ENGINE"] = row.engine
+        if part == "api":
+            settings |= {name: value for each in row.detours for name, value in self.stack.detour(each).items()}
         if not (controlled and row.control):
             return settings
         settings |= row.control.settings.get(part, {})

@@ -1,15 +1,21 @@
 """The health sample of Postgres: one connection, kept, that no busy pool and no lost backend gets in the way of."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.migrate import migrate
-from api.postgres import Database, check_postgres, open_postgres
+from api.postgres import Database, check_postgres, open_postgres, transact
+from api.store import documents
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack
+from stack.toxic.toxics import Toxic
 
 OURS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sampled' AND pid <> pg_backend_pid()"
 
@@ -27,8 +33,11 @@ async def database(stack: EmbeddedStack, settings: Settings) -> AsyncIterator[Da
 
 async def samplers(database: Database) -> list[int]:
     """The server processes of the sample: all of ours but the pool's one."""
-    async with database.engine.connect() as connection:
+
+    async def work(connection: AsyncConnection) -> list[int]:
         return list((await connection.execute(text(OURS))).scalars())
+
+    return await transact(database.engine, work)
 
 
 @pytest.mark.anyio
@@ -58,3 +67,41 @@ async def test_a_lost_connection_is_made_anew(database: Database) -> None:
     await check_postgres(database)
     [found] = await samplers(database)
     assert found != lost
+
+
+async def round_trips(stack: EmbeddedStack, settings: Settings) -> float:
+    """Of one sample, by its time when each takes 0.2 s."""
+    app = FastAPI()
+    app.state.settings = settings(database_url=stack.detour("postgres")["DATABASE_URL"])
+    await migrate(app.state.settings)
+    async with open_postgres(app) as database:
+        await check_postgres(database)  # it prepares the statement
+        stack.spoil("postgres", Toxic.parse(["latency=200", "stream=downstream"]))
+        try:
+            began = time.monotonic()
+            await check_postgres(database)
+            return (time.monotonic() - began) / 0.2
+        finally:
+            stack.spoil("postgres", ())
+
+
+@pytest.mark.anyio
+async def test_a_sample_is_one_round_trip(stack: EmbeddedStack, settings: Settings) -> None:
+    """A database that is 0.3 s away is not lost: four round trips took longer than a sample may."""
+    assert await round_trips(stack, settings) < 2
+
+
+@pytest.mark.anyio
+async def test_connections_that_died_in_silence_leave_the_pool(stack: EmbeddedStack, settings: Settings) -> None:
+    """When the sample's connection doesn't answer, the idle ones are ended: a request would wait 5 s for one."""
+    app = FastAPI()
+    app.state.settings = settings(database_url=stack.detour("postgres")["DATABASE_URL"])
+    await migrate(app.state.settings)
+    async with open_postgres(app) as database:
+        await asyncio.gather(*(documents.get(database.engine, "none") for _ in range(5)))
+        stack.spoil("postgres", Toxic.parse(["half_open"]))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(check_postgres(database), 1)
+        stack.spoil("postgres", ())
+        async with asyncio.timeout(4):  # less than COMMAND_TIMEOUT
+            assert await asyncio.gather(*(documents.get(database.engine, "none") for _ in range(5))) == [None] * 5

@@ -15,6 +15,7 @@ from api.patient_connector import AWAY, PatientConnector
 from api.postgres_connection import Connector
 from api.postgres_errors import end_stale_connections, unavailable_as_503
 from api.postgres_health import PostgresHealth
+from api.postgres_idle import IdleConnections
 from api.settings import ApiSettings
 from warmstart.errors import Unavailable
 
@@ -55,9 +56,9 @@ async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
-        pool_pre_ping=True,
-    )
-    health = PostgresHealth(Connector(settings, command_timeout=COMMAND_TIMEOUT))
+    )  # no pool_pre_ping: it costs three round trips (BEGIN, a query, ROLLBACK), and `transact` tries a second time
+    idle = IdleConnections(engine)
+    health = PostgresHealth(Connector(settings, command_timeout=COMMAND_TIMEOUT), lost=idle.end)
     try:
         await health.check()
         await transact(engine, _nothing)

@@ -1,6 +1,7 @@
 """The health sample of Postgres. It has its own connection, since a busy pool is no outage."""
 
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 
 import asyncpg
 
@@ -10,15 +11,22 @@ from api.revision import HEAD_REVISION
 from warmstart.errors import Unavailable
 
 SAMPLE_TIMEOUT = 2.0  # seconds; nobody cancels an abandoned sample, so it must end by itself
-READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on'"
-REVISION = "SELECT version_num FROM alembic_version"
+# One statement is one round trip. Two in a transaction were four: with 0.3 s each a sample took longer than its limit,
+# and a database that was only slow counted as lost.
+STATE = "SELECT current_setting('transaction_read_only') = 'on', (SELECT version_num FROM alembic_version LIMIT 1)"
 
 
 class PostgresHealth:
-    """Keeps its connection from one sample to the next; a new connection takes ten times as long."""
+    """Keeps its connection from one sample to the next; a new connection takes ten times as long.
 
-    def __init__(self, connector: Connector) -> None:
+    Args:
+        connector: makes the connections.
+        lost: called when the kept connection has failed, as others of its age then may.
+    """
+
+    def __init__(self, connector: Connector, lost: Callable[[], None]) -> None:
         self._connector = connector
+        self._lost = lost
         self._kept: asyncpg.Connection | None = None
 
     async def check(self) -> None:
@@ -28,36 +36,39 @@ class PostgresHealth:
         """
         kept, self._kept = self._kept, None  # a sample that is cut off leaves no connection behind
         if kept:
-            with suppress(*FAILURES):
-                if await _failure(kept) is None:
-                    self._kept = kept
-                    return
+            try:
+                with suppress(*FAILURES):
+                    if await self._failure(kept) is None:
+                        self._kept = kept
+                        return
+            finally:  # of a sample that is cut off, too
+                if not self._kept:
+                    self._lost()
         fresh = await self._connector()
-        if failure := await _failure(fresh):
+        if failure := await self._failure(fresh):
             raise Unavailable(failure)
         self._kept = fresh
+
+    async def _failure(self, connection: asyncpg.Connection) -> str | None:
+        """What is wrong on this connection, which then is ended, and not politely: a hung one could not be."""
+        failure: str | None = "cut"
+        pooled = self._connector.address.driver.get("statement_cache_size") == 0
+        try:
+            # A pooler may send the two halves of a query to two connections, unless they are in a transaction.
+            async with connection.transaction() if pooled else nullcontext():
+                [(read_only, revision)] = await connection.fetch(STATE, timeout=SAMPLE_TIMEOUT)
+            failure = f"{READS_ONLY}: it takes no writes; is it a replica?" if read_only else _wrong(revision)
+        except asyncpg.UndefinedTableError:
+            failure = _wrong(None)
+        finally:
+            if failure:
+                connection.terminate()
+        return failure
 
     def close(self) -> None:
         """End the connection."""
         if self._kept:
             self._kept.terminate()
-
-
-async def _failure(connection: asyncpg.Connection) -> str | None:
-    """What is wrong on this connection, which then is ended, and not politely: a hung one could not be."""
-    failure: str | None = "cut"
-    try:
-        # In a transaction, or a pooler may send the two halves of a query to two connections.
-        async with connection.transaction():
-            read_only = await connection.fetchval(READ_ONLY, timeout=SAMPLE_TIMEOUT)
-            revision = await connection.fetchval(REVISION, timeout=SAMPLE_TIMEOUT)
-        failure = f"{READS_ONLY}: it takes no writes; is it a replica?" if read_only else _wrong(revision)
-    except asyncpg.UndefinedTableError:
-        failure = _wrong(None)
-    finally:
-        if failure:
-            connection.terminate()
-    return failure
 
 
 def _wrong(found: str | None) -> str | None:

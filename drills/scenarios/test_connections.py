@@ -1,0 +1,143 @@
+"""Connections that are slow, silent or cut, with all parts well."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from drills.drill import Drill
+from drills.rows.connections import SLOW
+from drills.scenarios.test_stores import HEALTHY, SEEN, embeddings, seen_healthy
+from drills.scenarios.test_worker import bounded, known_texts
+from loadtest.openloop import Row, Stream
+from loadtest.percentiles import percentile
+from stack import Part
+from stack.http import FAILURES, ask
+
+HELD = 6.0  # seconds: two health samples may fail, and the pauses before them
+FACTOR, NOISE = 3.0, 0.15  # what takes three times as long, and 150 ms, was slowed down; the fault alone adds 300
+FIRST = 1.0  # seconds of the fault in which nobody can know of it yet
+LAST = 2.0
+# At 300 ms a round trip, ten connections carry eight searches a second; these are two, and two documents.
+WEIGHTS = {"api_repeated": 24.0, "api_fresh": 24.0, "search": 1.0, "drills.requests:stored": 1.0}
+KNOWN, FRESH, STORED = "api_repeated", "api_fresh", "stored"
+# So few that most pooled connections are idle while nothing passes.
+FEW_SEARCHES = {"api_repeated": 50.0, "api_fresh": 49.0, "search": 1.0}
+POOLED = 10  # DATABASE_POOL_SIZE
+GIVEN = 20.0  # seconds for an answer
+PROMPT = 1.5  # seconds; an answer takes one of 0.01, and a dead connection five
+
+
+def slow(drill: Drill, part: Part, others: Sequence[str], bound: float) -> None:
+    """Have a part answer late; `others` are the streams of requests that don't ask it."""
+    drill.load(*(Stream(maker, drill.stack.url("api"), weight) for maker, weight in WEIGHTS.items()))
+    drill.go(0.2)
+    with drill.spoiled(part, SLOW):
+        drill.hold(HELD)
+    drill.until_ready("api")
+    drill.go(1)
+    drill.finish()
+    asking = [row for row in during(drill) if row.stream not in others]
+    drill.prove("it is slow", median([row for row in asking if row.scheduled < drill.fault_times[0] + FIRST]) > 0.2)
+    slowest = max(row.latency for row in asking)
+    drill.measure(slowest_that_asked_it=slowest)
+    drill.expect("they are bounded", slowest <= bound, f"one waited {slowest:.1f} s")
+    for stream in others:
+        quick(drill, stream)
+
+
+def during(drill: Drill, stream: str = "") -> list[Row]:
+    """Requests that were due while the fault lasted."""
+    begin, end = drill.fault_times
+    return [row for row in drill.rows(stream) if begin < row.scheduled < end]
+
+
+def before(drill: Drill, stream: str = "") -> list[Row]:
+    """Requests that were answered before it."""
+    return [row for row in drill.rows(stream) if row.done and row.done < drill.fault_times[0]]
+
+
+def median(rows: Sequence[Row]) -> float:
+    """Of their latencies, in seconds."""
+    return percentile([row.latency for row in rows], 50)
+
+
+def quick(drill: Drill, stream: str) -> None:
+    """Requests that don't ask the slow part are as quick as before."""
+    usual, now = (percentile([row.latency for row in rows(drill, stream)], 99) for rows in (before, during))
+    drill.measure(**{f"{stream}_p99_before": usual, f"{stream}_p99": now})
+    detail = f"{stream}: p99 {now * 1000:.0f} ms, before {usual * 1000:.0f}"
+    drill.expect("the others don't notice", now <= max(FACTOR * usual, NOISE), detail)
+
+
+def test_postgres_slow(drill: Drill) -> None:
+    fill_pool(drill)
+    slow(drill, "postgres", [KNOWN, FRESH], bound=5)  # POOL_TIMEOUT, and up to six round trips
+
+
+def test_redis_slow(drill: Drill) -> None:
+    slow(drill, "valkey", [STORED], bound=0.75)  # CACHE_TIMEOUT, and half a second on a busy machine
+    late = [row for row in during(drill, KNOWN) if row.scheduled > drill.fault_times[1] - LAST]
+    usual, now = median(before(drill, KNOWN)), median(late)
+    drill.measure(known_p50_before=usual, known_p50_at_last=now)
+    drill.expect("soon nobody waits", now <= max(FACTOR * usual, NOISE), f"half waited {now * 1000:.0f} ms or more")
+
+
+def test_worker_slow(drill: Drill) -> None:
+    slow(drill, "worker", [KNOWN, STORED], bound=1.5)
+
+
+def test_postgres_black_holed(drill: Drill) -> None:
+    fill_pool(drill)
+    drill.load(*(Stream(maker, drill.stack.url("api"), weight) for maker, weight in FEW_SEARCHES.items()))
+    drill.go(0.3)
+    with drill.spoiled("postgres", "timeout"):
+        drill.hold(5)
+        drill.respoil("postgres", "half_open")
+        drill.hold(0.5)
+    drill.until_ready("api")
+    drill.hold(SEEN)
+    back = drill.until("the api sees it healthy", lambda: seen_healthy(drill, "postgres"), 2 * HEALTHY)
+    found = at_once(drill, POOLED)
+    slowest, failed = max(seconds for _, seconds in found), sum(not ok for ok, _ in found)
+    drill.measure(seen_healthy_after=SEEN + back, slowest_afterwards=slowest, failed_afterwards=failed)
+    drill.expect("no connection stays dead", not failed and slowest < PROMPT, f"{failed} of {POOLED}, {slowest:.1f} s")
+    drill.go(1)
+    drill.finish()
+    embeddings(drill)
+
+
+def fill_pool(drill: Drill) -> None:
+    """Have as many connections as there may be, each by a request that holds it for some time."""
+    drill.undo(lambda: drill.stack.spoil("postgres", ()))
+    drill.respoil("postgres", SLOW)
+    drill.require("the pool is full", all(ok for ok, _ in at_once(drill, POOLED)), "not all requests were answered")
+    drill.stack.spoil("postgres", ())
+
+
+def at_once(drill: Drill, count: int) -> list[tuple[bool, float]]:
+    """So many requests for a document at the same time: whether each was answered, and after how many seconds."""
+    url = f"{drill.stack.url('api')}/v1/documents/drill-0"
+
+    def one(_: int) -> tuple[bool, float]:
+        began = time.monotonic()
+        try:
+            ok = ask(url, timeout=GIVEN).status == 200
+        except FAILURES:
+            ok = False
+        return ok, time.monotonic() - began
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def test_worker_answers_half(drill: Drill) -> None:
+    drill.load(KNOWN, FRESH)
+    drill.go(0.2)
+    for words in ("reset_peer", "limit_data bytes=1000 stream=downstream", "bandwidth rate=0.2 stream=downstream"):
+        with drill.spoiled("worker", words):
+            drill.hold(3)
+        drill.hold(2.5)  # until the api's sample of every second has seen that it is back
+    drill.until_ready("api")
+    drill.go(1)
+    bounded(drill, drill.finish(), limit=2)
+    known_texts(drill)
