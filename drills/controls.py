@@ -131,6 +131,27 @@ def idle_stay_pooled() -> None:
     IdleConnections.end = lambda self: None  # type: ignore[method-assign]
 
 
+def replicas_stay_pooled() -> None:
+    """A connection stays in use when the server it leads to takes no writes any more."""
+    from api import postgres_errors
+
+    postgres_errors.CONNECTION_IS_STALE = set()
+
+
+def read_only_is_lost() -> None:
+    """A Postgres that takes no writes is not asked to read, either."""
+    from api import dependencies
+
+    dependencies.hopeless = lambda failure: failure is not None  # type: ignore[attr-defined]
+
+
+def file_read_once() -> None:
+    """A secret is what its file said at the start."""
+    from warmstart.settings.service import ServiceSettings
+
+    ServiceSettings.read_again = lambda self, name: None  # type: ignore[method-assign]
+
+
 def cache_required() -> None:
     """A request fails when Redis fails."""
     from api import dependencies

@@ -30,7 +30,7 @@ def table() -> str:
 def _line(row: Row) -> str:
     cells = (
         f"**{row.name}** {row.claim}",
-        row.fault,
+        "; ".join([row.fault, *(f"not on {kind}: {why}" for kind, why in row.not_on.items() if kind != "kubernetes")]),
         "<br>".join([*_probes(row.probes), *_elsewhere(row)]),
         _restarts(row),
         _clients(row),

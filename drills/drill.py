@@ -1,7 +1,8 @@
 """One run of one drill: steady state, fault, observation, repair, steady state, and then the verdict."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from drills.guard import Aborted, Guard
 from drills.judgement import Evidence, judge
+from drills.ledger import kind
 from drills.options import CONTROL_SHARE, Options
 from drills.result import Result, Violation
 from drills.row import Row
@@ -43,7 +45,7 @@ class Drill:
             control.without if control else "", control.breaks if control else "",
         )  # fmt: skip
         self.watches: dict[Part, Watch] = {}
-        self._folder = folder
+        self.folder = folder
         self._loads: list[Background] = []
         self._guard: Guard | None = None
         self._unwinding = ExitStack()
@@ -130,7 +132,7 @@ class Drill:
         )  # the first says what runs
 
     def _rows_file(self, number: int) -> Path:
-        return self._folder / f"{number}.jsonl"
+        return self.folder / f"{number}.jsonl"
 
     @contextmanager
     def fault(self, undo: Callable[[], Any] | None = None) -> Iterator[None]:
@@ -208,6 +210,11 @@ class Drill:
         """Record whether a fact is true; the drill goes on."""
         if not holds:
             self.result.violations.append((fact, str(detail)))
+
+    def served(self, fact: str, rows: Iterable[Request]) -> None:
+        """Note whether none of these requests has failed."""
+        failed = Counter(kind(row) for row in rows if not row.ok)
+        self.expect(fact, not failed, f"{failed.total()} failed: {dict(failed)}")
 
     def prove(self, sign: str, holds: object) -> None:
         """Record a sign of the fault, if it was seen; without each sign of `Row.bites` the drill fails."""

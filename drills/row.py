@@ -1,6 +1,6 @@
 """What one drill claims: the fault, what the probes and the clients see of it, and the control that must fail."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
@@ -71,6 +71,7 @@ class Row:
         detours: what the api reaches through a proxy that the scenario has break connections (`Drill.spoiled`).
         control: the same drill with a protection off.
         not_on: kinds of stack that can't run it, and why.
+        needs: says why this machine can't run it without containers; None when it can.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Row:
     detours: tuple[Part, ...] = ()
     control: Control | None = None
     not_on: Mapping[str, str] = field(default_factory=dict)
+    needs: Callable[[], str | None] | None = None
 
     def on(self, kind: str) -> "Row":
         """The row as it is on a kind of stack."""

@@ -53,7 +53,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def drill(request: pytest.FixtureRequest, system: System) -> Drill:
     """What the scenario works with; it is entered around the scenario."""
     row, controlled, run = request.param
-    if why := row.not_on.get(system.kind):
+    why = row.not_on.get(system.kind) or (row.needs() if row.needs and system.kind == "embedded" else None)
+    if why:
         pytest.skip(f"not on {system.kind}: {why}")
     folder = OPTIONS.reports / "rows" / f"{row.name}-{'control' if controlled else 'drill'}-{run}"
     return Drill(row, system, OPTIONS, folder, run, controlled=controlled)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from fastapi.testclient import TestClient
@@ -98,3 +99,15 @@ def test_the_next_try_finds_the_new_primary(
             name.target = other.site.ports["postgres"]
             assert [store(client, f"new-{turn}") for turn in range(50)] == [200] * 50
             assert sql(other.url("postgres"), "SELECT count(*) FROM documents") == 50
+
+
+def test_several_servers_of_which_none_is_a_primary(stack: EmbeddedStack, start: Start) -> None:
+    """While a standby takes over, new connections find no server that takes writes: a typed 503 until one does."""
+    with own_database(stack.url("postgres")) as url:
+        user, _, server = urlsplit(url).netloc.rpartition("@")
+        several = urlsplit(url)._replace(netloc=f"{user}@{server},{server}").geturl()
+        client = start(database_url=several, database_patience=0)
+        assert store(client) == 200
+        with demoted(stack.url("postgres")):
+            assert {store(client) for _ in range(3)} == {503}
+        until(lambda: store(client) == 200, 10, "a write")

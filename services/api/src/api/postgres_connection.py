@@ -45,4 +45,7 @@ class Connector:
         return connection
 
     async def _connect(self, address: DatabaseAddress) -> asyncpg.Connection:
-        return await asyncpg.connect(**{**self._limits, **address.driver})
+        try:
+            return await asyncpg.connect(**{**self._limits, **address.driver})
+        except asyncpg.InternalClientError as error:  # of several servers none takes writes, or one answers nonsense
+            raise ConnectionError(str(error)) from error
