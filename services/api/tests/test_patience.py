@@ -203,6 +203,19 @@ async def test_a_failing_sample_ends_no_wait(client: WorkerClient, worker: Stand
 
 async def test_a_worker_that_hangs_is_not_waited_for(client: WorkerClient, worker: StandIn) -> None:
     """Where samples fail and nobody has seen a restart, a request is refused at once."""
+    client.patience.failed()
     with pytest.raises(DependencyUnavailable, match="no answer"):
         await Requests(client).embed("a", failure="degraded: no answer within 1 s")
     assert not worker.calls
+
+
+async def test_a_call_that_was_answered_is_newer_than_a_failing_sample(client: WorkerClient, worker: StandIn) -> None:
+    """A worker that is back serves at once, though the health sample says for another second that it is away."""
+    worker.starting = True
+    waits = await missing(client)
+    worker.starting = False
+    await waits
+    client.patience.check("as of the last sample", waiting=0)
+    client.patience.failed()
+    with pytest.raises(DependencyUnavailable, match="as of this one"):
+        client.patience.check("as of this one", waiting=0)

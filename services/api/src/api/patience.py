@@ -25,24 +25,36 @@ class Patience:
         self.seconds = seconds
         self._ask = ask
         self._since: float | None = None
+        self._answers = False  # by the last news of it
         self._over: asyncio.Future[bool] | None = None  # of this absence: whether it came back in time
         self._looking: asyncio.Task[None] | None = None
         self._waiting = 0
 
     def missed(self, since: float | None = None) -> None:
         """Somebody found it away, maybe with a look that began earlier."""
+        self._answers = False
         if self._since is None:
             self._since = asyncio.get_running_loop().time() if since is None else since
 
     def back(self) -> None:
         """Somebody has seen it answer."""
+        self._answers = True
         self._since = self.away = None
         if self._over and not self._over.done():
             self._over.set_result(True)
         self._over = None
 
+    def failed(self) -> None:
+        """Somebody found it there, but unable to serve; waiting does not mend that."""
+        self._answers = False
+
     def check(self, why: str, waiting: int) -> None:
-        """Raise DependencyUnavailable unless one more request may wait beside so many, or may find it back."""
+        """Raise DependencyUnavailable unless one more request may wait beside so many, or may find it back.
+
+        The health sample knows `why` up to a second longer than a call that has been answered since.
+        """
+        if self._answers:
+            return
         if self._left() <= 0:
             raise self._refusal(why, "refused")
         if waiting >= MOST:

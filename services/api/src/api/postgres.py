@@ -83,6 +83,9 @@ async def check_postgres(database: Database) -> None:
     except Unavailable:  # it answers, though it can't do all
         database.patience.back()
         raise
+    except BaseException:  # also of a sample that was given up
+        database.patience.failed()
+        raise
     database.patience.back()
 
 

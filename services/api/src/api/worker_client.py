@@ -46,8 +46,7 @@ class WorkerClient:
             self.model = await self._describe()
         except BaseException as error:  # also after an abandoned sample: the worker may have moved
             self._sessions.forget()
-            if isinstance(error, WorkerAway):
-                self.patience.missed()
+            self.patience.missed() if isinstance(error, WorkerAway) else self.patience.failed()
             raise
         self.patience.back()
 
