@@ -145,6 +145,20 @@ def read_only_is_lost() -> None:
     dependencies.hopeless = lambda failure: failure is not None  # type: ignore[attr-defined]
 
 
+def full_disk_is_unknown() -> None:
+    """An error about resources is an error of the statement."""
+    from api import postgres_errors
+
+    postgres_errors.UNAVAILABLE_CLASSES.discard("53")
+
+
+def sparse_metrics() -> None:
+    """Files of metrics get their blocks when they are written."""
+    from warmstart.pod import metric_space
+
+    metric_space._reserve = lambda file, size: True
+
+
 def file_read_once() -> None:
     """A secret is what its file said at the start."""
     from warmstart.settings.service import ServiceSettings

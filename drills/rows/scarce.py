@@ -1,8 +1,11 @@
-"""Too little of what a machine gives: memory."""
+"""Too little of what a machine gives: memory, room in shared memory and on a disk."""
 
+from drills.disk import no_small_disk
 from drills.memory import no_memory_limit
 from drills.row import STEADY, Control, Probes, Row
-from drills.rows.common import HICCUPS, UNAVAILABLE
+from drills.rows.common import HICCUPS, ONE_LOST, UNAVAILABLE
+
+INSIDE = "it is filled from outside, and a container's is inside"
 
 ROWS = (
     Row(
@@ -19,5 +22,39 @@ ROWS = (
         control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
         not_on={"kubernetes": "the kernel kills the whole container there, which the kubelet starts again"},
         needs=no_memory_limit,
+    ),
+    Row(
+        "shared_memory_full",
+        "With no room where metrics are kept, metrics are lost, requests are not, also by processes that begin then.",
+        "PROMETHEUS_MULTIPROC_DIR on a full disk of 8 MiB; SIGKILL to one of two processes of each service",
+        probes={"worker": ONE_LOST, "api": ONE_LOST},
+        bites=("it is full", "metrics are lost", "api restarts", "worker restarts"),
+        cluster="not run",
+        starts=("worker", "api"),
+        restarts={"worker": 1, "api": 1},
+        radius=("api_repeated", "api_fresh", "search"),
+        in_flight=True,
+        settings={"worker": {"WEB_CONCURRENCY": "2"}, "api": {"WEB_CONCURRENCY": "2"}},
+        control=Control(
+            "reserving the blocks of metrics",
+            breaks="it is replaced",
+            patches={"api": "sparse_metrics", "worker": "sparse_metrics"},
+        ),
+        not_on={"compose": INSIDE, "kubernetes": INSIDE},
+        needs=no_small_disk,
+    ),
+    Row(
+        "postgres_disk_full",
+        "A full disk under Postgres costs writes only, typed; reading goes on, and writing as soon as there is room.",
+        "another Postgres, on a disk of 160 MiB, which is filled for 3 s",
+        probes={"api": STEADY},
+        bites=("writes are refused",),
+        cluster="not run",
+        starts=("api",),
+        clients=(UNAVAILABLE,),
+        radius=("document",),
+        control=Control("knowing a full disk", breaks="clients", patches={"api": "full_disk_is_unknown"}),
+        not_on={"compose": INSIDE, "kubernetes": INSIDE},
+        needs=no_small_disk,
     ),
 )

@@ -1,13 +1,21 @@
-"""Too little of what a machine gives: memory."""
+"""Too little of what a machine gives: memory, room in shared memory and on a disk."""
 
+import time
 from contextlib import ExitStack
+from pathlib import Path
+from shutil import disk_usage
+from signal import SIGKILL
 
+from drills.disk import BALLAST, fill, filled, small_disk
 from drills.drill import Drill
 from drills.memory import memory_limit
+from stack import EmbeddedStack, Part, free_ports
 
 LIMIT = 512  # megabytes on embedded; compose.yaml gives the worker 2 GiB
 LEAK = 3072  # megabytes: more than either
 START = 5.0  # seconds of the replacement's start: clients don't wait for that long
+SERVICES: tuple[Part, ...] = ("worker", "api")
+STREAMS = ("api_repeated", "search", "document")
 
 
 def test_out_of_memory(drill: Drill) -> None:
@@ -30,3 +38,65 @@ def test_out_of_memory(drill: Drill) -> None:
         drill.finish()
     drill.measure(seconds_until_killed=took)
     drill.served("known texts are served", drill.rows("api_repeated"))
+
+
+def test_shared_memory_full(drill: Drill) -> None:
+    folder = drill.folder / "shm"
+    folder.mkdir(parents=True)
+    with small_disk(folder, 8):
+        for part in SERVICES:
+            (folder / part).mkdir()
+            drill.start(part, PROMETHEUS_MULTIPROC_DIR=str(folder / part))
+        drill.system.prove_steady()
+        drill.watch()
+        drill.load("api_repeated", "api_fresh", "search")
+        drill.go(0.2)
+        with filled(folder):
+            drill.prove("it is full", disk_usage(folder).free == 0)
+            for part in SERVICES:
+                replace(drill, part, folder / BALLAST)
+        drill.go(1)
+        drill.finish()
+        drill.unwatch()
+        for part in SERVICES:
+            drill.prove("metrics are lost", "no space for" in drill.stack.logs(part))
+            drill.stack.stop(part)
+
+
+def replace(drill: Drill, part: Part, ballast: Path) -> None:
+    """Kill a process; its replacement finds no room, since what the files of the dead one give back is taken."""
+    watch, known = drill.watches[part], len(drill.watches[part].pids)
+    with drill.fault():
+        drill.stack.signal_process(part, SIGKILL)
+
+    def replaced() -> bool:
+        fill(ballast)
+        return len(watch.pids) > known and watch.phase.now == "ready ready"
+
+    drill.until("it is replaced", replaced, 20)
+
+
+def test_postgres_disk_full(drill: Drill) -> None:
+    data = drill.folder / "postgres" / "data"
+    data.mkdir(parents=True)
+    with small_disk(data, 160), EmbeddedStack(data.parent, free_ports(), ("postgres",)) as other:
+        other.migrate()
+        drill.start("api", DATABASE_URL=other.url("postgres"))
+        drill.system.prove_steady()
+        drill.watch()
+        drill.load(*STREAMS)
+        drill.go(0.2)
+        with drill.fault(), filled(data):
+            for _ in range(30):
+                drill.hold(0.1)
+                fill(data / BALLAST)  # what Postgres has given back meanwhile
+        room = time.monotonic()
+        drill.go(1)
+        rows = drill.finish()
+        drill.unwatch()
+        drill.stack.stop("api")
+    refused = [row for row in rows if row.stream == "document" and not row.ok]
+    drill.prove("writes are refused", refused)
+    drill.measure(writes_refused=len(refused))
+    drill.served("reading goes on", [row for row in rows if row.stream != "document"])
+    drill.served("writing goes on at once", [row for row in rows if row.scheduled > room])
