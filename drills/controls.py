@@ -141,8 +141,13 @@ def replicas_stay_pooled() -> None:
 def read_only_is_lost() -> None:
     """A Postgres that takes no writes is not asked to read, either."""
     from api import dependencies
+    from api.patience import Patience
+
+    def refuse(self: Patience, why: str, waiting: int) -> None:
+        raise self._refusal(why, "refused")
 
     dependencies.hopeless = lambda failure: failure is not None  # type: ignore[attr-defined]
+    Patience.check = refuse  # type: ignore[method-assign]
 
 
 def full_disk_is_unknown() -> None:
