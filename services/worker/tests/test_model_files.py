@@ -120,5 +120,5 @@ def test_the_fingerprint_covers_engine_and_precision() -> None:
 def test_a_missing_library_is_fatal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """ENGINE=auto without artifact and sentence-transformers says what is missing; it never becomes the fake engine."""
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
-    with pytest.raises(Fatal, match="ENGINE=auto needs an artifact, or sentence-transformers"):
+    with pytest.raises(Fatal, match="ENGINE=auto needs sentence-transformers, which is not installed"):
         load(WorkerSettings(artifacts=tmp_path))

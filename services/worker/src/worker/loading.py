@@ -117,7 +117,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
     if importlib.util.find_spec("sentence_transformers") is None:
-        raise Fatal(f"ENGINE={settings.engine} needs an artifact, or sentence-transformers (make install-dev)")
+        missing = "sentence-transformers, which is not installed (make install-dev)"
+        raise Fatal(f"ENGINE={settings.engine} needs {missing}, or an artifact")
     from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - as above
 
     folder = locate(settings.embedding_model)
