@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -125,14 +125,34 @@ def test_head_is_counted_as_such(client: TestClient) -> None:
     assert 'http_requests_total{method="HEAD",route="/thing",status="200"}' in client.get("/metrics").text
 
 
-def test_a_wrong_method_is_told_all_right_ones() -> None:
-    """The 405 of a path that several routes share names the methods of all of them."""
-    app = FastAPI()
+def refuse() -> None:
+    raise HTTPException(405, headers={"Allow": "PATCH"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/thing/x", "DELETE, GET"),
+        ("PUT", "/outer/inner/thing/x", "DELETE, GET"),
+        ("GET", "/refusing", "PATCH"),
+        ("PUT", "/refusing", "GET, POST"),
+        ("POST", "/livez", "GET"),
+    ],
+    ids=["the application's", "of an included router", "a route's own refusal", "beside such a route", "a probe"],
+)
+def test_a_wrong_method_is_told_all_right_ones(method: str, path: str, allowed: str) -> None:
+    """The 405 of a path that several routes share names the methods of all; a route's own 405 stays as it is."""
+    app, outer, inner = FastAPI(), APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
     install(app, ServiceSettings())
-    for method in ("GET", "DELETE"):
-        app.add_api_route("/thing/{name}", lambda: None, methods=[method])
-    answer = TestClient(app).put("/thing/x")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
+    for each in ("GET", "DELETE"):
+        app.add_api_route("/thing/{name}", lambda: None, methods=[each])
+        inner.add_api_route("/thing/{name}", lambda: None, methods=[each])
+    app.add_api_route("/refusing", refuse)
+    app.add_api_route("/refusing", lambda: None, methods=["POST"])
+    outer.include_router(inner)
+    app.include_router(outer)
+    answer = TestClient(app).request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_the_server_sends_no_body_for_head() -> None:

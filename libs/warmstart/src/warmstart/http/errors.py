@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -56,9 +57,11 @@ def respond_http(error: HTTPException) -> Answer:
 
 
 def _methods(request: Request) -> set[str]:
-    """Those of all routes of the path: starlette names those of the first."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is Match.PARTIAL]
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+    """The methods of all routes of the path, where starlette names those of one; none if a route itself refused."""
+    routes = [(route.matches(request.scope)[0], route) for route in iter_route_contexts(request.app.routes)]
+    if any(match is Match.FULL for match, _ in routes):
+        return set()
+    return {method for match, route in routes if match is Match.PARTIAL for method in route.methods or ()}
 
 
 def _names(status: int) -> tuple[str, str]:
@@ -99,8 +102,8 @@ def install_errors(app: FastAPI) -> None:
     """Answer every error of `app` with the envelope, but for those that it has handlers of its own for."""
 
     async def http(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 405:
-            error.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+        if error.status_code == 405 and (methods := _methods(request)):
+            error.headers = {"Allow": ", ".join(sorted(methods))}
         return as_response(respond_http(error))
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
