@@ -34,30 +34,32 @@ def _within(value: object) -> Iterator[object]:
     raise PydanticCustomError("too_deep", "must not nest deeper than {limit} levels", {"limit": MAX_DEPTH})
 
 
-def _check_value(value: object) -> None:
-    """Raise PydanticCustomError for what JSON in Postgres can't hold."""
+def _check_value(value: object) -> int:
+    """Raise PydanticCustomError for what JSON in Postgres can't hold.
+
+    Returns how many bytes longer Postgres' own JSON is: it writes a number with all its digits, 1e308 with 309.
+    """
+    longer = 0
     for each in _within(value):
         if isinstance(each, str):
             storable(each)
-        elif isinstance(each, float) and not math.isfinite(each):
-            raise PydanticCustomError("finite_number", "must not be NaN or infinite")
-
-
-def _stored_bytes(metadata: dict[str, Any]) -> int:
-    """How long Postgres' own JSON is: it writes a number with all its digits, 1e308 with 309."""
-    floats = (each for value in metadata.values() for each in _within(value) if isinstance(each, float))
-    longer = sum(len(format(Decimal(repr(each)), "f")) - len(repr(each)) for each in floats)
-    return len(json.dumps(metadata, ensure_ascii=False).encode()) + longer
+        elif isinstance(each, float):
+            if not math.isfinite(each):
+                raise PydanticCustomError("finite_number", "must not be NaN or infinite")
+            if "e" in (short := repr(each)):
+                longer += len(format(Decimal(short), "f")) - len(short)
+    return longer
 
 
 def _check(metadata: dict[str, Any]) -> dict[str, Any]:
+    longer = 0
     for key, value in metadata.items():
         storable(key)
         try:
-            _check_value(value)
+            longer += _check_value(value)
         except PydanticCustomError as error:
             raise at((key,), error) from error
-    size = _stored_bytes(metadata)
+    size = len(json.dumps(metadata, ensure_ascii=False).encode()) + longer
     if size > MAX_METADATA_BYTES:
         raise PydanticCustomError(
             "too_large",
