@@ -12,8 +12,8 @@ from warmstart import Fatal
 from worker import export
 from worker.artifact.compiled import machine
 from worker.artifact.engine import engine_of, has_bf16
-from worker.artifact.manifest import MANIFEST, Manifest
-from worker.artifact.verification import BARS, RefusedError, check, reference_texts
+from worker.artifact.manifest import BARS, MANIFEST, Manifest
+from worker.artifact.verification import RefusedError, check, reference_texts
 from worker.engines.fake import FakeEngine
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.loading import begin, load
