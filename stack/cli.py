@@ -31,6 +31,20 @@ Next:
   {ending}"""
 
 
+Act = Callable[[Stack, Part], object]
+ACTS: tuple[tuple[str, Act, str], ...] = (
+    ("stop", lambda stack, part: stack.stop(part), "stop one part gracefully"),
+    (
+        "cut",
+        lambda stack, part: stack.cut(part),
+        "make one part unreachable: take it off the network, or stop it where there is none",
+    ),
+    ("mend", lambda stack, part: stack.mend(part), "make a part reachable again after cut"),
+    ("pause", lambda stack, part: stack.pause(part), "freeze one part: connections stay open, nothing answers"),
+    ("resume", lambda stack, part: stack.resume(part), "resume a paused part"),
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
@@ -80,21 +94,15 @@ def _parser() -> argparse.ArgumentParser:
         sub = add(name, command, text)
         sub.add_argument("part", choices=get_args(Part))
         sub.add_argument("settings", nargs="*", type=setting, metavar="NAME=VALUE", help="settings of this start only")
-    for name, command, text in (
-        ("stop", _stop, "stop one part gracefully"),
-        ("cut", _cut, "make one part unreachable: take it off the network, or stop it where there is none"),
-        ("mend", _mend, "make a part reachable again after cut"),
-        ("pause", _pause, "freeze one part: connections stay open, nothing answers"),
-        ("resume", _resume, "resume a paused part"),
-        ("logs", _logs, "print the log of one part"),
-    ):
-        add(name, command, text).add_argument("part", choices=get_args(Part))
+    for name, act, text in ACTS:
+        add(name, _to_part(act), text).add_argument("part", choices=get_args(Part))
+    add("logs", _logs, "print the log of one part").add_argument("part", choices=get_args(Part))
     sub = add("signal", _signal, "signal the main process of one part")
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
     sub.add_argument("--process", action="store_true", help="signal one process that serves requests instead")
-    sub = add("roll", _roll, "replace a service: the new one is ready before the old one drains")
-    sub.add_argument("part", choices=SERVICES)
+    text = "replace a service: the new one is ready before the old one drains"
+    add("roll", _to_part(lambda stack, part: stack.roll(part)), text).add_argument("part", choices=SERVICES)
     sub = add("scale", _scale, "set the number of replicas of a service, and print their addresses")
     sub.add_argument("part", choices=SERVICES)
     sub.add_argument("replicas", type=int)
@@ -117,6 +125,16 @@ def signal_name(text: str) -> signal.Signals:
         return signal.Signals[f"SIG{name}"]
     except KeyError:
         raise ValueError(text) from None
+
+
+def _to_part(act: Act) -> Callable[[Stack, argparse.Namespace], int]:
+    """The command that does this to the part that its caller names."""
+
+    def command(stack: Stack, options: argparse.Namespace) -> int:
+        act(stack, options.part)
+        return 0
+
+    return command
 
 
 def _up(stack: Stack, _options: argparse.Namespace) -> int:
@@ -159,28 +177,8 @@ def _start(stack: Stack, options: argparse.Namespace) -> int:
     return 0
 
 
-def _stop(stack: Stack, options: argparse.Namespace) -> int:
-    stack.stop(options.part)
-    return 0
-
-
 def _restart(stack: Stack, options: argparse.Namespace) -> int:
     stack.restart(options.part, environment=dict(options.settings))
-    return 0
-
-
-def _cut(stack: Stack, options: argparse.Namespace) -> int:
-    stack.cut(options.part)
-    return 0
-
-
-def _mend(stack: Stack, options: argparse.Namespace) -> int:
-    stack.mend(options.part)
-    return 0
-
-
-def _roll(stack: Stack, options: argparse.Namespace) -> int:
-    stack.roll(options.part)
     return 0
 
 
@@ -192,16 +190,6 @@ def _scale(stack: Stack, options: argparse.Namespace) -> int:
 
 def _signal(stack: Stack, options: argparse.Namespace) -> int:
     (stack.signal_process if options.process else stack.signal)(options.part, options.signal)
-    return 0
-
-
-def _pause(stack: Stack, options: argparse.Namespace) -> int:
-    stack.pause(options.part)
-    return 0
-
-
-def _resume(stack: Stack, options: argparse.Namespace) -> int:
-    stack.resume(options.part)
     return 0
 
 

@@ -152,16 +152,14 @@ class Master(Arbiter):
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
         metric_files.absorb(Path(os.environ[METRICS_FOLDER]), {os.getpid(), *self.WORKERS})
         failed = entry and (entry.phase is Phase.FAILED or not entry.pid)  # without: it never came to write its own
-        if not self.board.first_ready and self.LISTENERS and (failed or self._is_late()):
-            raise HaltServer("the service could not start", START_FAILED)
-
-    def _is_late(self) -> bool:
-        """Whether the start's time is over: a process that is killed in its start, again and again, says nothing."""
+        if self.board.first_ready or not self.LISTENERS:
+            return
         limit = self.settings.startup_timeout
         late = time.monotonic() - self._began > limit
-        if late:
+        if late and not failed:  # a process that is killed in its start says nothing itself
             log.error("STARTUP_TIMEOUT: not ready within %g s; processes ended while they were starting", limit)
-        return late
+        if late or failed:
+            raise HaltServer("the service could not start", START_FAILED)
 
     def stop(self, graceful: bool = True) -> None:
         """Tell the processes that the whole pod stops, so that none of them waits for a successor."""
