@@ -47,7 +47,7 @@ class Arrivals:
         self._environment.events.request.fire(
             request_type="POST",
             name=row.stream,
-            response_time=row.latency * 1000,
+            response_time=None if row.done is None else row.latency * 1000,  # locust can't count an infinite one
             response_length=0,
             exception=failure,
             context={},

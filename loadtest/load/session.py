@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import events
 from locust.env import Environment
 
@@ -31,7 +32,7 @@ def install() -> None:
 
 
 def _init(environment: Environment, **_: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # locust's own handler is there only after the stages
+    _interrupt_here(environment)
     environment.host = environment.host or api_of(DEFAULT_ROOT)
     session = Session(environment)
     CheckedUser.listeners = [session.row]
@@ -40,6 +41,17 @@ def _init(environment: Environment, **_: Any) -> None:
     environment.events.test_stop.add_listener(session.clear_up)
     environment.events.quitting.add_listener(session.stop)  # after Ctrl-C this event comes before test_stop
     environment.events.quit.add_listener(session.end)
+
+
+def _interrupt_here(environment: Environment) -> None:
+    """Let Ctrl-C end the run by interrupting this greenlet, locust's main one.
+
+    Python interrupts the greenlet that runs: that of an open-loop request swallowed it with the request, and the run
+    went on. SIGTERM ends a headless run in the same way: locust's own handler is there only after the stages.
+    """
+    options: Any = environment.parsed_options
+    for sig in (signal.SIGINT, signal.SIGTERM) if options.headless else (signal.SIGINT,):
+        gevent.signal_handler(sig, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
 
 
 def api_of(root: Path) -> str:
