@@ -93,7 +93,9 @@ def _clients(row: Row, seen: Evidence, result: Result) -> None:
         known = {each.number for each in own}
         counted = [each for each in counted if each.number not in known]
     if surprises := unexpected(counted, row.clients):
-        result.violations.append(("clients", ", ".join(f"{count} x {what}" for what, count in surprises.items())))
+        said = {kind(each): f" ({each.message})" for each in reversed(counted) if each.message}
+        found = (f"{count} x {what}{said.get(what, '')}" for what, count in surprises.items())
+        result.violations.append(("clients", ", ".join(found)))
     result.ledger = Ledger.of(seen.rows)
     result.generator = seen.generator
     result.buckets = _buckets(seen)

@@ -26,11 +26,13 @@ def outcome(row: Row, request: Request, result: Exchange) -> Row:
     if answer is None:
         return row
     wait = answer.headers.get("retry-after", "")
+    code, message = _refusal(answer)
     return replace(
         row,
         status=answer.status,
         error=_wrong(request, answer),
-        code=_code(answer),
+        code=code,
+        message=message,
         retry_after=float(wait) if wait.isdecimal() else None,
         closes=answer.headers.get("connection", "").lower() == "close",
         timing={name: float(ms) for name, ms in TIMING.findall(answer.headers.get("server-timing", ""))},
@@ -47,11 +49,12 @@ def _wrong(request: Request, answer: Answer) -> str | None:
     return f"wrong: {wrong}" if wrong else None
 
 
-def _code(answer: Answer) -> str | None:
+def _refusal(answer: Answer) -> tuple[str | None, str | None]:
+    """The code and the message of an error, where the answer has them."""
     if answer.status < 400:
-        return None
+        return None, None
     try:
-        code = json.loads(answer.body)["error"]["code"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return None if code is None else str(code)
+        error = json.loads(answer.body)["error"]
+        return str(error["code"]), error.get("message")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None

@@ -27,6 +27,7 @@ class Row:
         error: what came instead of a good answer: `refused`, `reset`, `closed` (without an answer), `timeout`,
             `unfinished` (the run ended first), `wrong: …` (the check's words), or the name of an exception.
         code: `error.code` of an answer that isn't 200, as both services have it.
+        message: `error.message` of such an answer.
         retry_after: seconds, of that header.
         closes: whether the answer said `Connection: close`.
         connection: `new` or `reused`.
@@ -44,6 +45,7 @@ class Row:
     status: int | None = None
     error: str | None = None
     code: str | None = None
+    message: str | None = None
     retry_after: float | None = None
     closes: bool = False
     connection: str | None = None
