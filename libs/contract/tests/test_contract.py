@@ -5,6 +5,7 @@ import pytest
 from contract.answer import HEADERS, Description
 from contract.call import MOST_TOKENS, estimate, stated_tokens
 from contract.inputs import check_inputs
+from contract.lane import LARGE, Lane, asked, by_size
 from warmstart.errors import BadRequest
 from warmstart.http.timing import Timings
 
@@ -56,3 +57,21 @@ def test_a_bad_input_is_named(inputs: list[str] | list[list[int]], field: str, c
 def test_inputs_within_the_limits_pass() -> None:
     """The limits themselves are allowed."""
     check_inputs(["four", [9]], str, characters=4, vocabulary=10)
+
+
+def test_a_call_waits_in_the_lane_of_its_size_unless_it_asks_for_one() -> None:
+    """Up to a batch of the worker it is interactive, beyond that bulk; the header says it in words."""
+    assert [by_size(0), by_size(LARGE), by_size(LARGE + 1)] == [Lane.INTERACTIVE, Lane.INTERACTIVE, Lane.BULK]
+    assert [asked({}), asked({"X-Priority": "bulk"}), asked({"X-Priority": "interactive"})] == [
+        None,
+        Lane.BULK,
+        Lane.INTERACTIVE,
+    ]
+
+
+@pytest.mark.parametrize("value", ["", "Bulk", "high", "bulk,interactive"])
+def test_another_lane_is_an_error_that_names_the_lanes(value: str) -> None:
+    """The message has the header and what it may be; the value is not echoed."""
+    with pytest.raises(BadRequest, match=r"X-Priority must be interactive or bulk$") as error:
+        asked({"X-Priority": value})
+    assert error.value.param == "X-Priority"

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from api.embedder import STAGES, Embedder, new_flights
 from api.embedding import Field
 from api.worker_client import WorkerClient
+from contract.lane import Lane
 from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import StandIn, hold
 from stack import until_async
@@ -59,6 +61,31 @@ async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Serv
     answers = await asyncio.gather(*calls)
     assert service.worker.calls == [["same"]]
     assert {each.embeddings[0].packed for each in answers} == {answers[0].embeddings[0].packed}
+
+
+async def test_the_worker_is_told_the_lane(service: Service) -> None:
+    """It is the one that is asked for, or that of the size: 257 texts of 9 tokens are more than a batch, 3 aren't."""
+    long = [f"{'x' * 28}{number:04}" for number in range(257)]
+    for items, lane in ((["a"], None), (long, None), (["b"], Lane.BULK), (long[:2], Lane.INTERACTIVE)):
+        await service.embedder().embed(items, FIELD, lane)
+    assert service.worker.lanes == ["interactive", "bulk", "bulk", "bulk", "interactive"]
+
+
+async def test_an_interactive_request_does_not_wait_for_a_bulk_call_with_its_text(service: Service) -> None:
+    """It makes a call of its own, which may be answered first."""
+    held = asyncio.Event()
+
+    async def hold_bulk(request: web.Request, _: list[Any]) -> None:
+        if request.headers["X-Priority"] == "bulk":
+            await held.wait()
+
+    service.worker.before = hold_bulk
+    bulk = asyncio.create_task(service.embedder().embed(["same"], FIELD, Lane.BULK))
+    await until_async(lambda: service.worker.calls)
+    await service.embedder().embed(["same"], FIELD, Lane.INTERACTIVE)
+    assert (service.worker.lanes, bulk.done()) == (["bulk", "interactive"], False)
+    held.set()
+    await bulk
 
 
 async def test_every_stage_has_a_timing(service: Service) -> None:

@@ -11,6 +11,7 @@ from api.embedder import Embedder, new_flights
 from api.embedding import Field
 from api.portions import AT_ONCE, BYTES, portions, together
 from api.worker_client import WorkerClient
+from contract.lane import Lane
 from contract.limits import INPUTS
 from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import StandIn, hold, refuse
@@ -97,7 +98,7 @@ async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn
     worker.before = refuse_large
     large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD))
+    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD, Lane.BULK))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     go.set()
     with pytest.raises(PayloadTooLarge, match="about 600 tokens would fit") as caught:
@@ -143,7 +144,7 @@ async def test_a_text_of_a_large_call_is_shared(worker: StandIn, client: WorkerC
     worker.before = wait
     large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD))
+    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD, Lane.BULK))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     second.set()
     assert (await small).tokens == 301

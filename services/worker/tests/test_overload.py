@@ -40,9 +40,9 @@ class Busy:
 
     def wait(self, text: str) -> Future[httpx2.Response]:
         """Ask for one text, and return when it waits in the queue."""
-        waiting = metric("worker_queue_tokens")
+        waiting = metric("worker_queue_tokens", lane="interactive")
         answer = self.post(text)
-        until(lambda: metric("worker_queue_tokens") > waiting, LIMIT, "the text waits")
+        until(lambda: metric("worker_queue_tokens", lane="interactive") > waiting, LIMIT, "the text waits")
         return answer
 
 
@@ -69,7 +69,47 @@ def test_a_full_queue_refuses_before_tokenizing(busy: Busy) -> None:
     assert len(busy.engine.encoded_on) == tokenized
     busy.engine.gate.set()
     assert [busy.first.result().status_code, waiting.result().status_code] == [200, 200]
-    assert metric("worker_queue_tokens") == 0
+    assert metric("worker_queue_tokens", lane="interactive") == 0
+
+
+def test_a_full_bulk_lane_refuses_bulk_only(busy: Busy) -> None:
+    """Beside it an interactive request is let in, and computed first; both are counted by lane."""
+    waited = {lane: metric("worker_queue_seconds_count", lane=lane) for lane in ("bulk", "interactive")}
+    bulk = busy.post(WAITING, **{"X-Priority": "bulk"})
+    until(lambda: metric("worker_queue_tokens", lane="bulk") == 6, LIMIT, "the bulk text waits")
+    assert busy.post(WAITING, **{"X-Priority": "bulk"}).result().status_code == 503
+    interactive = busy.wait("three words wait")
+    busy.engine.gate.set()
+    assert [bulk.result().status_code, interactive.result().status_code] == [200, 200]
+    assert busy.engine.embedded == FakeEngine().encode(["first", "three words wait", WAITING])
+    assert {lane: metric("worker_queue_seconds_count", lane=lane) - waited[lane] for lane in waited} == {
+        "bulk": 1,
+        "interactive": 1,
+    }
+
+
+def test_a_large_request_is_bulk_unless_it_asks() -> None:
+    """Beyond a batch of 2,048 tokens, of its own or of its whole call; the header overrides in both directions."""
+    small, large = ["word"], ["word " * 255] * 9
+    with serving(RecordingEngine()) as client:
+        for texts, headers, lane in (
+            (small, {}, "interactive"),
+            (large, {}, "bulk"),
+            (small, {"X-Call-Tokens": "2049"}, "bulk"),
+            (small, {"X-Priority": "bulk"}, "bulk"),
+            (large, {"X-Priority": "interactive"}, "interactive"),
+        ):
+            waited = metric("worker_queue_seconds_count", lane=lane)
+            assert client.post("/embeddings/", json={"texts": texts}, headers=headers).status_code == 200
+            assert metric("worker_queue_seconds_count", lane=lane) == waited + 1, (len(texts), headers)
+
+
+def test_an_unknown_lane_is_refused() -> None:
+    """400 with the header's name and what it may be."""
+    with serving(RecordingEngine()) as client:
+        answer = client.post("/embeddings/", json={"texts": ["a"]}, headers={"X-Priority": "high"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "X-Priority")
+    assert answer.json()["error"]["message"] == "X-Priority must be interactive or bulk"
 
 
 def test_a_call_that_can_not_end_in_time_is_refused_at_once() -> None:
@@ -129,7 +169,7 @@ def test_work_of_a_client_that_left_is_not_computed() -> None:
         with pytest.raises(httpx2.ReadTimeout):
             httpx2.post(f"{url}/embeddings/", json={"texts": ["left"]}, timeout=0.3)
         until(lambda: metric("worker_dropped_total", reason="abandoned") > dropped, LIMIT, "it was counted")
-        assert metric("worker_queue_tokens") == 0
+        assert metric("worker_queue_tokens", lane="interactive") == 0
         engine.gate.set()
         assert first.result().status_code == 200
     assert engine.embedded == FakeEngine().encode(["first"])

@@ -9,7 +9,7 @@ import pytest
 
 from services.worker.tests.stand_ins import LIMIT, metric, soon
 from warmstart.errors import Overloaded, PayloadTooLarge
-from worker.admission import CERTAIN, OLDEST, Admission, Demand
+from worker.admission import CERTAIN, OLDEST, Admission, Ahead, Demand
 from worker.jobs import Job
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
@@ -179,7 +179,7 @@ def test_what_would_never_end_in_time_is_too_large(tokens: int, call: int) -> No
     """Waiting would not help: 413, with what would fit, for a request and for one that is part of so large a call."""
 
     async def scenario() -> None:
-        refused = metric("worker_refused_total")
+        refused = metric("worker_refused_total", lane="interactive")
         texts = 600 * 10 // tokens
         message = (
             rf"about 700 tokens .*: it may take 11\.7 s of .* 10\.0 s; about 600 tokens, {texts} texts of this size"
@@ -187,7 +187,7 @@ def test_what_would_never_end_in_time_is_too_large(tokens: int, call: int) -> No
         with pytest.raises(PayloadTooLarge, match=message) as error, queue(longest=10).reserve(ask(tokens, call), 10):
             pass
         assert error.value.code == "too_many_tokens"
-        assert metric("worker_refused_total") - refused == 1
+        assert metric("worker_refused_total", lane="interactive") - refused == 1
 
     run(scenario())
 
@@ -225,7 +225,7 @@ def test_what_is_dropped_no_longer_waits() -> None:
         assert [item.job for item in await waiting.get(5)] == [leaving]
         before = metric("worker_dropped_total", reason="abandoned")
         waiting.drop(leaving, "abandoned")
-        assert waiting.waiting_tokens == metric("worker_queue_tokens") == 7
+        assert waiting.waiting_tokens == metric("worker_queue_tokens", lane="interactive") == 7
         assert metric("worker_dropped_total", reason="abandoned") - before == 2
         assert [item.job for item in await waiting.get(100)] == [staying]
 
@@ -246,10 +246,10 @@ def test_a_single_pause_of_the_machine_is_not_taken_for_the_engines_speed() -> N
     speed = Speed(20_000, 2)
     admission, call = Admission(speed, 65_536, 2000, longest=10.0), Demand(texts=256, tokens=25_600)
     speed.add(2000, 6)
-    admission.check(call, 10, waiting=0, running=0)
+    admission.check(call, 10, Ahead(0, 0))
     speed.add(2000, 0.2)
     speed.add(2000, 6)
-    admission.check(call, 10, waiting=0, running=0)
+    admission.check(call, 10, Ahead(0, 0))
     speed.add(2000, 6)
     with pytest.raises(PayloadTooLarge):
-        admission.check(call, 10, waiting=0, running=0)
+        admission.check(call, 10, Ahead(0, 0))

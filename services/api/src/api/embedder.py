@@ -14,6 +14,7 @@ from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_client import WorkerClient
 from contract.call import estimate
+from contract.lane import Lane, by_size
 from contract.model import ModelInfo
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.http.deadline import remaining
@@ -46,7 +47,8 @@ class Embedded:
         return sum(embedding.tokens for embedding in self.embeddings)
 
 
-Flights: TypeAlias = SingleFlight[bytes, Computed]
+Key: TypeAlias = tuple[Lane, bytes]  # no interactive request waits for a bulk call that has its text
+Flights: TypeAlias = SingleFlight[Key, Computed]
 
 
 def new_flights() -> Flights:
@@ -83,18 +85,21 @@ class Embedder:
         """The model that the worker serves now."""
         return self._worker.model
 
-    async def embed(self, items: Sequence[Item], field: Field) -> Embedded:
+    async def embed(self, items: Sequence[Item], field: Field, lane: Lane | None = None) -> Embedded:
         """Embed all items, equal ones once. `field` is the request's name for them.
 
+        Without a `lane`, what the cache doesn't know waits at the worker in the lane of its size.
         Raises PayloadTooLarge, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
         """
         for _ in range(2):
-            if embedded := await self._embed_as(self.model, items, field):
+            if embedded := await self._embed_as(self.model, items, field, lane):
                 return embedded
             await self._worker.refresh()
         raise DependencyUnavailable("worker", "its model changed during the call")
 
-    async def _embed_as(self, model: ModelInfo, items: Sequence[Item], field: Field) -> Embedded | None:
+    async def _embed_as(
+        self, model: ModelInfo, items: Sequence[Item], field: Field, lane: Lane | None
+    ) -> Embedded | None:
         """All by `model`, or None when the worker has turned to another one."""
         timings = Timings(dict.fromkeys(STAGES, 0.0))
         keys = [cache_key(model.fingerprint, item) for item in items]
@@ -105,7 +110,7 @@ class Embedder:
             if why := self._worker.patience.away or self._worker_failure:
                 self._worker.patience.check(why, self._flights.waiting)
             try:
-                computed = await unless_disconnected(self._request, self._compute(missing, model))
+                computed = await unless_disconnected(self._request, self._compute(missing, model, lane))
             except PayloadTooLarge as error:
                 raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
             if any(each.fingerprint != model.fingerprint for each in computed.values()):
@@ -126,20 +131,24 @@ class Embedder:
         timings["cache"] = time.perf_counter() - began
         return known
 
-    async def _compute(self, missing: Mapping[bytes, Item], model: ModelInfo) -> dict[bytes, Computed]:
-        SHARED_MISSES.inc(sum(key in self._flights for key in missing))
+    async def _compute(
+        self, missing: Mapping[bytes, Item], model: ModelInfo, asked: Lane | None
+    ) -> dict[bytes, Computed]:
         # The worker judges each portion by the size of the whole call.
         whole = estimate(missing.values(), special=model.special_tokens, longest=model.max_tokens)
+        lane = asked or by_size(whole)
+        SHARED_MISSES.inc(sum((lane, key) in self._flights for key in missing))
 
-        async def work(keys: list[bytes]) -> dict[bytes, Computed]:
-            answer = await self._worker.embed([missing[key] for key in keys], remaining(self._request), whole)
+        async def work(keys: list[Key]) -> dict[Key, Computed]:
+            texts = [missing[key] for _, key in keys]
+            answer = await self._worker.embed(texts, remaining(self._request), whole, lane)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
             if self._cache and answer.fingerprint == model.fingerprint:
-                self._cache.put(fresh)
+                self._cache.put({key: each for (_, key), each in fresh.items()})
             return {key: Computed(each, answer.fingerprint, answer.timings) for key, each in fresh.items()}
 
-        async def ask(keys: list[bytes]) -> dict[bytes, Computed]:
-            return await self._flights.run(keys, work)
+        async def ask(keys: list[bytes]) -> dict[Key, Computed]:
+            return await self._flights.run([(lane, key) for key in keys], work)
 
         answers = await together(ask, portions(missing))
-        return {key: each for answer in answers for key, each in answer.items()}
+        return {key: each for answer in answers for (_, key), each in answer.items()}

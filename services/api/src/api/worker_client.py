@@ -17,6 +17,7 @@ from api.settings import ApiSettings
 from api.worker_answer import Answer, WorkerAway, read_answer, refusal
 from api.worker_sessions import FAILURES, UNSENT, Call, Reply, WorkerSessions
 from contract import call, model
+from contract.lane import Lane
 from contract.model import ModelInfo
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable
 from warmstart.lifecycle.health import reason
@@ -67,14 +68,14 @@ class WorkerClient:
         except ValidationError as error:
             raise DependencyUnavailable("worker", "it did not describe its model") from error
 
-    async def embed(self, items: Sequence[Item], budget: float, whole: int = 0) -> Answer:
-        """Embed texts, or token ids, within `budget` seconds, as part of a call of `whole` tokens.
+    async def embed(self, items: Sequence[Item], budget: float, whole: int = 0, lane: Lane | None = None) -> Answer:
+        """Embed texts, or token ids, within `budget` seconds, as part of a call of `whole` tokens in a `lane`.
 
         Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
         """
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
-        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole, self._ready)
+        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole, lane, self._ready)
         try:
             async with asyncio.timeout_at(ends):
                 response, body = await self._served(asked)

@@ -29,8 +29,9 @@ from api.addresses import KeptAddresses
 from api.metrics import WORKER_RETRIES
 from api.suspects import Suspects
 from api.worker_answer import refusal
-from contract import call
+from contract import call, lane
 from contract.answer import BINARY
+from contract.lane import Lane
 from warmstart import request_id
 from warmstart.errors import Overloaded
 
@@ -63,6 +64,7 @@ class Call:
     payload: bytes | None = None
     ends: float = math.inf
     whole: int = 0  # tokens of the whole call that it is a part of
+    lane: Lane | None = None
     ready: Callable[[], Awaitable[None]] | None = None  # returns when the worker can take it a second time
     tried: float = 0.0  # when it was last sent
     lost: int = 0  # how often its connection failed when it may have been computed
@@ -127,6 +129,8 @@ class WorkerSessions:
             headers[call.SECONDS] = f"{max(0.001, asked.ends - asked.tried):.3f}"
         if asked.whole:
             headers[call.TOKENS] = str(asked.whole)
+        if asked.lane:
+            headers[lane.HEADER] = asked.lane
         if name := request_id.current():  # of a shared miss, the id of the first request
             headers[call.REQUEST_ID] = name
         async with session.request(asked.method, asked.path, data=asked.payload, headers=headers) as reply:

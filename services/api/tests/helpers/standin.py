@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from contract import call, model
+from contract import call, lane, model
 from contract.answer import Description
 from contract.model import ModelInfo
 from warmstart.http.timing import Timings
@@ -35,6 +35,7 @@ class StandIn:
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
         self.call_tokens: list[int] = []
+        self.lanes: list[str] = []
         self.cancelled = 0
         self.connections: set[asyncio.Transport | None] = set()
         self.before: Misbehaviour | None = None
@@ -48,6 +49,7 @@ class StandIn:
         self.connections.add(request.transport)
         self.budgets.append(float(request.headers[call.SECONDS]))
         self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
+        self.lanes.append(request.headers.get(lane.HEADER, ""))
         if self.starting:
             return cold()
         try:

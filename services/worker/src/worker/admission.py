@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from contract.lane import Lane
 from warmstart.errors import Overloaded, PayloadTooLarge
 from worker import metrics
 from worker.speed import Speed
@@ -17,11 +18,21 @@ class Demand:
     texts: int
     tokens: int
     call_tokens: int = 0
+    lane: Lane = Lane.INTERACTIVE
 
     def fitting(self, tokens: float) -> str:
         """So many tokens in words, and how many texts of this request's size they are."""
         texts = int(tokens * self.texts / max(1, self.tokens))
         return f"about {int(tokens)} tokens, {texts} texts of this size," if texts > 0 else "not one text of this size"
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a request would wait for: `waiting` and `running` tokens, at a `share` of the speed."""
+
+    waiting: int
+    running: int
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,22 +44,22 @@ class Admission:
     batch: int
     longest: float
 
-    def check(self, demand: Demand, seconds: float, *, waiting: int, running: int) -> None:
-        """Let a request with so many `seconds` left in behind the `waiting` and `running` tokens.
+    def check(self, demand: Demand, seconds: float, ahead: Ahead) -> None:
+        """Let a request with so many `seconds` left in behind what is `ahead` of it.
 
         The request must end in time even if it gets only `OLDEST` of the `CERTAIN` speed. An empty queue takes one
         batch at any speed: it measures the speed again, in case the measured one is wrong. Raises PayloadTooLarge when
         even an idle worker could not finish the whole call, Overloaded when it could.
         """
-        room = min(self.limit, self._tokens_in(seconds) - running) - waiting
+        room = min(self.limit, self._tokens_in(seconds * ahead.share) - ahead.running) - ahead.waiting
         most = max(self.batch, min(self.limit, self._tokens_in(self.longest)))
         whole = max(demand.tokens, demand.call_tokens)
-        if whole <= most and (demand.tokens <= room or (not waiting and demand.tokens <= self.batch)):
+        if whole <= most and (demand.tokens <= room or (not ahead.waiting and demand.tokens <= self.batch)):
             return
-        metrics.REFUSED.inc()
+        metrics.REFUSED.labels(demand.lane).inc()
         if whole > most:
             raise self._too_large(demand, whole, most)
-        raise self._overloaded(demand, seconds, waiting, running, room)
+        raise self._overloaded(demand, seconds, ahead, room)
 
     def _too_large(self, demand: Demand, whole: int, most: float) -> PayloadTooLarge:
         bound = f"{self._may_take(whole)} of a request's {self.longest:.1f} s"
@@ -57,15 +68,16 @@ class Admission:
         message = f"a call of about {whole} tokens is too large: {bound}; {demand.fitting(most)} would fit"
         return PayloadTooLarge(message, code="too_many_tokens")
 
-    def _overloaded(self, demand: Demand, seconds: float, waiting: int, running: int, room: float) -> Overloaded:
-        bound = f"{self._may_take(running + waiting + demand.tokens)} of the {seconds:.1f} s left"
-        if waiting + demand.tokens > self.limit:
+    def _overloaded(self, demand: Demand, seconds: float, ahead: Ahead, room: float) -> Overloaded:
+        tokens = ahead.running + ahead.waiting + demand.tokens
+        bound = f"{self._may_take(tokens / ahead.share)} of the {seconds:.1f} s left"
+        if ahead.waiting + demand.tokens > self.limit:
             bound = f"the limit is {self.limit}"
-        message = f"{waiting} tokens wait already; {bound}; {demand.fitting(max(0, room))} would fit now"
-        return Overloaded(message, retry_after=self.speed.seconds_for(waiting))
+        message = f"{ahead.waiting} tokens wait already; {bound}; {demand.fitting(max(0, room))} would fit now"
+        return Overloaded(message, retry_after=self.speed.seconds_for(ahead.waiting / ahead.share))
 
     def _tokens_in(self, seconds: float) -> float:
         return self.speed.tokens_in(seconds) * OLDEST * CERTAIN
 
-    def _may_take(self, tokens: int) -> str:
+    def _may_take(self, tokens: float) -> str:
         return f"it may take {self.speed.seconds_for(tokens) / (OLDEST * CERTAIN):.1f} s"

@@ -5,6 +5,7 @@ import logging
 from concurrent.futures import Executor
 from time import perf_counter
 
+from contract.lane import Lane
 from warmstart.errors import ServiceError, Unavailable
 from worker import metrics
 from worker.engines.base import Engine, TokenIds, Vectors
@@ -14,6 +15,7 @@ from worker.jobs import Item, Job
 from worker.passes import passes
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
+from worker.turn import Turn
 
 log = logging.getLogger("worker.batcher")
 
@@ -36,10 +38,10 @@ class Batcher:
         self._unfinished: set[Job] = set()
         self._ended = False
 
-    def submit(self, inputs: list[TokenIds], parameter: str, deadline: float) -> Job:
+    def submit(self, inputs: list[TokenIds], parameter: str, deadline: float, lane: Lane = Lane.INTERACTIVE) -> Job:
         """Queue the texts of one request. Raises Unavailable when nothing serves the queue, or the engine is stuck."""
         self._check_alive()
-        job = Job(inputs, parameter, deadline, self._engine.dimensions)
+        job = Job(inputs, parameter, deadline, self._engine.dimensions, lane)
         self._unfinished.add(job)
         self.queue.put(job)
         return job
@@ -96,11 +98,25 @@ class Batcher:
         of the machine, say).
         """
         began = perf_counter()
-        batches = passes(items, self._engine.lengths, self._engine.rows)
-        tokens = sum([await self._embed(batch) for batch in batches])
+        oldest = min(item.job.arrived for item in items)
+        tokens = 0
+        for batch in self._passes(items):
+            if batch[0].job.lane is Lane.BULK:
+                tokens += await self._go_first(Turn(sum(len(item.ids) for item in batch), oldest))
+            tokens += await self._embed(batch)
         seconds = perf_counter() - began
         if tokens and (tokens >= self._budget // 2 or seconds < self._speed.seconds_for(tokens)):
             self._speed.add(tokens, seconds)
+
+    async def _go_first(self, turn: Turn) -> int:
+        """Compute the interactive texts that go before a pass of bulk texts; returns their tokens."""
+        tokens = 0
+        while items := self.queue.ahead(turn, self._budget):
+            tokens += sum([await self._embed(batch) for batch in self._passes(items)])
+        return tokens
+
+    def _passes(self, items: list[Item]) -> list[list[Item]]:
+        return passes(items, self._engine.lengths, self._engine.rows)
 
     async def _embed(self, batch: list[Item]) -> int:
         """Compute one pass; returns its tokens."""

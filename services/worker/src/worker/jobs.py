@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from contract.lane import Lane
 from warmstart import request_id
 from worker.engines.base import TokenIds, Vectors
 
@@ -13,16 +14,18 @@ from worker.engines.base import TokenIds, Vectors
 class Job:
     """One request: token ids in, rows in the same order out.
 
-    `parameter` is the request's name of the list, `deadline` is in the event loop's time.
+    `parameter` is the request's name of the list; `deadline` and `arrived` are in the event loop's time.
     """
 
     inputs: list[TokenIds]
     parameter: str
     deadline: float
     dimensions: int
+    lane: Lane = Lane.INTERACTIVE
     rows: Vectors = field(init=False)
     future: asyncio.Future[Vectors] = field(init=False)
     waiting_tokens: int = field(init=False)
+    arrived: float = field(init=False)
     taken: int = 0
     finished: int = 0
     inference_seconds: float = 0.0
@@ -32,7 +35,8 @@ class Job:
     def __post_init__(self) -> None:
         """Needs a running event loop."""
         self.rows = np.empty((len(self.inputs), self.dimensions), np.float32)
-        self.future = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.future, self.arrived = loop.create_future(), loop.time()
         self.waiting_tokens = sum(map(len, self.inputs))
 
     @property

@@ -6,7 +6,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
-from contract import call
+from contract import call, lane
+from contract.lane import Lane
 from contract.model import ModelInfo
 from warmstart.errors import ServiceError
 from warmstart.http.timing import Timings
@@ -38,15 +39,19 @@ class Model:
     batcher: Batcher
     tokenizing: Executor
 
-    async def embed(self, request: EmbeddingsRequest, deadline: float, whole: int = 0) -> Embedded:
+    async def embed(
+        self, request: EmbeddingsRequest, deadline: float, whole: int = 0, asked: Lane | None = None
+    ) -> Embedded:
         """Answer one valid request by `deadline`, in the event loop's time.
 
-        The request may be part of a larger call, which has `whole` tokens. Raises Overloaded or PayloadTooLarge before
+        The request may be part of a larger call, which has `whole` tokens. It waits in the lane that it `asked` for, or
+        in that of its size. Raises Overloaded or PayloadTooLarge before
         any work is done on the request, ServiceError where the tokenizer fails, and what `Batcher.result` raises.
         """
         began = perf_counter()
         left = deadline - asyncio.get_running_loop().time()
-        with self.batcher.queue.reserve(self._demand(request, whole), left):
+        demand = self._demand(request, whole, asked)
+        with self.batcher.queue.reserve(demand, left):
             try:
                 inputs = await self._tokenize(request)
             except Exception as error:
@@ -54,16 +59,16 @@ class Model:
                 self.batcher.health.doubt()
                 message = f"{request.field} could not be tokenized"
                 raise ServiceError(message, param=request.field, code="inference_failed") from error
-            job = self.batcher.submit(inputs, request.field, deadline)
+            job = self.batcher.submit(inputs, request.field, deadline, demand.lane)
         queued = perf_counter()
         rows = await self.batcher.result(job)
         waited = perf_counter() - queued - job.inference_seconds
         timings = Timings(tokenize=queued - began, queue=max(0.0, waited), inference=job.inference_seconds)
         return Embedded(rows, [len(ids) for ids in inputs], timings)
 
-    def _demand(self, request: EmbeddingsRequest, whole: int) -> Demand:
+    def _demand(self, request: EmbeddingsRequest, whole: int, asked: Lane | None) -> Demand:
         tokens = call.estimate(request.inputs, special=self.info.special_tokens, longest=self.info.max_tokens)
-        return Demand(len(request.inputs), tokens, whole)
+        return Demand(len(request.inputs), tokens, whole, asked or lane.by_size(max(tokens, whole)))
 
     async def _tokenize(self, request: EmbeddingsRequest) -> list[TokenIds]:
         if request.texts is None:

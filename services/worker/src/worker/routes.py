@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from contract import call
+from contract import call, lane
 from contract.inputs import check_inputs
 from contract.model import PATH, ModelInfo
 from warmstart.http.deadline import remaining
@@ -21,14 +21,16 @@ router = APIRouter()
     call.PATH,
     response_model=EmbeddingsResponse,
     responses={200: DOCUMENTED, **error_responses(413, 500, 503)},
+    openapi_extra={"parameters": [lane.PARAMETER]},
 )
 async def embeddings(request: Request, body: EmbeddingsRequest, model: LoadedModel) -> Response:
     """One unit vector for each text."""
     info = model.info
     check_inputs(body.inputs, body.name, characters=info.max_text_characters, vocabulary=info.vocabulary_size)
+    asked = lane.asked(request.headers)
     deadline = asyncio.get_running_loop().time() + remaining(request)
     whole = call.stated_tokens(request.headers.get(call.TOKENS))
-    embedded = await unless_disconnected(request, model.embed(body, deadline, whole))
+    embedded = await unless_disconnected(request, model.embed(body, deadline, whole, asked))
     return answer(embedded, info, request.headers.get("accept", ""))
 
 

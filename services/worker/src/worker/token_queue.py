@@ -1,26 +1,32 @@
-"""The queue for inference: bounded in tokens, served in turns, and left by requests that can't use an answer."""
+"""The queue for inference: two lanes, bounded in tokens."""
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from warmstart.errors import DeadlineExceeded
-from worker import metrics
-from worker.admission import OLDEST, Admission, Demand
+from contract.lane import Lane
+from worker.admission import Admission, Ahead, Demand
 from worker.jobs import Item, Job
+from worker.lane_queue import LaneQueue
+from worker.speed import Rate
+from worker.turn import BULK_SHARE, Turn
 
 
 class TokenQueue:
     """Used on the event loop only. `admission` decides which requests may join it."""
 
     def __init__(self, admission: Admission) -> None:
-        self.waiting_tokens = 0
-        self._batch_tokens = 0  # tokens of the batch that is being computed
         self._admission = admission
-        self._oldest: deque[Job] = deque()  # in the order of their arrival
-        self._turns: deque[Job] = deque()  # in the order of their turns
+        self._interactive, self._bulk = LaneQueue(Lane.INTERACTIVE), LaneQueue(Lane.BULK)
+        self._lanes = {Lane.INTERACTIVE: self._interactive, Lane.BULK: self._bulk}
+        self._batch = self._first = 0  # tokens that are being computed: of a batch, and of what goes before a pass
+        self._rate = Rate()  # of interactive tokens
         self._arrived = asyncio.Event()
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens of both lanes."""
+        return self._interactive.tokens + self._bulk.tokens
 
     @contextmanager
     def reserve(self, demand: Demand, seconds: float) -> Iterator[None]:
@@ -29,74 +35,68 @@ class TokenQueue:
         Raises what `Admission.check` raises: a request that might expire in the queue is refused while its caller can
         still go elsewhere.
         """
-        self._admission.check(demand, seconds, waiting=self.waiting_tokens, running=self._batch_tokens)
-        self._count(demand.tokens)
+        self._admission.check(demand, seconds, self._before(demand.lane))
+        lane = self._lanes[demand.lane]
+        lane.count(demand.tokens)
         try:
             yield
         finally:
-            self._count(-demand.tokens)
+            lane.count(-demand.tokens)
+
+    def _before(self, lane: Lane) -> Ahead:
+        """What a request of a lane waits for, and the share of the speed that this lane can count on.
+
+        An interactive request waits for no bulk texts but those that run, and has what bulk can't claim. A bulk request
+        waits for all, and has what interactive texts have left of late.
+        """
+        running = self._batch + self._first
+        if lane is Lane.INTERACTIVE:
+            return Ahead(self._interactive.tokens, running, 1 - BULK_SHARE if self._bulk.tokens else 1.0)
+        used = self._rate.per_second(_now()) / self._admission.speed.tokens_in(1)
+        return Ahead(self.waiting_tokens, running, max(BULK_SHARE, 1 - used))
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""
-        self._oldest.append(job)
-        self._turns.append(job)
-        self._count(job.waiting_tokens)
+        self._lanes[job.lane].put(job)
         self._arrived.set()
 
     def drop(self, job: Job, why: str) -> None:
         """Take the waiting texts of a job out of the queue."""
-        metrics.DROPPED.labels(why).inc(len(job.inputs) - job.taken)
-        self._count(-job.waiting_tokens)
-        job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why
+        self._lanes[job.lane].drop(job, why)
 
     async def get(self, budget: int) -> list[Item]:
-        """The next texts, up to `budget` tokens but at least one; waits only while the queue is empty.
+        """The next batch, of one lane: up to `budget` tokens but at least one text; waits while the queue is empty.
 
-        A call means that the texts of the previous batch have been computed.
+        A batch is of bulk texts if any wait: interactive texts go `ahead` of each of its passes. A call means that the
+        texts of the previous batch have been computed.
         """
-        self._batch_tokens = 0
-        while not (items := self._take(budget)):
+        self._batch = 0
+        while not (items := self._bulk.take(budget) or self._take_interactive(budget)):
             self._arrived.clear()
             await self._arrived.wait()
-        self._batch_tokens = sum(len(item.ids) for item in items)
+        self._batch = _tokens(items)
         return items
 
-    def _take(self, budget: int) -> list[Item]:
-        """Fill most of a batch from the jobs that have waited longest, the rest with one text of each job in turn.
+    def ahead(self, turn: Turn, budget: int) -> list[Item]:
+        """Interactive texts to be computed before a pass of bulk texts, a batch at most; none when it is its turn.
 
-        The turns keep a large request from blocking small ones. With turns alone, all requests of one size would end
-        late: at ten times the capacity, p99 was 2.5 times the time of a full queue.
+        A call means that the texts of the previous call have been computed.
         """
-        items: list[Item] = []
-        share = int(budget * OLDEST)
-        while (job := self._first(self._oldest)) and job.next_size <= share:
-            share -= job.next_size
-            budget -= job.next_size
-            items.append(self._next(job))
-        while (job := self._first(self._turns)) and (not items or job.next_size <= budget):
-            budget -= job.next_size
-            items.append(self._next(job))
-            self._turns.rotate(-1)
+        room = turn.room(budget, _now())
+        items = self._take_interactive(room) if room > 0 else []
+        self._first = _tokens(items)
+        turn.gone += self._first
         return items
 
-    def _first(self, jobs: deque[Job]) -> Job | None:
-        while jobs and self._is_over(jobs[0]):
-            jobs.popleft()
-        return jobs[0] if jobs else None
+    def _take_interactive(self, budget: int) -> list[Item]:
+        items = self._interactive.take(budget)
+        self._rate.add(_tokens(items), _now())
+        return items
 
-    def _next(self, job: Job) -> Item:
-        item = Item(job, job.taken)
-        job.waiting_tokens -= job.next_size
-        self._count(-job.next_size)
-        job.taken += 1
-        return item
 
-    def _is_over(self, job: Job) -> bool:
-        if job.taken < len(job.inputs) and job.deadline <= asyncio.get_running_loop().time():
-            self.drop(job, "expired")
-            job.fail(DeadlineExceeded("the request's time budget was spent in the queue"))
-        return job.taken == len(job.inputs)
+def _tokens(items: list[Item]) -> int:
+    return sum(len(item.ids) for item in items)
 
-    def _count(self, tokens: int) -> None:
-        self.waiting_tokens += tokens
-        metrics.QUEUE_TOKENS.set(self.waiting_tokens)
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -13,6 +13,8 @@ from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, Document
 from api.store import documents
 from api.store.documents import NewDocument
 from api.store.tables import require_storable
+from contract import lane
+from contract.lane import Lane
 from warmstart.errors import NotFound
 from warmstart.http.errors import error_responses
 
@@ -24,19 +26,20 @@ Id = Annotated[DocumentId, Path()]
 TEXT = Field("documents", "documents.{}.text")
 
 
-@router.post("", responses=error_responses(413, 429))
+@router.post("", responses=error_responses(413, 429), openapi_extra={"parameters": [lane.PARAMETER]})
 async def store_documents(
     request: Request,
     body: DocumentsIn,
     response: Response,
     postgres: Postgres,
 ) -> DocumentIds:
-    """Embed and store documents; those with a known id are replaced. All or none."""
+    """Embed and store documents; those with a known id are replaced. All or none. They are bulk unless they ask."""
+    asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
     embedder = embedder_of(request)
     await admit(request, texts, TEXT, embedder.model)
-    embedded = await embedder.embed(texts, TEXT)
+    embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK)
     require_storable(embedded.model)
     began = time.perf_counter()
     await documents.upsert(postgres, new, embedded.embeddings, embedded.model.fingerprint)

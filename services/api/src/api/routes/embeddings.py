@@ -13,6 +13,7 @@ from api.embedding import Field, Item
 from api.routes.models import check_model
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
+from contract import lane
 from warmstart.errors import BadRequest
 from warmstart.http.errors import error_responses
 
@@ -33,9 +34,11 @@ TEXTS_ONLY = (
     "/embeddings",
     response_class=Response,
     responses={200: {"model": EmbeddingList}, **error_responses(404, 413, 429)},
+    openapi_extra={"parameters": [lane.PARAMETER]},
 )
 async def create_embeddings(request: Request, body: EmbeddingRequest) -> Response:
-    """Embed one text, texts, or token ids."""
+    """Embed one text, texts, or token ids. A large call is bulk unless it asks."""
+    asked = lane.asked(request.headers)
     embedder = embedder_of(request)
     model = embedder.model
     check_model(model, body.model)
@@ -49,7 +52,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
     _check(items, request.app.state.settings)
 
     await admit(request, items, field, model)
-    embedded = await embedder.embed(items, field)
+    embedded = await embedder.embed(items, field, asked)
     headers = {"Server-Timing": embedded.timings.header()}
     content = await _encode(embedded, base64=body.encoding_format == "base64")
     return Response(content, 200, headers, "application/json")

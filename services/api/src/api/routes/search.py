@@ -10,6 +10,8 @@ from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
 from api.store.tables import require_storable
+from contract import lane
+from contract.lane import Lane
 from warmstart.http.errors import error_responses
 
 router = APIRouter(tags=["search"])
@@ -18,7 +20,7 @@ router = APIRouter(tags=["search"])
 QUERY = Field("query", "query")
 
 
-@router.post("/search", responses=error_responses(413, 429))
+@router.post("/search", responses=error_responses(413, 429), openapi_extra={"parameters": [lane.PARAMETER]})
 async def search_documents(
     request: Request,
     body: SearchRequest,
@@ -26,9 +28,10 @@ async def search_documents(
     postgres: Postgres,
 ) -> SearchResults:
     """As many as `limit` documents, best first, among those of the model that is served now."""
+    asked = lane.asked(request.headers)
     embedder = embedder_of(request)
     await admit(request, [body.query], QUERY, embedder.model)
-    embedded = await embedder.embed([body.query], QUERY)
+    embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE)
     require_storable(embedded.model)
     began = time.perf_counter()
     matches = await search(
