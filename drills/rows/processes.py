@@ -20,7 +20,7 @@ ROWS = (
     Row(
         "worker_process_killed",
         "One of three worker processes killed: no request through the api is lost.",
-        "SIGKILL to each of three worker processes in turn, calls of 50 ms in flight",
+        "SIGKILL to each of three worker processes in turn, calls of 50 ms in flight; none meets two of the kills",
         probes={"worker": ONE_LOST, "api": STEADY},
         bites=("worker restarts",),
         cluster="nothing is different: the pod stays",

@@ -11,6 +11,7 @@ from stack.http import ask
 
 PROCESSES = 3
 QUERIES = 3
+RETRIED = 2.5  # seconds until the api has retried all that one kill met, one call at a time: api.suspects.PATIENCE
 SECOND = 1.0  # seconds until the second process that a deadly text kills is surely missed
 DEADLY = "these words are deadly"
 MAKER = "drills.requests:embedding"
@@ -18,9 +19,13 @@ IN_FLIGHT = 0.05  # seconds that a call takes, so that some are under way in eac
 
 
 def kill_each(drill: Drill, part: Part) -> None:
-    """Kill them one after the other: the kernel decides which of them has the connections."""
+    """Kill them one after the other: the kernel decides which of them has the connections.
+
+    A call that meets two kills is refused, as it may be the cause of both.
+    """
     for _ in range(PROCESSES):
         drill.kill_one(part)
+        drill.hold(RETRIED)
 
 
 def test_event_loop_blocked(drill: Drill) -> None:
