@@ -6,6 +6,7 @@ from contract.answer import HEADERS, Description
 from contract.call import MOST_TOKENS, estimate, stated_tokens
 from contract.inputs import check_inputs
 from contract.lane import LARGE, Lane, asked, by_size
+from contract.prompts import Prompts
 from warmstart.errors import BadRequest
 from warmstart.http.timing import Timings
 
@@ -75,3 +76,31 @@ def test_another_lane_is_an_error_that_names_the_lanes(value: str) -> None:
     with pytest.raises(BadRequest, match=r"X-Priority must be interactive or bulk$") as error:
         asked({"X-Priority": value})
     assert error.value.param == "X-Priority"
+
+
+@pytest.mark.parametrize(
+    ("texts", "name", "seen"),
+    [
+        ({}, "query", ""),
+        ({}, "document", ""),
+        ({"query": "q: ", "document": "d: "}, "query", "q: "),
+        ({"query": "q: ", "document": "d: "}, "document", "d: "),
+        ({"query": "q: ", "document": "", "passage": "p: "}, "document", "p: "),
+        ({"corpus": "c: "}, "document", "c: "),
+        ({"query": "q: "}, "document", ""),
+        ({"query": "q: "}, "none", ""),
+        ({"query": "q: "}, None, ""),
+        ({"none": "n: "}, "none", "n: "),
+    ],
+)
+def test_a_role_finds_its_prompt_under_the_names_that_models_give_it(
+    texts: dict[str, str], name: str | None, seen: str
+) -> None:
+    """Queries, documents and none are known to every model; documents are passages, too."""
+    assert Prompts(texts=texts).text(name, "prompt") == seen
+
+
+def test_without_a_name_the_models_default_prompt_is_used() -> None:
+    """As in the model's own library; a query gets its own, or none."""
+    prompts = Prompts(texts={"sort": "s: "}, default="sort")
+    assert [prompts.text(name, "prompt") for name in (None, "query", "document", "sort")] == ["s: ", "", "", "s: "]

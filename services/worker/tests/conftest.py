@@ -1,7 +1,7 @@
 """The real model, loaded once a test run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 
-OF_THE_REFERENCE = {"folder", "engine", "reference"}  # fixtures that need the model itself
+OF_THE_REFERENCE = {"folder", "engine", "reference", "small"}  # fixtures that need the model itself
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -36,6 +36,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("ARTIFACTS", str(folder))
         assert export.main(["--int8"]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def small() -> Any:
+    """The module that makes small models; it imports torch."""
+    from tests.harness import small_models
+
+    return small_models
 
 
 @pytest.fixture(scope="session")

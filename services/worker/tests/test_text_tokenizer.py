@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def tokenizer(folder: ModelFolder) -> TextTokenizer:
     """The default model's."""
-    return TextTokenizer(folder.path)
+    return TextTokenizer.read(folder.path)
 
 
 def test_ids_equal_those_of_sentence_transformer(
@@ -42,5 +42,5 @@ def test_token_ids_become_what_their_text_would_have(
 
 def test_the_engine_uses_it(engine: SentenceTransformersEngine, varied_texts: list[str]) -> None:
     """The reference engine tokenizes the same way and names the model's limits."""
-    assert engine.encode(varied_texts) == engine._tokenizer.encode(varied_texts)
+    assert engine.encode(varied_texts) == engine.tokenizer.encode(varied_texts)
     assert (engine.max_tokens, engine.vocabulary_size, engine.dimensions) == (256, 30_522, 384)

@@ -2,11 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from contract.prompts import NO_PROMPTS, Prompts
+
 PATH = "/model"
 
 
 class ModelInfo(BaseModel):
-    """`fingerprint` names weights, tokenizer, pooling, engine and precision: it changes whenever the vectors can.
+    """`fingerprint` names weights, tokenizer, pooling, prompts, engine and precision: it changes when the vectors can.
 
     An input has at most `max_text_characters`, or token ids below `vocabulary_size`. It is cut off at `max_tokens`,
     of which `special_tokens` are put around it.
@@ -21,6 +23,7 @@ class ModelInfo(BaseModel):
     special_tokens: int
     vocabulary_size: int
     max_text_characters: int
+    prompts: Prompts = NO_PROMPTS
     engine: str
     precision: str
     threads: int

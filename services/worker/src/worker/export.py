@@ -47,7 +47,7 @@ def _is_there(target: Path, weights: dict[str, str], options: argparse.Namespace
         manifest = Manifest.read(target)
         if manifest is None or not manifest.names(weights):
             return False
-        if not all(variant.known for variant in manifest.variants):  # of an earlier version
+        if manifest.prompts is None or not all(variant.known for variant in manifest.variants):  # of an earlier version
             return False
         for variant in manifest.variants:
             manifest.verify(target, variant)
@@ -55,7 +55,8 @@ def _is_there(target: Path, weights: dict[str, str], options: argparse.Namespace
         log.warning("%s: making it anew", error)
         return False
     wanted = {*options.engines} | ({"int8"} if options.int8 else set())
-    return wanted <= {part for variant in manifest.variants for part in (variant.engine, variant.precision)}
+    has = {part for variant in manifest.variants for part in (variant.engine, variant.precision)}
+    return wanted <= has | {*manifest.left_out}
 
 
 if __name__ == "__main__":

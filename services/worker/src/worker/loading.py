@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
@@ -34,6 +35,7 @@ class Loaded:
     name: str
     fingerprint: str
     known: NDArray[np.float16] | None = None
+    prompts: Prompts = NO_PROMPTS
 
 
 Loader: TypeAlias = Callable[[WorkerSettings], Loaded]
@@ -112,7 +114,7 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
     except Exception as error:
         raise Fatal(f"artifact {folder}: {variant.engine} can't run it: {error}") from error
     known = np.load(folder / variant.known) if variant.known else None
-    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine), known)
+    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine), known, manifest.prompts or NO_PROMPTS)
 
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
@@ -127,4 +129,4 @@ def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
         engine = SentenceTransformersEngine(folder, settings.threads)
     except Exception as error:
         raise Fatal(f"model {folder.name}: {folder.path} can't be loaded: {error}") from error
-    return Loaded(engine, folder.name, fingerprint(hashes, engine))
+    return Loaded(engine, folder.name, fingerprint(hashes, engine), prompts=engine.prompts)

@@ -88,6 +88,7 @@ class ModelSource:
             engine=engine.name,
             precision=engine.precision,
             threads=settings.threads,
+            prompts=loaded.prompts,
         )
         return Model(info, engine, batcher, self._tokenizing)
 

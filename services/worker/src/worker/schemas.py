@@ -18,7 +18,7 @@ def _without_nul(text: str) -> str:
 def _exactly_one(schema: dict[str, Any]) -> None:
     """Say in the schema, as the validator below does, that exactly one list is needed; null counts as absent."""
     lists = {"type": "array"}
-    schema["oneOf"] = [{"required": [name], "properties": {name: lists}} for name in schema["properties"]]
+    schema["oneOf"] = [{"required": [name], "properties": {name: lists}} for name in (TEXTS, TOKEN_IDS)]
 
 
 Text = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": "^[^\\u0000]+$"}), AfterValidator(_without_nul)]
@@ -43,7 +43,10 @@ class EmbeddingsRequest(BaseModel):
         None,
         min_length=1,
         max_length=INPUTS,
-        description="ids of the model's vocabulary",
+        description="ids of the model's vocabulary; no prompt is put before them",
+    )
+    prompt: str | None = Field(
+        None, description="name of the prompt to put before each text, or none; absent: the model's default"
     )
 
     @model_validator(mode="after")
@@ -61,6 +64,11 @@ class EmbeddingsRequest(BaseModel):
     def inputs(self) -> Sequence[str | list[int]]:
         """What is in it."""
         return self.texts or self.token_ids or ()
+
+    def put_before(self, prompt: str) -> None:
+        """Put a prompt before each text."""
+        if prompt and self.texts:
+            self.texts = [prompt + text for text in self.texts]
 
     def name(self, index: int) -> str:
         """The field of one input, for error messages."""

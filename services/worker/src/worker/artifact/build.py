@@ -13,7 +13,7 @@ from worker.artifact.graph import write_int8, write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
 from worker.artifact.reference import Reference, from_model, installed
 from worker.artifact.shipped import shipped
-from worker.artifact.verification import check, reference_texts
+from worker.artifact.verification import RefusedError, check, reference_texts
 from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import ModelFolder, sha256, verified
 from worker.warmup import known_vectors
@@ -21,7 +21,6 @@ from worker.warmup import known_vectors
 log = logging.getLogger("worker.export")
 
 TOOLS = ("tokenizers", "onnxruntime", "openvino")
-READ_BY_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "config.json")
 
 
 def build(model: ModelFolder, target: Path, engines: Collection[EngineName], threads: int, *, int8: bool) -> Manifest:
@@ -38,7 +37,7 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         folder = Path(scratch, "artifact")
         variants = _write(reference, folder, engines, int8=int8)
-        _copy_tokenizer(model, folder)
+        reference.tokenizer.save(folder / TOKENIZER)
         facts = reference.facts
         manifest = Manifest(
             model=model.name,
@@ -47,6 +46,7 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
             max_tokens=facts.max_tokens,
             dimensions=facts.dimensions,
             pad_token=facts.pad_token,
+            prompts=reference.prompts,
             texts=len(reference_texts()),
             versions=facts.versions | installed(TOOLS),
             variants=variants,
@@ -84,23 +84,32 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName], 
     return tuple(variants)
 
 
-def _copy_tokenizer(model: ModelFolder, folder: Path) -> None:
-    (folder / TOKENIZER).mkdir()
-    for name in READ_BY_TOKENIZER:
-        if (file := model.modules[0] / name).exists():
-            shutil.copyfile(file, folder / TOKENIZER / name)
-
-
 def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: int) -> Manifest:
-    inputs = TextTokenizer(folder / TOKENIZER).encode(reference_texts())
+    """The manifest with the variants whose vectors are the reference's.
+
+    Raises RefusedError when there is none, or when int8 is not among them, since somebody asked for it.
+    """
+    inputs = TextTokenizer.read(folder / TOKENIZER).encode(reference_texts())
     compared: list[Variant] = []
+    refused: list[RefusedError] = []
     files = dict(manifest.files)
     for variant in manifest.variants:
         engine = engine_of(folder, manifest, variant, threads)
-        cosine = check(engine, inputs, reference.vectors)
+        try:
+            cosine = check(engine, inputs, reference.vectors)
+        except RefusedError as error:
+            if variant.precision == "int8":
+                raise
+            log.warning("left out: %s", error)
+            refused.append(error)
+            continue
         log.info("%s %s: cosine at least %.7f over %d texts", variant.engine, variant.precision, cosine, len(inputs))
         known = f"known.{variant.engine}.{variant.precision}.npy"
         np.save(folder / known, known_vectors(engine))
         files[known] = sha256(folder / known)
         compared.append(variant.model_copy(update={"cosine": cosine, "known": known}))
-    return manifest.model_copy(update={"variants": tuple(compared), "files": files})
+    if not compared:
+        raise refused[-1]
+    left_out = {variant.engine for variant in manifest.variants} - {variant.engine for variant in compared}
+    found = {"variants": tuple(compared), "left_out": tuple(left_out), "files": files}
+    return manifest.model_copy(update=found)

@@ -4,6 +4,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.engines.sentence_transformers import unit_rows
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -26,9 +28,7 @@ def write_onnx(model: "SentenceTransformer", file: Path) -> None:
             self.model = model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            features = {"input_ids": input_ids, "attention_mask": attention_mask}
-            rows = self.model(features)["sentence_embedding"]
-            return torch.nn.functional.normalize(rows.float(), dim=1)
+            return unit_rows(self.model, input_ids, attention_mask)
 
     example = torch.ones(2, 7, dtype=torch.long)
     axes = {0: "rows", 1: "tokens"}

@@ -5,6 +5,7 @@ from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from contract.prompts import Prompts
 from warmstart import Fatal
 from worker.model_files import sha256
 
@@ -55,9 +56,11 @@ class Manifest(BaseModel):
     max_tokens: int
     dimensions: int
     pad_token: int
+    prompts: Prompts | None = None  # None: of an earlier version, which knew of none
     texts: int
     versions: dict[str, str]
     variants: tuple[Variant, ...]
+    left_out: tuple[EngineName, ...] = ()  # engines whose vectors were too far from the reference
     files: dict[str, str]
 
     @classmethod

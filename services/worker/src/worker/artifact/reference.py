@@ -1,7 +1,7 @@
 """The source of an artifact and its reference: a graph of the model, and its vectors of the reference texts."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from worker.artifact.graph import write_onnx
 from worker.artifact.verification import reference_texts
 from worker.engines.base import Vectors
+from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import ModelFolder
 
 if TYPE_CHECKING:
@@ -37,21 +39,28 @@ class Reference:
     """`vectors` are unit rows, float32 (texts, dimensions); `write_onnx(file)` writes the graph with its weights."""
 
     facts: Facts
+    tokenizer: TextTokenizer
     vectors: Vectors
     write_onnx: Callable[[Path], None]
+    prompts: Prompts = NO_PROMPTS
 
 
 def from_model(model: ModelFolder, threads: int) -> Reference:
-    """As sentence-transformers runs the model. Raises Fatal without that, or what it raises for a wrong folder."""
+    """As sentence-transformers runs the model. Raises Fatal without that library, or when it can't load the model."""
     if importlib.util.find_spec("sentence_transformers") is None:
         raise Fatal(f"{model.name}: the export of another model than the default one needs torch: make install-dev")
     from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - it imports torch
 
-    engine = SentenceTransformersEngine(model, threads)
-    inputs = engine.encode(reference_texts())
+    try:
+        engine = SentenceTransformersEngine(model, threads)
+    except Exception as error:
+        raise Fatal(f"model {model.name}: {model.path} can't be loaded: {error}") from error
     facts = Facts(_pooling(engine.model), engine.max_tokens, engine.dimensions, engine.pad_token, installed(MADE_WITH))
-    vectors = np.concatenate([engine.embed([ids]) for ids in inputs])
-    return Reference(facts, vectors, lambda file: write_onnx(engine.model, file))
+    # By the library's own tokenizing, too, so that ours is part of what is compared.
+    vectors = engine.model.encode(reference_texts(), batch_size=1, prompt="", normalize_embeddings=True)
+    return Reference(
+        facts, engine.tokenizer, np.asarray(vectors), lambda file: write_onnx(engine.model, file), engine.prompts
+    )
 
 
 def installed(packages: tuple[str, ...]) -> dict[str, str]:
@@ -68,5 +77,9 @@ def installed(packages: tuple[str, ...]) -> dict[str, str]:
 def _pooling(model: "SentenceTransformer") -> str:
     from sentence_transformers.sentence_transformer.modules import Pooling  # noqa: PLC0415 - it imports torch
 
-    modes = [str(module.pooling_mode) for module in model if isinstance(module, Pooling)]
+    modes = [_words(module.pooling_mode) for module in model if isinstance(module, Pooling)]
     return "+".join(modes) or "none"
+
+
+def _words(mode: str | Sequence[str]) -> str:
+    return mode if isinstance(mode, str) else "+".join(mode)

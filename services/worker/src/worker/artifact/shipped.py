@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.artifact.reference import Facts, Reference
+from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import PINNED, ModelFolder
 
 Weights: TypeAlias = Mapping[str, NDArray[Any]]
@@ -31,7 +32,9 @@ def shipped(model: ModelFolder) -> Reference | None:
     facts = Facts(**json.loads((folder / FACTS).read_bytes()))
     rounded = np.load(folder / VECTORS).astype(np.float32)
     vectors = rounded / np.linalg.norm(rounded, axis=1, keepdims=True)
-    return Reference(facts, vectors, lambda file: _write_filled(folder / GRAPH, model.modules[0] / PINNED, file))
+    transformer = model.modules[0]
+    tokenizer = TextTokenizer.read(transformer)
+    return Reference(facts, tokenizer, vectors, lambda file: _write_filled(folder / GRAPH, transformer / PINNED, file))
 
 
 def ship(model: ModelFolder, reference: Reference, scratch: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from worker.artifact.manifest import TOKENIZER, Manifest, Variant
 from worker.engines.base import TokenIds, Vectors
 from worker.engines.padding import pad
+from worker.engines.text_tokenizer import TextTokenizer
 from worker.engines.tokenizing import TokenizingEngine
 
 
@@ -18,7 +19,7 @@ class OnnxEngine(TokenizingEngine):
         """Raises what ONNX Runtime raises for a graph that it can't run."""
         import onnxruntime  # noqa: PLC0415 - only who loads this engine pays for it
 
-        super().__init__(folder / TOKENIZER)
+        super().__init__(TextTokenizer.read(folder / TOKENIZER))
         self.precision = variant.precision
         self.dimensions = manifest.dimensions
         self._fill = manifest.pad_token

@@ -11,15 +11,17 @@ import numpy as np
 
 from worker.engines.base import TokenIds, Vectors
 from worker.engines.padding import pad
+from worker.engines.supported import prompts_of, require_supported, tokenizer_of
 from worker.engines.tokenizing import TokenizingEngine
 from worker.model_files import ModelFolder
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
 
 
 class SentenceTransformersEngine(TokenizingEngine):
-    """Vectors equal `SentenceTransformer.encode(..., normalize_embeddings=True)` to 1e-5."""
+    """Vectors equal `SentenceTransformer.encode(..., prompt="", normalize_embeddings=True)` to 1e-5."""
 
     name = "sentence-transformers"
     precision = "fp32"
@@ -29,11 +31,12 @@ class SentenceTransformersEngine(TokenizingEngine):
 
         Raises ImportError, OSError or ValueError when the library or the folder won't do.
         """
-        super().__init__(folder.modules[0])
         self.model = _load(folder, threads)
-        if self.model.default_prompt_name:
-            raise ValueError("a model with a default prompt is not supported")
-        self.pad_token: int = self.model.tokenizer.pad_token_id
+        require_supported(self.model)
+        super().__init__(tokenizer_of(self.model))
+        self.model.max_seq_length = self.max_tokens
+        self.prompts = prompts_of(self.model)
+        self.pad_token: int = self.model.tokenizer.pad_token_id or 0  # padding is masked out: any id will do
         self.dimensions = self.model.get_embedding_dimension() or 0
 
     def embed(self, batch: Sequence[TokenIds]) -> Vectors:
@@ -42,12 +45,19 @@ class SentenceTransformersEngine(TokenizingEngine):
 
         ids, mask = pad(batch, self.pad_token)
         with torch.inference_mode():
-            features = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-            rows = self.model(features)["sentence_embedding"]
-            # Not every model has a normalizing module.
-            rows = torch.nn.functional.normalize(rows.float(), dim=1)
+            rows = unit_rows(self.model, torch.from_numpy(ids), torch.from_numpy(mask))
         vectors: Vectors = np.ascontiguousarray(rows.numpy())
         return vectors
+
+
+def unit_rows(model: "SentenceTransformer", ids: "torch.Tensor", mask: "torch.Tensor") -> "torch.Tensor":
+    """All of a model's modules, its own choice of leading dimensions, and unit length, which not every model gives."""
+    import torch  # noqa: PLC0415
+
+    rows = model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
+    if model.truncate_dim:
+        rows = rows[:, : model.truncate_dim]
+    return torch.nn.functional.normalize(rows.float(), dim=1)
 
 
 def _load(folder: ModelFolder, threads: int) -> "SentenceTransformer":

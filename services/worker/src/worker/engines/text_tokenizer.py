@@ -3,29 +3,42 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tokenizers import Tokenizer, normalizers
 
 from worker.engines.base import TokenIds
 
+TOKENIZER, OPTIONS = "tokenizer.json", "sentence_bert_config.json"
+
 
 class TextTokenizer:
     """The fast tokenizer of a model folder; it may be used from several threads at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Read the transformer's folder. Raises an error naming the file that it lacks or that is garbled."""
-        options = _read(folder / "sentence_bert_config.json")
-        self.max_tokens: int = options.get("max_seq_length") or _longest(folder)
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        # The file may contain the padding and the shorter truncation of the model's training.
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self.max_tokens)
-        if options.get("do_lower_case"):
-            steps = [normalizers.Lowercase(), self._tokenizer.normalizer]
-            self._tokenizer.normalizer = normalizers.Sequence([step for step in steps if step])
-        self.vocabulary_size: int = self._tokenizer.get_vocab_size()
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        # It may come with the padding and the shorter truncation of the model's training.
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_tokens)
+        self.max_tokens = max_tokens
+        self.vocabulary_size: int = tokenizer.get_vocab_size()
+        self._tokenizer = tokenizer
         self._before, self._after = self._special_tokens()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the transformer's folder. Raises an error naming the file that it lacks or that is garbled."""
+        options = _read(folder / OPTIONS)
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        if options.get("do_lower_case"):
+            steps = [normalizers.Lowercase(), tokenizer.normalizer]
+            tokenizer.normalizer = normalizers.Sequence([step for step in steps if step])
+        return cls(tokenizer, options.get("max_seq_length") or _longest(folder))
+
+    def save(self, folder: Path) -> None:
+        """Write what `read` reads."""
+        folder.mkdir()
+        self._tokenizer.save(str(folder / TOKENIZER), pretty=False)
+        (folder / OPTIONS).write_text(json.dumps({"max_seq_length": self.max_tokens}) + "\n")
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """Ids with special tokens, truncated; the interpreter lock is released meanwhile."""

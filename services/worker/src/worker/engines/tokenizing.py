@@ -1,7 +1,6 @@
 """The tokenizer, and with it the limits of an input, for all engines with a real model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from worker.engines.base import TokenIds
 from worker.engines.text_tokenizer import TextTokenizer
@@ -13,15 +12,15 @@ class TokenizingEngine:
     lengths: Sequence[int] = ()
     rows: Sequence[int] = ()
 
-    def __init__(self, tokenizer: Path) -> None:
-        self._tokenizer = TextTokenizer(tokenizer)
-        self.max_tokens = self._tokenizer.max_tokens
-        self.vocabulary_size = self._tokenizer.vocabulary_size
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.max_tokens = tokenizer.max_tokens
+        self.vocabulary_size = tokenizer.vocabulary_size
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """As the interface has it."""
-        return self._tokenizer.encode(texts)
+        return self.tokenizer.encode(texts)
 
     def from_ids(self, ids: Sequence[int]) -> TokenIds:
         """As the interface has it."""
-        return self._tokenizer.from_ids(ids)
+        return self.tokenizer.from_ids(ids)
