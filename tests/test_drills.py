@@ -13,7 +13,7 @@ from drills import controls
 from drills.matrix import ROWS
 from tests.harness.gunicorn import REPOSITORY
 from warmstart.errors import Overloaded
-from worker.admission import Admission, Demand
+from worker.admission import Admission, Ahead, Demand
 from worker.speed import Speed
 
 SELECTIONS = {
@@ -61,6 +61,6 @@ def test_overloads_control_takes_both_bounds_away(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Admission, "check", Admission.check)  # put back afterwards
     admission, demand = Admission(Speed(100, 1), limit=10**12, batch=10, longest=10.0), Demand(texts=1, tokens=10)
     with pytest.raises(Overloaded, match="it may take"):
-        admission.check(demand, 0.001, waiting=10**9, running=0)
+        admission.check(demand, 0.001, Ahead(waiting=10**9, running=0))
     getattr(controls, control.patches["worker"])()
-    admission.check(demand, 0.001, waiting=10**9, running=0)
+    admission.check(demand, 0.001, Ahead(waiting=10**9, running=0))
