@@ -36,6 +36,12 @@ def test_keys_differ_by_model_and_by_kind_of_input() -> None:
     assert len(keys) == 2 * len(items)
 
 
+def test_the_prompt_is_a_part_of_the_key() -> None:
+    """A text behind a prompt has the key of what the model sees; a prompt changes nothing for token ids."""
+    assert cache_key("fp", "text", "query: ") == cache_key("fp", "query: text") != cache_key("fp", "text")
+    assert cache_key("fp", (1,), "query: ") == cache_key("fp", (1,))
+
+
 @pytest.mark.anyio
 async def test_without_redis_everything_is_a_miss() -> None:
     """A refused connection is a miss, not an error."""

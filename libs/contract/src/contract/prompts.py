@@ -6,9 +6,16 @@ from pydantic import BaseModel, ConfigDict
 
 from warmstart.errors import BadRequest
 
+HEADER = "X-Prompt"  # of the api's `/v1/embeddings`
 FIELD = "prompt"  # of the body of `POST /embeddings/`
 QUERY, DOCUMENT, NONE = "query", "document", "none"  # names that every model takes
 OF_DOCUMENTS = ("document", "passage", "corpus")  # names that models give the prompt of documents
+PARAMETER = {
+    "name": HEADER,
+    "in": "header",
+    "description": f"name of the prompt to put before each text: {QUERY}, {DOCUMENT}, {NONE} or one of the model",
+    "schema": {"type": "string"},
+}  # as OpenAPI has it: `openapi_extra={"parameters": [PARAMETER]}`
 
 
 class Prompts(BaseModel):

@@ -29,10 +29,10 @@ PENDING_WRITES = 64  # requests whose misses wait to be written; with 256 texts 
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
-def cache_key(fingerprint: str, item: Item) -> bytes:
-    """The key of a text or of token ids, which have a name space of their own."""
+def cache_key(fingerprint: str, item: Item, prompt: str = "") -> bytes:
+    """The key of a text behind its prompt, as the model sees both, or of token ids, in a name space of their own."""
     if isinstance(item, str):
-        return f"warmstart:{fingerprint}:text:{hashlib.sha256(item.encode()).hexdigest()}".encode()
+        return f"warmstart:{fingerprint}:text:{hashlib.sha256((prompt + item).encode()).hexdigest()}".encode()
     packed = array.array("Q", item).tobytes()
     return f"warmstart:{fingerprint}:ids:{hashlib.sha256(packed).hexdigest()}".encode()
 

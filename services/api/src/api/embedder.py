@@ -13,9 +13,10 @@ from api.metrics import SHARED_MISSES
 from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_client import WorkerClient
-from contract.call import estimate
+from contract.call import BYTES_PER_TOKEN, estimate
 from contract.lane import Lane, by_size
 from contract.model import ModelInfo
+from contract.prompts import HEADER
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
@@ -85,24 +86,29 @@ class Embedder:
         """The model that the worker serves now."""
         return self._worker.model
 
-    async def embed(self, items: Sequence[Item], field: Field, lane: Lane | None = None) -> Embedded:
+    async def embed(
+        self, items: Sequence[Item], field: Field, lane: Lane | None = None, prompt: str | None = None
+    ) -> Embedded:
         """Embed all items, equal ones once. `field` is the request's name for them.
 
-        Without a `lane`, what the cache doesn't know waits at the worker in the lane of its size.
-        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, DependencyUnavailable, or ClientGone.
+        Without a `lane`, what the cache doesn't know waits at the worker in the lane of its size. Before each text goes
+        the model's prompt of the name `prompt`, or its default one; before token ids, none.
+        Raises BadRequest for a prompt that the model doesn't have, PayloadTooLarge, Overloaded, DeadlineExceeded,
+        DependencyUnavailable, or ClientGone.
         """
         for _ in range(2):
-            if embedded := await self._embed_as(self.model, items, field, lane):
+            if embedded := await self._embed_as(self.model, items, field, lane, prompt):
                 return embedded
             await self._worker.refresh()
         raise DependencyUnavailable("worker", "its model changed during the call")
 
     async def _embed_as(
-        self, model: ModelInfo, items: Sequence[Item], field: Field, lane: Lane | None
+        self, model: ModelInfo, items: Sequence[Item], field: Field, lane: Lane | None, prompt: str | None
     ) -> Embedded | None:
         """All by `model`, or None when the worker has turned to another one."""
         timings = Timings(dict.fromkeys(STAGES, 0.0))
-        keys = [cache_key(model.fingerprint, item) for item in items]
+        before = model.prompts.text(prompt, HEADER)
+        keys = [cache_key(model.fingerprint, item, before) for item in items]
         wanted = dict(zip(keys, items, strict=True))
         known = await self._look_up(wanted, model, timings)
         missing = {key: item for key, item in wanted.items() if key not in known}
@@ -110,7 +116,7 @@ class Embedder:
             if why := self._worker.patience.away or self._worker_failure:
                 self._worker.patience.check(why, self._flights.waiting)
             try:
-                computed = await unless_disconnected(self._request, self._compute(missing, model, lane))
+                computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
             except PayloadTooLarge as error:
                 raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
             if any(each.fingerprint != model.fingerprint for each in computed.values()):
@@ -132,16 +138,18 @@ class Embedder:
         return known
 
     async def _compute(
-        self, missing: Mapping[bytes, Item], model: ModelInfo, asked: Lane | None
+        self, missing: Mapping[bytes, Item], model: ModelInfo, asked: Lane | None, prompt: str | None
     ) -> dict[bytes, Computed]:
         # The worker judges each portion by the size of the whole call.
-        whole = estimate(missing.values(), special=model.special_tokens, longest=model.max_tokens)
+        around = model.special_tokens + len(model.prompts.text(prompt, HEADER)) // BYTES_PER_TOKEN
+        whole = estimate(missing.values(), special=around, longest=model.max_tokens)
+        named = prompt if model.prompts.any else None
         lane = asked or by_size(whole)
         SHARED_MISSES.inc(sum((lane, key) in self._flights for key in missing))
 
         async def work(keys: list[Key]) -> dict[Key, Computed]:
             texts = [missing[key] for _, key in keys]
-            answer = await self._worker.embed(texts, remaining(self._request), whole, lane)
+            answer = await self._worker.embed(texts, remaining(self._request), whole, lane, named)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
             if self._cache and answer.fingerprint == model.fingerprint:
                 self._cache.put({key: each for (_, key), each in fresh.items()})

@@ -19,6 +19,7 @@ from api.worker_sessions import FAILURES, UNSENT, Call, Reply, WorkerSessions
 from contract import call, model
 from contract.lane import Lane
 from contract.model import ModelInfo
+from contract.prompts import FIELD
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable
 from warmstart.lifecycle.health import reason
 
@@ -68,14 +69,23 @@ class WorkerClient:
         except ValidationError as error:
             raise DependencyUnavailable("worker", "it did not describe its model") from error
 
-    async def embed(self, items: Sequence[Item], budget: float, whole: int = 0, lane: Lane | None = None) -> Answer:
+    async def embed(
+        self,
+        items: Sequence[Item],
+        budget: float,
+        whole: int = 0,
+        lane: Lane | None = None,
+        prompt: str | None = None,
+    ) -> Answer:
         """Embed texts, or token ids, within `budget` seconds, as part of a call of `whole` tokens in a `lane`.
 
+        The worker puts the `prompt` of that name before each text, or without a name the model's default one.
         Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
         """
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
-        asked = Call("POST", call.PATH, orjson.dumps({kind: items}), ends, whole, lane, self._ready)
+        content = {kind: items} if prompt is None else {kind: items, FIELD: prompt}
+        asked = Call("POST", call.PATH, orjson.dumps(content), ends, whole, lane, self._ready)
         try:
             async with asyncio.timeout_at(ends):
                 response, body = await self._served(asked)

@@ -11,6 +11,7 @@ from aiohttp import web
 from contract import call, lane, model
 from contract.answer import Description
 from contract.model import ModelInfo
+from contract.prompts import FIELD, NO_PROMPTS
 from warmstart.http.timing import Timings
 
 Misbehaviour: TypeAlias = Callable[[web.Request, list[Any]], Awaitable[web.StreamResponse | None]]
@@ -35,6 +36,8 @@ class StandIn:
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
         self.call_tokens: list[int] = []
+        self.prompts = NO_PROMPTS
+        self.asked_prompts: list[str | None] = []
         self.lanes: list[str] = []
         self.cancelled = 0
         self.connections: set[asyncio.Transport | None] = set()
@@ -46,6 +49,7 @@ class StandIn:
         body = await request.json()
         items: list[Any] = body.get(call.TEXTS) or body[call.TOKEN_IDS]
         self.calls.append(items)
+        self.asked_prompts.append(body.get(FIELD))
         self.connections.add(request.transport)
         self.budgets.append(float(request.headers[call.SECONDS]))
         self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
@@ -81,6 +85,7 @@ class StandIn:
             engine="fake",
             precision="fp32",
             threads=1,
+            prompts=self.prompts,
         )
         return web.json_response(info.model_dump())
 

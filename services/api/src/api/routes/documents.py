@@ -13,7 +13,7 @@ from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, Document
 from api.store import documents
 from api.store.documents import NewDocument
 from api.store.tables import require_storable
-from contract import lane
+from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.errors import NotFound
 from warmstart.http.errors import error_responses
@@ -33,13 +33,17 @@ async def store_documents(
     response: Response,
     postgres: Postgres,
 ) -> DocumentIds:
-    """Embed and store documents; those with a known id are replaced. All or none. They are bulk unless they ask."""
+    """Embed and store documents; those with a known id are replaced. All or none. They are bulk unless they ask.
+
+    The texts get the model's prompt of documents.
+    """
     asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
     embedder = embedder_of(request)
+    require_storable(embedder.model)
     await admit(request, texts, TEXT, embedder.model)
-    embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK)
+    embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK, prompts.DOCUMENT)
     require_storable(embedded.model)
     began = time.perf_counter()
     await documents.upsert(postgres, new, embedded.embeddings, embedded.model.fingerprint)

@@ -10,10 +10,11 @@ from api.admission import admit
 from api.dependencies import embedder_of
 from api.embedder import Embedded
 from api.embedding import Field, Item
+from api.prompts import asked_prompt
 from api.routes.models import check_model
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
-from contract import lane
+from contract import lane, prompts
 from warmstart.errors import BadRequest
 from warmstart.http.errors import error_responses
 
@@ -34,10 +35,13 @@ TEXTS_ONLY = (
     "/embeddings",
     response_class=Response,
     responses={200: {"model": EmbeddingList}, **error_responses(404, 413, 429)},
-    openapi_extra={"parameters": [lane.PARAMETER]},
+    openapi_extra={"parameters": [lane.PARAMETER, prompts.PARAMETER]},
 )
 async def create_embeddings(request: Request, body: EmbeddingRequest) -> Response:
-    """Embed one text, texts, or token ids. A large call is bulk unless it asks."""
+    """Embed one text, texts, or token ids. A large call is bulk unless it asks.
+
+    Before each text goes the prompt that the header `X-Prompt` or else `input_type` names, or the model's default one.
+    """
     asked = lane.asked(request.headers)
     embedder = embedder_of(request)
     model = embedder.model
@@ -50,9 +54,10 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
         )
     items, field = _items(body.input)
     _check(items, request.app.state.settings)
+    prompt = asked_prompt(request.headers, body.input_type, model, items)
 
     await admit(request, items, field, model)
-    embedded = await embedder.embed(items, field, asked)
+    embedded = await embedder.embed(items, field, asked, prompt)
     headers = {"Server-Timing": embedded.timings.header()}
     content = await _encode(embedded, base64=body.encoding_format == "base64")
     return Response(content, 200, headers, "application/json")

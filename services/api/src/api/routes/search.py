@@ -10,7 +10,7 @@ from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
 from api.store.tables import require_storable
-from contract import lane
+from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.errors import error_responses
 
@@ -27,11 +27,15 @@ async def search_documents(
     response: Response,
     postgres: Postgres,
 ) -> SearchResults:
-    """As many as `limit` documents, best first, among those of the model that is served now."""
+    """As many as `limit` documents, best first, among those of the model that is served now.
+
+    The query gets the model's prompt of queries.
+    """
     asked = lane.asked(request.headers)
     embedder = embedder_of(request)
+    require_storable(embedder.model)
     await admit(request, [body.query], QUERY, embedder.model)
-    embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE)
+    embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
     require_storable(embedded.model)
     began = time.perf_counter()
     matches = await search(

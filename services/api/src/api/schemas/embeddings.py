@@ -48,7 +48,7 @@ class EmbeddingRequest(RequestBody):
     """What to embed: one text, or up to `MAX_INPUTS` texts.
 
     With `TOKEN_IDS=1` also ids of the model's own vocabulary, without special tokens (they are added here). Unknown
-    fields are ignored: clients send those of other servers (`input_type`, `drop_params`, `truncate_prompt_tokens`).
+    fields are ignored: clients send those of other servers (`drop_params`, `truncate_prompt_tokens`).
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -57,6 +57,7 @@ class EmbeddingRequest(RequestBody):
     model: str
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(None, description="the model's own size, or absent")
+    input_type: Any = Field(None, description="query, document, or a prompt's name; another value is ignored")
     user: str | None = Field(None, description="accepted for compatibility, not used")
 
 
