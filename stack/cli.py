@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("up", _up, "start each part that doesn't run, and wait until all are ready")
     add("down", _down, "stop everything; documents stay, except in a cluster, where they are deleted")
-    add("discard", _discard, "stop everything and delete all documents")
+    add("discard", _discard, "stop everything and delete all documents; exported models stay")
     add("status", _status, "show what runs (exit code 0: all parts are ready, 3: nothing runs, 4: anything else)")
     add("images", _images, "build the images of the services, as up does with compose")
     add("urls", _urls, "print addresses, with user names and passwords")

@@ -1,7 +1,6 @@
 """The stack in containers: compose.yaml, run by the docker command."""
 
 import logging
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
@@ -137,7 +136,7 @@ class ComposeStack(Stack):
     def discard(self) -> None:
         self.project.refuse_another_clone()
         self.project.run(*WHOLE, "down", "--remove-orphans", "--volumes")
-        shutil.rmtree(self.site.root)
+        self.site.discard()
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
         running = {each.service for each in self.project.containers() if each.runs}
@@ -189,7 +188,7 @@ class ComposeStack(Stack):
             docker("network", "disconnect", self.project.network, each.id)
 
     def mend(self, part: Part) -> None:
-        for each in self._running(part):
+        for each in (one for one in self._running(part) if not one.address):
             docker("network", "connect", "--alias", part, self.project.network, each.id)
 
     def _running(self, part: Part) -> list[Container]:

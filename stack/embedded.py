@@ -1,7 +1,6 @@
 """The stack without containers: the real services, PostgreSQL and Valkey, as processes on 127.0.0.1."""
 
 import logging
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
@@ -122,7 +121,7 @@ class EmbeddedStack(Stack):
 
     def discard(self) -> None:
         self.down()
-        shutil.rmtree(self.site.root)
+        self.site.discard()
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
         program = self._programs[part]

@@ -134,8 +134,9 @@ class Stack(ABC):
         self.stop(part)
 
     def mend(self, part: Part) -> None:
-        """Undo `cut`."""
-        self.start(part)
+        """Undo `cut`; a part that others can reach stays as it is."""
+        if not self.pids(part):
+            self.start(part)
 
     def inject(self, part: Part, faults: Mapping[str, object]) -> None:
         """Turn the fault switches of a service (`warmstart.faults.Faults`); those not named are off.

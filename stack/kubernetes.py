@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -113,7 +112,7 @@ class KubernetesStack(Stack):
 
     def discard(self) -> None:
         self.down()
-        shutil.rmtree(self.site.root)
+        self.site.discard()
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
         found = self.kubectl.json("get", "deployment", part)
@@ -228,7 +227,8 @@ class KubernetesStack(Stack):
 
     def mend(self, part: Part) -> None:
         """See `Stack.mend`. `cut` stops it: established connections outlive a network policy that forbids them."""
-        self.start(part, environment=self.environment(part))
+        if not self.kubectl.json("get", "deployment", part)["spec"]["replicas"]:
+            self.start(part, environment=self.environment(part))
 
     def share(self, name: str, text: str) -> str:
         """See `Stack.share`: running pods get the file at once, later ones when they start."""

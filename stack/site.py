@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from stack.secrets import Secrets, load_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_ROOT = REPOSITORY / ".warmstart"
+MODELS = "artifacts"  # the folder where the worker looks for exported models, unless ARTIFACTS names another
 USER = DATABASE = "warmstart"
 
 
@@ -58,6 +60,14 @@ class Site:
         for folder in (site.data, site.run, site.shared, site.logs):
             folder.mkdir(exist_ok=True)
         return site
+
+    def discard(self) -> None:
+        """Delete the folder, but for exported models: they are no documents, and whoever runs next needs them."""
+        for each in self.root.iterdir():
+            if each.name != MODELS:
+                shutil.rmtree(each) if each.is_dir() else each.unlink()
+        if not any(self.root.iterdir()):
+            self.root.rmdir()
 
     def agree(self) -> None:
         """Raise StackError when the stack runs on other ports: its parts would look for each other on both."""

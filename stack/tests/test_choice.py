@@ -117,14 +117,17 @@ def test_a_running_stack_is_not_orphaned(
 
 
 def test_without_an_engine_it_is_embedded(tmp_path: Path, stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
-    """The reason is said: here, that the client reaches no engine. What is discarded leaves nothing."""
+    """The reason is said: here, that the client reaches no engine. What is discarded leaves exported models."""
     stand_in(NO_ENGINE)
     caplog.set_level(logging.INFO)
     stack = bring_up(tmp_path)
+    model = tmp_path / "artifacts" / "model"
+    model.mkdir(parents=True)
     stack.discard()
     assert isinstance(stack, EmbeddedStack)
     assert "embedded (no Docker engine: Cannot connect to the Docker daemon)" in caplog.text
-    assert not tmp_path.exists()
+    assert [*tmp_path.iterdir()] == [model.parent]
+    assert model.exists()
 
 
 @pytest.mark.parametrize(("answers", "error"), [(NO_ENGINE, "Cannot connect"), (NO_BUILD, "pull access denied")])

@@ -122,6 +122,7 @@ def test_the_command_line_changes_a_service_as_a_drill_does(whole: EmbeddedStack
     with pytest.raises(ConnectionRefusedError):
         ask(f"{whole.url('worker')}/livez")
     assert cli(whole, "mend", "worker")[0] == 0
+    assert cli(whole, "mend", "worker") == (0, "")
     assert cli(whole, "restart", "worker", "nonsense")[0] == 2
     assert len(whole.pids("worker")) == 2
 

@@ -120,6 +120,18 @@ def test_leaked_memory_is_resident_and_comes_back(faulty: Faulty, switch: Callab
     until(lambda: grown() < 50, 10, "most of them back", lambda: f"{grown()} MB")
 
 
+def test_more_memory_than_there_is_turns_no_other_switch_off(faulty: Faulty, switch: Callable[..., None]) -> None:
+    """The log says once that there is none, and the process goes on to obey its file."""
+    service = faulty().wait_ready()
+    [process] = map(psutil.Process, service.workers())
+    process.rlimit(psutil.RLIMIT_AS, (process.memory_info().vms + 2**30, psutil.RLIM_INFINITY))
+    switch(leaked_mb=8000)
+    service.wait_for_log("there is no memory for leaked_mb=8000")
+    switch(leaked_mb=8000, unready=True)
+    service.wait_for("/readyz", 503)
+    assert len(service.error_lines("there is no memory")) == 1
+
+
 def test_a_file_that_makes_no_sense_switches_everything_off(
     faulty: Faulty, world: World, switch: Callable[..., None]
 ) -> None:

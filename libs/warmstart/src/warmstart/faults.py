@@ -48,6 +48,7 @@ class Switches:
         self.now = Faults()  # as of the last look
         self._file = file
         self._leak = b""
+        self._too_much = 0  # megabytes that there was no memory for
         self._complaint = ""
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
@@ -102,9 +103,20 @@ class Switches:
                 log.warning("fault switches: %s", before.model_dump_json(exclude_defaults=True))
             while self.read().blocked_loop:
                 time.sleep(LOOK)  # noqa: ASYNC251 - this is the fault
-            if len(self._leak) != self.now.leaked_mb * 2**20:
-                self._leak = b"\1" * (self.now.leaked_mb * 2**20)  # zeros would take no memory
+            self._hold_memory(self.now.leaked_mb)
             await asyncio.sleep(LOOK)
+
+    def _hold_memory(self, megabytes: int) -> None:
+        """Hold so much. Where there is less, hold what was held, say so once, and let the other switches be obeyed."""
+        if len(self._leak) == megabytes * 2**20:
+            self._too_much = 0
+            return
+        try:
+            self._leak = b"\1" * (megabytes * 2**20)  # zeros would take no memory
+        except MemoryError:
+            if megabytes != self._too_much:
+                self._too_much = megabytes
+                log.error("fault switches: there is no memory for leaked_mb=%d", megabytes)
 
     def _checked(self, resource: Resource[Any]) -> Resource[Any]:
         async def check(value: object) -> None:
