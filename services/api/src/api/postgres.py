@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from api.patience import Patience
 from api.patient_connector import AWAY, PatientConnector
+from api.postgres_ages import ConnectionAges
 from api.postgres_connection import Connector
 from api.postgres_errors import end_stale_connections, unavailable_as_503
 from api.postgres_health import PostgresHealth
@@ -43,6 +44,7 @@ def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
         **options,
     )
     end_stale_connections(engine)
+    ConnectionAges(engine)
     return engine
 
 

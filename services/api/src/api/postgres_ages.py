@@ -1,0 +1,39 @@
+"""Which connections of the pool are as old as one that failed, and so must not be used: by the monotonic clock.
+
+SQLAlchemy compares times of the wall clock. When that is set back by an hour, connections of the last hour are too
+young to be replaced, and each costs a request its try; when it is set back after a failure, each new connection is too
+old, and every transaction has one of its own.
+"""
+
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+MADE = "warmstart_made"
+
+
+class ConnectionAges:
+    """Those of one engine; a later listener of `handle_error` sees what this one has decided."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._failed = float("-inf")  # connections made until then have failed, or would
+        event.listen(engine.sync_engine, "connect", self._note)
+        event.listen(engine.sync_engine, "checkout", self._check)
+        event.listen(engine.sync_engine, "handle_error", self._fail)
+
+    def _note(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info[MADE] = monotonic()
+
+    def _check(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        if entry.info[MADE] <= self._failed:
+            raise DisconnectionError("made before a connection failed")  # the pool makes a new one in its place
+
+    def _fail(self, context: ExceptionContext) -> None:
+        context.invalidate_pool_on_disconnect = False
+        if context.is_disconnect and context.connection and context.connection.info.get(MADE, 0) > self._failed:
+            self._failed = monotonic()

@@ -1,0 +1,69 @@
+"""The pool when the wall clock is moved: dead connections are replaced together, and live ones are used again."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.postgres import create_engine, transact
+from api.postgres_connection import Connector
+from services.api.tests.conftest import Settings
+from services.api.tests.helpers.databases import sql
+from stack import EmbeddedStack
+
+pytestmark = pytest.mark.anyio
+HOUR = 3600
+NAME = "drill_of_ages"
+
+
+@pytest.fixture
+async def engine(settings: Settings, stack: EmbeddedStack) -> AsyncIterator[AsyncEngine]:
+    """An engine whose connections the test knows by their name, five of them in the pool."""
+    made = create_engine(Connector(settings(database_url=f"{stack.url('postgres')}?application_name={NAME}")))
+    async with AsyncExitStack() as open_together:
+        for _ in range(5):
+            _ = await open_together.enter_async_context(made.connect())
+    yield made
+    await made.dispose()
+
+
+def move_clock(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Set the wall clock, as everybody who asks `time.time()` sees it."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+
+
+async def end_all(stack: EmbeddedStack) -> None:
+    """Have the server end the connections of the pool, and be gone when this returns."""
+    ended = f"SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = '{NAME}'"
+    assert await asyncio.to_thread(sql, stack.url("postgres"), ended) == 5
+
+
+async def backend(connection: AsyncConnection) -> int:
+    """The server's process for this connection."""
+    return int((await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+
+
+async def test_after_the_clock_went_back_no_request_meets_two_dead_connections(
+    engine: AsyncEngine, stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first failure tells of all five; a request that found another dead one on its second try would fail."""
+    move_clock(monkeypatch, -HOUR)
+    await end_all(stack)
+    for _ in range(5):
+        assert await transact(engine, backend)
+
+
+async def test_after_a_failure_and_the_clock_back_connections_are_kept(
+    engine: AsyncEngine, stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be younger than the failure only when the clock had reached its time again."""
+    await end_all(stack)
+    assert await transact(engine, backend)
+    move_clock(monkeypatch, -HOUR)
+    pids = [await transact(engine, backend) for _ in range(20)]
+    assert len(set(pids)) <= 5
