@@ -84,10 +84,11 @@ class Balancer:
             return
         with suppress(OSError):
             far_reader, far_writer = await asyncio.open_connection(*ready[next(self._turn) % len(ready)])
-            await asyncio.gather(_pipe(reader, far_writer), _pipe(far_reader, writer))
+            await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
 
 
-async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes, until it ends."""
     with suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)

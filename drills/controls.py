@@ -5,6 +5,7 @@ loaded. The stack gives the services this file alone (`Stack.share`), so it can 
 """
 
 import asyncio
+import ctypes
 import os
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -15,14 +16,37 @@ from warmstart.lifecycle.phase import Phase
 from warmstart.pod import process
 from warmstart.pod.worker import Worker
 
+NEW_MOUNTS, BIND, PRIVATE = 0x20000, 0x1000, 0x44000  # CLONE_NEWNS, MS_BIND, MS_REC | MS_PRIVATE
+
 
 class Controlled(Worker):
     """warmstart's worker class, with one protection broken in each process."""
 
     def init_process(self) -> None:
         """Break the protection, then run as always."""
-        globals()[os.environ["DRILL_CONTROL"]]()
+        for each in os.environ["DRILL_CONTROL"].split(","):
+            globals()[each]()
         super().init_process()
+
+
+def own_name_server() -> None:
+    """Names are asked of the server that the drill's resolv.conf names; a drill needs this, too."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    file = os.environ["DRILL_RESOLV_CONF"].encode()
+    if (
+        libc.unshare(NEW_MOUNTS)
+        or libc.mount(b"none", b"/", None, PRIVATE, None)
+        or libc.mount(file, b"/etc/resolv.conf", None, BIND, None)
+    ):
+        raise OSError(ctypes.get_errno(), "this process can't have a resolv.conf of its own")
+
+
+def names_asked_once() -> None:
+    """A name leads for ever where it led first."""
+    from api import addresses
+
+    addresses.FRESH = float("inf")
+    addresses.KeptAddresses.forget = lambda self: None  # type: ignore[method-assign]
 
 
 def no_gate() -> None:
@@ -164,6 +188,15 @@ def sparse_metrics() -> None:
     metric_space._reserve = lambda file, size: True
 
 
+def ages_by_the_wall_clock() -> None:
+    """The age of a connection to Postgres depends on what time it is."""
+    import time
+
+    from api import postgres_ages
+
+    postgres_ages.monotonic = lambda: time.time()  # type: ignore[attr-defined] # noqa: PLW0108 - it may be replaced
+
+
 def file_read_once() -> None:
     """A secret is what its file said at the start."""
     from warmstart.settings.service import ServiceSettings
@@ -193,11 +226,35 @@ def cache_errors_count() -> None:
     cache.FAILURES = ()  # type: ignore[assignment]
 
 
+def no_single_flight() -> None:
+    """Each request has its own texts computed, though others wait for the same."""
+    from api.singleflight import SingleFlight
+
+    async def alone(self: SingleFlight[Any, Any], keys: Any, work: Any) -> Any:
+        return await work(list(dict.fromkeys(keys)))
+
+    SingleFlight.run = alone  # type: ignore[method-assign]
+
+
 def endless_queue() -> None:
     """The worker refuses no request: all wait, however long it takes."""
     from worker.admission import Admission
 
     Admission.check = lambda *arguments, **options: None  # type: ignore[method-assign]
+
+
+def inference_on_the_loop() -> None:
+    """The worker computes on its event loop."""
+    from concurrent.futures import Future
+
+    from worker.executor import DaemonExecutor
+
+    def at_once(self: DaemonExecutor, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+    DaemonExecutor.submit = at_once  # type: ignore[method-assign]
 
 
 def no_outcomes() -> None:

@@ -1,6 +1,6 @@
 """The claims of all drills, stated only here: docs/drills.md is made from them, and the drills check them."""
 
-from drills.rows import connections, databases, processes, scarce, start, stores, traffic, worker
+from drills.rows import connections, databases, processes, scarce, start, stores, surroundings, traffic, worker
 
 ROWS = (
     *start.ROWS,
@@ -10,5 +10,6 @@ ROWS = (
     *connections.ROWS,
     *databases.ROWS,
     *scarce.ROWS,
+    *surroundings.ROWS,
     *traffic.ROWS,
 )

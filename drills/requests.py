@@ -7,6 +7,7 @@ from loadtest.openloop import Request
 
 _RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
+BATCH, LONG, POPULAR = 32, 300, 40
 TOKENS = TEXTS * (WORDS + 2)  # tokens of the fake engine: one for each word, and two special ones
 
 
@@ -22,9 +23,27 @@ def light(draw: random.Random, _number: int) -> Request:
 
 def embedding(draw: random.Random, _number: int) -> Request:
     """One fresh text of four tokens to the api. All have one length, so that they share forward passes."""
-    text = f"{draw.getrandbits(48):x} {_RUN:x}"
+    return _api(f"{draw.getrandbits(48):x} {_RUN:x}")
+
+
+def _api(text: str) -> Request:
     body = {"model": "all-MiniLM-L6-v2", "input": text, "encoding_format": "base64"}
     return Request("/v1/embeddings", json.dumps(body).encode())
+
+
+def long_batch(draw: random.Random, _number: int) -> Request:
+    """32 texts to the worker that the model cuts off: as much as it computes in about half a second on two cores."""
+    return _worker([f"{draw.getrandbits(48):x} " + "word " * LONG for _ in range(BATCH)])
+
+
+def popular(draw: random.Random, _number: int) -> Request:
+    """One of `POPULAR` texts, of which each fills a forward pass."""
+    return _api(popular_text(draw.randrange(POPULAR)))
+
+
+def popular_text(number: int) -> str:
+    """One of them; the same in the process of the generator."""
+    return f"{number} popular " + "word " * LONG
 
 
 def stored(_draw: random.Random, _number: int) -> Request:

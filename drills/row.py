@@ -68,6 +68,7 @@ class Row:
         exit_code: of the service that ends.
         engine: `fake` where the claim isn't about the model.
         settings: of the services, above those of all drills (`drills.system.BASE`).
+        patches: functions of `drills.controls` that the drill itself needs in a service.
         detours: what the api reaches through a proxy that the scenario has break connections (`Drill.spoiled`).
         control: the same drill with a protection off.
         not_on: kinds of stack that can't run it, and why.
@@ -89,6 +90,7 @@ class Row:
     exit_code: int | None = None
     engine: Engine = "fake"
     settings: Settings = field(default_factory=dict)
+    patches: Mapping[Part, str] = field(default_factory=dict)
     detours: tuple[Part, ...] = ()
     control: Control | None = None
     not_on: Mapping[str, str] = field(default_factory=dict)

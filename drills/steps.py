@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from drills.rows.connections import SLOW
 from stack import PARTS, Part
 
 
@@ -22,8 +23,9 @@ class Steps:
 
     @property
     def switched(self) -> tuple[Part, ...]:
-        """Services whose fault switches it turns."""
-        return tuple(part for part in PARTS if any(each.startswith(f"fault {part}") for each in self.do))
+        """Services that obey it when they were started with FAULTS_ENABLED=1."""
+        beginnings = {part: (f"fault {part}", *(["toxic add"] if part == "api" else [])) for part in PARTS}
+        return tuple(part for part in PARTS if any(each.startswith(beginnings[part]) for each in self.do))
 
 
 # Drills that aren't here start the services in a way of their own, or send what only they send: they run as a whole.
@@ -44,6 +46,24 @@ STEPS: Mapping[str, Steps] = {
     "redis_stopped": Steps(("stop valkey",), 4, ("up",)),
     "redis_paused": Steps(("pause valkey",), 5, ("resume valkey",)),
     "redis_restarted": Steps(("restart valkey",)),
+    "postgres_slow": Steps((f"toxic add postgres {SLOW}",), 6, ("toxic clear postgres",)),
+    "redis_slow": Steps((f"toxic add valkey {SLOW}",), 6, ("toxic clear valkey",)),
+    "worker_slow": Steps((f"toxic add worker {SLOW}",), 6, ("toxic clear worker",)),
+    "postgres_black_holed": Steps(
+        ("toxic add postgres timeout", "toxic add postgres half_open"), 5, ("toxic clear postgres",)
+    ),
+    "worker_answers_half": Steps(
+        (
+            "toxic add worker reset_peer",
+            "toxic clear worker",
+            "toxic add worker limit_data bytes=1000 stream=downstream",
+            "toxic clear worker",
+            "toxic add worker bandwidth rate=0.2 stream=downstream",
+        ),
+        3,
+        ("toxic clear worker",),
+    ),
+    "recovery_stampede": Steps(("stop valkey", "stop postgres", "pause worker"), 2, ("resume worker", "up")),
     "rolling_restart_api": Steps(("roll api",)),
     "rolling_restart_worker": Steps(("roll worker",)),
     "workers_added": Steps(("scale worker 3",), 15, ("scale worker 1",)),

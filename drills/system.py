@@ -37,10 +37,11 @@ class System:
             settings["ENGINE"] = row.engine
         if part == "api":
             settings |= {name: value for each in row.detours for name, value in self.stack.detour(each).items()}
-        if not (controlled and row.control):
-            return settings
-        settings |= row.control.settings.get(part, {})
-        if patch := row.control.patches.get(part):
+        patches = [row.patches.get(part)]
+        if controlled and row.control:
+            settings |= row.control.settings.get(part, {})
+            patches.append(row.control.patches.get(part))
+        if patch := ",".join(filter(None, patches)):
             folder = self.stack.share("drill_controls.py", CONTROLS.read_text())
             arguments = f"--pythonpath {folder} --worker-class drill_controls.Controlled"
             settings["GUNICORN_CMD_ARGS"] = f"{settings.get('GUNICORN_CMD_ARGS', '')} {arguments}".strip()

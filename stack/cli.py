@@ -173,13 +173,20 @@ def _urls(stack: Stack, _options: argparse.Namespace) -> int:
 
 
 def _start(stack: Stack, options: argparse.Namespace) -> int:
-    stack.start(options.part, environment=dict(options.settings))
+    stack.start(options.part, environment=_breakable(stack, options))
     return 0
 
 
 def _restart(stack: Stack, options: argparse.Namespace) -> int:
-    stack.restart(options.part, environment=dict(options.settings))
+    stack.restart(options.part, environment=_breakable(stack, options))
     return 0
+
+
+def _breakable(stack: Stack, options: argparse.Namespace) -> dict[str, str]:
+    """The settings; FAULTS_ENABLED=1 leads an api through the proxy, as it does for `up`."""
+    settings = dict(options.settings)
+    stack.detoured = stack.detoured or settings.get("FAULTS_ENABLED") == "1"
+    return settings
 
 
 def _scale(stack: Stack, options: argparse.Namespace) -> int:

@@ -1,13 +1,29 @@
-"""Too little of what a machine gives: memory, room in shared memory and on a disk."""
+"""Too little of what a machine gives: CPU, memory, room in shared memory and on a disk."""
 
 from drills.disk import no_small_disk
 from drills.memory import no_memory_limit
 from drills.row import STEADY, Control, Probes, Row
-from drills.rows.common import HICCUPS, ONE_LOST, UNAVAILABLE
+from drills.rows.common import BOTH, HICCUPS, IMPATIENT, ONE_LOST, UNAVAILABLE
 
 INSIDE = "it is filled from outside, and a container's is inside"
 
 ROWS = (
+    Row(
+        "cpu_throttled",
+        "With a fifth of the CPU the services are slow, but no probe fails, and no healthy process is killed.",
+        "services run for 20 of each 100 ms, out of step, beside calls of 32 long texts; gunicorn's timeout: 2 s",
+        probes=BOTH,
+        bites=("it is slow",),
+        cluster="not run",
+        clients=("503 overloaded", UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("long_batch", "api_fresh"),
+        engine="auto",
+        settings={"worker": {**IMPATIENT, "MAX_BATCH_TOKENS": "8192"}, "api": IMPATIENT},
+        control=Control(
+            "a thread for inference", breaks="worker restarts", patches={"worker": "inference_on_the_loop"}
+        ),
+        not_on={"kubernetes": "another limit of a pod's CPU is another pod"},
+    ),
     Row(
         "out_of_memory",
         "A worker that runs out of memory is killed and replaced once; known texts are served on, new ones refused.",

@@ -80,6 +80,18 @@ ROWS = (
         ),
     ),
     Row(
+        "recovery_stampede",
+        "When all comes back at once, with an empty cache, known texts are computed once, and soon none is refused.",
+        "Postgres and Valkey stopped, the worker frozen for 6 s; 95 requests/s for 40 texts, of which it computes 10/s",
+        probes={"api": STEADY},
+        bites=("clients", "the cache is empty"),
+        cluster="the stores are new pods; the worker's processes are stopped in its pod",
+        clients=(UNAVAILABLE, "503 overloaded", "504 deadline_exceeded"),
+        radius=("popular", "api_fresh", "search"),
+        settings={"worker": {"MAX_BATCH_TOKENS": "256"}},
+        control=Control("single flight", breaks="nobody is refused again", patches={"api": "no_single_flight"}),
+    ),
+    Row(
         "slow_clients",
         "Clients that fall silent, before or after a first request, delay no other, and are disconnected in time.",
         "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3",

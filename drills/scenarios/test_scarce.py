@@ -1,4 +1,4 @@
-"""Too little of what a machine gives: memory, room in shared memory and on a disk."""
+"""Too little of what a machine gives: CPU, memory, room in shared memory and on a disk."""
 
 import time
 from contextlib import ExitStack
@@ -9,13 +9,41 @@ from signal import SIGKILL
 from drills.disk import BALLAST, fill, filled, small_disk
 from drills.drill import Drill
 from drills.memory import memory_limit
+from drills.scenarios.test_worker import known_texts
+from drills.throttle import throttled
+from loadtest.openloop import Stream
+from loadtest.percentiles import percentile
 from stack import EmbeddedStack, Part, free_ports
 
 LIMIT = 512  # megabytes on embedded; compose.yaml gives the worker 2 GiB
 LEAK = 3072  # megabytes: more than either
 START = 5.0  # seconds of the replacement's start: clients don't wait for that long
 SERVICES: tuple[Part, ...] = ("worker", "api")
+FIFTH = 0.2
+WEIGHTS = {"api_repeated": 14.0, "api_fresh": 5.0}
+BATCHES = "drills.requests:long_batch"
+THROTTLED_RATE = 20.0
+THROTTLED = 15.0  # seconds
+SLOWER = 2.0  # times
 STREAMS = ("api_repeated", "search", "document")
+
+
+def test_cpu_throttled(drill: Drill) -> None:
+    api, worker = drill.stack.url("api"), drill.stack.url("worker")
+    streams = [Stream(maker, api, weight) for maker, weight in WEIGHTS.items()]
+    drill.load(*streams, Stream(BATCHES, worker, 1), rate=THROTTLED_RATE)
+    drill.go(0.02)
+    with drill.fault(), throttled(drill.stack, SERVICES, FIFTH):
+        drill.hold(THROTTLED)
+    drill.go(0.02)
+    drill.finish()
+    begin, end = drill.fault_times
+    known = drill.rows("api_repeated")
+    usual = percentile([row.latency for row in known if row.done and row.done < begin], 50)
+    now = percentile([row.latency for row in known if begin < row.scheduled < end], 50)
+    drill.prove("it is slow", now > SLOWER * usual)
+    drill.measure(known_p50_before=usual, known_p50=now)
+    known_texts(drill)
 
 
 def test_out_of_memory(drill: Drill) -> None:

@@ -104,7 +104,7 @@ def test_what_is_no_toxic_is_named(shell: Shell) -> None:
 
 
 def test_an_api_that_goes_straight_feels_no_toxic(shell: Shell) -> None:
-    """Restarted without FAULTS_ENABLED=1 it goes straight: toxics and switches are refused with a sentence."""
+    """Restarted without FAULTS_ENABLED=1 it goes straight, and toxics and switches are refused; with it, it doesn't."""
     try:
         code, said = shell.run("restart", "api", FAULTS_ENABLED="0")
         assert code == 0, said
@@ -115,6 +115,9 @@ def test_an_api_that_goes_straight_feels_no_toxic(shell: Shell) -> None:
         assert code == 1
         assert "nothing would happen: the api that runs was started without FAULTS_ENABLED=1 (make down" in said
         assert shell.stack.shared("api.faults") == ""
+        code, said = shell.run("restart", "api", "FAULTS_ENABLED=1", FAULTS_ENABLED="0")
+        assert code == 0, said
+        assert shell.stack.has_detour("worker")
     finally:
         assert shell.run("restart", "api")[0] == 0
     assert shell.stack.has_detour("worker")

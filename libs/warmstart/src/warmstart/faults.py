@@ -22,6 +22,7 @@ from warmstart.settings.service import ServiceSettings
 log = logging.getLogger("warmstart.faults")
 
 BROKEN = "a fault switch makes it fail"
+WALL_CLOCK = time.time
 LOOK = 0.05  # seconds between two looks at the file
 
 
@@ -38,6 +39,7 @@ class Faults(BaseModel):
     deadly_text: str = Field("", description="inference of a text that holds it kills the process, by SIGKILL")
     failing_checks: frozenset[str] = Field(frozenset(), description="resources whose health check fails")
     unready: bool = Field(False, description="/readyz is 503")
+    moved_clock: float = Field(0, ge=-1e9, le=1e9, description="seconds by which the wall clock, `time.time()`, is off")
     leaked_mb: int = Field(0, ge=0, le=8192, description="memory that is held for nothing")
 
 
@@ -94,6 +96,7 @@ class Switches:
             yield
         finally:
             watching.cancel()
+            _move_clock(0)
 
     async def _watch(self) -> None:
         before = self.now
@@ -103,6 +106,7 @@ class Switches:
                 log.warning("fault switches: %s", before.model_dump_json(exclude_defaults=True))
             while self.read().blocked_loop:
                 time.sleep(LOOK)  # noqa: ASYNC251 - this is the fault
+            _move_clock(self.now.moved_clock)
             self._hold_memory(self.now.leaked_mb)
             await asyncio.sleep(LOOK)
 
@@ -126,6 +130,11 @@ class Switches:
                 await resource.check(value)
 
         return replace(resource, check=check)
+
+
+def _move_clock(seconds: float) -> None:
+    """Replace Python's wall clock; `datetime` and programs in C, which ask the system, are not deceived."""
+    time.time = (lambda: WALL_CLOCK() + seconds) if seconds else WALL_CLOCK
 
 
 def switches(settings: ServiceSettings) -> list[Switches]:
