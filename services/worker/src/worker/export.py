@@ -12,7 +12,8 @@ from warmstart.settings.service import load
 from worker.artifact.build import build
 from worker.artifact.manifest import EngineName, Manifest
 from worker.artifact.verification import RefusedError
-from worker.model_files import expected, locate
+from worker.hub import fetch
+from worker.model_files import Wanted, locate, wanted
 from worker.settings import WorkerSettings
 
 log = logging.getLogger("worker.export")
@@ -29,12 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log.setLevel(logging.INFO)
     settings = load(WorkerSettings)
     try:
-        name, weights = expected(settings.embedding_model)
-        target = settings.artifacts / name
-        if not options.force and _is_there(target, weights, options):
+        model = wanted(settings.embedding_model)
+        target = settings.artifacts / model.folder
+        if not options.force and _is_there(target, model, options):
             log.info("the artifact is there: %s", target)
             return 0
-        build(locate(settings.embedding_model), target, options.engines, settings.threads, int8=options.int8)
+        source = locate(settings.embedding_model, of_hub=fetch)
+        build(source, target, options.engines, settings.threads, int8=options.int8)
     except (Fatal, RefusedError) as error:
         log.error("no artifact: %s", error)
         return 3
@@ -42,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _is_there(target: Path, weights: dict[str, str], options: argparse.Namespace) -> bool:
+def _is_there(target: Path, model: Wanted, options: argparse.Namespace) -> bool:
     try:
         manifest = Manifest.read(target)
-        if manifest is None or not manifest.names(weights):
+        if manifest is None or not manifest.names(model):
             return False
         if manifest.prompts is None or not all(variant.known for variant in manifest.variants):  # of an earlier version
             return False

@@ -17,7 +17,7 @@ from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
 from worker.executor import DaemonExecutor
-from worker.model_files import expected, fingerprint, locate, verified
+from worker.model_files import fingerprint, locate, verified, wanted
 from worker.settings import WorkerSettings
 from worker.speed import Speed
 from worker.warmup import warm_up
@@ -97,11 +97,13 @@ def _load_fake(settings: WorkerSettings) -> Loaded:
 
 def _load_artifact(settings: WorkerSettings) -> Loaded | None:
     """The best engine of the artifact of just these weights; None when ENGINE=auto finds no such artifact."""
-    name, weights = expected(settings.embedding_model)
-    folder = settings.artifacts / name
+    model = wanted(settings.embedding_model)
+    folder = settings.artifacts / model.folder
     manifest = Manifest.read(folder)
-    if manifest is None or not manifest.names(weights):
-        reason = f"{folder} is no artifact of {name}" if manifest is None else f"{folder} was made of other weights"
+    if manifest is None or not manifest.names(model):
+        reason = (
+            f"{folder} is no artifact of {model.name}" if manifest is None else f"{folder} was made of other weights"
+        )
         if settings.engine != "auto" or settings.precision not in ("auto", "fp32"):
             raise Fatal(f"ENGINE={settings.engine}: {reason}; make one with python -m worker.export")
         log.info("%s: running the model itself", reason)

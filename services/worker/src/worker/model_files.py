@@ -5,15 +5,16 @@ import importlib.util
 import json
 import mmap
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from warmstart import Fatal
 from worker.engines.base import Engine
+from worker.hub import WEIGHTS, HubModel, fetched, hub_model, once
 
+FAMILY = "sentence-transformers/"
 PINNED = "model.safetensors"
-WEIGHTS = frozenset({".safetensors", ".bin"})
-READ_BY_ENGINES = WEIGHTS | {".json", ".txt", ".model"}
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,15 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder in the format of sentence-transformers. `weights_sha256` is None when nobody pinned it."""
+    """A folder in the format of sentence-transformers. `weights_sha256` is None when nobody pinned it.
+
+    `revision` is the commit of a model of the hub.
+    """
 
     name: str
     path: Path
     weights_sha256: str | None = None
+    revision: str | None = None
 
     @property
     def modules(self) -> list[Path]:
@@ -53,17 +58,20 @@ class ModelFolder:
         """The sha256 of each file that an engine reads, by its path in the folder."""
         folders = {self.path, *filter(Path.is_dir, self.modules)}
         files = sorted(file for folder in folders for file in folder.iterdir())
-        read = [file for file in files if file.suffix in READ_BY_ENGINES]
-        return {file.relative_to(self.path).as_posix(): sha256(file) for file in read}
+        return {file.relative_to(self.path).as_posix(): sha256(file) for file in once(files)}
 
 
-def locate(name: str) -> ModelFolder:
-    """The folder of a known model or of a path. Raises Fatal when there is none."""
+def locate(name: str, of_hub: Callable[[HubModel], Path] = fetched) -> ModelFolder:
+    """The folder of a known model, of a path, or of a model of the hub, found by `of_hub`. Raises Fatal without one."""
+    name = short(name)
     known = KNOWN.get(name)
     if known is None:
-        if not Path(name).is_dir():
-            raise Fatal(f"EMBEDDING_MODEL={name} is neither a folder nor one of {', '.join(KNOWN)}")
-        return ModelFolder(Path(name).name or name, Path(name))
+        if Path(name).is_dir():
+            return ModelFolder(Path(name).resolve().name, Path(name))
+        if model := hub_model(name):
+            path = of_hub(model)
+            return ModelFolder(model.name, path, revision=path.name)
+        raise Fatal(f"EMBEDDING_MODEL={name} is neither a folder nor one of {', '.join(KNOWN)}")
     # The package's own code is not run: it could import anything.
     package = importlib.util.find_spec(known.package)
     if package is None or not package.submodule_search_locations:
@@ -77,7 +85,7 @@ def verified(folder: ModelFolder) -> dict[str, str]:
         raise Fatal(f"model {folder.name}: the folder {folder.path} is missing")
     try:
         found = folder.hashes()
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise Fatal(f"model {folder.name}: {folder.path} can't be read: {error}") from error
     if not any(Path(file).suffix in WEIGHTS for file in found):
         raise Fatal(f"model {folder.name}: no weights (*.safetensors, *.bin) in {folder.path}")
@@ -90,15 +98,35 @@ def verified(folder: ModelFolder) -> dict[str, str]:
     return found
 
 
-def expected(name: str) -> tuple[str, dict[str, str]]:
-    """A model's short name, and the hashes that identify it: pinned for a known one, else those of the folder's files.
+def short(name: str) -> str:
+    """A known model's name without the organisation that has it in the hub; other names as they are."""
+    bare = name.removeprefix(FAMILY)
+    return bare if bare in KNOWN else name
 
-    A known model need not be installed. Raises Fatal for a folder that isn't there or holds no model.
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an artifact must be made of: the model `name`, of files with these `hashes`; `folder` is the artifact's."""
+
+    name: str
+    folder: str
+    hashes: dict[str, str]
+
+
+def wanted(name: str) -> Wanted:
+    """The artifact that a setting means. Raises Fatal for a folder that holds no model.
+
+    A known model has its pinned weights, a folder the files that it has now. Any other name, as of a model of the hub
+    or of a folder that was exported elsewhere, is that of the artifact itself, and neither has to be here.
     """
+    name = short(name)
     if known := KNOWN.get(name):
-        return name, {PINNED: known.weights_sha256}
-    folder = locate(name)
-    return folder.name, verified(folder)
+        return Wanted(name, name, {PINNED: known.weights_sha256})
+    if Path(name).is_dir():
+        folder = locate(name)
+        return Wanted(folder.name, folder.name, verified(folder))
+    model = hub_model(name)
+    return Wanted(model.name if model else name, name.replace("/", "--"), {})
 
 
 def fingerprint(hashes: dict[str, str], engine: Engine) -> str:

@@ -41,6 +41,7 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
         facts = reference.facts
         manifest = Manifest(
             model=model.name,
+            revision=model.revision,
             source=source,
             pooling=facts.pooling,
             max_tokens=facts.max_tokens,

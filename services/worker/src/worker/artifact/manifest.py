@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.prompts import Prompts
 from warmstart import Fatal
-from worker.model_files import sha256
+from worker.model_files import Wanted, sha256
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer"  # a folder with the model's own tokenizer files
@@ -51,6 +51,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model: str
+    revision: str | None = None  # the commit of a model of the hub
     source: dict[str, str]
     pooling: str
     max_tokens: int
@@ -74,9 +75,9 @@ class Manifest(BaseModel):
         except (OSError, ValidationError) as error:
             raise Fatal(f"{file} is no manifest of an artifact: {str(error).splitlines()[0]}") from error
 
-    def names(self, weights: dict[str, str]) -> bool:
-        """Whether it was made from files with exactly these hashes."""
-        return weights.items() <= self.source.items()
+    def names(self, wanted: Wanted) -> bool:
+        """Whether it was made of the model that is wanted, from files with exactly these hashes."""
+        return wanted.name == self.model and wanted.hashes.items() <= self.source.items()
 
     def verify(self, folder: Path, variant: Variant) -> None:
         """Raise Fatal, with the file, when a file of this variant is missing or altered."""
