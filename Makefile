@@ -47,8 +47,9 @@ down:  ## Stop the system; documents stay (in a cluster they are deleted, see k8
 images: install  ## Build the images of both services (done by up when needed)
 	@$(RUN) -m stack images
 
-artifact: install  ## Export the model into .warmstart/artifacts (done by the others when needed)
-	@HF_HUB_OFFLINE=1 $(RUN) -m worker.export
+# The default model is exported without torch, another one with it.
+artifact: $(if $(filter-out all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2,$(EMBEDDING_MODEL)),install-dev,install)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed)
+	@$(RUN) -m worker.export
 
 graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph

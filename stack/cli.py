@@ -13,6 +13,7 @@ from stack import cli_faults
 from stack.choice import bring_up, current
 from stack.compose import ComposeStack
 from stack.errors import StackError
+from stack.http import FAILURES, ask
 from stack.interface import PARTS, Part, Stack
 from stack.project import SERVICES
 from stack.site import DEFAULT_ROOT
@@ -27,7 +28,7 @@ Ready:
   {worker}         the worker
 Next:
   curl {api}/v1/embeddings -H 'content-type: application/json' \\
-       -d '{{"model": "all-MiniLM-L6-v2", "input": "Hello"}}'
+       -d '{{"model": "{model}", "input": "Hello"}}'
   {ending}"""
 
 
@@ -138,8 +139,18 @@ def _to_part(act: Act) -> Callable[[Stack, argparse.Namespace], int]:
 
 
 def _up(stack: Stack, _options: argparse.Namespace) -> int:
-    print(NEXT_STEPS.format(api=stack.url("api"), worker=stack.url("worker"), ending=stack.ending))
+    worker = stack.url("worker")
+    print(NEXT_STEPS.format(api=stack.url("api"), worker=worker, ending=stack.ending, model=_model(worker)))
     return 0
+
+
+def _model(worker: str) -> str:
+    """The name of the model that a worker serves, or that of the default one if it doesn't tell."""
+    try:
+        name: str = ask(f"{worker}/model", timeout=5).json()["model"]
+    except (*FAILURES, ValueError, KeyError):
+        return "all-MiniLM-L6-v2"
+    return name
 
 
 def _images(_stack: Stack, options: argparse.Namespace) -> int:

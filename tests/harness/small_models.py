@@ -3,9 +3,13 @@
 It imports torch, which is not installed everywhere: import it in a test or fixture that is marked `reference`.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Read when torch is imported: otherwise its threads spin while they wait for each other, and all steps take longer.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 from sentence_transformers import SentenceTransformer

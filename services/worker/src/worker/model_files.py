@@ -71,7 +71,10 @@ def locate(name: str, of_hub: Callable[[HubModel], Path] = fetched) -> ModelFold
         if model := hub_model(name):
             path = of_hub(model)
             return ModelFolder(model.name, path, revision=path.name)
-        raise Fatal(f"EMBEDDING_MODEL={name} is neither a folder nor one of {', '.join(KNOWN)}")
+        known_ones = ", ".join(KNOWN)
+        raise Fatal(
+            f"EMBEDDING_MODEL={name} is neither a folder nor one of {known_ones}, nor organisation/name of a hub"
+        )
     # The package's own code is not run: it could import anything.
     package = importlib.util.find_spec(known.package)
     if package is None or not package.submodule_search_locations:

@@ -25,7 +25,7 @@ class WorkerSettings(ServiceSettings):
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
         pattern=r"^[\x20-\x7e]+$",  # it goes into a response header
-        description="name of a known model, or a folder that sentence-transformers can load",
+        description="known model, folder, or the hub's `organisation/name`, perhaps with `@revision`, once exported",
     )
     engine: Literal["auto", "sentence-transformers", "onnx", "openvino", "fake"] = Field(
         "auto", description="what runs the model; auto: the fastest with an artifact; fake: no model"

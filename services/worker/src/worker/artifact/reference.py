@@ -12,7 +12,7 @@ import numpy as np
 from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from worker.artifact.graph import write_onnx
-from worker.artifact.verification import reference_texts
+from worker.artifact.verification import BATCH, reference_texts
 from worker.engines.base import Vectors
 from worker.engines.text_tokenizer import TextTokenizer
 from worker.model_files import ModelFolder
@@ -57,7 +57,7 @@ def from_model(model: ModelFolder, threads: int) -> Reference:
         raise Fatal(f"model {model.name}: {model.path} can't be loaded: {error}") from error
     facts = Facts(_pooling(engine.model), engine.max_tokens, engine.dimensions, engine.pad_token, installed(MADE_WITH))
     # By the library's own tokenizing, too, so that ours is part of what is compared.
-    vectors = engine.model.encode(reference_texts(), batch_size=1, prompt="", normalize_embeddings=True)
+    vectors = engine.model.encode(reference_texts(), batch_size=BATCH, prompt="", normalize_embeddings=True)
     return Reference(
         facts, engine.tokenizer, np.asarray(vectors), lambda file: write_onnx(engine.model, file), engine.prompts
     )
