@@ -1,5 +1,6 @@
 """Models other than the default one: what is exported serves the vectors of their own library, the rest is refused."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,3 +118,15 @@ def test_an_engine_that_is_too_far_from_the_model_is_left_out(
     assert export.main(["--int8"]) == 3
     monkeypatch.setattr(export, "build", lambda *_, **__: pytest.fail("made again"))
     assert export.main([]) == 0
+
+
+def test_a_model_that_brings_its_own_code_is_refused(
+    made: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Code from a model's folder is never run; the export's last word is one line, as for all that can't be loaded."""
+    config = made() / "config.json"
+    own = {"model_type": "own", "auto_map": {"AutoConfig": "configuration_own.OwnConfig"}}
+    config.write_text(json.dumps(json.loads(config.read_text()) | own))
+    assert export.main([]) == 3
+    assert "contains custom code" in caplog.messages[-1]
+    assert "\n" not in caplog.messages[-1]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
+from warmstart.lifecycle.health import reason
 from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
@@ -130,5 +131,5 @@ def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
     try:
         engine = SentenceTransformersEngine(folder, settings.threads)
     except Exception as error:
-        raise Fatal(f"model {folder.name}: {folder.path} can't be loaded: {error}") from error
+        raise Fatal(f"model {folder.name}: {folder.path} can't be loaded: {reason(error)}") from error
     return Loaded(engine, folder.name, fingerprint(hashes, engine), prompts=engine.prompts)

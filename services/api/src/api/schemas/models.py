@@ -8,7 +8,10 @@ from contract.model import ModelInfo
 
 
 class Model(BaseModel):
-    """The served model. `created` is 0: a model folder does not say when it was made."""
+    """The served model. `created` is 0: a model folder does not say when it was made.
+
+    `prompts` has the names of its own prompts; `query`, `document` and `none` may be named in any case.
+    """
 
     id: str
     object: Literal["model"] = "model"
@@ -19,6 +22,7 @@ class Model(BaseModel):
     fingerprint: str
     engine: str
     precision: str
+    prompts: list[str]
 
     @classmethod
     def of(cls, served: ModelInfo) -> Self:
@@ -30,6 +34,7 @@ class Model(BaseModel):
             fingerprint=served.fingerprint,
             engine=served.engine,
             precision=served.precision,
+            prompts=list(served.prompts.texts),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
+from warmstart.lifecycle.health import reason
 from worker.artifact.graph import write_onnx
 from worker.artifact.verification import BATCH, reference_texts
 from worker.engines.base import Vectors
@@ -53,11 +54,11 @@ def from_model(model: ModelFolder, threads: int) -> Reference:
 
     try:
         engine = SentenceTransformersEngine(model, threads)
+        # By the library's own tokenizing, too, so that ours is part of what is compared.
+        vectors = engine.model.encode(reference_texts(), batch_size=BATCH, prompt="", normalize_embeddings=True)
     except Exception as error:
-        raise Fatal(f"model {model.name}: {model.path} can't be loaded: {error}") from error
+        raise Fatal(f"model {model.name}: {model.path} can't be loaded: {reason(error)}") from error
     facts = Facts(_pooling(engine.model), engine.max_tokens, engine.dimensions, engine.pad_token, installed(MADE_WITH))
-    # By the library's own tokenizing, too, so that ours is part of what is compared.
-    vectors = engine.model.encode(reference_texts(), batch_size=BATCH, prompt="", normalize_embeddings=True)
     return Reference(
         facts, engine.tokenizer, np.asarray(vectors), lambda file: write_onnx(engine.model, file), engine.prompts
     )

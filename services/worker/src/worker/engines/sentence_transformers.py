@@ -29,7 +29,8 @@ class SentenceTransformersEngine(TokenizingEngine):
     def __init__(self, folder: ModelFolder, threads: int) -> None:
         """Load on the thread that will call `embed`: OpenMP's thread count belongs to the calling thread.
 
-        Raises ImportError, OSError or ValueError when the library or the folder won't do.
+        Raises Fatal for a model that is not supported, and ImportError, OSError or ValueError when the library or the
+        folder won't do.
         """
         self.model = _load(folder, threads)
         require_supported(self.model)

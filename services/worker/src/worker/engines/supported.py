@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Tokenizer
 
 from contract.prompts import Prompts
+from warmstart import Fatal
 from worker.engines.text_tokenizer import TextTokenizer
 
 if TYPE_CHECKING:
@@ -15,17 +16,17 @@ LONGEST = 8192  # tokens of a text, where the model sets no limit
 
 
 def require_supported(model: "SentenceTransformer") -> None:
-    """Raise ValueError with the name of what can't be served."""
+    """Raise Fatal with the name of what can't be served."""
     first, *following = (type(module).__name__ for module in model)
     unknown = [name for name in following if name not in FOLLOWING]
     if first != FIRST or unknown:
         names = ", ".join(unknown or [first])
-        raise ValueError(f"its module {names} is not supported: a {FIRST} comes first, then {', '.join(FOLLOWING)}")
+        raise Fatal(f"its module {names} is not supported: a {FIRST} comes first, then {', '.join(FOLLOWING)}")
     if not getattr(model.tokenizer, "is_fast", False):
-        raise ValueError(f"its tokenizer {type(model.tokenizer).__name__} is not supported: it has no tokenizer.json")
+        raise Fatal(f"its tokenizer {type(model.tokenizer).__name__} is not supported: it has no tokenizer.json")
     excluded = any(getattr(module, "include_prompt", True) is False for module in model)
     if excluded and prompts_of(model).any:
-        raise ValueError("its Pooling leaves the prompt out (include_prompt: false), which is not supported")
+        raise Fatal("its Pooling leaves the prompt out (include_prompt: false), which is not supported")
 
 
 def prompts_of(model: "SentenceTransformer") -> Prompts:
