@@ -257,6 +257,13 @@ def inference_on_the_loop() -> None:
     DaemonExecutor.submit = at_once  # type: ignore[method-assign]
 
 
+def one_lane() -> None:
+    """All calls wait in the lane of interactive calls."""
+    from contract import lane
+
+    lane.asked = lambda headers: lane.Lane.INTERACTIVE
+
+
 def no_outcomes() -> None:
     """Failed passes don't make the engine unhealthy."""
     from worker.health import EngineHealth

@@ -16,6 +16,14 @@ def heavy(draw: random.Random, _number: int) -> Request:
     return _worker([" ".join([f"{draw.getrandbits(24):x}", *["word"] * (WORDS - 1)]) for _ in range(TEXTS)])
 
 
+def bulk(draw: random.Random, _number: int) -> Request:
+    """The same to the api, in the bulk lane."""
+    texts = [" ".join([f"{draw.getrandbits(48):x}", *["word"] * (WORDS - 1)]) for _ in range(TEXTS)]
+    body = {"model": "all-MiniLM-L6-v2", "input": texts, "encoding_format": "base64"}
+    headers = {"Content-Type": "application/json", "X-Priority": "bulk"}
+    return Request("/v1/embeddings", json.dumps(body).encode(), headers=headers)
+
+
 def light(draw: random.Random, _number: int) -> Request:
     """One text of four tokens."""
     return _worker([f"{draw.getrandbits(24):x} word"])

@@ -68,6 +68,16 @@ ROWS = (
         ),
     ),
     Row(
+        "bulk_flood",
+        "Bulk calls at ten times what the worker can do delay no small call, cost none, and go on beside them.",
+        "200 requests/s of 1,024 tokens in the bulk lane at a worker that computes 20 (fault switch: 50 ms a pass)",
+        probes=BOTH,
+        bites=("bulk calls are refused",),
+        cluster="nothing is different: the load goes to the only pod",
+        settings={"worker": ONE_A_PASS},
+        control=Control("the bulk lane", breaks="they don't wait for bulk calls", patches={"worker": "one_lane"}),
+    ),
+    Row(
         "clients_leave",
         "The worker drops the work of clients that have left, and serves the others as before.",
         "150 requests/s of 1,024 tokens by clients that leave after 100 ms, at a worker that computes 20 of them",

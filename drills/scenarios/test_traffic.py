@@ -1,6 +1,7 @@
 """Restarts under load, overload, and clients that leave."""
 
 import time
+from collections import Counter
 
 from drills.drill import Drill
 from drills.ledger import kind
@@ -13,6 +14,7 @@ from stack.http import FAILURES, ask
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second
 PROMPT = 0.8  # seconds; a few passes
+FILLING = 3.0  # seconds in which ten times the capacity fills the queue with 64 requests of TOKENS
 
 
 def roll(drill: Drill, part: Part) -> None:
@@ -63,6 +65,31 @@ def test_overload(drill: Drill) -> None:
         accepted_p99=percentile(accepted or [0.0], 99),
         refused_p50=percentile([row.latency for row in refused] or [0.0], 50),
         refused_p99=percentile([row.latency for row in refused] or [0.0], 99),
+    )
+
+
+def test_bulk_flood(drill: Drill) -> None:
+    with drill.slowed("worker", PASS):
+        drill.load(MAKER, rate=40)
+        drill.go(0.1)
+        with drill.fault():
+            flood = drill.load("drills.requests:bulk", rate=200)
+            drill.hold(FILLING)
+            drill.go(0.5)
+            flood.stop()
+        drill.finish()
+    begin, end = drill.fault_times
+    full = [row.latency for row in drill.rows() if row.ok and begin + FILLING < row.scheduled < end]
+    typical = percentile(full or [float("inf")], 50)
+    drill.expect("they don't wait for bulk calls", typical < PROMPT, f"half of them waited {typical:.1f} s or more")
+    answers = Counter(kind(row) for row in flood.rows())
+    drill.prove("bulk calls are refused", answers["503 overloaded"])
+    drill.expect("bulk calls go on", answers["ok"], answers)
+    drill.measure(
+        typical_seconds_beside_bulk=typical,
+        p99_beside_bulk=percentile(full or [float("inf")], 99),
+        bulk_calls=len(flood.rows()),
+        bulk_calls_answered=answers["ok"],
     )
 
 
