@@ -15,7 +15,6 @@ from worker.jobs import Item, Job
 from worker.passes import passes
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
-from worker.turn import Turn
 
 log = logging.getLogger("worker.batcher")
 
@@ -91,29 +90,43 @@ class Batcher:
             self._fail(Unavailable("the model has stopped", retry_after=1), "stopped")
 
     async def _serve(self, items: list[Item]) -> None:
-        """Compute one batch, and learn the engine's speed from it.
+        """Compute one batch."""
+        if items[0].job.lane is Lane.BULK:
+            await self._serve_bulk(items)
+        else:
+            await self._serve_interactive(items)
+
+    async def _serve_interactive(self, items: list[Item], since: float | None = None) -> None:
+        """Compute a batch of interactive texts, which may go before a batch of bulk texts that waits `since`."""
+        began = _now()
+        tokens = sum([await self._embed(batch) for batch in self._passes(items)])
+        seconds = _now() - began
+        self._learn(tokens, seconds)
+        self.queue.turns.interactive_took(seconds, _now(), since=since)
+
+    async def _serve_bulk(self, items: list[Item]) -> None:
+        """Compute a batch of bulk texts, and before each of its passes the interactive texts whose turn it is."""
+        turns, since = self.queue.turns, min(item.job.arrived for item in items)
+        tokens, seconds = 0, 0.0
+        for batch in self._passes(items):
+            while not turns.bulk_is_next(since, _now()) and (first := self.queue.go_first(self._budget)):
+                await self._serve_interactive(first, since)
+            began = _now()
+            tokens += await self._embed(batch)
+            took = _now() - began
+            turns.bulk_took(took)
+            seconds += took
+        self._learn(tokens, seconds)
+
+    def _learn(self, tokens: int, seconds: float) -> None:
+        """Learn the engine's speed from a batch.
 
         Only a full batch tells how long a full queue takes: a small batch costs more time for each token. So a small
         batch counts only when it took less time than expected, which shows that the speed was underrated (after a pause
         of the machine, say).
         """
-        began = perf_counter()
-        oldest = min(item.job.arrived for item in items)
-        tokens = 0
-        for batch in self._passes(items):
-            if batch[0].job.lane is Lane.BULK:
-                tokens += await self._go_first(Turn(sum(len(item.ids) for item in batch), oldest))
-            tokens += await self._embed(batch)
-        seconds = perf_counter() - began
         if tokens and (tokens >= self._budget // 2 or seconds < self._speed.seconds_for(tokens)):
             self._speed.add(tokens, seconds)
-
-    async def _go_first(self, turn: Turn) -> int:
-        """Compute the interactive texts that go before a pass of bulk texts; returns their tokens."""
-        tokens = 0
-        while items := self.queue.ahead(turn, self._budget):
-            tokens += sum([await self._embed(batch) for batch in self._passes(items)])
-        return tokens
 
     def _passes(self, items: list[Item]) -> list[list[Item]]:
         return passes(items, self._engine.lengths, self._engine.rows)
@@ -171,3 +184,7 @@ def _wanted(batch: list[Item]) -> list[Item]:
         if item.job.future.done():
             metrics.DROPPED.labels(item.job.dropped).inc()
     return [item for item in batch if not item.job.future.done()]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,10 +1,7 @@
-"""The recent speed of the engine, and of what comes to it."""
-
-from math import exp
+"""The recent speed of the engine."""
 
 FORGET = 0.9  # the weight that earlier batches keep after one more batch
 SLOW = 2  # times the expected seconds: the most that a single batch counts for
-WINDOW = 3.0  # seconds
 
 
 class Speed:
@@ -35,22 +32,3 @@ class Speed:
     def seconds_for(self, tokens: float) -> float:
         """How long so many tokens take."""
         return tokens * self._seconds / self._tokens
-
-
-class Rate:
-    """Tokens per second over about the last `WINDOW` seconds; later ones count more. `now` is any clock's."""
-
-    def __init__(self) -> None:
-        self._tokens = 0.0
-        self._at = 0.0
-
-    def add(self, tokens: int, now: float) -> None:
-        """Count tokens."""
-        self._tokens, self._at = self._left(now) + tokens, now
-
-    def per_second(self, now: float) -> float:
-        """The rate."""
-        return self._left(now) / WINDOW
-
-    def _left(self, now: float) -> float:
-        return self._tokens * exp((self._at - now) / WINDOW)

@@ -8,8 +8,7 @@ from contract.lane import Lane
 from worker.admission import Admission, Ahead, Demand
 from worker.jobs import Item, Job
 from worker.lane_queue import LaneQueue
-from worker.speed import Rate
-from worker.turn import BULK_SHARE, Turn
+from worker.turns import BULK_SHARE, Turns
 
 
 class TokenQueue:
@@ -20,7 +19,7 @@ class TokenQueue:
         self._interactive, self._bulk = LaneQueue(Lane.INTERACTIVE), LaneQueue(Lane.BULK)
         self._lanes = {Lane.INTERACTIVE: self._interactive, Lane.BULK: self._bulk}
         self._batch = self._first = 0  # tokens that are being computed: of a batch, and of what goes before a pass
-        self._rate = Rate()  # of interactive tokens
+        self.turns = Turns()
         self._arrived = asyncio.Event()
 
     @property
@@ -52,8 +51,8 @@ class TokenQueue:
         running = self._batch + self._first
         if lane is Lane.INTERACTIVE:
             return Ahead(self._interactive.tokens, running, 1 - BULK_SHARE if self._bulk.tokens else 1.0)
-        used = self._rate.per_second(_now()) / self._admission.speed.tokens_in(1)
-        return Ahead(self.waiting_tokens, running, max(BULK_SHARE, 1 - used))
+        share = self.turns.share_of_bulk(asyncio.get_running_loop().time())
+        return Ahead(self.waiting_tokens, running, share)
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""
@@ -67,36 +66,25 @@ class TokenQueue:
     async def get(self, budget: int) -> list[Item]:
         """The next batch, of one lane: up to `budget` tokens but at least one text; waits while the queue is empty.
 
-        A batch is of bulk texts if any wait: interactive texts go `ahead` of each of its passes. A call means that the
-        texts of the previous batch have been computed.
+        A batch is of bulk texts if any wait: interactive texts `go_first` before each of its passes. A call means that
+        the texts of the previous batch have been computed.
         """
-        self._batch = 0
-        while not (items := self._bulk.take(budget) or self._take_interactive(budget)):
+        self._batch = self._first = 0
+        while not (items := self._bulk.take(budget) or self._interactive.take(budget)):
             self._arrived.clear()
             await self._arrived.wait()
         self._batch = _tokens(items)
         return items
 
-    def ahead(self, turn: Turn, budget: int) -> list[Item]:
-        """Interactive texts to be computed before a pass of bulk texts, a batch at most; none when it is its turn.
+    def go_first(self, budget: int) -> list[Item]:
+        """Interactive texts to be computed before a pass of bulk texts, up to a batch; none when none wait.
 
         A call means that the texts of the previous call have been computed.
         """
-        room = turn.room(budget, _now())
-        items = self._take_interactive(room) if room > 0 else []
-        self._first = _tokens(items)
-        turn.gone += self._first
-        return items
-
-    def _take_interactive(self, budget: int) -> list[Item]:
         items = self._interactive.take(budget)
-        self._rate.add(_tokens(items), _now())
+        self._first = _tokens(items)
         return items
 
 
 def _tokens(items: list[Item]) -> int:
     return sum(len(item.ids) for item in items)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
