@@ -120,6 +120,13 @@ def endless_tries() -> None:
     WorkerSessions.ask = again  # type: ignore[method-assign]
 
 
+def hung_keep_calls() -> None:
+    """The api doesn't notice that a worker is silent."""
+    from api.replicas import Replica
+
+    Replica.is_silent = lambda *_: False  # type: ignore[method-assign]
+
+
 def dead_stay_pooled() -> None:
     """The pool keeps handing out connections that were found dead."""
     from sqlalchemy.pool import base

@@ -39,7 +39,7 @@ ROWS = (
         "the worker is scaled from one replica to three, and back, under load",
         probes=BOTH,
         bites=("replicas join",),
-        cluster="kube-proxy shares out the api's connections, at random, to pods that are ready",
+        cluster="kube-proxy divides the api's connections, at random, between pods that are ready",
         elsewhere={
             "compose": {"probes": {"worker": NETWORK, "api": NETWORK}},
             "kubernetes": {"probes": {"worker": NEW_POD, "api": STEADY}},
@@ -48,10 +48,26 @@ ROWS = (
         restarts=None,
         settings={"worker": {"DRAIN_SECONDS": "3"}},
         control=Control(
-            "CONNECTION_MAX_AGE",
+            "CONNECTION_MAX_AGE, and without new look-ups",  # on compose, each of them is enough
             breaks="each gets its share",
             settings={"worker": {"CONNECTION_MAX_AGE": "3600"}},
+            patches={"api": "names_asked_once"},
         ),
+    ),
+    Row(
+        "worker_hung",
+        "One of two workers takes calls and answers nothing: its calls are sent to the other one, and none is lost.",
+        "SIGSTOP to one of two workers for 8 s",
+        probes={"api": NETWORK},
+        bites=("it answers nothing",),
+        cluster="not run",
+        restarts=None,
+        settings={"api": {"REQUEST_TIMEOUT": "6"}},
+        control=Control("the watch on silent workers", breaks="clients", patches={"api": "hung_keep_calls"}),
+        not_on={
+            "embedded": "one address leads to all workers",
+            "kubernetes": "a Service has one address: calls to a hung pod end with REQUEST_TIMEOUT until it is unready",
+        },
     ),
     Row(
         "overload",

@@ -1,7 +1,6 @@
 """Names are looked up again while their addresses serve, or on request; a call with a known address doesn't wait."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -55,26 +54,21 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> NameServer:
 async def addresses(server: NameServer) -> AsyncIterator[KeptAddresses]:
     """Nothing known yet."""
     assert not server.asked
-    made = KeptAddresses()
+    made = KeptAddresses("worker", 8001)
     yield made
     await made.close()
 
 
-async def first(addresses: KeptAddresses) -> str:
-    """The address that a connection would try first."""
-    return (await addresses.resolve("worker"))[0]["host"]
-
-
-async def test_one_lookup_serves_all_in_turns(server: NameServer, addresses: KeptAddresses) -> None:
-    """Connections spread over the addresses that one question found."""
-    assert sorted(await asyncio.gather(*(first(addresses) for _ in range(10)))) == sorted(HOSTS * 5)
+async def test_one_lookup_serves_all(server: NameServer, addresses: KeptAddresses) -> None:
+    """All who ask while a name server is asked get the addresses that one question found."""
+    assert await asyncio.gather(*(addresses.get() for _ in range(10))) == [HOSTS] * 10
     assert server.asked == 1
 
 
 async def test_forgetting_harms_nobody_who_waits(server: NameServer, addresses: KeptAddresses) -> None:
     """When addresses are forgotten before, at or after an answer, waiting calls get it, and new calls a new one."""
     server.gate.clear()
-    waiting = [asyncio.create_task(first(addresses)) for _ in range(3)]
+    waiting = [asyncio.create_task(addresses.get()) for _ in range(3)]
     while not server.asked:
         await asyncio.sleep(0)
     addresses.forget()
@@ -82,20 +76,20 @@ async def test_forgetting_harms_nobody_who_waits(server: NameServer, addresses: 
     while not all(each.done() for each in waiting):
         addresses.forget()
         await asyncio.sleep(0)
-    assert {each.result() for each in waiting} == set(HOSTS)
+    assert [each.result() for each in waiting] == [HOSTS] * 3
     assert server.asked == 1
-    await first(addresses)
+    await addresses.get()
     assert server.asked == 2
 
 
 async def test_a_failed_lookup_is_not_kept(server: NameServer, addresses: KeptAddresses) -> None:
     """The error reaches all calls that wait; the next call looks up again."""
     server.error = OSError("no name server")
-    failed = await asyncio.gather(*(first(addresses) for _ in range(3)), return_exceptions=True)
+    failed = await asyncio.gather(*(addresses.get() for _ in range(3)), return_exceptions=True)
     assert [str(each) for each in failed] == ["no name server"] * 3
     assert server.asked == 1
     server.error = None
-    assert await first(addresses) in HOSTS
+    assert await addresses.get() == HOSTS
 
 
 async def test_a_failure_and_forgetting_may_meet(
@@ -103,7 +97,7 @@ async def test_a_failure_and_forgetting_may_meet(
 ) -> None:
     """A call to `forget` just after a failed look-up does no harm."""
     server.error = OSError("no name server")
-    waiting = asyncio.create_task(first(addresses))
+    waiting = asyncio.create_task(addresses.get())
     while not waiting.done():
         addresses.forget()
         await asyncio.sleep(0)
@@ -114,18 +108,13 @@ async def test_a_failure_and_forgetting_may_meet(
 async def test_a_caller_that_leaves_takes_no_lookup_along(server: NameServer, addresses: KeptAddresses) -> None:
     """When one caller leaves, another one that waits for the same answer gets it."""
     server.gate.clear()
-    leaving, staying = (asyncio.create_task(first(addresses)) for _ in range(2))
+    leaving, staying = (asyncio.create_task(addresses.get()) for _ in range(2))
     while not server.asked:
         await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.wait({leaving})
     server.gate.set()
-    assert await staying in HOSTS
-
-
-async def seen(addresses: KeptAddresses) -> set[str]:
-    """The addresses that connections would try first now."""
-    return {await first(addresses) for _ in range(10)}
+    assert await staying == HOSTS
 
 
 @pytest.mark.parametrize("hosts", [["10.0.0.1"], ["10.0.0.1", "10.0.0.2", "10.0.0.3"], ["10.9.9.9"]])
@@ -134,17 +123,17 @@ async def test_replicas_come_and_go_while_a_name_serves(
 ) -> None:
     """When addresses have reached their age they are looked up, once, beside the connections that use them."""
     monkeypatch.setattr(module, "FRESH", 0.05)
-    await first(addresses)
+    await addresses.get()
     server.hosts, asked = hosts, server.asked
-    await until_async(lambda: asyncio.get_running_loop().time() > next(iter(addresses._known.values())).fresh_until)
+    await until_async(lambda: asyncio.get_running_loop().time() > addresses._fresh_until)
     server.gate.clear()
-    assert await seen(addresses) == set(HOSTS)
+    assert await addresses.get() == HOSTS
     await until_async(lambda: server.asked == asked + 1)
-    assert await seen(addresses) == set(HOSTS)
+    assert await addresses.get() == HOSTS
     assert server.asked == asked + 1
     server.gate.set()
-    await until_async(lambda: addresses.number == len(hosts) and not addresses._looking)
-    assert await seen(addresses) == set(hosts)
+    await until_async(lambda: not addresses._looking)
+    assert await addresses.get() == hosts
 
 
 @pytest.mark.parametrize("fault", ["refused", "silent"])
@@ -154,27 +143,11 @@ async def test_old_addresses_are_kept_while_the_name_server_fails(
     """Whether their age or a failed call has them looked up; who has addresses to try waits for PATIENCE at most."""
     monkeypatch.setattr(module, "FRESH", 0.0)
     monkeypatch.setattr(module, "PATIENCE", 0.05)
-    await first(addresses)
+    await addresses.get()
     server.error = OSError("no name server")
     if fault == "silent":
         server.gate.clear()
     async with asyncio.timeout(5):
         for _ in range(3):
-            assert await seen(addresses) == set(HOSTS)
+            assert await addresses.get() == HOSTS
             addresses.forget()
-
-
-async def test_who_cannot_serve_comes_last_for_a_while(
-    server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Other addresses get the connections in equal parts; if there is no other, this one is tried."""
-    monkeypatch.setattr(module, "AVOIDED", 0.2)
-    server.hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-    await first(addresses)
-    addresses.avoid("10.0.0.2")
-    assert Counter([await first(addresses) for _ in range(10)]) == {"10.0.0.1": 5, "10.0.0.3": 5}
-    for host in server.hosts:
-        addresses.avoid(host)
-    assert [each["host"] for each in await addresses.resolve("worker")] == server.hosts
-    await until_async(lambda: max(addresses._avoided.values()) < asyncio.get_running_loop().time())
-    assert await seen(addresses) == set(server.hosts)

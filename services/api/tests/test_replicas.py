@@ -12,8 +12,9 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import DefaultResolver
 
 from api import addresses
+from api import replicas as module
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.standin import StandIn, refuse
+from services.api.tests.helpers.standin import Misbehaviour, StandIn, refuse
 from stack import free_ports, until_async
 from warmstart.errors import DependencyUnavailable
 
@@ -52,16 +53,17 @@ class Replicas:
         await self._running[number].aclose()
 
     def shared(self, among: int) -> bool:
-        """Whether each of so many has given at least half of its share of the last answers."""
-        recent = Counter(self.served)
-        return len(recent) == among and min(recent.values()) > RECENT / among / 2
+        """Whether so many have given their share of the last answers, none of them a quarter more or less."""
+        recent, fair = Counter(self.served), RECENT / among
+        return len(recent) == among and all(0.75 * fair < each < 1.25 * fair for each in recent.values())
 
 
 @pytest.fixture
 async def replicas(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replicas]:
     """None yet."""
     monkeypatch.setattr(addresses, "FRESH", 0.1)
-    monkeypatch.setattr(addresses, "AVOIDED", 0.1)
+    for name, seconds in {"AVOIDED": 0.1, "LONGEST": 0.2, "SILENT": 0.2, "PERIOD": 0.05}.items():
+        monkeypatch.setattr(module, name, seconds)
     async with AsyncExitStack() as stack:
         made = Replicas(stack)
 
@@ -123,6 +125,57 @@ async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replica
     async with called(replicas):
         await until_async(lambda: replicas.shared(1) and broken.calls)
         assert set(replicas.served) == {"127.0.0.3"}
+
+
+async def test_a_slow_replica_gets_less(replicas: Replicas) -> None:
+    """Calls go where the fewest are under way, so that one of three that takes ten times as long delays few."""
+    slow, *others = [await replicas.add() for _ in range(3)]
+    slow.before, others[0].before, others[1].before = takes(0.1), takes(0.01), takes(0.01)
+    async with called(replicas):
+        await until_async(lambda: len(replicas.served) == RECENT)
+    shares = Counter(replicas.served)
+    assert 0 < shares["127.0.0.2"] < shares["127.0.0.3"] / 2
+
+
+async def test_a_hung_replica_loses_no_call(replicas: Replicas) -> None:
+    """It takes calls and answers nothing: they are sent elsewhere, it gets no other, and later its share again."""
+    hung, _ = await replicas.add(), await replicas.add()
+    async with called(replicas):
+        await until_async(lambda: replicas.shared(2))
+        hung.thawed.clear()
+        await until_async(lambda: replicas.shared(1), 15)
+        calls = len(hung.calls)
+        replicas.served.clear()
+        await until_async(lambda: len(replicas.served) == RECENT)
+        assert len(hung.calls) == calls
+        hung.thawed.set()
+        await until_async(lambda: replicas.shared(2))
+
+
+async def test_replicas_are_called_by_the_workers_name(replicas: Replicas) -> None:
+    """Whatever address a call goes to, its Host header is that of the URL: proxies route by it."""
+    standin = await replicas.add()
+    async with WorkerClient(f"http://worker:{replicas.port}") as client:
+        await client.embed(["a"], budget=5)
+    assert standin.host == f"worker:{replicas.port}"
+
+
+async def test_a_busy_replica_keeps_its_calls(replicas: Replicas) -> None:
+    """It computes for longer than the silence that is noticed, and lives: nothing is sent twice."""
+    for _ in range(2):
+        (await replicas.add()).before = takes(0.6)
+    async with WorkerClient(f"http://worker:{replicas.port}") as client:
+        await asyncio.gather(*(client.embed([f"text {number}"], budget=5) for number in range(4)))
+    assert [len(each.calls) for each in replicas.standins] == [2, 2]
+
+
+def takes(seconds: float) -> Misbehaviour:
+    """Answer every call after so many seconds."""
+
+    async def before(_: web.Request, __: list[Any]) -> None:
+        await asyncio.sleep(seconds)
+
+    return before
 
 
 def mortal(standin: StandIn) -> None:

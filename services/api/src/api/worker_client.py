@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import orjson
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientResponse
 from fastapi import FastAPI
 from pydantic import ValidationError
 
@@ -15,7 +15,7 @@ from api.embedding import Item
 from api.patience import Patience
 from api.settings import ApiSettings
 from api.worker_answer import Answer, WorkerAway, read_answer, refusal
-from api.worker_sessions import FAILURES, UNSENT, Call, Reply, WorkerSessions
+from api.worker_sessions import FAILURES, UNSENT, Call, WorkerSessions
 from contract import call, model
 from contract.lane import Lane
 from contract.model import ModelInfo
@@ -100,7 +100,7 @@ class WorkerClient:
             raise DependencyUnavailable("worker", reason(error)) from error
         return read_answer(response, body, len(items))
 
-    async def _served(self, asked: Call) -> tuple[Reply, bytes]:
+    async def _served(self, asked: Call) -> tuple[ClientResponse, bytes]:
         """A good answer. Whenever no worker is there, or only one that starts, the call waits and is sent again."""
         while True:
             if self.patience.away:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import (
     ClientConnectionError,
@@ -23,13 +23,13 @@ from aiohttp import (
     ConnectionTimeoutError,
     TCPConnector,
 )
-from aiohttp.connector import Connection
+from yarl import URL
 
-from api.addresses import KeptAddresses
 from api.metrics import WORKER_RETRIES
+from api.replicas import Hung, Replicas, Unresolved
 from api.suspects import Suspects
 from api.worker_answer import refusal
-from contract import call, lane
+from contract import call, lane, model
 from contract.answer import BINARY
 from contract.lane import Lane
 from warmstart import request_id
@@ -40,19 +40,7 @@ KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 7
 CONNECT_TIMEOUT = 2.0  # seconds
 LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 FAILURES = (ClientConnectionError, ClientPayloadError, ConnectionError, TimeoutError)
-UNSENT = (ClientConnectorError, ConnectionTimeoutError)  # of these, the failures before anything was sent
-
-
-class Reply(ClientResponse):
-    """A response that knows the address that gave it: a short one's connection is back in the pool when it ends."""
-
-    address = ""
-
-    async def start(self, connection: Connection) -> ClientResponse:
-        """Called by aiohttp when the request was sent."""
-        if connection.transport and (peer := connection.transport.get_extra_info("peername")):  # none after a reset
-            self.address = peer[0]
-        return await super().start(connection)
+UNSENT = (Unresolved, ClientConnectorError, ConnectionTimeoutError)  # of these, the failures before anything was sent
 
 
 @dataclass(slots=True)
@@ -68,34 +56,29 @@ class Call:
     ready: Callable[[], Awaitable[None]] | None = None  # returns when the worker can take it a second time
     tried: float = 0.0  # when it was last sent
     lost: int = 0  # how often its connection failed when it may have been computed
+    suspect: bool = False  # whether it may have ended a process
 
 
 class WorkerSessions:
     """Sends calls to the worker's replicas."""
 
     def __init__(self, base_url: str) -> None:
-        # limit=0: the worker's queue is the bound; requests that wait here would hide an overload from the worker.
-        self._addresses = KeptAddresses()
+        url = URL(base_url)
+        self._host, self._tls_name = url.host_port_subcomponent or "", url.host if url.scheme == "https" else None
+        self._replicas = Replicas(url, self._ping)
         self._suspects = Suspects()
-        self._pooled = self._session(base_url, keepalive_timeout=KEEPALIVE)
-        self._fresh = self._session(base_url, force_close=True)
-
-    def _session(self, base_url: str, **options: Any) -> ClientSession:
-        connector = TCPConnector(limit=0, use_dns_cache=False, resolver=self._addresses, **options)
-        return ClientSession(base_url, connector=connector, timeout=LIMITS, response_class=Reply)
+        self._pooled = _session(keepalive_timeout=KEEPALIVE)
+        self._fresh = _session(force_close=True)
+        self.forget = self._replicas.forget  # the worker may have moved
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._replicas.close()
         await self._pooled.close()
         await self._fresh.close()
-        await self._addresses.close()
 
-    def forget(self) -> None:
-        """Look the worker's name up anew: it may have moved."""
-        self._addresses.forget()
-
-    async def ask(self, asked: Call) -> tuple[Reply, bytes]:
-        """Send a request; retry once if its connection died, or once for each address if the replica can't serve.
+    async def ask(self, asked: Call) -> tuple[ClientResponse, bytes]:
+        """Send a request; retry once if its connection died, or once for each replica that can't serve.
 
         The retry is safe, since embedding changes nothing in the worker. A call whose connection died twice, also when
         it waited for the worker in between, may have killed two processes, and is sent to no third one. Its retry waits
@@ -106,23 +89,24 @@ class WorkerSessions:
         while True:
             session, tries = self._fresh if tries else self._pooled, tries + 1
             try:
-                async with self._suspects.turn(asked.ends) if asked.lost and asked.payload else nullcontext():
+                async with self._suspects.turn(asked.ends) if asked.suspect and asked.payload else nullcontext():
                     reply, body = await self._send(session, asked)
-                if tries > self._addresses.number or not _cannot_serve(reply, body):
+                if tries > self._replicas.number or not _cannot_serve(reply, body):
                     return reply, body
-                self._addresses.avoid(reply.address)
             except FAILURES as error:
                 late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
                 lost = not isinstance(error, UNSENT)
+                suspect = lost and not isinstance(error, Hung)  # a text that ends a process doesn't silence it
+                asked.suspect |= suspect
                 asked.lost += lost
-                if late or asked.lost > LOSSES or tries > self._addresses.number:
+                if late or asked.lost > LOSSES or tries > self._replicas.number:
                     raise
-                self._addresses.forget()
-                if lost and asked.ready:
+                self._replicas.forget()
+                if suspect and asked.ready:
                     await asked.ready()
             WORKER_RETRIES.inc()
 
-    async def _send(self, session: ClientSession, asked: Call) -> tuple[Reply, bytes]:
+    async def _send(self, session: ClientSession, asked: Call) -> tuple[ClientResponse, bytes]:
         asked.tried = asyncio.get_running_loop().time()
         headers = {"Accept": BINARY, "Content-Type": "application/json"} if asked.payload else {}
         if asked.ends < math.inf:
@@ -133,10 +117,36 @@ class WorkerSessions:
             headers[lane.HEADER] = asked.lane
         if name := request_id.current():  # of a shared miss, the id of the first request
             headers[call.REQUEST_ID] = name
-        async with session.request(asked.method, asked.path, data=asked.payload, headers=headers) as reply:
-            return cast("Reply", reply), await reply.read()
+        async with self._replicas.chosen() as replica:
+            url = replica.url.with_path(asked.path)
+            try:
+                reply, body = await self._exchange(session, asked.method, url, asked.payload, headers)
+            except UNSENT:
+                replica.avoid()
+                raise
+            if _cannot_serve(reply, body):
+                replica.avoid()
+            else:
+                replica.served()
+            return reply, body
+
+    async def _exchange(
+        self, session: ClientSession, method: str, url: URL, payload: bytes | None, headers: dict[str, str]
+    ) -> tuple[ClientResponse, bytes]:
+        headers["Host"] = self._host
+        async with session.request(method, url, data=payload, headers=headers, server_hostname=self._tls_name) as reply:
+            return reply, await reply.read()
+
+    async def _ping(self, replica: URL) -> None:
+        await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})
 
 
-def _cannot_serve(reply: Reply, body: bytes) -> bool:
+def _session(**options: Any) -> ClientSession:
+    # limit=0: the worker's queue is the bound; requests that wait here would hide an overload from the worker.
+    connector = TCPConnector(limit=0, **options)
+    return ClientSession(connector=connector, timeout=LIMITS)
+
+
+def _cannot_serve(reply: ClientResponse, body: bytes) -> bool:
     """Whether another replica may answer otherwise: one that starts, or has lost its model, says 503 to everything."""
     return reply.status == 503 and not isinstance(refusal(reply, body), Overloaded)

@@ -25,7 +25,7 @@ class StandIn:
     """Answers every text with its length; `before` runs first and may answer, wait, or cut the connection.
 
     With `keeps` False, every answer says `Connection: close`, as one does on a connection that has reached its age;
-    with `starting`, every route is behind the worker's gate.
+    with `starting`, every route is behind the worker's gate. While `thawed` is clear, nothing is answered.
     """
 
     def __init__(self) -> None:
@@ -33,6 +33,8 @@ class StandIn:
         self.max_text_characters = 20_000
         self.keeps = True
         self.starting = False
+        self.thawed = asyncio.Event()
+        self.thawed.set()
         self.calls: list[list[Any]] = []
         self.budgets: list[float] = []
         self.call_tokens: list[int] = []
@@ -42,7 +44,7 @@ class StandIn:
         self.cancelled = 0
         self.connections: set[asyncio.Transport | None] = set()
         self.before: Misbehaviour | None = None
-        self.url = ""
+        self.url = self.host = ""
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         """Like the worker's `POST /embeddings/` in its binary form."""
@@ -50,6 +52,7 @@ class StandIn:
         items: list[Any] = body.get(call.TEXTS) or body[call.TOKEN_IDS]
         self.calls.append(items)
         self.asked_prompts.append(body.get(FIELD))
+        self.host = request.host
         self.connections.add(request.transport)
         self.budgets.append(float(request.headers[call.SECONDS]))
         self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
@@ -57,6 +60,7 @@ class StandIn:
         if self.starting:
             return cold()
         try:
+            await self.thawed.wait()
             if self.before and (answer := await self.before(request, items)):
                 return answer
         except asyncio.CancelledError:
@@ -72,6 +76,7 @@ class StandIn:
 
     async def model(self, _: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
+        await self.thawed.wait()
         if self.starting:
             return cold()
         info = ModelInfo(
