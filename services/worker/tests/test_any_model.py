@@ -1,6 +1,7 @@
 """Models other than the default one: what is exported serves the vectors of their own library, the rest is refused."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,14 @@ def test_a_module_that_is_not_supported_is_named(made: Callable[..., Path], capl
     assert "\n" not in caplog.messages[-1]
 
 
+def test_a_pooling_that_the_library_does_not_know_is_named(made: Callable[..., Path]) -> None:
+    """As of a model that is newer than the library."""
+    config = made() / "1_Pooling" / "config.json"
+    config.write_text(config.read_text().replace('"mean"', '"attention"'))
+    with pytest.raises(Fatal, match="Invalid pooling mode: 'attention'"):
+        load(WorkerSettings())
+
+
 def test_pooling_without_the_prompt_is_refused(small: Any, made: Callable[..., Path]) -> None:
     """Unless there is no prompt to leave out."""
     options = {"include_prompt": False}
@@ -115,6 +124,7 @@ def test_an_engine_that_is_too_far_from_the_model_is_left_out(
     assert export.main(["--engines", "openvino"]) == 3
     assert export.main([]) == 0
     assert load(WorkerSettings()).engine.name == "onnx"
+    assert not list(Path(os.environ["ARTIFACTS"]).rglob("*.xml"))
     assert export.main(["--int8"]) == 3
     monkeypatch.setattr(export, "build", lambda *_, **__: pytest.fail("made again"))
     assert export.main([]) == 0

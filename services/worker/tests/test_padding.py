@@ -30,3 +30,5 @@ def test_openvino_has_few_lengths_up_to_the_models_longest() -> None:
     assert lengths(256) == [8, 16, 24, 32, 40, 48, 56, 64, 96, 128, 160, 192, 224, 256]
     assert lengths(40) == [8, 16, 24, 32, 40]
     assert lengths(100)[-2:] == [96, 100]
+    assert lengths(514)[-6:] == [256, 320, 384, 448, 512, 514]
+    assert len(lengths(8192)) == 34

@@ -17,7 +17,7 @@ TEXT_TOKENS = "X-Text-Tokens"
 TIMINGS = "Server-Timing"
 HEADERS = {
     MODEL: "name of the model",
-    FINGERPRINT: "hex sha256 over weights, tokenizer, pooling, engine and precision",
+    FINGERPRINT: "hex sha256 over weights, tokenizer, pooling, prompts, engine and precision",
     DIMENSIONS: "length of a vector",
     PROMPT_TOKENS: "tokens of all texts, special tokens included, after truncation",
     TEXT_TOKENS: "the same for each text, comma-separated",

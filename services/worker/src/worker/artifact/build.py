@@ -65,6 +65,8 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName], 
     onnx = folder / "model.onnx"
     log.info("writing the graph for %s", ", ".join(engines))
     reference.write_onnx(onnx)
+    # Weights of more than 2 GB are files of their own.
+    graph = (onnx.name, *sorted(file.name for file in folder.iterdir() if file != onnx))
     variants: list[Variant] = []
     if "openvino" in engines:
         write_openvino(onnx, folder / "model.xml")
@@ -79,9 +81,10 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName], 
         write_int8(onnx, folder / "model.int8.onnx")
         variants.append(Variant(engine="onnx", precision="int8", files=("model.int8.onnx",), cosine=0))
     if "onnx" in engines:
-        variants.append(Variant(engine="onnx", precision="fp32", files=(onnx.name,), cosine=0))
+        variants.append(Variant(engine="onnx", precision="fp32", files=graph, cosine=0))
     else:
-        onnx.unlink()
+        for name in graph:
+            (folder / name).unlink()
     return tuple(variants)
 
 
@@ -92,7 +95,7 @@ def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: i
     """
     inputs = TextTokenizer.read(folder / TOKENIZER).encode(reference_texts())
     compared: list[Variant] = []
-    refused: list[RefusedError] = []
+    refused: dict[Variant, RefusedError] = {}
     files = dict(manifest.files)
     for variant in manifest.variants:
         engine = engine_of(folder, manifest, variant, threads)
@@ -102,7 +105,7 @@ def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: i
             if variant.precision == "int8":
                 raise
             log.warning("left out: %s", error)
-            refused.append(error)
+            refused[variant] = error
             continue
         log.info("%s %s: cosine at least %.7f over %d texts", variant.engine, variant.precision, cosine, len(inputs))
         known = f"known.{variant.engine}.{variant.precision}.npy"
@@ -110,7 +113,11 @@ def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: i
         files[known] = sha256(folder / known)
         compared.append(variant.model_copy(update={"cosine": cosine, "known": known}))
     if not compared:
-        raise refused[-1]
-    left_out = {variant.engine for variant in manifest.variants} - {variant.engine for variant in compared}
+        raise next(iter(refused.values()))
+    needed = {file for variant in compared for file in variant.all_files}
+    for file in {file for variant in refused for file in variant.all_files} - needed:
+        (folder / file).unlink()
+        del files[file]
+    left_out = {variant.engine for variant in refused} - {variant.engine for variant in compared}
     found = {"variants": tuple(compared), "left_out": tuple(left_out), "files": files}
     return manifest.model_copy(update=found)

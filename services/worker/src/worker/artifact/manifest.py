@@ -44,6 +44,12 @@ class Variant(BaseModel):
     known: str | None = None
     cosine: float
 
+    @property
+    def all_files(self) -> tuple[str, ...]:
+        """What it needs besides the tokenizer."""
+        compiled = (self.compiled.file,) if self.compiled else ()
+        return (*self.files, *compiled, *((self.known,) if self.known else ()))
+
 
 class Manifest(BaseModel):
     """`source` and `files` map file names to hex sha256: of the model that was exported, and of this folder."""
@@ -82,9 +88,7 @@ class Manifest(BaseModel):
     def verify(self, folder: Path, variant: Variant) -> None:
         """Raise Fatal, with the file, when a file of this variant is missing or altered."""
         tokenizer = (file for file in self.files if file.startswith(f"{TOKENIZER}/"))
-        compiled = (variant.compiled.file,) if variant.compiled else ()
-        known = (variant.known,) if variant.known else ()
-        for name in (*variant.files, *compiled, *known, *tokenizer):
+        for name in (*variant.all_files, *tokenizer):
             try:
                 found = sha256(folder / name)
             except OSError as error:
