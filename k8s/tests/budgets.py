@@ -21,6 +21,7 @@ class Budgets:
     inputs: dict[str, float]
     probes: dict[str, dict[str, Any]]
     grace: float
+    liveness_grace: float
     min_ready: float
     measurement: str
     memory: dict[str, float]
@@ -44,6 +45,7 @@ def budgets() -> Budgets:
         inputs=found["inputs"],
         probes=found["probes"],
         grace=found["stop"]["terminationGracePeriodSeconds"],
+        liveness_grace=found["stop"]["livenessGracePeriodSeconds"],
         min_ready=found["rollout"]["minReadySeconds"],
         measurement=found["measurement"],
         memory=found["memory"],

@@ -73,3 +73,8 @@ def test_no_probe_overtakes_itself() -> None:
 def test_the_kubelet_waits_longest() -> None:
     """Than gunicorn, which waits longer than the service."""
     assert budgets().grace >= budgets().inputs["graceful_timeout"] + KUBELET_MARGIN
+
+
+def test_a_wedged_process_gets_no_drain() -> None:
+    """The kubelet kills a container that fails liveness before gunicorn would give up waiting for it."""
+    assert 0 < budgets().liveness_grace < budgets().inputs["graceful_timeout"]

@@ -42,6 +42,7 @@ def test_the_probe_table(kind: str) -> None:
 def test_the_other_numbers() -> None:
     """Grace period and time to stay ready."""
     assert f"| `terminationGracePeriodSeconds` | {budgets().grace} |" in TEXT
+    assert f"| liveness' own `terminationGracePeriodSeconds` | {budgets().liveness_grace} |" in TEXT
     assert f"| `minReadySeconds` | {budgets().min_ready} |" in TEXT
     assert f"{budgets().memory['warmstart-worker']} MiB under load on a node of Kubernetes" in TEXT
     slowest, starts = budgets().inputs["slowest_start"], len(measured_starts())

@@ -1,6 +1,6 @@
 """Changes that the rules about probes and stopping refuse."""
 
-from k8s.tests.examples.changes import Example, in_api, in_pod, in_worker, local, put, setting
+from k8s.tests.examples.changes import Example, drop, in_api, in_pod, in_worker, local, put, setting
 from k8s.tests.rules import Rule, probes, stopping
 
 PROBES: dict[Rule, list[Example]] = {
@@ -25,6 +25,13 @@ PROBES: dict[Rule, list[Example]] = {
     ],
     probes.liveness_is_slower_than_gunicorn: [
         local(in_api("livenessProbe/failureThreshold", 3), "liveness gives up after 20 s"),
+    ],
+    probes.a_wedged_container_has_its_own_grace: [
+        local(
+            drop("Deployment", "api", "spec/template/spec/containers/0/livenessProbe/terminationGracePeriodSeconds"),
+            "a wedged container has the pod's seconds to stop",
+        ),
+        local(in_worker("livenessProbe/terminationGracePeriodSeconds", 30), "has 30 seconds to stop"),
     ],
     probes.readiness_is_faster_than_the_drain: [
         local(in_api("readinessProbe/periodSeconds", 10), "readiness notices after 20 s"),

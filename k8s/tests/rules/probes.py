@@ -74,6 +74,14 @@ def liveness_is_slower_than_gunicorn(manifest: Manifest) -> Iterator[str]:
                 yield f"{pod}: liveness gives up after {pause:g} s; {budgets().tolerated_pause:g} s must be tolerated"
 
 
+def a_wedged_container_has_its_own_grace(manifest: Manifest) -> Iterator[str]:
+    """Else one that can answer nothing, and so drain nothing, keeps its pod from serving for the pod's grace period."""
+    for pod in manifest.services:
+        found = pod.main.get("livenessProbe", {}).get("terminationGracePeriodSeconds", "the pod's")
+        if found != budgets().liveness_grace:
+            yield f"{pod}: a wedged container has {found} seconds to stop, budgets.yaml says {budgets().liveness_grace}"
+
+
 def readiness_is_faster_than_the_drain(manifest: Manifest) -> Iterator[str]:
     """A process that failed serves for DRAIN_SECONDS more: by then no new connection may come."""
     for pod in manifest.services:
@@ -110,6 +118,7 @@ RULES = (
     liveness_looks_at_no_dependency,
     readiness_looks_at_nothing_shared,
     liveness_is_slower_than_gunicorn,
+    a_wedged_container_has_its_own_grace,
     readiness_is_faster_than_the_drain,
     a_deleted_pod_stays_ready,
     numbers_are_the_budgets,
