@@ -15,7 +15,7 @@ from stack.compose import ComposeStack
 from stack.errors import StackError
 from stack.http import FAILURES, ask
 from stack.interface import PARTS, Part, Stack
-from stack.project import SERVICES
+from stack.project import DEFAULT_MODEL, SERVICES
 from stack.site import DEFAULT_ROOT
 
 # Exit codes of `status`.
@@ -149,7 +149,7 @@ def _model(worker: str) -> str:
     try:
         name: str = ask(f"{worker}/model", timeout=5).json()["model"]
     except (*FAILURES, ValueError, KeyError):
-        return "all-MiniLM-L6-v2"
+        return DEFAULT_MODEL
     return name
 
 

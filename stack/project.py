@@ -19,6 +19,7 @@ from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
 log = logging.getLogger(__name__)
 
 NAME = "warmstart"
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
 PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
@@ -45,7 +46,7 @@ class Project:
         ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
         passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
         passwords |= {f"{name}_IN_URL": quoted(password) for name, password in passwords.items()}
-        self._environment = {**os.environ, **ports, **passwords}
+        self._environment = {**_target_of_the_model(os.environ), **os.environ, **ports, **passwords}
 
     @property
     def network(self) -> str:
@@ -109,6 +110,12 @@ class Project:
     @property
     def _shared_volume(self) -> str:
         return f"{self.shared}:{SHARED}:ro,z"
+
+
+def _target_of_the_model(environment: Mapping[str, str]) -> dict[str, str]:
+    """The target of the worker's image, unless one is named: the default one has only the default model."""
+    model = environment.get("EMBEDDING_MODEL", "").removeprefix("sentence-transformers/")
+    return {} if model in ("", DEFAULT_MODEL) else {"WORKER_TARGET": "model"}
 
 
 def project_name(root: Path) -> str:

@@ -14,7 +14,7 @@ DOCKER = """#!/bin/sh
 case "$*" in
 "image inspect"*) exit {there} ;;
 "build --tag warmstart-wheels "*) for last; do :; done; ls "$last" >> {folder}/built ;;
-*" build api worker") echo "with ${{WHEELS_IMAGE:-none}}" >> {folder}/built ;;
+*" build api worker") echo "with ${{WHEELS_IMAGE:-none}}" >> {folder}/built; echo $WORKER_TARGET > {folder}/target ;;
 esac
 """
 
@@ -91,3 +91,24 @@ def test_the_default_target_needs_no_torch(folder: Path, monkeypatch: pytest.Mon
     put_docker(folder, has_wheels=False)
     put_wheel(folder)
     assert build(folder) == ["with none"]
+
+
+@pytest.mark.parametrize(
+    ("named", "target"),
+    [
+        ({}, ""),
+        ({"EMBEDDING_MODEL": "all-MiniLM-L6-v2"}, ""),
+        ({"EMBEDDING_MODEL": "BAAI/bge-small-en-v1.5"}, "model"),
+        ({"EMBEDDING_MODEL": "BAAI/bge-small-en-v1.5", "WORKER_TARGET": "torch"}, "torch"),
+    ],
+)
+def test_another_model_has_a_target_of_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], target: str
+) -> None:
+    """The image with the default model could not serve it; a target that is named is kept."""
+    monkeypatch.delenv("WORKER_TARGET")
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    put_docker(folder, has_wheels=False)
+    build(folder)
+    assert (folder / "target").read_text().strip() == target
