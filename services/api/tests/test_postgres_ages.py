@@ -1,4 +1,4 @@
-"""The pool when the wall clock is moved: dead connections are replaced together, and live ones are used again."""
+"""Dead connections of the pool are replaced together, and live ones used again, whatever the wall clock says."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from api.postgres_connection import Connector
 from services.api.tests.conftest import Settings
 from services.api.tests.helpers.databases import sql
 from stack import EmbeddedStack
+from warmstart.errors import DependencyUnavailable
 
 pytestmark = pytest.mark.anyio
 HOUR = 3600
@@ -67,3 +68,19 @@ async def test_after_a_failure_and_the_clock_back_connections_are_kept(
     move_clock(monkeypatch, -HOUR)
     pids = [await transact(engine, backend) for _ in range(20)]
     assert len(set(pids)) <= 5
+
+
+async def test_a_connection_that_dies_before_its_commit_costs_no_reading(
+    engine: AsyncEngine, stack: EmbeddedStack
+) -> None:
+    """What was read is there; what was written may not be, and nobody knows."""
+
+    async def doomed(connection: AsyncConnection) -> int:
+        pid = await backend(connection)
+        assert await asyncio.to_thread(sql, stack.url("postgres"), f"SELECT pg_terminate_backend({pid}, 5000)")
+        return pid
+
+    assert await transact(engine, doomed, reads=True)
+    with pytest.raises(DependencyUnavailable):
+        await transact(engine, doomed)
+    assert await transact(engine, backend)

@@ -124,6 +124,28 @@ async def test_dead_connections_of_the_pool_fail_no_call(client: WorkerClient, w
     assert len(answers) == 8
 
 
+async def test_after_a_health_sample_without_an_answer_no_call_meets_a_dead_connection(
+    client: WorkerClient, worker: StandIn
+) -> None:
+    """Sixteen pooled connections are dead, and nobody was told; calls that are under way keep theirs."""
+    together, later = asyncio.Event(), asyncio.Event()
+    worker.before = hold(together)
+    calls = [asyncio.create_task(client.embed(["a"], budget=30)) for _ in range(16)]
+    await until_async(lambda: len(worker.calls) == 16)
+    together.set()
+    await asyncio.gather(*calls)
+    worker.before = hold(later)
+    under_way = asyncio.create_task(client.embed(["a"], budget=30))
+    await until_async(lambda: len(worker.calls) == 17)
+    worker.before, worker.dead = None, set(worker.connections)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.refresh(), 0.2)
+    answers = await asyncio.gather(*(client.embed(["a"], budget=10) for _ in range(16)))
+    assert len(answers) == 16
+    later.set()
+    assert (await under_way).fingerprint == "fp-1"
+
+
 def fail_lookups(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Have every lookup of a name fail from now on; returns the names, as they come."""
     names: list[object] = []

@@ -1,7 +1,7 @@
 """Opens Postgres: an engine that has answered with the schema that this code needs."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -91,25 +91,28 @@ async def check_postgres(database: Database) -> None:
     database.patience.back()
 
 
-async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, reads: bool = False) -> T:
     """Do `work` in a transaction: all or nothing.
 
     If the first connection was lost, or led to a server that can't do the work, nothing was committed, and the work is
-    done once more on a new connection. After a lost COMMIT nobody knows whether it was done, so it is not repeated.
+    done once more on a new connection. After a lost COMMIT nobody knows whether it was done, so it is not repeated;
+    work that only `reads` needs no COMMIT.
     Raises DependencyUnavailable when Postgres can't serve the work, StatementError when it refuses the statement.
     """
     with unavailable_as_503():
         try:
-            return await _transact(engine, work)
+            return await _transact(engine, work, reads=reads)
         except _LostError:
-            return await _transact(engine, work, last=True)
+            return await _transact(engine, work, reads=reads, last=True)
 
 
 class _LostError(Exception):
     """The connection can't be used any more, and nothing was committed."""
 
 
-async def _transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, last: bool = False) -> T:
+async def _transact(
+    engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, reads: bool, last: bool = False
+) -> T:
     async with engine.connect() as connection:
         try:
             done = await work(connection)
@@ -117,5 +120,6 @@ async def _transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Await
             if last or not error.connection_invalidated:
                 raise
             raise _LostError from error
-        await connection.commit()
+        with suppress(*([DBAPIError] if reads else [])):
+            await connection.commit()
         return done

@@ -48,6 +48,8 @@ class WorkerClient:
             self.model = await self._describe()
         except BaseException as error:  # also after an abandoned sample: the worker may have moved
             self._sessions.forget()
+            if isinstance(error, TimeoutError | asyncio.CancelledError):
+                self._sessions.doubt()
             self.patience.missed() if isinstance(error, WorkerAway) else self.patience.failed()
             raise
         self.patience.back()

@@ -29,6 +29,7 @@ from api.metrics import WORKER_RETRIES
 from api.replicas import Hung, Replicas, Unresolved
 from api.suspects import Suspects
 from api.worker_answer import refusal
+from api.worker_pool import WorkerPool
 from contract import call, lane, model
 from contract.answer import BINARY
 from contract.lane import Lane
@@ -67,14 +68,15 @@ class WorkerSessions:
         self._host, self._tls_name = url.host_port_subcomponent or "", url.host if url.scheme == "https" else None
         self._replicas = Replicas(url, self._ping)
         self._suspects = Suspects()
-        self._pooled = _session(keepalive_timeout=KEEPALIVE)
+        self._pool = WorkerPool(lambda: _session(keepalive_timeout=KEEPALIVE))
+        self.doubt = self._pool.renew  # it gave no answer: on none of the pool's connections may one ever come
         self._fresh = _session(force_close=True)
         self.forget = self._replicas.forget  # the worker may have moved
 
     async def close(self) -> None:
         """Close every connection."""
         await self._replicas.close()
-        await self._pooled.close()
+        await self._pool.close()
         await self._fresh.close()
 
     async def ask(self, asked: Call) -> tuple[ClientResponse, bytes]:
@@ -87,10 +89,11 @@ class WorkerSessions:
         """
         tries = 0
         while True:
-            session, tries = self._fresh if tries else self._pooled, tries + 1
+            held, tries = nullcontext(self._fresh) if tries else self._pool.session(), tries + 1
             try:
                 async with self._suspects.turn(asked.ends) if asked.suspect and asked.payload else nullcontext():
-                    reply, body = await self._send(session, asked)
+                    with held as session:
+                        reply, body = await self._send(session, asked)
                 if tries > self._replicas.number or not _cannot_serve(reply, body):
                     return reply, body
             except FAILURES as error:
@@ -138,7 +141,11 @@ class WorkerSessions:
             return reply, await reply.read()
 
     async def _ping(self, replica: URL) -> None:
-        await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})
+        try:
+            await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})
+        except asyncio.CancelledError:  # after a time without an answer
+            self.doubt()
+            raise
 
 
 def _session(**options: Any) -> ClientSession:

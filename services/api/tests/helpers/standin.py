@@ -43,6 +43,7 @@ class StandIn:
         self.lanes: list[str] = []
         self.cancelled = 0
         self.connections: set[asyncio.Transport | None] = set()
+        self.dead: set[asyncio.Transport | None] = set()  # connections on which no answer comes any more
         self.before: Misbehaviour | None = None
         self.url = self.host = ""
 
@@ -54,6 +55,8 @@ class StandIn:
         self.asked_prompts.append(body.get(FIELD))
         self.host = request.host
         self.connections.add(request.transport)
+        if request.transport in self.dead:
+            await asyncio.Event().wait()
         self.budgets.append(float(request.headers[call.SECONDS]))
         self.call_tokens.append(int(request.headers.get(call.TOKENS, 0)))
         self.lanes.append(request.headers.get(lane.HEADER, ""))
@@ -74,8 +77,10 @@ class StandIn:
             answer.force_close()
         return answer
 
-    async def model(self, _: web.Request) -> web.Response:
+    async def model(self, request: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
+        if request.transport in self.dead:
+            await asyncio.Event().wait()
         await self.thawed.wait()
         if self.starting:
             return cold()

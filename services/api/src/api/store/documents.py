@@ -66,7 +66,7 @@ async def get(engine: AsyncEngine, document_id: str) -> Document | None:
         row = found.mappings().one_or_none()
         return Document(**row) if row else None
 
-    return await transact(engine, work)
+    return await transact(engine, work, reads=True)
 
 
 async def remove(engine: AsyncEngine, document_id: str) -> bool:

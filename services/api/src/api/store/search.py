@@ -42,7 +42,7 @@ async def search(
         found = await _through_index(connection, statement, limit + TWINS)
         return found if _has_all(found, limit) else await _exact(connection, statement, limit)
 
-    found = await transact(engine, work)
+    found = await transact(engine, work, reads=True)
     return sorted(found, key=lambda match: (-match.score, match.id))[:limit]
 
 
