@@ -100,7 +100,8 @@ def no_retry() -> None:
     from api.worker_sessions import Call, WorkerSessions
 
     async def once(self: WorkerSessions, asked: Call) -> Any:
-        return await self._send(self._pooled, asked)
+        with self._pool.session() as session:
+            return await self._send(session, asked)
 
     WorkerSessions.ask = once  # type: ignore[method-assign]
 
@@ -153,6 +154,27 @@ def chatty_sample() -> None:
         return None
 
     postgres_health.PostgresHealth._failure = chatty  # type: ignore[method-assign]
+
+
+def sample_connects_anew() -> None:
+    """Each health sample of Postgres has a connection of its own."""
+    from api.postgres_health import PostgresHealth
+
+    check = PostgresHealth.check
+
+    async def anew(self: PostgresHealth) -> None:
+        self.close()
+        self._kept = None
+        await check(self)
+
+    PostgresHealth.check = anew  # type: ignore[method-assign]
+
+
+def worker_pool_stays() -> None:
+    """Idle connections to the worker stay in use, though it doesn't answer."""
+    from api.worker_pool import WorkerPool
+
+    WorkerPool.renew = lambda self: None  # type: ignore[method-assign]
 
 
 def idle_stay_pooled() -> None:

@@ -30,7 +30,7 @@ class NameServer:
     """Answers over UDP: `address` for `name`, nothing while `silent`."""
 
     def __init__(self, name: str, address: str) -> None:
-        self._name = name.lower().encode()
+        self._name = name
         self.address = address
         self.silent = False
         self.unanswered = 0  # questions
@@ -59,22 +59,23 @@ class NameServer:
             if self.silent:
                 self.unanswered += 1
             else:
-                self._socket.sendto(self.answer(question), client)
+                self._socket.sendto(answer(question, self._name, self.address), client)
 
-    def answer(self, question: bytes) -> bytes:
-        """The answer to one packet, as section 4 of RFC 1035 has it."""
-        number, *_ = HEADER.unpack_from(question)
-        labels, at = [], HEADER.size
-        while length := question[at]:
-            labels.append(question[at + 1 : at + 1 + length])
-            at += 1 + length
-        kind, _ = struct.unpack_from("!2H", question, at + 1)
-        asked = question[HEADER.size : at + 5]
-        known = b".".join(labels).lower() == self._name
-        record = RECORD.pack(SAME_NAME, A, INTERNET, 0, 4, socket.inet_aton(self.address))
-        found = [record] if known and kind == A else []
-        flags = NO_ERROR if known else NO_SUCH_NAME
-        return HEADER.pack(number, flags, 1, len(found), 0, 0) + asked + b"".join(found)
+
+def answer(question: bytes, name: str, address: str) -> bytes:
+    """The answer to one packet, as section 4 of RFC 1035 has it, of a server that knows one name."""
+    number, *_ = HEADER.unpack_from(question)
+    labels, at = [], HEADER.size
+    while length := question[at]:
+        labels.append(question[at + 1 : at + 1 + length].decode())
+        at += 1 + length
+    kind, _ = struct.unpack_from("!2H", question, at + 1)
+    asked = question[HEADER.size : at + 5]
+    known = ".".join(labels).lower() == name
+    record = RECORD.pack(SAME_NAME, A, INTERNET, 0, 4, socket.inet_aton(address))
+    found = [record] if known and kind == A else []
+    flags = NO_ERROR if known else NO_SUCH_NAME
+    return HEADER.pack(number, flags, 1, len(found), 0, 0) + asked + b"".join(found)
 
 
 @contextmanager

@@ -44,6 +44,8 @@ class Differences(TypedDict, total=False):
     restarts: Mapping[Part, int] | None
     clients: tuple[str, ...]
     radius: tuple[str, ...]
+    starts: tuple[Part, ...]
+    patches: Mapping[Part, str]
 
 
 @dataclass(frozen=True)

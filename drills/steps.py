@@ -52,6 +52,7 @@ STEPS: Mapping[str, Steps] = {
     "postgres_black_holed": Steps(
         ("toxic add postgres timeout", "toxic add postgres half_open"), 5, ("toxic clear postgres",)
     ),
+    "worker_black_holed": Steps(("toxic add worker timeout", "toxic add worker half_open"), 5, ("toxic clear worker",)),
     "worker_answers_half": Steps(
         (
             "toxic add worker reset_peer",
@@ -62,6 +63,11 @@ STEPS: Mapping[str, Steps] = {
         ),
         3,
         ("toxic clear worker",),
+    ),
+    "clock_moved": Steps(
+        tuple(f"fault {part} moved_clock={seconds}" for seconds in (3600, -3600) for part in ("worker", "api")),
+        3,
+        ("fault worker", "fault api"),
     ),
     "recovery_stampede": Steps(("stop valkey", "stop postgres", "pause worker"), 2, ("resume worker", "up")),
     "rolling_restart_api": Steps(("roll api",)),

@@ -56,6 +56,22 @@ ROWS = (
         ),
     ),
     Row(
+        "worker_black_holed",
+        "Once a worker in a black hole is back, it is found at once, though nobody told the api of its connections.",
+        "thirty connections are pooled; for 5 s nothing passes, then the worker's ends are closed, the api is not told",
+        probes={"api": STEADY},
+        bites=("clients",),
+        cluster="the proxy is in the api's pod",
+        clients=(UNAVAILABLE, "504 deadline_exceeded"),
+        radius=("api_fresh",),
+        detours=("worker",),
+        control=Control(
+            "leaving the pool after a sample without an answer",
+            breaks="it is found again",
+            patches={"api": "worker_pool_stays"},
+        ),
+    ),
+    Row(
         "worker_answers_half",
         "Answers of the worker that are reset, cut or trickle cost typed refusals in time, and nobody a wrong vector.",
         "3 s each: connections are reset; answers end after 1,000 bytes; answers come at 200 bytes/s",

@@ -1,17 +1,20 @@
 """Connections that are slow, silent or cut, with all parts well."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 from drills.drill import Drill
 from drills.rows.connections import SLOW
+from drills.scenarios.test_recovery import healthy
 from drills.scenarios.test_stores import HEALTHY, SEEN, embeddings, seen_healthy
 from drills.scenarios.test_worker import bounded, known_texts
+from drills.system import MODEL
 from loadtest.openloop import Row, Stream
 from loadtest.percentiles import percentile
 from stack import Part
-from stack.http import FAILURES, ask
+from stack.http import FAILURES, Answer, ask
 
 HELD = 6.0  # seconds: two health samples may fail, and the pauses before them
 FACTOR, NOISE = 3.0, 0.15  # what takes three times as long, and 150 ms, was slowed down; the fault alone adds 300
@@ -22,6 +25,8 @@ WEIGHTS = {"api_repeated": 24.0, "api_fresh": 24.0, "search": 1.0, "drills.reque
 KNOWN, FRESH, STORED = "api_repeated", "api_fresh", "stored"
 # So few that most pooled connections are idle while nothing passes.
 FEW_SEARCHES = {"api_repeated": 50.0, "api_fresh": 49.0, "search": 1.0}
+CALLS = 30  # at a time
+FEW_CALLS = {"api_repeated": 99.0, "api_fresh": 1.0}
 POOLED = 10  # DATABASE_POOL_SIZE
 GIVEN = 20.0  # seconds for an answer
 PROMPT = 1.5  # seconds; an answer takes one of 0.01, and a dead connection five
@@ -106,6 +111,27 @@ def test_postgres_black_holed(drill: Drill) -> None:
     embeddings(drill)
 
 
+def test_worker_black_holed(drill: Drill) -> None:
+    drill.undo(lambda: drill.stack.spoil("worker", ()))
+    drill.respoil("worker", SLOW)
+    drill.require("the pool is full", all(ok for ok, _ in at_once(drill, CALLS, embed)), "not all were answered")
+    drill.stack.spoil("worker", ())
+    drill.load(*(Stream(maker, drill.stack.url("api"), weight) for maker, weight in FEW_CALLS.items()))
+    drill.go(0.3)
+    with drill.spoiled("worker", "timeout"):
+        drill.hold(5)
+        drill.respoil("worker", "half_open")
+        drill.hold(0.5)
+    took = drill.until("it is found again", lambda: healthy(drill, "worker"), HEALTHY)
+    found = at_once(drill, CALLS, embed)
+    slowest, failed = max(seconds for _, seconds in found), sum(not ok for ok, _ in found)
+    drill.measure(seen_healthy_after=took, slowest_afterwards=slowest, failed_afterwards=failed)
+    drill.expect("no connection stays dead", not failed and slowest < PROMPT, f"{failed} of {CALLS}, {slowest:.1f} s")
+    drill.go(1)
+    drill.finish()
+    known_texts(drill)
+
+
 def fill_pool(drill: Drill) -> None:
     """Have as many connections as there may be, each by a request that holds it for some time."""
     drill.undo(lambda: drill.stack.spoil("postgres", ()))
@@ -114,14 +140,24 @@ def fill_pool(drill: Drill) -> None:
     drill.stack.spoil("postgres", ())
 
 
-def at_once(drill: Drill, count: int) -> list[tuple[bool, float]]:
-    """So many requests for a document at the same time: whether each was answered, and after how many seconds."""
-    url = f"{drill.stack.url('api')}/v1/documents/drill-0"
+def stored(api: str) -> Answer:
+    """Ask for a document."""
+    return ask(f"{api}/v1/documents/drill-0", timeout=GIVEN)
+
+
+def embed(api: str) -> Answer:
+    """Ask for the embedding of a new text."""
+    return ask(f"{api}/v1/embeddings", "POST", {"model": MODEL, "input": uuid4().hex}, timeout=GIVEN)
+
+
+def at_once(drill: Drill, count: int, asking: Callable[[str], Answer] = stored) -> list[tuple[bool, float]]:
+    """So many requests to the api at the same time: whether each was answered, and after how many seconds."""
+    api = drill.stack.url("api")
 
     def one(_: int) -> tuple[bool, float]:
         began = time.monotonic()
         try:
-            ok = ask(url, timeout=GIVEN).status == 200
+            ok = asking(api).status == 200
         except FAILURES:
             ok = False
         return ok, time.monotonic() - began
