@@ -19,7 +19,7 @@ HEADERS = {
     MODEL: "name of the model",
     FINGERPRINT: "hex sha256 over weights, tokenizer, pooling, prompts, engine and precision",
     DIMENSIONS: "length of a vector",
-    PROMPT_TOKENS: "tokens of all texts, special tokens included, after truncation",
+    PROMPT_TOKENS: "tokens of all texts, prompts and special tokens included, after truncation",
     TEXT_TOKENS: "the same for each text, comma-separated",
     TIMINGS: "milliseconds of the stages tokenize, queue and inference",
 }

@@ -41,8 +41,8 @@ async def store_documents(
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
     embedder = embedder_of(request)
-    require_storable(embedder.model)
     await admit(request, texts, TEXT, embedder.model)
+    require_storable(embedder.model)
     embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK, prompts.DOCUMENT)
     require_storable(embedded.model)
     began = time.perf_counter()

@@ -33,8 +33,8 @@ async def search_documents(
     """
     asked = lane.asked(request.headers)
     embedder = embedder_of(request)
-    require_storable(embedder.model)
     await admit(request, [body.query], QUERY, embedder.model)
+    require_storable(embedder.model)
     embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
     require_storable(embedded.model)
     began = time.perf_counter()

@@ -70,7 +70,7 @@ class EmbeddingObject(BaseModel):
 
 
 class Usage(BaseModel):
-    """Tokens of all inputs, special ones counted, after truncation."""
+    """Tokens of all inputs as the model sees them: with prompts and special tokens, after truncation."""
 
     prompt_tokens: int
     total_tokens: int
