@@ -85,8 +85,8 @@ ROWS = (
     ),
     Row(
         "bulk_flood",
-        "Bulk calls at ten times what the worker can do delay no small call, cost none, and go on beside them.",
-        "200 requests/s of 1,024 tokens in the bulk lane at a worker that computes 20 (fault switch: 50 ms a pass)",
+        "Bulk calls beyond what the worker can do delay no small call, cost none, and go on beside them.",
+        "100 requests/s of 1,024 tokens in the bulk lane at a worker that computes 20 (fault switch: 50 ms a pass)",
         probes=BOTH,
         bites=("bulk calls are refused",),
         cluster="nothing is different: the load goes to the only pod",

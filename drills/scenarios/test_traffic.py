@@ -14,7 +14,7 @@ from stack.http import FAILURES, ask
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second
 PROMPT = 0.8  # seconds; a few passes
-FILLING = 3.0  # seconds in which ten times the capacity fills the queue with 64 requests of TOKENS
+FILLING = 2.0  # seconds in which five times the capacity fills the queue with 64 requests of TOKENS
 
 
 def roll(drill: Drill, part: Part) -> None:
@@ -73,7 +73,7 @@ def test_bulk_flood(drill: Drill) -> None:
         drill.load(MAKER, rate=40)
         drill.go(0.1)
         with drill.fault():
-            flood = drill.load("drills.requests:bulk", rate=200)
+            flood = drill.load(Stream("drills.requests:bulk", drill.stack.url("worker")), rate=100)
             drill.hold(FILLING)
             drill.go(0.5)
             flood.stop()
