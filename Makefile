@@ -16,7 +16,7 @@ DEVELOPS := .venv/.installed-dev
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	bench overload abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
+	bench overload flood abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: install-dev artifact  ## Compare worker and api with their peers and limi
 
 overload: install-dev artifact  ## Send ten times a worker's capacity for a minute
 	$(RUN) -m loadtest.bench.overload
+
+flood: install-dev artifact  ## Search while documents are stored at ten times the capacity, with and without the bulk lane
+	$(RUN) -m loadtest.bench.flood
 
 abandonment: install-dev artifact  ## Let 500 clients leave while they wait
 	$(RUN) -m loadtest.bench.abandonment

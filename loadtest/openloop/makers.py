@@ -14,6 +14,8 @@ REPEATED = 50  # texts that every run repeats
 LONG = 60  # sentences are cut at 256 tokens; these have over 1,000
 BATCH = 32
 API_BATCH = 8
+DOCUMENTS = 32  # of a call of `documents`
+STORED = 2400  # that `documents` replaces
 MODEL = "all-MiniLM-L6-v2"
 HEADERS = {"Content-Type": "application/json"}
 
@@ -79,6 +81,15 @@ def api_embeddings(*texts: str) -> Request:
 def document(draw: random.Random, number: int) -> Request:
     """Store one document, over one of 1,000."""
     return store(f"load-{draw.randrange(1000)}", _sentence(draw) + _mark(draw, number))
+
+
+def documents(draw: random.Random, number: int) -> Request:
+    """Store 32 documents, in the place of others; 75 calls store all `STORED`."""
+    first = number * DOCUMENTS % STORED
+    texts = [text + _mark(draw, number) for text in draw.sample(_sentences(), DOCUMENTS)]
+    body = {"documents": [{"id": f"bulk-{first + place}", "text": text} for place, text in enumerate(texts)]}
+    ids = [f"bulk-{first + place}" for place in range(DOCUMENTS)]
+    return Request("/v1/documents", _json(body), headers=HEADERS, check=checks.stored(ids))
 
 
 def store(name: str, text: str) -> Request:
