@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from stack import ComposeStack, Part
 from stack.docker import docker
 
+ADDRESS = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+MOST = 8
 WAITS = "import time; time.sleep(600)"
 
 
@@ -15,11 +17,15 @@ def address(stack: ComposeStack, part: Part) -> str:
 
 
 @contextmanager
-def taken(stack: ComposeStack, image: str) -> Iterator[None]:
-    """Give the lowest free address of the network to somebody else, who has a Python and does nothing."""
+def taken(stack: ComposeStack, address: str, image: str) -> Iterator[None]:
+    """Have somebody else at this address, who does nothing: one container more, until one of them got it."""
     options = ("--detach", "--rm", "--network", stack.project.network, "--entrypoint", "python")
-    container = docker("run", *options, image, "-c", WAITS).strip()
+    made: list[str] = []
     try:
+        for _ in range(MOST):
+            made.append(docker("run", *options, image, "-c", WAITS).strip())
+            if docker("inspect", "--format", ADDRESS, made[-1]).strip() == address:
+                break
         yield
     finally:
-        docker("kill", container)
+        docker("kill", *made)

@@ -19,9 +19,7 @@ ROWS = (
         radius=("long_batch", "api_fresh"),
         engine="auto",
         settings={"worker": {**IMPATIENT, "MAX_BATCH_TOKENS": "8192"}, "api": IMPATIENT},
-        control=Control(
-            "a thread for inference", breaks="worker restarts", patches={"worker": "inference_on_the_loop"}
-        ),
+        control=Control("a thread for inference", breaks="worker /livez", patches={"worker": "inference_on_the_loop"}),
         not_on={"kubernetes": "another limit of a pod's CPU is another pod"},
     ),
     Row(

@@ -23,7 +23,7 @@ ROWS = (
         elsewhere={
             "compose": {
                 "fault": "the worker leaves its network, and comes back at another address",
-                "bites": ("it has moved", "clients"),
+                "bites": ("it has moved",),
                 "starts": (),
                 "patches": {},
             }

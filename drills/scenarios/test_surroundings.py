@@ -23,6 +23,7 @@ HERE, FIRST, SECOND = "127.0.0.1", "127.0.0.2", "127.0.0.3"  # all of them are t
 SILENT = 5.0  # seconds: an address is looked up again after two
 STREAMS = ("api_repeated", "api_fresh", "search")
 SERVICES: tuple[Part, ...] = ("worker", "api")
+RATE = 50.0  # requests/s, of which a third wait for the lock
 MINUTE, HOUR = 60.0, 3600.0  # seconds
 MOVED = 3.0  # seconds
 SEEN = 5.0  # seconds; a service looks for its switches every 0.05, and at the clock every second
@@ -47,7 +48,7 @@ def moves(drill: Drill, stack: ComposeStack) -> None:
     before = address(stack, "worker")
     with drill.fault(lambda: stack.mend("worker")):
         stack.cut("worker")
-        with taken(stack, IMAGE):
+        with taken(stack, before, IMAGE):
             stack.mend("worker")
     drill.prove("it has moved", address(stack, "worker") not in ("", before))
     took = drill.until("it is found", lambda: computes(drill), FOUND)
@@ -94,7 +95,7 @@ def moves_in_silence(drill: Drill) -> None:
 
 
 def test_clock_moved(drill: Drill) -> None:
-    drill.load(*STREAMS)
+    drill.load(*STREAMS, rate=RATE)
     drill.go(0.1)
     with drill.fault(lambda: move_clocks(drill, 0)):
         for seconds in (HOUR, -HOUR):
@@ -125,7 +126,7 @@ def test_certificate_expired(drill: Drill) -> None:
         drill.start("api", DATABASE_URL=known._replace(netloc=where, query=query).geturl())
         drill.system.prove_steady()
         drill.watch()
-        drill.load(*STREAMS)
+        drill.load(*STREAMS, rate=RATE)
         drill.go(0.2)
         fill_pool(drill)
         with drill.fault():
