@@ -40,6 +40,18 @@ def test_every_length_that_the_engine_pads_to_is_run() -> None:
     assert sizes == [256, 8, 64, 3]
 
 
+def test_a_model_of_very_long_texts_is_not_run_at_all_its_lengths() -> None:
+    """Up to 2,048 tokens: attention takes the square of the length, and nobody waits minutes for a start."""
+
+    class Long(RecordingEngine):
+        max_tokens = 8192
+        lengths = (64, 1024, 2048, 4096, 8192)
+
+    engine = Long()
+    warm_up(engine, batch_tokens=300)
+    assert [len(batch[0]) for batch in engine.passes if len(batch) == 1] == [2048, 64, 1024, 3]
+
+
 def test_the_first_speed_is_of_a_pass_that_compiled_nothing() -> None:
     """Of the passes of a full batch the fastest counts: a speed too low would refuse the first requests of a storm."""
     compiling = 0.5  # seconds

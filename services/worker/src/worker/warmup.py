@@ -16,16 +16,21 @@ log = logging.getLogger("worker.warmup")
 SHORT = "warm"
 TYPICAL = "A sentence of usual length, with some fifteen words, stands for what people send here."
 BATCH = "a batch of typical texts"
+# A longer text, as some models take, is computed alone, and its time grows with the square of its length: to try all
+# lengths up to 8,192 tokens would take minutes. Such a text compiles its kernels when it comes.
+LONGEST = 2048  # tokens
 
 
 def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]:
     """One text at maximum length and at each other to which the engine pads, a batch at the token budget, one short.
 
+    No text is longer than `LONGEST`.
     Where the engine takes fewer rows at once, two passes of as many stand for the batch: its passes have that shape,
     and only the first compiles. The short one comes last: right after a large pass the first small one takes twice as
     long as the next (3.8 and 1.9 ms; 2 cores, OpenVINO), and a small one is what most likely comes first.
     """
-    short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * engine.max_tokens])
+    short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * min(engine.max_tokens, LONGEST)])
+    long = long[:LONGEST]
     batch = [typical] * max(1, batch_tokens // len(typical))
     most = min(len(batch), engine.rows[-1]) if engine.rows else len(batch)
     return {
