@@ -16,6 +16,7 @@ def test_no_probe_ever_says_that_the_service_is_not_ready(serve: Serve, way: Way
     server.wait_for("/readyz", unanswered)
     with Watch(server.port, "/readyz") as watch:
         server.wait_ready()
+        watch.go_on()
     assert watch.answers == [200]
 
 

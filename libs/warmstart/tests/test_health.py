@@ -78,4 +78,5 @@ def test_metrics_are_summed_over_processes(world: World, start: Start) -> None:
         requests += 1
     assert len(seen) == 2
     counted = f'http_requests_total{{method="GET",route="/work",status="200"}} {float(requests)}'
-    assert counted in service.get("/metrics").body.decode()
+    # A process counts a request when its answer has been sent.
+    until(lambda: counted in service.get("/metrics").body.decode(), 10, counted)

@@ -129,6 +129,7 @@ def test_warmup_blocking_is_the_textbook(world: World, start: Start) -> None:
     service.wait_for_log("starting -> warming")
     with Watch(service.port, "/readyz", timeout=10) as watch:
         service.wait_ready()
+        watch.go_on()
     assert watch.answers == [200]
 
 
