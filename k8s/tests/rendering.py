@@ -11,6 +11,7 @@ from k8s.tests.rules.manifest import Manifest, Object
 from stack.site import REPOSITORY
 
 K8S = REPOSITORY / "k8s"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
 COMBINATIONS = Path(__file__).parent / "combinations"
 
 
@@ -45,4 +46,4 @@ def render(folder: Path) -> Manifest:
 
 @cache
 def _objects(folder: Path) -> list[Object]:
-    return list(yaml.safe_load_all(text_of(folder)))
+    return list(yaml.load_all(text_of(folder), Loader=LOADER))

@@ -1,21 +1,18 @@
 """Every overlay and combination renders, is valid for Kubernetes, and obeys the rules; a control breaks its own."""
 
 import shutil
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 
 from k8s.tests.budgets import budgets
 from k8s.tests.rendering import COMBINATIONS, K8S, kustomizations, render
 from k8s.tests.rules import RULES, Rule
+from k8s.tests.schemas import VERSIONS, check
 from warmstart.faults import Faults
 
 pytestmark = pytest.mark.kubectl
 
-VERSIONS = ("1.36", "1.37")
 # What a control is there to break.
 BROKEN = {
     "control-no-drain": {"readiness_is_faster_than_the_drain"},
@@ -26,21 +23,12 @@ BROKEN = {
 }
 
 
-@pytest.fixture(scope="module")
-def schemas() -> Iterator[None]:
-    """Kept: `validate` reads all definitions of a version again for each object, which takes 46 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
-        yield
-
-
-@pytest.mark.usefixtures("schemas")
 @pytest.mark.parametrize("name", kustomizations())
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_is_valid(name: str, version: str) -> None:
     """Every object validates against the schemas of that version, unknown fields refused."""
     for each in render(kustomizations()[name]).objects:
-        kubernetes_validate.validate(each, version, strict=True)
+        check(each, version)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)

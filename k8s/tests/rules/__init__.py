@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from k8s.tests.rules import network, probes, scaling, security, stopping, wiring
+from k8s.tests.rules import network, optional, probes, scaling, security, stopping, wiring
 from k8s.tests.rules.manifest import Manifest
 
 Rule = Callable[[Manifest], Iterator[str]]
@@ -14,4 +14,5 @@ RULES: tuple[Rule, ...] = (
     *network.RULES,
     *scaling.RULES,
     *wiring.RULES,
+    *optional.RULES,
 )

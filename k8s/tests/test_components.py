@@ -1,0 +1,65 @@
+"""Components that only some clusters need: each alone and all together, over both overlays."""
+
+import json
+import os
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from k8s.tests.rendering import K8S, render
+from k8s.tests.rules import RULES
+from k8s.tests.rules.manifest import Object
+from k8s.tests.schemas import VERSIONS, check
+
+pytestmark = pytest.mark.kubectl
+
+# One of each row, or none: what stands in one row excludes each other.
+CHOICES = (
+    ("user-namespaces", "openshift"),
+    ("same-zone",),
+)
+ONLY = {"same-zone": "production"}  # needs pods in all zones
+OPENSHIFT = "user_and_group_are_fixed"  # that is OpenShift's to do
+
+
+def combinations() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Overlay, and the components over it."""
+    for overlay in ("local", "production"):
+        for chosen in product(*(("", *row) for row in CHOICES)):
+            components = tuple(each for each in sorted(chosen, key="openshift".__eq__) if each)
+            if all(ONLY.get(each, overlay) == overlay for each in components):
+                yield overlay, components
+
+
+@cache
+def valid(text: str, version: str) -> None:
+    """An object, as JSON, against the schemas of that version: most of them are in many combinations."""
+    check(json.loads(text), version)
+
+
+@pytest.mark.parametrize(("overlay", "components"), list(combinations()), ids=str)
+def test_a_combination(overlay: str, components: tuple[str, ...], tmp_path: Path) -> None:
+    """It renders, validates against the schemas, and obeys the rules."""
+    found = render(kustomization(tmp_path, overlay, components))
+    for each in found.objects:
+        for version in VERSIONS:
+            valid(json.dumps(each, sort_keys=True), version)
+    broken = {rule.__name__: list(rule(found)) for rule in RULES}
+    assert {name for name, complaints in broken.items() if complaints} == (
+        {OPENSHIFT} if "openshift" in components else set()
+    ), broken
+
+
+def kustomization(folder: Path, overlay: str, components: tuple[str, ...]) -> Path:
+    """A folder that applies components over an overlay."""
+    text: Object = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(K8S / "overlays" / overlay, folder)],
+        "components": [os.path.relpath(K8S / "components" / each, folder) for each in components],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(text))
+    return folder
