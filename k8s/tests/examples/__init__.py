@@ -1,6 +1,6 @@
 """For each rule, changes that it must refuse: which overlay, what is done to it, what the message says."""
 
-from k8s.tests.examples import confinement, optional, serving, shape
+from k8s.tests.examples import confinement, entry, optional, serving, shape, signals
 from k8s.tests.examples.changes import Example
 from k8s.tests.rules import Rule
 
@@ -12,4 +12,6 @@ EXAMPLES: dict[Rule, list[Example]] = {
     **shape.SCALING,
     **shape.WIRING,
     **optional.OPTIONAL,
+    **signals.QUEUE,
+    **entry.ENTRY,
 }

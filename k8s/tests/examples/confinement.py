@@ -59,6 +59,7 @@ SECURITY: dict[Rule, list[Example]] = {
         local(in_api("image", "warmstart-api:latest"), "image warmstart-api:latest has no version"),
         local(in_api("image", "registry.example.com:5000/warmstart-api"), "has no version"),
         local(in_api("imagePullPolicy", "Always"), "imagePullPolicy of api must be IfNotPresent"),
+        local(in_pod("volumes/0", {"name": "m", "image": {"reference": "model"}}), "image model has no version"),
     ],
     security.secrets_are_references: [
         local(drop("Secret", "stores", "metadata/labels"), "Secret/stores: holds secrets in plain text"),

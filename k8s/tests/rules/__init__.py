@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from k8s.tests.rules import network, optional, probes, scaling, security, stopping, wiring
+from k8s.tests.rules import entry, network, optional, probes, queue, scaling, security, stopping, wiring
 from k8s.tests.rules.manifest import Manifest
 
 Rule = Callable[[Manifest], Iterator[str]]
@@ -15,4 +15,6 @@ RULES: tuple[Rule, ...] = (
     *scaling.RULES,
     *wiring.RULES,
     *optional.RULES,
+    *queue.RULES,
+    *entry.RULES,
 )

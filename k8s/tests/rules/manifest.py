@@ -101,9 +101,9 @@ class Manifest:
         return found | {each["name"]: each["value"] for each in container.get("env", []) if "value" in each}
 
     def scaler(self, pod: Pod) -> Object | None:
-        """The autoscaler of a workload."""
+        """The autoscaler of a workload: Kubernetes' own, or KEDA's."""
         wanted = {"kind": pod.owner["kind"], "name": pod.owner["metadata"]["name"]}
-        for each in self.of("HorizontalPodAutoscaler"):
+        for each in (*self.of("HorizontalPodAutoscaler"), *self.of("ScaledObject")):
             if wanted.items() <= each["spec"]["scaleTargetRef"].items():
                 return each
         return None
@@ -111,7 +111,9 @@ class Manifest:
     def replicas(self, pod: Pod) -> tuple[int, int]:
         """The least and the most that there will be."""
         if scaler := self.scaler(pod):
-            return scaler["spec"].get("minReplicas", 1), scaler["spec"]["maxReplicas"]
+            spec, keda = scaler["spec"], scaler["kind"] == "ScaledObject"
+            least, most = ("minReplicaCount", "maxReplicaCount") if keda else ("minReplicas", "maxReplicas")
+            return spec.get(least, 0 if keda else 1), spec[most]
         fixed = pod.owner["spec"].get("replicas", 1)
         return fixed, fixed
 

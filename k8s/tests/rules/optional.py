@@ -1,12 +1,16 @@
-"""What components add that only some clusters need: zones, user namespaces."""
+"""What components add that only some clusters need: zones, user namespaces, a model in an image of its own."""
 
+import re
 from collections.abc import Iterator
 
 from k8s.tests.rules.manifest import Manifest, matches, name
+from stack.site import REPOSITORY
 
 # PreferClose is the same as PreferSameZone and deprecated (KEP-3015); the schemas allow any text.
 NEAR = {"PreferSameZone": "topology.kubernetes.io/zone", "PreferSameNode": "kubernetes.io/hostname"}
 USERS = 65536  # of a pod's user namespace
+# Start with what they may use then, and keep threads for it: `worker.cpu` counts them once.
+RESIZERS = ("StartupCPUBoost", "VerticalPodAutoscaler")
 
 
 def near_pods_are_everywhere(manifest: Manifest) -> Iterator[str]:
@@ -36,7 +40,35 @@ def users_fit_into_a_user_namespace(manifest: Manifest) -> Iterator[str]:
                     yield f"{pod}: {key} {number} is not among the {USERS} of its user namespace"
 
 
+def artifacts_are_where_the_worker_looks(manifest: Manifest) -> Iterator[str]:
+    """Anywhere else they are ignored, and the model of the worker's own image is served."""
+    for pod in manifest.services:
+        volumes = {each["name"] for each in pod.spec.get("volumes", []) if "image" in each}
+        folder = manifest.environment(pod).get("ARTIFACTS") or _in_the_image(pod.image)
+        for mount in pod.main.get("volumeMounts", []):
+            if mount["name"] in volumes and mount["mountPath"] != folder:
+                yield f"{pod}: an image is mounted at {mount['mountPath']}, artifacts are looked for in {folder}"
+
+
+def _in_the_image(image: str) -> str | None:
+    dockerfile = REPOSITORY / "services" / image.removeprefix("warmstart-") / "Dockerfile"
+    found = re.findall(r"^ENV .*\bARTIFACTS=(\S+)", dockerfile.read_text(), flags=re.MULTILINE)
+    return found[-1] if found else None
+
+
+def threads_follow_the_steady_quota(manifest: Manifest) -> Iterator[str]:
+    """The model has a thread for each CPU of the quota that a start finds: after a boost they would be throttled."""
+    for each in (found for kind in RESIZERS for found in manifest.of(kind)):
+        yield f"{name(each)}: changes the quota of running pods, whose threads were counted at the start"
+    for pod in manifest.services:
+        for rule in pod.main.get("resizePolicy", []):
+            if rule["resourceName"] == "cpu" and rule["restartPolicy"] != "RestartContainer":
+                yield f"{pod}: a resize of its CPUs must restart the container, or threads no longer fit the quota"
+
+
 RULES = (
     near_pods_are_everywhere,
     users_fit_into_a_user_namespace,
+    artifacts_are_where_the_worker_looks,
+    threads_follow_the_steady_quota,
 )

@@ -64,10 +64,11 @@ def services_have_a_disruption_budget(manifest: Manifest) -> Iterator[str]:
 def replicas_are_the_autoscalers(manifest: Manifest) -> Iterator[str]:
     """With `replicas` in the Deployment, each apply would undo what the autoscaler did."""
     for pod in manifest.services:
-        if not manifest.scaler(pod):
-            yield f"{pod}: has no HorizontalPodAutoscaler"
+        scaler = manifest.scaler(pod)
+        if not scaler:
+            yield f"{pod}: has no HorizontalPodAutoscaler, and no ScaledObject"
         elif "replicas" in pod.owner["spec"]:
-            yield f"{pod}: has replicas beside a HorizontalPodAutoscaler"
+            yield f"{pod}: has replicas beside a {scaler['kind']}"
 
 
 def autoscalers_can_work(manifest: Manifest) -> Iterator[str]:
