@@ -12,7 +12,8 @@ for command in docker kind kubectl; do
 done
 
 kind get clusters | grep -qx "$cluster" || kind create cluster --name "$cluster"
-.venv/bin/python -m stack images
+# The target that the manifests name: it has no torch, so that neither its index nor its wheel is needed.
+WORKER_TARGET='' .venv/bin/python -m stack images
 for image in "${stores[@]}"; do
     docker image inspect "$image" >/dev/null 2>&1 || docker pull "$image"
 done
