@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.prompts import Prompts
 from warmstart import Fatal
 from worker.engines.fake import FakeEngine
 from worker.loading import load
@@ -115,6 +116,38 @@ def test_the_fingerprint_covers_engine_and_precision() -> None:
     """The same files run by another engine, or in another precision, are told apart."""
     engines = FakeEngine(), OtherEngine(), OtherPrecision()
     assert len({fingerprint({}, engine) for engine in engines}) == 3
+
+
+def test_the_fingerprint_covers_the_prompts_that_are_served() -> None:
+    """The same files served without them, as by an earlier version, are told apart; empty prompts change nothing."""
+    engine, empty = FakeEngine(), Prompts(texts={"query": ""}, default="query")
+    some = [Prompts(texts={"query": "find: "}), Prompts(texts={"query": "find: "}, default="query"), empty]
+    assert len({fingerprint({}, engine, prompts) for prompts in some}) == 3
+    assert fingerprint({}, engine, empty) == fingerprint({}, engine)
+
+
+def test_a_link_to_a_folder_has_the_links_name(tmp_path: Path) -> None:
+    """Not that of the folder that it leads to, which may change with each version."""
+    (tmp_path / "version-7").mkdir()
+    (tmp_path / "mine").symlink_to("version-7")
+    assert locate(str(tmp_path / "mine")).name == "mine"
+
+
+def test_a_folder_whose_name_no_header_can_have_is_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting itself is ASCII, but `.` may stand for any name."""
+    (tmp_path / "modèle").mkdir()
+    monkeypatch.chdir(tmp_path / "modèle")
+    with pytest.raises(Fatal, match=r"EMBEDDING_MODEL=\.: the name of .*/modèle must be printable ASCII"):
+        locate(".")
+
+
+def test_a_missing_folder_beside_others_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked for it; with a revision, it is a model of the hub."""
+    (tmp_path / "models").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Fatal, match=r"models is a folder here, and has no folder mine.* write models/mine@main"):
+        locate("models/mine")
+    assert locate("models/mine@main", of_hub=lambda _: tmp_path).name == "models/mine"
 
 
 def test_a_missing_library_is_fatal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -117,7 +117,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
     except Exception as error:
         raise Fatal(f"artifact {folder}: {variant.engine} can't run it: {error}") from error
     known = np.load(folder / variant.known) if variant.known else None
-    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine), known, manifest.prompts or NO_PROMPTS)
+    prompts = manifest.prompts or NO_PROMPTS
+    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine, prompts), known, prompts)
 
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
@@ -132,4 +133,4 @@ def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
         engine = SentenceTransformersEngine(folder, settings.threads)
     except Exception as error:
         raise Fatal(f"model {folder.name}: {folder.path} can't be loaded: {reason(error)}") from error
-    return Loaded(engine, folder.name, fingerprint(hashes, engine), prompts=engine.prompts)
+    return Loaded(engine, folder.name, fingerprint(hashes, engine, engine.prompts), prompts=engine.prompts)

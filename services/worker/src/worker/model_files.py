@@ -8,7 +8,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from worker.engines.base import Engine
 from worker.hub import WEIGHTS, HubModel, fetched, hub_model, once
@@ -67,8 +69,9 @@ def locate(name: str, of_hub: Callable[[HubModel], Path] = fetched) -> ModelFold
     known = KNOWN.get(name)
     if known is None:
         if Path(name).is_dir():
-            return ModelFolder(Path(name).resolve().name, Path(name))
+            return ModelFolder(_name_of(name), Path(name))
         if model := hub_model(name):
+            _refuse_a_missing_folder(model)
             path = of_hub(model)
             return ModelFolder(model.name, path, revision=path.name)
         known_ones = ", ".join(KNOWN)
@@ -80,6 +83,22 @@ def locate(name: str, of_hub: Callable[[HubModel], Path] = fetched) -> ModelFold
     if package is None or not package.submodule_search_locations:
         raise Fatal(f"model {name}: its package {known.package} is not installed")
     return ModelFolder(name, Path(package.submodule_search_locations[0], known.folder), known.weights_sha256)
+
+
+def _name_of(folder: str) -> str:
+    """A folder's name, of a link the link's own. Raises Fatal for one that the answers' X-Model header can't have."""
+    path = os.path.abspath(folder)  # noqa: PTH100 - resolve() would follow links
+    name = Path(path).name
+    if not (name.isascii() and name.isprintable()):
+        raise Fatal(f"EMBEDDING_MODEL={folder}: the name of {path} must be printable ASCII, it goes into a header")
+    return name
+
+
+def _refuse_a_missing_folder(model: HubModel) -> None:
+    first = model.name.partition("/")[0]
+    if model.revision is None and Path(first).is_dir():
+        here = f"{first} is a folder here, and has no folder {model.name.partition('/')[2]}"
+        raise Fatal(f"EMBEDDING_MODEL={model}: {here}. For the hub's model of that name, write {model}@main")
 
 
 def verified(folder: ModelFolder) -> dict[str, str]:
@@ -132,9 +151,11 @@ def wanted(name: str) -> Wanted:
     return Wanted(model.name if model else name, name.replace("/", "--"), {})
 
 
-def fingerprint(hashes: dict[str, str], engine: Engine) -> str:
-    """Hex sha256 over weights, tokenizer and pooling (by their files' hashes), engine and precision."""
-    identity = {"engine": engine.name, "precision": engine.precision, "files": hashes}
+def fingerprint(hashes: dict[str, str], engine: Engine, prompts: Prompts = NO_PROMPTS) -> str:
+    """Hex sha256 over weights, tokenizer and pooling (by their files' hashes), prompts, engine and precision."""
+    identity: dict[str, Any] = {"engine": engine.name, "precision": engine.precision, "files": hashes}
+    if prompts.any:  # earlier versions, which the files don't tell from this one, served the same model without them
+        identity["prompts"] = prompts.model_dump()
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
