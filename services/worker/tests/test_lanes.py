@@ -286,3 +286,42 @@ def test_bulk_can_count_on_what_interactive_texts_leave() -> None:
         ask(waiting, BULK, IN_TIME - 20)
 
     run(scenario())
+
+
+def test_of_a_bulk_batch_only_the_pass_under_way_delays_interactive_requests() -> None:
+    """It takes its time at the full speed; what is left is shared with the passes to come, and with none is not."""
+
+    async def scenario() -> None:
+        waiting = queue()
+        waiting.put(job(BULK, *[10] * 5))
+        items = await waiting.get(BUDGET)
+        for batch, fits in (items[:1], (IN_TIME - 10) * 3 // 4), (items[1:], IN_TIME - 40):
+            with waiting.computing(batch):
+                ask(waiting, INTERACTIVE, fits)
+                with pytest.raises(Overloaded):
+                    ask(waiting, INTERACTIVE, fits + 1)
+        ask(waiting, INTERACTIVE, IN_TIME)
+
+    run(scenario())
+
+
+def test_a_search_beside_a_bulk_batch_is_let_in() -> None:
+    """One waits already; neither passes that are over nor those to come refuse another."""
+
+    async def scenario() -> None:
+        seconds = {5: 0.5, 45: 0.95}  # that a search has left in the bulk pass of so many tokens
+
+        def arrive() -> None:
+            if left := seconds.get(engine.log[-1].tokens):
+                searches.append(batcher.submit([[2] * 3], "texts", NEVER))
+                ask(batcher.queue, INTERACTIVE, 8, left)
+
+        searches: list[Job] = []
+        engine = Timed(0.0, arrive)
+        async with batching(engine, budget=BUDGET, executor=Here(), speed=Speed(SPEED, 1)) as batcher:
+            bulk = batcher.submit([[1] * 5, [1] * 45], "texts", NEVER, BULK)
+            await bulk.future
+            await asyncio.gather(*[each.future for each in searches])
+        assert [each.tokens for each in engine.log] == [5, 3, 45, 3]
+
+    run(scenario())

@@ -28,11 +28,20 @@ class Demand:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What a request would wait for: `waiting` and `running` tokens, at a `share` of the speed."""
+    """What a request would wait for, in tokens.
+
+    `waiting` are in the queue and `taken` have left it: they are computed at a `share` of the speed. `running` are of
+    the pass under way, which nothing slows.
+    """
 
     waiting: int
-    running: int
+    taken: int = 0
+    running: int = 0
     share: float = 1.0
+
+    def at_full_speed(self, tokens: int) -> float:
+        """How many tokens the engine computes until so many `tokens` behind these are done."""
+        return self.running + (self.taken + self.waiting + tokens) / self.share
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class Admission:
         batch at any speed: it measures the speed again, in case the measured one is wrong. Raises PayloadTooLarge when
         even an idle worker could not finish the whole call, Overloaded when it could.
         """
-        room = min(self.limit, self._tokens_in(seconds * ahead.share) - ahead.running) - ahead.waiting
+        in_time = (self._tokens_in(seconds) - ahead.running) * ahead.share - ahead.taken
+        room = min(self.limit, in_time) - ahead.waiting
         most = max(self.batch, min(self.limit, self._tokens_in(self.longest)))
         whole = max(demand.tokens, demand.call_tokens)
         if whole <= most and (demand.tokens <= room or (not ahead.waiting and demand.tokens <= self.batch)):
@@ -69,8 +79,7 @@ class Admission:
         return PayloadTooLarge(message, code="too_many_tokens")
 
     def _overloaded(self, demand: Demand, seconds: float, ahead: Ahead, room: float) -> Overloaded:
-        tokens = ahead.running + ahead.waiting + demand.tokens
-        bound = f"{self._may_take(tokens / ahead.share)} of the {seconds:.1f} s left"
+        bound = f"{self._may_take(ahead.at_full_speed(demand.tokens))} of the {seconds:.1f} s left"
         if ahead.waiting + demand.tokens > self.limit:
             bound = f"the limit is {self.limit}"
         message = f"{ahead.waiting} tokens wait already; {bound}; {demand.fitting(max(0, room))} would fit now"

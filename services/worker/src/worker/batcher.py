@@ -99,7 +99,7 @@ class Batcher:
     async def _serve_interactive(self, items: list[Item], since: float | None = None) -> None:
         """Compute a batch of interactive texts, which may go before a batch of bulk texts that waits `since`."""
         began = _now()
-        tokens = sum([await self._embed(batch) for batch in self._passes(items)])
+        tokens = sum([await self._compute(batch) for batch in self._passes(items)])
         seconds = _now() - began
         self._learn(tokens, seconds)
         self.queue.turns.interactive_took(seconds, _now(), since=since)
@@ -112,7 +112,7 @@ class Batcher:
             while not turns.bulk_is_next(since, _now()) and (first := self.queue.go_first(self._budget)):
                 await self._serve_interactive(first, since)
             began = _now()
-            tokens += await self._embed(batch)
+            tokens += await self._compute(batch)
             took = _now() - began
             turns.bulk_took(took)
             seconds += took
@@ -131,8 +131,12 @@ class Batcher:
     def _passes(self, items: list[Item]) -> list[list[Item]]:
         return passes(items, self._engine.lengths, self._engine.rows)
 
+    async def _compute(self, batch: list[Item]) -> int:
+        """Compute one pass; returns its tokens without those of requests that have ended."""
+        with self.queue.computing(batch):
+            return await self._embed(batch)
+
     async def _embed(self, batch: list[Item]) -> int:
-        """Compute one pass; returns its tokens."""
         batch = _wanted(batch)
         if not batch:
             return 0

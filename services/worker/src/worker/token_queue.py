@@ -18,7 +18,8 @@ class TokenQueue:
         self._admission = admission
         self._interactive, self._bulk = LaneQueue(Lane.INTERACTIVE), LaneQueue(Lane.BULK)
         self._lanes = {Lane.INTERACTIVE: self._interactive, Lane.BULK: self._bulk}
-        self._batch = self._first = 0  # tokens that are being computed: of a batch, and of what goes before a pass
+        self._taken = dict.fromkeys(Lane, 0)  # tokens that have left the queue for a pass that has not begun
+        self._pass = 0  # tokens of the pass under way
         self.turns = Turns()
         self._arrived = asyncio.Event()
 
@@ -45,14 +46,15 @@ class TokenQueue:
     def _before(self, lane: Lane) -> Ahead:
         """What a request of a lane waits for, and the share of the speed that this lane can count on.
 
-        An interactive request waits for no bulk texts but those that run, and has what bulk can't claim. A bulk request
-        waits for all, and has what interactive texts have left of late.
+        An interactive request waits for no bulk texts but those of the pass under way, and has what bulk can't claim. A
+        bulk request waits for all, and has what interactive texts have left of late.
         """
-        running = self._batch + self._first
+        interactive, bulk = self._taken[Lane.INTERACTIVE], self._taken[Lane.BULK]
         if lane is Lane.INTERACTIVE:
-            return Ahead(self._interactive.tokens, running, 1 - BULK_SHARE if self._bulk.tokens else 1.0)
+            share = 1 - BULK_SHARE if self._bulk.tokens or bulk else 1.0
+            return Ahead(self._interactive.tokens, taken=interactive, running=self._pass, share=share)
         share = self.turns.share_of_bulk(asyncio.get_running_loop().time())
-        return Ahead(self.waiting_tokens, running, share)
+        return Ahead(self.waiting_tokens, taken=interactive + bulk, running=self._pass, share=share)
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""
@@ -66,23 +68,30 @@ class TokenQueue:
     async def get(self, budget: int) -> list[Item]:
         """The next batch, of one lane: up to `budget` tokens but at least one text; waits while the queue is empty.
 
-        A batch is of bulk texts if any wait: interactive texts `go_first` before each of its passes. A call means that
-        the texts of the previous batch have been computed.
+        A batch is of bulk texts if any wait: interactive texts `go_first` before each of its passes.
         """
-        self._batch = self._first = 0
         while not (items := self._bulk.take(budget) or self._interactive.take(budget)):
             self._arrived.clear()
             await self._arrived.wait()
-        self._batch = _tokens(items)
-        return items
+        return self._take(items)
 
     def go_first(self, budget: int) -> list[Item]:
-        """Interactive texts to be computed before a pass of bulk texts, up to a batch; none when none wait.
+        """Interactive texts to be computed before a pass of bulk texts, up to a batch; none when none wait."""
+        return self._take(self._interactive.take(budget))
 
-        A call means that the texts of the previous call have been computed.
-        """
-        items = self._interactive.take(budget)
-        self._first = _tokens(items)
+    @contextmanager
+    def computing(self, batch: list[Item]) -> Iterator[None]:
+        """Count these texts as the pass under way. All texts that are taken from the queue go through here."""
+        self._pass = _tokens(batch)
+        self._taken[batch[0].job.lane] -= self._pass
+        try:
+            yield
+        finally:
+            self._pass = 0
+
+    def _take(self, items: list[Item]) -> list[Item]:
+        for item in items:
+            self._taken[item.job.lane] += len(item.ids)
         return items
 
 
