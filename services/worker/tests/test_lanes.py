@@ -154,6 +154,7 @@ def test_who_goes_first(seed: int, load: float) -> None:
     run(scenario())
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, LONGEST), max_size=40), st.integers(1, 2 * BUDGET))
 def test_a_lane_is_first_in_first_out(sizes: list[int], budget: int) -> None:
     """Requests of one text are taken in the order of their arrival, whatever their sizes."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker.jobs import Item, Job
@@ -20,6 +20,7 @@ def items_of(sizes: list[int]) -> list[Item]:
     return [Item(job, index) for index in range(len(sizes))]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 256), max_size=100))
 def test_every_text_is_in_exactly_one_pass(sizes: list[int]) -> None:
     """Passes are a partition of the batch."""
@@ -32,6 +33,7 @@ def cost(batches: list[list[Item]]) -> int:
     return sum(PASS + len(batch) * max(len(item.ids) for item in batch) for batch in batches)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 256), min_size=1, max_size=40))
 def test_no_simpler_division_is_cheaper(sizes: list[int]) -> None:
     """Passes and padding cost no more than one pass for all, one for each, or one for each length."""
