@@ -55,6 +55,7 @@ def _refusal(answer: Answer) -> tuple[str | None, str | None]:
         return None, None
     try:
         error = json.loads(answer.body)["error"]
-        return str(error["code"]), error.get("message")
+        code: str | None = error["code"]
+        return code, error.get("message")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None, None

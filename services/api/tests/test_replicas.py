@@ -3,13 +3,14 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import ResolveResult
 from aiohttp.resolver import DefaultResolver
+from yarl import URL
 
 from api import addresses
 from api import replicas as module
@@ -150,6 +151,55 @@ async def test_a_hung_replica_loses_no_call(replicas: Replicas) -> None:
         assert len(hung.calls) == calls
         hung.thawed.set()
         await until_async(lambda: replicas.shared(2))
+
+
+async def test_a_hung_replica_is_noticed_by_samples_alone(replicas: Replicas) -> None:
+    """On a quiet api nothing but health samples is under way, and they are given up after a second."""
+    hung, _ = await replicas.add(), await replicas.add()
+    async with WorkerClient(f"http://worker:{replicas.port}") as client:
+        hung.thawed.clear()
+
+        async def noticed() -> bool:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await client.refresh()
+            return client._sessions._replicas._known["127.0.0.2"].hung
+
+        while not await noticed():
+            await asyncio.sleep(0.01)
+        assert {(await client.embed(["a"], budget=5)).fingerprint for _ in range(10)} == {"127.0.0.3"}
+        hung.thawed.set()
+
+
+async def test_it_is_told_once_that_a_replica_hangs(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is asked again and again whether it lives: the pool of connections is emptied once, not each time."""
+    monkeypatch.setattr(module, "LOOK", 0.01)
+    await replicas.add()
+    await replicas.add()
+    asked, told = Counter[str](), list[None]()
+
+    async def ping(url: URL) -> None:
+        asked[str(url.host)] += 1
+        if url.host == "127.0.0.2":
+            await asyncio.Event().wait()
+
+    known = module.Replicas(URL(f"http://worker:{replicas.port}"), ping, lambda: told.append(None))
+    async with known.chosen():
+        known._known["127.0.0.2"].doubted = True
+        await until_async(lambda: asked["127.0.0.2"] > 5)
+    await known.close()
+    assert len(told) == 1
+
+
+async def test_calls_refused_together_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that restarts is avoided for the shortest time, however many calls it refuses at that moment."""
+    monkeypatch.setattr(module, "AVOIDED", 60.0)
+    replica = module.Replica(URL("http://worker"))
+    for _ in range(4):
+        replica.avoid()
+    now = asyncio.get_running_loop().time()
+    assert replica.rank(now)[1]
+    assert not replica.rank(now + 61)[1]
 
 
 async def test_replicas_are_called_by_the_workers_name(replicas: Replicas) -> None:

@@ -36,14 +36,16 @@ class Replica:
         self.in_flight: set[asyncio.Timeout] = set()
         self.heard = 0.0  # when it last answered, or got a call while it had none
         self.hung = False
+        self.doubted = False  # a call was given up before it answered anything
         self._turn = random.random()  # noqa: S311 - several clients don't all begin with the first
         self._avoided_until = 0.0
         self._pause = AVOIDED
 
     def avoid(self) -> None:
         """Give it no call for a while, if another one can take it: it starts, is gone, or its model is broken."""
-        self._avoided_until = asyncio.get_running_loop().time() + self._pause
-        self._pause = min(LONGEST, 2 * self._pause)
+        now = asyncio.get_running_loop().time()
+        if self._avoided_until <= now:  # else another call has just learnt it
+            self._avoided_until, self._pause = now + self._pause, min(LONGEST, 2 * self._pause)
 
     def served(self) -> None:
         """It has answered a call."""
@@ -58,11 +60,15 @@ class Replica:
 
     def lives(self) -> None:
         """It answers, though perhaps no call."""
-        self.heard, self.hung = asyncio.get_running_loop().time(), False
+        self.heard, self.hung, self.doubted = asyncio.get_running_loop().time(), False, False
 
     def is_silent(self, since: float) -> bool:
         """Whether it is time to ask whether it lives."""
-        return self.hung or (bool(self.in_flight) and self.heard < since)
+        return self.hung or self.doubted or (bool(self.in_flight) and self.heard < since)
+
+    def given_up(self, began: float) -> None:
+        """A call that began then was cancelled. On a quiet api, health samples may be the only calls."""
+        self.doubted |= self.heard <= began
 
     def end_calls(self) -> None:
         """Let those under way fail now."""
@@ -76,10 +82,13 @@ class Replica:
 
 
 class Replicas:
-    """The replicas behind the worker's URL. `ping(url)` returns when one answers anything at all."""
+    """The replicas behind the worker's URL.
 
-    def __init__(self, url: URL, ping: Callable[[URL], Awaitable[object]]) -> None:
-        self._url, self._ping = url, ping
+    `ping(url)` returns when one answers anything at all; `hung()` is called when one has begun to give no sign of life.
+    """
+
+    def __init__(self, url: URL, ping: Callable[[URL], Awaitable[object]], hung: Callable[[], None]) -> None:
+        self._url, self._ping, self._hung = url, ping, hung
         self._addresses = KeptAddresses(url.host or "", url.port or 0)
         self._known: dict[str, Replica] = {}
         self._hosts: list[str] = []
@@ -111,8 +120,12 @@ class Replicas:
         try:
             async with asyncio.timeout(None) as limit:
                 replica.begin(limit, next(self._turns))
+                began = asyncio.get_running_loop().time()
                 try:
                     yield replica
+                except asyncio.CancelledError:
+                    replica.given_up(began)
+                    raise
                 finally:
                     replica.in_flight.discard(limit)
         except TimeoutError as error:
@@ -152,6 +165,8 @@ class Replicas:
                     await self._ping(replica.url)
                 replica.lives()
                 return
-        replica.hung = True
+        if not replica.hung:
+            replica.hung = True
+            self._hung()
         if not all(each.hung for each in self._listed):  # else no other one could do better
             replica.end_calls()

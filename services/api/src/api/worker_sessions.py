@@ -66,11 +66,11 @@ class WorkerSessions:
     def __init__(self, base_url: str) -> None:
         url = URL(base_url)
         self._host, self._tls_name = url.host_port_subcomponent or "", url.host if url.scheme == "https" else None
-        self._replicas = Replicas(url, self._ping)
         self._suspects = Suspects()
         self._pool = WorkerPool(lambda: _session(keepalive_timeout=KEEPALIVE))
         self.doubt = self._pool.renew  # it gave no answer: on none of the pool's connections may one ever come
         self._fresh = _session(force_close=True)
+        self._replicas = Replicas(url, self._ping, self.doubt)
         self.forget = self._replicas.forget  # the worker may have moved
 
     async def close(self) -> None:
@@ -141,11 +141,7 @@ class WorkerSessions:
             return reply, await reply.read()
 
     async def _ping(self, replica: URL) -> None:
-        try:
-            await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})
-        except asyncio.CancelledError:  # after a time without an answer
-            self.doubt()
-            raise
+        await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})
 
 
 def _session(**options: Any) -> ClientSession:
