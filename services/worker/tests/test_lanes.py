@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
 SPEED = 100  # tokens per second
 BUDGET = 50  # tokens of a batch
 LONGEST = 30  # tokens of a text
+TEXT = 10  # tokens of a bulk text
+OLDER = int(BUDGET * OLDEST) // TEXT * TEXT  # tokens of a bulk batch for the oldest requests: whole texts
 NEVER = 1e9  # a deadline
 
 
@@ -66,7 +69,7 @@ class Here(Executor):
 
 @dataclass(frozen=True)
 class Pass:
-    """What was computed from `began` on: the numbers of its requests, which have one text each."""
+    """What was computed from `began` on: the number of each text's request."""
 
     began: float
     ended: float
@@ -93,11 +96,12 @@ class Timed(FakeEngine):
 
 @dataclass(frozen=True)
 class Arrival:
-    """A request of one text, so many seconds after the one before."""
+    """A request, so many seconds after the one before; its texts have so many tokens each."""
 
     gap: float
     lane: Lane
     tokens: int
+    texts: int = 1
 
 
 async def serve(arrivals: list[Arrival], fixed: float = 0.0) -> tuple[list[Job], list[Pass]]:
@@ -108,7 +112,7 @@ async def serve(arrivals: list[Arrival], fixed: float = 0.0) -> tuple[list[Job],
     def arrive() -> None:
         while len(jobs) < len(arrivals) and times[len(jobs)] <= clock().now:
             each = arrivals[len(jobs)]
-            jobs.append(batcher.submit([[len(jobs)] * each.tokens], "texts", NEVER, each.lane))
+            jobs.append(batcher.submit([[len(jobs)] * each.tokens] * each.texts, "texts", NEVER, each.lane))
 
     engine = Timed(fixed, arrive)
     async with batching(engine, budget=BUDGET, executor=Here()) as batcher:
@@ -124,9 +128,10 @@ def traffic(draw: random.Random, load: float) -> Iterator[Arrival]:
     """200 requests that need `load` times the speed. All bulk texts have one size, so that a batch is one pass."""
     share = draw.random()
     for _ in range(200):
-        tokens = draw.randint(1, LONGEST)
-        lane, tokens = (INTERACTIVE, tokens) if draw.random() < share else (BULK, 10)
-        yield Arrival(draw.expovariate(load * SPEED / tokens), lane, tokens)
+        lane, tokens, texts = INTERACTIVE, draw.randint(1, LONGEST), 1
+        if draw.random() > share:
+            lane, tokens, texts = BULK, TEXT, draw.choice([1, 1, 1, 5, 30])
+        yield Arrival(draw.expovariate(load * SPEED / (tokens * texts)), lane, tokens, texts)
 
 
 @settings(deadline=None, max_examples=40)
@@ -137,17 +142,18 @@ def test_who_goes_first(seed: int, load: float) -> None:
 
     async def scenario() -> None:
         jobs, log = await serve(arrivals)
-        passes = {number: each for each in log for number in each.requests}
+        passes = {number: each for each in log for number in each.requests}  # the last of each request
         assert sorted(passes) == list(range(len(jobs)))
         bulk = [each for each in log if jobs[each.requests[0]].lane is BULK]
         for each in bulk:
             waited = each.began - min(jobs[number].arrived for number in each.requests)
             overtaken = [job for number, job in enumerate(jobs) if job.arrived <= each.began < passes[number].began]
             assert waited >= AGED or not any(job.lane is INTERACTIVE for job in overtaken)
+        texts = [(each.began, number) for each in bulk for number in each.requests]
         for number, job in enumerate(jobs):
             if job.lane is BULK:
-                before = [passes[n] for n in range(number + 1) if jobs[n].lane is BULK]
-                tokens = 10 * sum(each.began >= job.arrived for each in before) + BUDGET
+                older = TEXT * sum(began >= job.arrived and n <= number for began, n in texts)
+                tokens = ceil(older / OLDER) * BUDGET + BUDGET
                 most = 3 * BUDGET + (1 + AHEAD) * tokens
                 assert passes[number].ended - job.arrived <= AGED + most / SPEED + 1e-6
 

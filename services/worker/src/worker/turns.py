@@ -12,9 +12,12 @@ class Turns:
     """Decides before each pass of bulk texts who is next. All times are seconds, `now` is the event loop's.
 
     Until the oldest call of a bulk batch has waited for `AGED`, all interactive texts that wait go first; from then on
-    they get `AHEAD` times as long as the passes of bulk texts take. So a bulk call is computed after at most
-    AGED + (1 + AHEAD) * the time that it and earlier bulk calls take alone, and interactive calls have three quarters
-    of the time. What the last interactive batch took too long is taken off the next.
+    they get `AHEAD` times as long as the passes of bulk texts take: interactive calls have three quarters of the time.
+    What the last interactive batch took too long is taken off the next.
+
+    A bulk call is computed after at most AGED + (1 + AHEAD) * the time of the bulk batches until its last text, and
+    a few batches more. Each of those has `OLDEST` of its tokens, less what the next text doesn't fit in, for it and
+    earlier calls: 1,281 of 2,048 tokens at least, for texts of up to 256. Later calls may have the rest.
 
     It counts seconds, not tokens: a pass of a few tokens takes much longer for each of them. Counted in tokens, bulk
     calls beside 40 requests/s of four tokens got a twentieth of the time.
