@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from aiohttp import web
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -86,7 +87,7 @@ def test_a_prompt_that_the_model_does_not_have_is_refused(service: Service) -> N
     answer = service.embed("a", "nosuch")
     error = answer.json()["error"]
     assert (answer.status_code, error["param"], error["code"]) == (400, "X-Prompt", "unknown_prompt")
-    assert "query, document, none, sort" in error["message"]
+    assert error["message"] == "X-Prompt: the model has none of that name, but query, document, none, sort"
     assert service.worker.calls == []
 
 
@@ -110,6 +111,23 @@ def test_the_estimate_of_a_call_counts_the_prompt(service: Service) -> None:
     service.embed(["a"] * 2 + ["b"], "query")
     without, behind = service.worker.call_tokens
     assert behind == without + 2 * (len("find: ") // 4)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_worker_that_does_not_know_the_prompt_is_asked_what_it_serves(service: Service, status: int) -> None:
+    """It may be of a version without prompts, or have another model since: the call is made anew, once."""
+
+    async def without_prompts(*_: object) -> web.Response | None:
+        if status == 200:
+            service.worker.prompts, service.worker.fingerprint = NO_PROMPTS, "fp-2"
+        if service.worker.asked_prompts[-1] is None:
+            return None
+        error = {"message": "prompt: Extra inputs are not permitted", "param": "prompt", "code": "extra_forbidden"}
+        return web.json_response({"error": {"type": "invalid_request_error", **error}}, status=400)
+
+    service.worker.before = without_prompts
+    assert service.embed("a", "query").status_code == status
+    assert service.worker.asked_prompts == ["query", None if status == 200 else "query"]
 
 
 @pytest.mark.parametrize("service", [NO_PROMPTS], indirect=True)

@@ -54,7 +54,7 @@ def test_an_unknown_prompt_is_refused_with_the_known_ones(worker: TestClient) ->
     """Nothing was computed for it."""
     answer = worker.post("/embeddings/", json={"texts": ["a"], "prompt": "nosuch"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
-    assert "no prompt 'nosuch', but query, document, none, passage, sort" in answer.json()["error"]["message"]
+    assert "none of that name, but query, document, none, passage, sort" in answer.json()["error"]["message"]
 
 
 def test_no_prompt_goes_before_token_ids(worker: TestClient) -> None:

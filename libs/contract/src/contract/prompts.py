@@ -39,7 +39,7 @@ class Prompts(BaseModel):
             return self.texts[name]
         if name not in (QUERY, DOCUMENT, NONE):
             known = ", ".join(dict.fromkeys((QUERY, DOCUMENT, NONE, *self.texts)))
-            message = f"{field}: the model has no prompt {name[:100]!r}, but {known}"
+            message = f"{field}: the model has none of that name, but {known}"  # no input is echoed
             raise BadRequest(message, param=field, code="unknown_prompt")
         return _first(self.texts.get(each, "") for each in OF_DOCUMENTS) if name == DOCUMENT else ""
 

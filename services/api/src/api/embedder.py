@@ -12,6 +12,7 @@ from api.embedding import Embedding, Field, Item
 from api.metrics import SHARED_MISSES
 from api.portions import portions, together
 from api.singleflight import SingleFlight
+from api.worker_answer import OtherPrompts
 from api.worker_client import WorkerClient
 from contract.call import BYTES_PER_TOKEN, estimate
 from contract.lane import Lane, by_size
@@ -117,6 +118,8 @@ class Embedder:
                 self._worker.patience.check(why, self._flights.waiting)
             try:
                 computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
+            except OtherPrompts:
+                return None
             except PayloadTooLarge as error:
                 raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
             if any(each.fingerprint != model.fingerprint for each in computed.values()):

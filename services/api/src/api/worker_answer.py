@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from api.embedding import Embedding
 from contract.answer import FLOAT_BYTES, Description
+from contract.prompts import FIELD
 from warmstart.errors import (
     DeadlineExceeded,
     DependencyUnavailable,
@@ -21,6 +22,13 @@ from warmstart.http.timing import Timings
 
 class WorkerAway(DependencyUnavailable):
     """Nobody was there, or somebody who starts: nothing was computed, and it may be there in a moment."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("worker", reason)
+
+
+class OtherPrompts(DependencyUnavailable):
+    """The worker doesn't know the prompt: it has another model than the one that was described, or an old version."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("worker", reason)
@@ -51,13 +59,15 @@ def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
 def refusal(response: ClientResponse, body: bytes) -> ServiceError:
     """The error to raise for an answer other than 200.
 
-    A 400 is not the caller's mistake: the api itself refuses such inputs, by the limits that the worker last told.
+    A 400 is not the caller's mistake: the api itself refuses such inputs, by what the worker last told of its model.
     """
     try:
         error = ErrorEnvelope.model_validate_json(body).error
     except ValidationError:
         error = ErrorBody(message=f"it answered {response.status}", type="", param=None, code="")
     match response.status:
+        case 400 if error.param == FIELD:
+            return OtherPrompts(error.message)
         case 413:
             return PayloadTooLarge(error.message, code=error.code or None)
         case 503 if error.code == Overloaded.code:
