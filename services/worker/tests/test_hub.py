@@ -16,7 +16,7 @@ import pytest
 
 from warmstart import Fatal
 from worker.artifact.manifest import Manifest
-from worker.hub import HubModel, hub_model, needed
+from worker.hub import HubModel, fetch, hub_model, needed
 from worker.loading import load
 from worker.model_files import KNOWN, locate, wanted
 from worker.settings import WorkerSettings
@@ -28,6 +28,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
     """As much of the hub's protocol as is asked for, for one model of one commit."""
 
     folder: Path
+    status: int | None = None  # of every answer, when it fails
 
     def do_HEAD(self) -> None:
         """Tell a file's size, version and commit."""
@@ -41,6 +42,11 @@ class Hub(http.server.BaseHTTPRequestHandler):
         """Be silent."""
 
     def _answer(self, *, with_body: bool) -> None:
+        if self.status:
+            self.send_response(self.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         path = self.path.partition("?")[0]
         files = [file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*") if file.is_file()]
         if path.startswith(f"/{NAME}/resolve/{COMMIT}/"):
@@ -76,9 +82,9 @@ def digest(content: bytes) -> str:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path, status: int | None = None) -> Iterator[str]:
     """The URL of a hub that has the folder's files."""
-    handler = type("OfFolder", (Hub,), {"folder": folder})
+    handler = type("OfFolder", (Hub,), {"folder": folder, "status": status})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -154,6 +160,24 @@ def test_without_internet_one_line_says_what_to_do(tmp_path: Path) -> None:
     assert "http://127.0.0.1:9 can't be reached" in last
     assert "make artifact EMBEDDING_MODEL=BAAI/bge-small-en-v1.5" in last
     assert "may also be a folder" in last
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_while_the_hub_fails_what_was_fetched_before_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """As without a way to it; what wasn't fetched is refused with the hub's status."""
+    cache = tmp_path / "hub" / "models--some-org--tiny.model"
+    for file, content in {"refs/main": COMMIT, f"snapshots/{COMMIT}/config.json": "{}"}.items():
+        (cache / file).parent.mkdir(parents=True)
+        (cache / file).write_text(content)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    with serving(tmp_path, status) as endpoint:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        assert fetch(HubModel(NAME, None)) == cache / "snapshots" / COMMIT
+        with pytest.raises(Fatal, match=f"EMBEDDING_MODEL=some-org/another: {endpoint} answers {status}"):
+            fetch(HubModel("some-org/another", None))
 
 
 def test_a_name_of_the_hub_is_told_from_a_path() -> None:

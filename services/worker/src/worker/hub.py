@@ -52,7 +52,7 @@ def fetched(model: HubModel) -> Path:
 def fetch(model: HubModel) -> Path:
     """Fetch the files that are read, and return their folder. Raises Fatal when the hub doesn't give them.
 
-    Without a way to the hub, a model that was fetched before is found again.
+    Without a way to the hub, or while it fails or is too busy, a model that was fetched before is found again.
     """
     from httpx2 import HTTPError  # noqa: PLC0415 - only who fetches pays for these imports
     from huggingface_hub import HfApi, constants, snapshot_download  # noqa: PLC0415
@@ -66,17 +66,26 @@ def fetch(model: HubModel) -> Path:
     except GatedRepoError as error:
         raise Fatal(f"EMBEDDING_MODEL={model}: its authors grant access; then set HF_TOKEN") from error
     except (HFValidationError, HfHubHTTPError) as error:
+        if isinstance(error, HfHubHTTPError) and _passes(error.response.status_code):
+            return _fetched_before(model, f"{constants.ENDPOINT} answers {error.response.status_code}", error)
         # RepositoryNotFoundError, RevisionNotFoundError: their first lines are about the request.
         why = str(error).split("\n\n")[-1].splitlines()[0]
         raise Fatal(f"EMBEDDING_MODEL={model}: {constants.ENDPOINT} does not give it: {why}") from error
     except (HTTPError, OSError) as error:
-        try:
-            return fetched(model)
-        except Fatal:
-            instead = f"{HOW.format(model)} into .warmstart/artifacts, which can be copied here"
-            mirror = "HF_ENDPOINT names a mirror; EMBEDDING_MODEL may also be a folder with the model's files"
-            why = f"{constants.ENDPOINT} can't be reached ({error})"
-            raise Fatal(f"EMBEDDING_MODEL={model}: {why}. {instead}. {mirror}") from error
+        return _fetched_before(model, f"{constants.ENDPOINT} can't be reached ({error})", error)
+
+
+def _passes(status: int) -> bool:
+    return status == 429 or status >= 500
+
+
+def _fetched_before(model: HubModel, why: str, error: Exception) -> Path:
+    try:
+        return fetched(model)
+    except Fatal:
+        instead = f"{HOW.format(model)} into .warmstart/artifacts, which can be copied here"
+        mirror = "HF_ENDPOINT names a mirror; EMBEDDING_MODEL may also be a folder with the model's files"
+        raise Fatal(f"EMBEDDING_MODEL={model}: {why}. {instead}. {mirror}") from error
 
 
 def needed(files: Sequence[str]) -> list[str]:
