@@ -54,6 +54,19 @@ def test_every_pooling_is_exported(pooling: Any, made: Callable[..., Path], vari
     assert (rows * expected(folder, varied_texts)).sum(axis=1).min() >= BARS["fp32"]
 
 
+def test_long_texts_are_cut_where_the_model_cuts_them(made: Callable[..., Path], varied_texts: list[str]) -> None:
+    """`truncation_side: left` keeps the ends of texts, and of token ids, in the artifact too."""
+    folder = made()
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"truncation_side": "left"}))
+    assert export.main(["--engines", "onnx"]) == 0
+    engine = load(WorkerSettings()).engine
+    rows = engine.embed(engine.encode(varied_texts))
+    assert (rows * expected(folder, varied_texts)).sum(axis=1).min() >= BARS["fp32"]
+    ids = list(range(5, 300))
+    assert engine.from_ids(ids)[1:-1] == ids[-62:]
+
+
 def test_dimensions_that_the_model_leaves_out_are_left_out(made: Callable[..., Path]) -> None:
     """`truncate_dim` of the model's configuration: the first of its dimensions, and unit vectors of those."""
     folder = made(truncate_dim=16)

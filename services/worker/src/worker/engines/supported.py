@@ -37,7 +37,8 @@ def prompts_of(model: "SentenceTransformer") -> Prompts:
 
 def tokenizer_of(model: "SentenceTransformer") -> TextTokenizer:
     """A copy of the tokenizer that the library uses, which it may have changed since it read the file."""
-    return TextTokenizer(Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str()), _longest(model))
+    used = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
+    return TextTokenizer(used, _longest(model), model.tokenizer.truncation_side)
 
 
 def _longest(model: "SentenceTransformer") -> int:

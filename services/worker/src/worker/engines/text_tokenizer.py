@@ -9,17 +9,20 @@ from tokenizers import Tokenizer, normalizers
 
 from worker.engines.base import TokenIds
 
-TOKENIZER, OPTIONS = "tokenizer.json", "sentence_bert_config.json"
+TOKENIZER, CONFIG, OPTIONS = "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json"
 
 
 class TextTokenizer:
     """The fast tokenizer of a model folder; it may be used from several threads at a time."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, cut: str | None = None) -> None:
+        """`cut` is the side where long texts are cut, `left` or `right`; without it, the tokenizer's own."""
         # It may come with the padding and the shorter truncation of the model's training.
         tokenizer.no_padding()
-        tokenizer.enable_truncation(max_tokens)
+        cut = cut or (tokenizer.truncation or {}).get("direction", "right")
+        tokenizer.enable_truncation(max_tokens, direction=cut)
         self.max_tokens = max_tokens
+        self._cut = cut
         self.vocabulary_size: int = tokenizer.get_vocab_size()
         self._tokenizer = tokenizer
         self._before, self._after = self._special_tokens()
@@ -32,7 +35,8 @@ class TextTokenizer:
         if options.get("do_lower_case"):
             steps = [normalizers.Lowercase(), tokenizer.normalizer]
             tokenizer.normalizer = normalizers.Sequence([step for step in steps if step])
-        return cls(tokenizer, options.get("max_seq_length") or _longest(folder))
+        cut = _read(folder / CONFIG).get("truncation_side")
+        return cls(tokenizer, options.get("max_seq_length") or _longest(folder), cut)
 
     def save(self, folder: Path) -> None:
         """Write what `read` reads."""
@@ -47,7 +51,8 @@ class TextTokenizer:
     def from_ids(self, ids: Sequence[int]) -> TokenIds:
         """The ids, truncated, between the special tokens."""
         room = self.max_tokens - len(self._before) - len(self._after)
-        return [*self._before, *ids[:room], *self._after]
+        kept = ids[max(0, len(ids) - room) :] if self._cut == "left" else ids[:room]
+        return [*self._before, *kept, *self._after]
 
     def _special_tokens(self) -> tuple[TokenIds, TokenIds]:
         encoding = self._tokenizer.encode("a")
@@ -57,7 +62,7 @@ class TextTokenizer:
 
 def _longest(folder: Path) -> int:
     """The limit that sentence-transformers uses when the folder names none."""
-    asked = _read(folder / "tokenizer_config.json").get("model_max_length")
+    asked = _read(folder / CONFIG).get("model_max_length")
     possible: int = _read(folder / "config.json")["max_position_embeddings"]
     return min(asked or possible, possible)
 
