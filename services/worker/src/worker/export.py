@@ -56,9 +56,9 @@ def _is_there(target: Path, model: Wanted, options: argparse.Namespace) -> bool:
     except Fatal as error:
         log.warning("%s: making it anew", error)
         return False
-    wanted = {*options.engines} | ({"int8"} if options.int8 else set())
+    asked = {*options.engines} | ({"int8"} if options.int8 else set())
     has = {part for variant in manifest.variants for part in (variant.engine, variant.precision)}
-    return wanted <= has | {*manifest.left_out}
+    return asked <= has | {*manifest.left_out}
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ class Model:
         """Answer one valid request by `deadline`, in the event loop's time.
 
         The request may be part of a larger call, which has `whole` tokens. It waits in the lane that it `asked` for, or
-        in that of its size. Raises Overloaded or PayloadTooLarge before
-        any work is done on the request, ServiceError where the tokenizer fails, and what `Batcher.result` raises.
+        in that of its size. Raises Overloaded or PayloadTooLarge before any work is done on the request, ServiceError
+        where the tokenizer fails, and what `Batcher.result` raises.
         """
         began = perf_counter()
         left = deadline - asyncio.get_running_loop().time()
