@@ -23,7 +23,7 @@ from worker.jobs import Job
 from worker.lane_queue import LaneQueue
 from worker.speed import Speed
 from worker.token_queue import TokenQueue
-from worker.turns import AGED, AHEAD, WINDOW, Turns
+from worker.turns import AGED, WEIGHT, WINDOW, Turns
 
 INTERACTIVE, BULK = Lane.INTERACTIVE, Lane.BULK
 SPEED = 100  # tokens per second
@@ -154,7 +154,7 @@ def test_who_goes_first(seed: int, load: float) -> None:
             if job.lane is BULK:
                 older = TEXT * sum(began >= job.arrived and n <= number for began, n in texts)
                 tokens = ceil(older / OLDER) * BUDGET + BUDGET
-                most = 3 * BUDGET + (1 + AHEAD) * tokens
+                most = 3 * BUDGET + (1 + WEIGHT) * tokens
                 assert passes[number].ended - job.arrived <= AGED + most / SPEED + 1e-6
 
     run(scenario())
@@ -215,7 +215,7 @@ def test_bulk_has_a_quarter_of_the_time_at_least(fixed: float) -> None:
         for each in log[:last]:
             if each.began > 5:
                 took[jobs[each.requests[0]].lane] += each.ended - each.began
-        assert took[INTERACTIVE] / took[BULK] == pytest.approx(AHEAD, rel=0.1)
+        assert took[INTERACTIVE] / took[BULK] == pytest.approx(WEIGHT, rel=0.1)
 
     run(scenario())
 

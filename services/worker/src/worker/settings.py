@@ -42,7 +42,10 @@ class WorkerSettings(ServiceSettings):
     # thirty. They take 0.1 s on 2 cores; a larger batch would only delay newcomers.
     max_batch_tokens: Count = Field(2048, description="largest batch, in tokens; later requests wait for its end")
     # The largest request is 256 texts of 256 tokens; at 10,000 tokens/s it takes most of REQUEST_TIMEOUT.
-    max_queue_tokens: Count = Field(65_536, description="tokens that may wait before a request that is accepted")
+    max_queue_tokens: Count = Field(
+        65_536,
+        description="most tokens that may wait (bulk requests count both lanes, others their own); beyond it, 503",
+    )
 
     @property
     def threads(self) -> int:

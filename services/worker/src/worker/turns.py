@@ -3,8 +3,8 @@
 from math import exp
 
 AGED = 1.0  # seconds after which a bulk call no longer lets everybody go first
-AHEAD = 3  # seconds that interactive texts get for each second of aged bulk calls
-BULK_SHARE = 1 / (1 + AHEAD)  # of the engine's time: aged bulk calls have at least so much
+WEIGHT = 3  # seconds that interactive texts get for each second of aged bulk calls
+BULK_SHARE = 1 / (1 + WEIGHT)  # of the engine's time: aged bulk calls have at least so much
 WINDOW = 3.0  # seconds that "of late" means
 
 
@@ -12,10 +12,10 @@ class Turns:
     """Decides before each pass of bulk texts who is next. All times are seconds, `now` is the event loop's.
 
     Until the oldest call of a bulk batch has waited for `AGED`, all interactive texts that wait go first; from then on
-    they get `AHEAD` times as long as the passes of bulk texts take: interactive calls have three quarters of the time.
+    they get `WEIGHT` times as long as the passes of bulk texts take: interactive calls have three quarters of the time.
     What the last interactive batch took too long is taken off the next.
 
-    A bulk call is computed after at most AGED + (1 + AHEAD) * the time of the bulk batches until its last text, and
+    A bulk call is computed after at most AGED + (1 + WEIGHT) * the time of the bulk batches until its last text, and
     a few batches more. Each of those has `OLDEST` of its tokens, less what the next text doesn't fit in, for it and
     earlier calls: 1,281 of 2,048 tokens at least, for texts of up to 256. Later calls may have the rest.
 
@@ -40,7 +40,7 @@ class Turns:
 
     def bulk_took(self, seconds: float) -> None:
         """Note a pass of bulk texts."""
-        self._left = min(0.0, self._left) + AHEAD * seconds
+        self._left = min(0.0, self._left) + WEIGHT * seconds
 
     def share_of_bulk(self, now: float) -> float:
         """The share of the engine's time that bulk calls can count on: what interactive calls have left of late."""
