@@ -184,9 +184,10 @@ async def test_it_is_told_once_that_a_replica_hangs(replicas: Replicas, monkeypa
             await asyncio.Event().wait()
 
     known = module.Replicas(URL(f"http://worker:{replicas.port}"), ping, lambda: told.append(None))
-    async with known.chosen():
-        known._known["127.0.0.2"].doubted = True
-        await until_async(lambda: asked["127.0.0.2"] > 5)
+    async with known.chosen():  # from now on it watches
+        pass
+    known._known["127.0.0.2"].doubted = True
+    await until_async(lambda: asked["127.0.0.2"] > 5)
     await known.close()
     assert len(told) == 1
 
