@@ -1,8 +1,9 @@
 """A service that gets a share of the CPU only, as a limit of its container would give it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from signal import SIGCONT, SIGSTOP, Signals
 from threading import Event, Thread
 from typing import Self
@@ -27,7 +28,9 @@ def throttled(stack: Stack, parts: tuple[Part, ...], share: float) -> Iterator[N
         with _limited(stack, parts, share):
             yield
         return
-    throttles = [Throttle(stack, part, share, PERIOD * number / len(parts)) for number, part in enumerate(parts)]
+    throttles = [
+        Throttle(partial(stack.pids, part), share, PERIOD * number / len(parts)) for number, part in enumerate(parts)
+    ]
     for each in throttles:
         each.start()
     try:
@@ -38,10 +41,10 @@ def throttled(stack: Stack, parts: tuple[Part, ...], share: float) -> Iterator[N
 
 
 class Throttle:
-    """Stops and continues the processes of one part; `delay` is the seconds until it begins."""
+    """Stops and continues the processes that `pids` finds; `delay` is the seconds until it begins."""
 
-    def __init__(self, stack: Stack, part: Part, share: float, delay: float) -> None:
-        self._stack, self._part = stack, part
+    def __init__(self, pids: Callable[[], list[int]], share: float, delay: float = 0.0) -> None:
+        self._pids = pids
         self._runs, self._delay = PERIOD * share, delay
         self._known: dict[int, psutil.Process] = {}
         self._over = Event()
@@ -63,13 +66,18 @@ class Throttle:
             self._over.wait(self._delay)
             while not self._over.wait(self._runs):
                 if time.monotonic() >= look:
-                    self._known |= {pid: psutil.Process(pid) for pid in self._stack.pids(self._part)}
+                    self._look()
                     look = time.monotonic() + LOOK
                 self._send(SIGSTOP)
                 self._over.wait(PERIOD - self._runs)
                 self._send(SIGCONT)
         finally:
             self._send(SIGCONT)
+
+    def _look(self) -> None:
+        for pid in self._pids():
+            with suppress(psutil.NoSuchProcess):  # it may have ended since
+                self._known[pid] = psutil.Process(pid)
 
     def _send(self, sig: Signals) -> None:
         for process in self._known.values():
