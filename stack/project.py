@@ -14,6 +14,7 @@ from stack.docker import Container, containers, docker
 from stack.errors import ImagesError, StackError
 from stack.interface import NOTHING, Part
 from stack.ports import VARIABLES
+from stack.secrets import read_variables
 from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Project:
         ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
         passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
         passwords |= {f"{name}_IN_URL": quoted(password) for name, password in passwords.items()}
-        self._environment = {**_target_of_the_model(os.environ), **os.environ, **ports, **passwords}
+        self._environment = {**_target_of_the_image(), **os.environ, **ports, **passwords}
 
     @property
     def network(self) -> str:
@@ -112,9 +113,15 @@ class Project:
         return f"{self.shared}:{SHARED}:ro,z"
 
 
-def _target_of_the_model(environment: Mapping[str, str]) -> dict[str, str]:
-    """The target of the worker's image, unless one is named: the default one has only the default model."""
-    model = environment.get("EMBEDDING_MODEL", "").removeprefix("sentence-transformers/")
+def _target_of_the_image() -> dict[str, str]:
+    """What the worker's image is built for, as the shell or else .env says; the default one has the default model only.
+
+    Without WORKER_TARGET, EMBEDDING_MODEL decides.
+    """
+    named = read_variables(REPOSITORY / ".env", ("EMBEDDING_MODEL", "WORKER_TARGET")) | os.environ
+    if "WORKER_TARGET" in named:
+        return {"WORKER_TARGET": named["WORKER_TARGET"]}
+    model = named.get("EMBEDDING_MODEL", "").removeprefix("sentence-transformers/")
     return {} if model in ("", DEFAULT_MODEL) else {"WORKER_TARGET": "model"}
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def load_secrets(file: Path) -> Secrets:
     Raises:
         StackError: docker compose, which reads the file too, would read another value for one of them.
     """
-    known = _read(file)
+    known = read_variables(file, _NAMES)
     missing = [name for name in _NAMES if not known.get(name)]
     if missing:
         made = {name: secrets.token_urlsafe(BYTES) for name in missing}
@@ -41,13 +42,14 @@ def load_secrets(file: Path) -> Secrets:
     return Secrets(postgres=known["POSTGRES_PASSWORD"], redis=known["REDIS_PASSWORD"])
 
 
-def _read(file: Path) -> dict[str, str]:
+def read_variables(file: Path, names: Collection[str]) -> dict[str, str]:
+    """Those of `names` that a file of NAME=value lines has. Raises StackError as `load_secrets` does."""
     if not file.exists():
         return {}
     lines = (line.strip().removeprefix("export ") for line in file.read_text(encoding="utf-8-sig").splitlines())
     pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     values = {name.strip(): value.strip() for name, value in pairs}
-    return {name: _unquoted(name, value, file) for name, value in values.items() if name in _NAMES}
+    return {name: _unquoted(name, value, file) for name, value in values.items() if name in names}
 
 
 def _unquoted(name: str, text: str, file: Path) -> str:

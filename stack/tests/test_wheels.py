@@ -112,3 +112,25 @@ def test_another_model_has_a_target_of_its_own(
     put_docker(folder, has_wheels=False)
     build(folder)
     assert (folder / "target").read_text().strip() == target
+
+
+@pytest.mark.parametrize(
+    ("shell", "lines", "target"),
+    [
+        ({}, "EMBEDDING_MODEL='BAAI/bge-small-en-v1.5'", "model"),
+        ({}, "EMBEDDING_MODEL=BAAI/bge-small-en-v1.5\nWORKER_TARGET=torch", "torch"),
+        ({"EMBEDDING_MODEL": "all-MiniLM-L6-v2"}, "EMBEDDING_MODEL=BAAI/bge-small-en-v1.5", ""),
+    ],
+)
+def test_another_model_may_stand_in_env(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, shell: dict[str, str], lines: str, target: str
+) -> None:
+    """Compose reads `.env` too, and gives the worker the model that it names; the shell's variables come first."""
+    monkeypatch.delenv("WORKER_TARGET")
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    (folder / ".env").write_text(lines)
+    monkeypatch.setattr("stack.project.REPOSITORY", folder)
+    put_docker(folder, has_wheels=False)
+    build(folder)
+    assert (folder / "target").read_text().strip() == target
