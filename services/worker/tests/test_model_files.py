@@ -151,7 +151,9 @@ def test_a_missing_folder_beside_others_is_no_name_of_the_hub(tmp_path: Path, mo
 
 
 def test_a_missing_library_is_fatal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """ENGINE=auto without artifact and sentence-transformers says what is missing; it never becomes the fake engine."""
+    """ENGINE=auto without artifact and sentence-transformers names what is missing, or a model that isn't there."""
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(Fatal, match="ENGINE=auto needs sentence-transformers, which is not installed"):
         load(WorkerSettings(artifacts=tmp_path))
+    with pytest.raises(Fatal, match="EMBEDDING_MODEL=/nowhere is neither a folder nor one of"):
+        load(WorkerSettings(artifacts=tmp_path, embedding_model="/nowhere"))

@@ -18,7 +18,7 @@ from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
 from worker.executor import DaemonExecutor
-from worker.model_files import fingerprint, locate, verified, wanted
+from worker.model_files import KNOWN, fingerprint, locate, short, verified, wanted
 from worker.settings import WorkerSettings
 from worker.speed import Speed
 from worker.warmup import warm_up
@@ -123,6 +123,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
     if importlib.util.find_spec("sentence_transformers") is None:
+        if short(settings.embedding_model) not in KNOWN:
+            locate(settings.embedding_model)  # says so if nothing has that name
         missing = "sentence-transformers, which is not installed (make install-dev)"
         raise Fatal(f"ENGINE={settings.engine} needs {missing}, or an artifact")
     from worker.engines.sentence_transformers import SentenceTransformersEngine  # noqa: PLC0415 - as above
