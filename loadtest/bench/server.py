@@ -9,6 +9,7 @@ from typing import Self
 
 import psutil
 
+from loadtest.bench.ending import sigterm_waits
 from stack import StackError
 from stack.environment import above
 from stack.ports import HOST
@@ -34,17 +35,21 @@ class Server:
         self._environment = above({"HOST": HOST, "HF_HUB_OFFLINE": "1", **environment})
 
     def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self.started = time.perf_counter()
-            self._process = subprocess.Popen(
-                self._argv,
-                cwd=self._cwd,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with self._log.open("wb") as log, sigterm_waits():
+                self.started = time.perf_counter()
+                self._process = subprocess.Popen(
+                    self._argv,
+                    cwd=self._cwd,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except SystemExit:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
