@@ -101,7 +101,8 @@ def no_retry() -> None:
 
     async def once(self: WorkerSessions, asked: Call) -> Any:
         with self._pool.session() as session:
-            return await self._send(session, asked)
+            reply, body, _ = await self._send(session, asked)
+            return reply, body
 
     WorkerSessions.ask = once  # type: ignore[method-assign]
 
@@ -115,7 +116,8 @@ def endless_tries() -> None:
     async def again(self: WorkerSessions, asked: Call) -> Any:
         while True:
             with suppress(ClientError, ConnectionError):
-                return await self._send(self._fresh, asked)
+                reply, body, _ = await self._send(self._fresh, asked)
+                return reply, body
             await asyncio.sleep(0.01)
 
     WorkerSessions.ask = again  # type: ignore[method-assign]

@@ -93,8 +93,8 @@ class WorkerSessions:
             try:
                 async with self._suspects.turn(asked.ends) if asked.suspect and asked.payload else nullcontext():
                     with held as session:
-                        reply, body = await self._send(session, asked)
-                if tries > self._replicas.number or not _cannot_serve(reply, body):
+                        reply, body, serves = await self._send(session, asked)
+                if serves or tries > self._replicas.number:
                     return reply, body
             except FAILURES as error:
                 late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
@@ -109,7 +109,8 @@ class WorkerSessions:
                     await asked.ready()
             WORKER_RETRIES.inc()
 
-    async def _send(self, session: ClientSession, asked: Call) -> tuple[ClientResponse, bytes]:
+    async def _send(self, session: ClientSession, asked: Call) -> tuple[ClientResponse, bytes, bool]:
+        """Send it once; returns the answer, its body, and whether the replica serves."""
         asked.tried = asyncio.get_running_loop().time()
         headers = {"Accept": BINARY, "Content-Type": "application/json"} if asked.payload else {}
         if asked.ends < math.inf:
@@ -127,11 +128,9 @@ class WorkerSessions:
             except UNSENT:
                 replica.avoid()
                 raise
-            if _cannot_serve(reply, body):
-                replica.avoid()
-            else:
-                replica.served()
-            return reply, body
+            serves = not _cannot_serve(reply, body)
+            replica.served() if serves else replica.avoid()
+            return reply, body, serves
 
     async def _exchange(
         self, session: ClientSession, method: str, url: URL, payload: bytes | None, headers: dict[str, str]
