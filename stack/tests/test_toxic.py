@@ -26,7 +26,9 @@ class Pair:
         self.server_ended = asyncio.Event()
 
     def turn(self, *words: str) -> None:
-        self._file.write_text(dumps(Toxic.parse(words)))
+        unfinished = self._file.with_suffix(".new")  # as `Site.share`: two changes within a tick of the file system's
+        unfinished.write_text(dumps(Toxic.parse(words)))  # clock differ in their inodes alone
+        unfinished.replace(self._file)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(HOST, self._port)

@@ -1,23 +1,32 @@
 """Step 3: the event loop stays free, and a model that gives nonsense takes its process out of service."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
+from stack.http import FAILURES
 from stack.waiting import until
 from tests.examples.conftest import Serve
-from tests.examples.servers import Way
+from tests.examples.servers import Server, Way
 
 APP = "step3_model:app"
 
 
+def predict_for_long(server: Server) -> None:
+    """Until the server is gone."""
+    with suppress(*FAILURES):
+        server.post("/predict", [3600, 1], timeout=3600)
+
+
 def test_probes_are_answered_while_the_model_works(serve: Serve) -> None:
     """A prediction that takes seconds delays no probe: it runs on a thread of its own."""
-    server = serve(APP, HEALTH_TIMEOUT=30).wait_ready()
-    working = threading.Thread(target=server.post, args=("/predict", [2, 1]))
+    server = serve(APP, HEALTH_TIMEOUT=30, REQUEST_TIMEOUT=60).wait_ready()
+    working = threading.Thread(target=predict_for_long, args=(server,), daemon=True)
     working.start()
+    in_progress = b"\nhttp_requests_in_progress 2.0\n"  # the prediction, and who asks
+    until(lambda: in_progress in server.get("/metrics").body, 30, "a prediction")
     assert {server.get("/livez").status for _ in range(20)} == {200}
     assert working.is_alive()
-    working.join()
 
 
 def test_a_broken_model_makes_its_process_unready_until_it_heals(serve: Serve, tmp_path: Path) -> None:

@@ -10,24 +10,22 @@ from stack import until
 from tests.harness import Gunicorn, Watch
 from tests.harness.sample import Start, World
 
-LOUD = 2.0  # seconds from the failure to the master's exit, as the issue promises
 
-
-def exit_after(service: Gunicorn, line: str) -> tuple[int, float]:
-    """The exit status, and the seconds from the log line to the exit."""
+def exit_after(service: Gunicorn, line: str) -> int:
+    """The exit status of a master that logs the line and ends, while its service might be tried for ever."""
     service.wait_for_log(line, timeout=15)
-    seen = time.monotonic()
-    return service.wait_exit(), time.monotonic() - seen
+    return service.wait_exit()
 
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_a_start_that_takes_too_long_halts_the_pod(world: World, start: Start, processes: int) -> None:
-    """Past `STARTUP_TIMEOUT` one error line names resource and cause, and the master exits 3 within 2 s."""
+    """Past `STARTUP_TIMEOUT` one error line names resource and cause, and the master exits 3.
+
+    tests/e2e/test_services_start.py limits the time that it takes.
+    """
     world.down("database")
     service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=1)
-    status, seconds = exit_after(service, "not ready within 1 s")
-    assert status == 3
-    assert seconds < LOUD
+    assert exit_after(service, "not ready within 1 s") == 3
     lines = service.error_lines("warmstart")
     assert len(lines) == 1, lines
     assert "not ready within 1 s; database retrying: database is down (attempt" in lines[0]
@@ -37,10 +35,8 @@ def test_a_start_that_takes_too_long_halts_the_pod(world: World, start: Start, p
 def test_what_cannot_heal_fails_at_once(world: World, start: Start, processes: int) -> None:
     """A Fatal resource ends the pod with status 3 long before `STARTUP_TIMEOUT`, closing what was open."""
     world.model("altered")
-    service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=60)
-    status, seconds = exit_after(service, "weights altered")
-    assert status == 3
-    assert seconds < LOUD
+    service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=3600)
+    assert exit_after(service, "weights altered") == 3
     assert len(service.error_lines("warmstart", "model failed: weights altered")) == 1
     assert world.trace().count("open database") == world.trace().count("close database") > 0
 
@@ -102,10 +98,14 @@ def test_a_bad_setting_is_named(world: World, start: Start) -> None:
 
 def test_after_first_readiness_no_process_halts_the_master(world: World, start: Start) -> None:
     """A replacement that can't warm retries for ever, also after errors that end a first start."""
-    service = start(WEB_CONCURRENCY=2, STARTUP_TIMEOUT=0.5).wait_ready()
+    service = start(WEB_CONCURRENCY=2, STARTUP_TIMEOUT=2).wait_ready()
     world.model("altered")
     os.kill(service.workers()[0], signal.SIGKILL)
     service.wait_for_log("opening model failed, attempt 4: weights altered")
+    replacement = service.workers()
+    seen = time.monotonic()
+    until(lambda: time.monotonic() - seen > 2, 10, "more than STARTUP_TIMEOUT has passed")
+    assert service.workers() == replacement
     assert service.get("/readyz").status == 200
     assert service.get("/work").status == 200
     world.model(0)
@@ -116,7 +116,7 @@ def test_after_first_readiness_no_process_halts_the_master(world: World, start: 
 @pytest.mark.parametrize("drain_readyz", ["503", "200"])
 def test_a_dead_background_task_fails_its_process(world: World, start: Start, drain_readyz: str) -> None:
     """The process says why, is unready while it drains, exits with 1 and is replaced; the master lives on."""
-    service = start(BACKGROUND=1, DRAIN_READYZ=drain_readyz).wait_ready()
+    service = start(BACKGROUND=1, DRAIN_READYZ=drain_readyz, DRAIN_SECONDS=2).wait_ready()
     before = service.workers()
     world.up("poison")
     service.wait_for("/readyz", 503)
@@ -141,7 +141,7 @@ def test_an_unwatched_background_task_may_die(world: World, start: Start) -> Non
 
 def test_a_blocked_event_loop_is_replaced(world: World, start: Start) -> None:
     """A process whose loop stands still fails its `/livez`; gunicorn's `timeout` replaces it."""
-    service = start(TIMEOUT=2).wait_ready()
+    service = start(TIMEOUT=3).wait_ready()
     before = service.workers()
     with pytest.raises(TimeoutError):
         service.get("/block?seconds=60", timeout=0.2)

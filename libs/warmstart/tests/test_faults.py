@@ -16,13 +16,14 @@ Faulty = Callable[..., Gunicorn]
 @pytest.fixture
 def switch(world: World) -> Callable[..., None]:
     """`switch(unready=True)` is the whole truth from now on: what it doesn't name is off."""
+    return lambda **faults: write(world, json.dumps(faults))
 
-    def write(**faults: object) -> None:
-        unfinished = world.folder / "faults.new"
-        unfinished.write_text(json.dumps(faults))
-        unfinished.rename(world.folder / "faults")
 
-    return write
+def write(world: World, text: str) -> None:
+    """At once: a file that is empty for a moment makes no sense, either."""
+    unfinished = world.folder / "faults.new"
+    unfinished.write_text(text)
+    unfinished.rename(world.folder / "faults")
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_file_that_makes_no_sense_switches_everything_off(
     service = faulty().wait_ready()
     switch(unready=True)
     service.wait_for("/readyz", 503)
-    (world.folder / "faults").write_text('{"unready": true')
+    write(world, '{"unready": true')
     service.wait_ready()
     switch(unredy=True)
     service.wait_for_log("unredy")

@@ -37,7 +37,7 @@ def opener(trace: list[str], name: str, error: Exception | None = None) -> Opene
 
 def application(*resources: Resource[Any], **settings: Any) -> FastAPI:
     """An app with these resources and a route that needs `main` and would like `extra`."""
-    chosen = ServiceSettings(**{"startup_timeout": 0.5, "health_interval": 0.02, "health_timeout": 0.05, **settings})
+    chosen = ServiceSettings(**{"startup_timeout": 20, "health_interval": 0.02, "health_timeout": 0.05, **settings})
 
     app = FastAPI(lifespan=lifespan_of(chosen, resources))
     install(app, chosen)
@@ -77,7 +77,6 @@ def test_resources_open_concurrently() -> None:
     app = application(
         Resource("main", meeting("main", "extra")),
         Resource("extra", meeting("extra", "main")),
-        startup_timeout=5,
     )
     with TestClient(app) as client:
         assert client.get("/readyz").status_code == 200
@@ -138,7 +137,7 @@ def phases(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_a_start_that_takes_too_long_raises() -> None:
     """Past `STARTUP_TIMEOUT` the lifespan raises, naming what was still missing."""
-    app = application(Resource("main", opener([], "main", ConnectionError("refused"))))
+    app = application(Resource("main", opener([], "main", ConnectionError("refused"))), startup_timeout=0.5)
     with (
         pytest.raises(StartFailed, match=r"not ready within 0.5 s; main retrying: refused \(attempt \d"),
         TestClient(app),

@@ -73,7 +73,8 @@ def test_a_load_that_was_cut_is_never_started_beside_itself(caplog: pytest.LogCa
 
     with TestClient(application(Resource("model", open_, timeout=0.1))) as client:
         assert client.get("/readyz").status_code == 200
-    assert (load.calls, load.most) == (3, 1)
+    assert load.calls >= 3  # a short one may be cut as well, on a machine that stands still
+    assert load.most == 1
     assert "opening model failed, attempt 1: cut after 0.1 s, its timeout= in Resource('model')" in caplog.text
 
 
@@ -89,7 +90,7 @@ def test_a_hanging_attempt_is_cut_and_tried_again() -> None:
 
     with TestClient(application(Resource("main", open_, timeout=0.05))) as client:
         assert client.get("/readyz").status_code == 200
-    assert len(attempts) == 3
+    assert len(attempts) >= 3
 
 
 def test_by_default_the_start_alone_is_limited() -> None:

@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from tests.harness.lifespan import lifespan_of
 from tests.harness.wire import converse
-from warmstart import Lifecycle, ServiceSettings, install, request_id
+from warmstart import Lifecycle, ServiceSettings, install, request_id, time_limit
 from warmstart.errors import BadRequest
 from warmstart.logs import ConsoleFormatter, JsonFormatter
 
@@ -23,7 +23,7 @@ log = logging.getLogger("tests.request_id")
 
 def make_app() -> FastAPI:
     """An app whose routes end in every way."""
-    settings = ServiceSettings(max_body_bytes=50, request_timeout=0.3)
+    settings = ServiceSettings(max_body_bytes=50)
 
     app = FastAPI(lifespan=lifespan_of(settings))
     install(app, settings)
@@ -46,7 +46,7 @@ def make_app() -> FastAPI:
     async def bug() -> None:
         raise RuntimeError("a bug")
 
-    @app.get("/slow")
+    @app.get("/slow", dependencies=[time_limit(0.1)])
     async def slow() -> None:
         await asyncio.sleep(5)
 

@@ -2,7 +2,6 @@
 
 import http.client
 import signal
-import time
 
 import psutil
 import pytest
@@ -14,7 +13,6 @@ from tests.harness.http import outcome
 from tests.harness.sample import Start, World
 
 REQUESTS = 5000
-PROMPT = 2.0  # seconds in which a process that was never ready must be gone
 
 
 def test_sigterm_under_load_loses_nothing(world: World, start: Start) -> None:
@@ -23,7 +21,7 @@ def test_sigterm_under_load_loses_nothing(world: World, start: Start) -> None:
     with Load(service.port, "/work") as load:
         load.wait_for(REQUESTS)
         service.terminate()
-        service.wait_for("/readyz", 503, timeout=1)
+        service.wait_for("/readyz", 503)
         assert service.wait_exit() == 0
     assert load.ledger.before[200] >= REQUESTS
     assert load.ledger.lost == {}, load.ledger
@@ -52,7 +50,7 @@ def test_draining_answers_say_connection_close(world: World, start: Start) -> No
     """While draining, requests are served with `Connection: close`, and readiness is 503."""
     service = start(DRAIN_SECONDS=3).wait_ready()
     service.terminate()
-    service.wait_for("/readyz", 503, timeout=1)
+    service.wait_for("/readyz", 503)
     answer = service.get("/work")
     assert (answer.status, answer.headers.get("connection")) == (200, "close")
     assert service.get("/livez").status == 200
@@ -61,7 +59,7 @@ def test_draining_answers_say_connection_close(world: World, start: Start) -> No
 
 def test_readiness_may_stay_while_draining(world: World, start: Start) -> None:
     """With DRAIN_READYZ=200, `/readyz` is 200 until the listener closes; requests still get `Connection: close`."""
-    service = start(DRAIN_SECONDS=1, DRAIN_READYZ="200").wait_ready()
+    service = start(DRAIN_SECONDS=2, DRAIN_READYZ="200").wait_ready()
     with Watch(service.port, "/readyz") as watch:
         service.terminate()
         service.wait_for_log("ready -> draining")
@@ -86,7 +84,7 @@ def test_the_control_keeps_pooled_clients(world: World, start: Start) -> None:
     """Control of rule 7: without the header a pooled client is not told to leave."""
     service = start("no_connection_close", DRAIN_SECONDS=2).wait_ready()
     service.terminate()
-    service.wait_for("/readyz", 503, timeout=1)
+    service.wait_for("/readyz", 503)
     assert "connection" not in service.get("/work").headers
 
 
@@ -96,7 +94,7 @@ def asked_after_the_listener_closed(service: Gunicorn) -> http.client.HTTPConnec
     connection.connect()
     assert service.get("/livez").status == 200  # a later connection was answered: this one is accepted
     service.terminate()
-    until(lambda: isinstance(outcome(service.port, "/livez"), str), 10, "a closed listener")
+    until(lambda: outcome(service.port, "/livez") == "ConnectionRefusedError", 10, "a closed listener")
     return connection
 
 
@@ -146,14 +144,15 @@ def test_requests_in_flight_end_before_resources_close(world: World, start: Star
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("warmup", ["background", "blocking"])
 def test_sigterm_while_warming(world: World, start: Start, processes: int, warmup: str) -> None:
-    """SIGTERM while a model loads in a thread: what is open is closed, and the master exits 0 within 2 s."""
-    world.model(30)
+    """SIGTERM while a model loads in a thread: what is open is closed; the master exits 0 long before the load ends.
+
+    How long that takes is measured by the drill `sigterm_while_warming`.
+    """
+    world.model(3600)
     service = start(WEB_CONCURRENCY=processes, WARMUP=warmup)
     service.wait_for_log("opened database")
-    began = time.monotonic()
     service.terminate()
     assert service.wait_exit() == 0
-    assert time.monotonic() - began < PROMPT
     assert world.trace().count("close database") == world.trace().count("open database")
 
 
