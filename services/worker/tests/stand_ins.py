@@ -3,11 +3,13 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -15,6 +17,7 @@ from prometheus_client import REGISTRY
 
 from stack import until
 from warmstart import Resource
+from worker import health
 from worker.admission import Admission
 from worker.app import create_app
 from worker.batcher import Batcher
@@ -129,6 +132,19 @@ def serving(engine: Engine, **settings: Any) -> Iterator[TestClient]:
 def soon() -> float:
     """A deadline that no test reaches, in the running loop's time."""
     return asyncio.get_running_loop().time() + LIMIT
+
+
+def put_forward(client: TestClient, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have so many seconds pass at once in the event loop of an application, and in its view of forward passes."""
+
+    async def jump() -> None:
+        loop = asyncio.get_running_loop()
+        now, counter = loop.time, time.perf_counter
+        monkeypatch.setattr(loop, "time", lambda: now() + seconds)
+        monkeypatch.setattr(health, "perf_counter", lambda: counter() + seconds)
+
+    assert client.portal
+    client.portal.call(jump)
 
 
 def metric(name: str, **labels: str) -> float:

@@ -20,6 +20,7 @@ from worker.settings import WorkerSettings
 START = """
 import json, sys
 from worker import asgi
+asgi.ALONE_SECONDS = 60  # a slow machine may take longer than the second
 begin, seen = asgi.begin, []
 def watched(settings):
     begun = begin(settings)

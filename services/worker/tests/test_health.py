@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from services.worker.tests.stand_ins import LIMIT, POISON, GatedEngine, PoisonEngine, RecordingEngine, serving
+from services.worker.tests.stand_ins import (
+    LIMIT,
+    POISON,
+    GatedEngine,
+    PoisonEngine,
+    RecordingEngine,
+    put_forward,
+    serving,
+)
 from stack import until
 from worker.engines.base import TokenIds
 from worker.engines.fake import FakeEngine
-from worker.health import KNOWN_TEXT
+from worker.health import KNOWN_TEXT, EngineHealth
 
 SOON = {"health_interval": 0.05}
 
@@ -120,12 +128,13 @@ def test_a_poisonous_text_makes_nobody_unready() -> None:
         assert ready(client)
 
 
-def test_a_stuck_pass_leaves_the_balancer() -> None:
+def test_a_stuck_pass_leaves_the_balancer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than any request may take: the replica is unready, who waits is told, who comes is refused at once."""
     engine = GatedEngine()
-    with serving(engine, request_timeout=0.5, **SOON) as client, ThreadPoolExecutor(2) as pool:
+    with serving(engine, request_timeout=60, **SOON) as client, ThreadPoolExecutor(2) as pool:
         first = pool.submit(post, client, "first")
         until(lambda: engine.passes, LIMIT, "the first pass")
+        put_forward(client, 61, monkeypatch)
         assert first.result()[0] in (503, 504)
         until(lambda: not ready(client), LIMIT, "it is unready")
         assert "[-]model failed: degraded: a forward pass has been running for" in client.get("/readyz?verbose").text
@@ -136,23 +145,34 @@ def test_a_stuck_pass_leaves_the_balancer() -> None:
     assert engine.embedded == FakeEngine().encode(["first", "third"])
 
 
-def test_a_stuck_pass_ends_its_process() -> None:
+def test_a_stuck_pass_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread can't be cancelled: after HEAL_TIMEOUT the process is failed."""
     engine = GatedEngine()
-    with serving(engine, request_timeout=0.2, heal_timeout=0.3, **SOON) as client:
+    with serving(engine, request_timeout=60, heal_timeout=0.3, **SOON) as client, ThreadPoolExecutor(1) as pool:
         try:
-            assert post(client)[0] in (503, 504)
+            stuck = pool.submit(post, client)
+            until(lambda: engine.passes, LIMIT, "the pass")
+            put_forward(client, 61, monkeypatch)
+            assert stuck.result()[0] in (503, 504)
             until(lambda: client.app.state.lifecycle.phase == "failed", LIMIT, "it is failed")  # type: ignore[attr-defined]
             assert not ready(client)
         finally:
             engine.gate.set()
 
 
-def test_an_idle_model_is_healthy_whatever_the_limit() -> None:
+def test_an_idle_model_is_healthy_whatever_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: without a pass running, or one that failed, the check holds, and nothing is tried."""
-    engine = RecordingEngine()
-    with serving(engine, request_timeout=0.2, **SOON) as client:
+    engine, check, checked = RecordingEngine(), EngineHealth.check, list[None]()
+
+    def count(health: EngineHealth) -> None:
+        check(health)
+        checked.append(None)
+
+    monkeypatch.setattr(EngineHealth, "check", count)
+    with serving(engine, request_timeout=60, **SOON) as client:
         assert post(client) == (200, None)
-        for _ in range(20):
-            assert ready(client)
+        put_forward(client, 61, monkeypatch)
+        seen = len(checked)
+        until(lambda: len(checked) > seen + 5, LIMIT, "samples that succeed")
+        assert ready(client)
         assert len(engine.passes) == 1

@@ -18,6 +18,7 @@ from services.worker.tests.stand_ins import (
     engine_resource,
     listening,
     metric,
+    put_forward,
     serving,
 )
 from stack import until
@@ -44,12 +45,12 @@ class Busy:
         """Ask for one text, from a thread of its own."""
         return self._pool.submit(self.client.post, "/embeddings/", json={"texts": [text]}, headers=headers)
 
-    def wait(self, text: str) -> Future[httpx2.Response]:
+    def wait(self, text: str, **headers: str) -> Future[httpx2.Response]:
         """Ask for one text, and return when it waits in the queue, tokenized: its tokens aren't those estimated."""
         [ids] = FakeEngine().encode([text])
         assert len(ids) != estimate([text], special=2, longest=256)
         waiting = metric("worker_queue_tokens", lane="interactive") + len(ids)
-        answer = self.post(text)
+        answer = self.post(text, **headers)
         until(lambda: metric("worker_queue_tokens", lane="interactive") == waiting, LIMIT, "the text waits")
         return answer
 
@@ -58,7 +59,7 @@ class Busy:
 def busy() -> Iterator[Busy]:
     """A busy worker with room for 10 tokens."""
     engine = GatedEngine()
-    with serving(engine, max_queue_tokens=10) as client, ThreadPoolExecutor(4) as pool:
+    with serving(engine, max_queue_tokens=10, request_timeout=600) as client, ThreadPoolExecutor(4) as pool:
         try:
             yield Busy(client, engine, pool)
         finally:
@@ -143,10 +144,12 @@ def test_a_senseless_size_of_a_call_is_ignored(value: str) -> None:
     assert answer.status_code == 200
 
 
-def test_work_whose_time_is_spent_is_not_computed(busy: Busy) -> None:
+def test_work_whose_time_is_spent_is_not_computed(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller's X-Request-Timeout is its deadline: 504, counted, and the engine never sees the text."""
     dropped = metric("worker_dropped_total", reason="expired")
-    late = busy.post("late", **{"X-Request-Timeout": "0.2"}).result()
+    waiting = busy.wait("four words come late", **{"X-Request-Timeout": "300"})
+    put_forward(busy.client, 300, monkeypatch)  # the request of the first text has more
+    late = waiting.result()
     assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
     until(lambda: metric("worker_dropped_total", reason="expired") == dropped + 1, LIMIT, "it was counted")
     busy.engine.gate.set()
