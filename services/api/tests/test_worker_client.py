@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from api.worker_client import WorkerClient
+from services.api.tests.helpers.clock import put_forward
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
 from stack import until_async
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
@@ -227,12 +228,17 @@ async def test_nobody_listening_is_unavailable() -> None:
             await client.refresh()
 
 
-async def test_the_remaining_budget_travels_on_and_ends_the_call(client: WorkerClient, worker: StandIn) -> None:
+async def test_the_remaining_budget_travels_on_and_ends_the_call(
+    client: WorkerClient, worker: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worker is told how long the caller still waits; a slower answer is a 504."""
     worker.before = hold(asyncio.Event())
+    call = asyncio.create_task(client.embed(["a"], budget=60))
+    await until_async(lambda: worker.budgets)
+    assert 0 < worker.budgets[0] <= 60
+    put_forward(60, monkeypatch)
     with pytest.raises(DeadlineExceeded):
-        await client.embed(["a"], budget=0.2)
-    assert 0 < worker.budgets[0] <= 0.2
+        await call
 
 
 async def test_an_overloaded_worker_says_when_to_come_back(client: WorkerClient, worker: StandIn) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ class Switch:
 
     target: int
     port: int = 0
+    questions: int = 0  # how often a client has spoken first, or after an answer: its round trips
 
 
 @contextmanager
@@ -38,12 +39,24 @@ def switch(target: int) -> Iterator[Switch]:
 async def _serve(found: Switch, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         there, back = await asyncio.open_connection(HOST, found.target)
-        await asyncio.gather(_pass_on(reader, back), _pass_on(there, writer))
+        asks = False
+
+        def client_speaks() -> None:
+            nonlocal asks
+            found.questions += not asks
+            asks = True
+
+        def server_speaks() -> None:
+            nonlocal asks
+            asks = False
+
+        await asyncio.gather(_pass_on(reader, back, client_speaks), _pass_on(there, writer, server_speaks))
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, speaks: Callable[[], None]) -> None:
     try:
         while data := await reader.read(65536):
+            speaks()
             writer.write(data)
             await writer.drain()
     finally:
