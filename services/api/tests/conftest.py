@@ -18,6 +18,8 @@ MODEL = "all-MiniLM-L6-v2"
 Settings: TypeAlias = Callable[..., ApiSettings]
 Start: TypeAlias = Callable[..., TestClient]
 
+SHORT = 0.25  # seconds: the default of CACHE_TIMEOUT, for tests in which Redis hangs
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -50,6 +52,7 @@ def settings(stack: EmbeddedStack) -> Settings:
             "database_url": stack.url("postgres"),
             "redis_url": stack.url("valkey"),
             "worker_url": stack.url("worker"),
+            "cache_timeout": 15,  # seconds: a look-up that a busy machine delays is no miss, and no call counted apart
         }
         return ApiSettings(**{**addresses, **changes})
 

@@ -10,7 +10,7 @@ from redis import Redis
 from api.cache import Cache, cache_key, pack, unpack
 from api.embedding import Embedding, Item
 from api.redis_connection import connect
-from services.api.tests.conftest import MODEL, Start
+from services.api.tests.conftest import MODEL, SHORT, Start
 from stack import EmbeddedStack, until
 
 VECTOR = Embedding(tokens=7, packed=struct.pack("<3f", 0.5, -0.25, 1.0))
@@ -69,7 +69,7 @@ def test_a_miss_is_written_with_its_time_to_live(stack: EmbeddedStack, start: St
     answer = client.post("/v1/embeddings", json={"input": text, "model": MODEL}).json()
     key = cache_key(fingerprint, text)
     with Redis.from_url(stack.url("valkey")) as redis:
-        value = until(lambda: redis.get(key), 5, "the written embedding")
+        value = until(lambda: redis.get(key), 20, "the written embedding")
         assert 990 < redis.ttl(key) <= 1000
     embedding = unpack(value, dimensions=384)
     assert embedding
@@ -78,7 +78,7 @@ def test_a_miss_is_written_with_its_time_to_live(stack: EmbeddedStack, start: St
 
 def test_a_hung_redis_fails_no_request(stack: EmbeddedStack, start: Start) -> None:
     """While Redis is stopped in its tracks, texts are embedded as if they were new."""
-    client = start()
+    client = start(cache_timeout=SHORT)
     stack.pause("valkey")
     try:
         texts = ["hung", "redis"]

@@ -28,11 +28,11 @@ def demoted(url: str, *, for_new_connections: str = "on") -> Iterator[None]:
     setting = "default_transaction_read_only"
     sql(url, f"ALTER SYSTEM SET {setting} = on", "SELECT pg_reload_conf()")
     try:
-        until(lambda: sql(url, f"SHOW {setting}") == for_new_connections, 5, "the demotion")
+        until(lambda: sql(url, f"SHOW {setting}") == for_new_connections, 20, "the demotion")
         yield
     finally:  # ALTER SYSTEM is no write to the database
         sql(url, f"ALTER SYSTEM RESET {setting}", "SELECT pg_reload_conf()")
-        until(lambda: sql(url, f"SHOW {setting}") == "off", 5, "the promotion")
+        until(lambda: sql(url, f"SHOW {setting}") == "off", 20, "the promotion")
 
 
 def test_old_connections_are_replaced_within_the_request(stack: EmbeddedStack, start: Start) -> None:
@@ -61,14 +61,14 @@ def test_without_a_new_primary_reading_goes_on(stack: EmbeddedStack, start: Star
         assert store(client) == 200
         with demoted(stack.url("postgres")):
             refused = client.post("/v1/documents", json={"documents": [{"id": "moved", "text": "secret text"}]})
-            until(lambda: "[-]postgres failed: degraded: read-only" in shown(client), 5, "the sample's reason")
+            until(lambda: "[-]postgres failed: degraded: read-only" in shown(client), 20, "the sample's reason")
             statuses = [
                 client.get("/v1/documents/moved").status_code,
                 client.post("/v1/search", json={"query": uuid4().hex}).status_code,
                 store(client),
             ]
         assert store(client) == 200  # at once: not only after the next sample
-        until(lambda: "[+]postgres ok" in shown(client), 5, "the sample's recovery")
+        until(lambda: "[+]postgres ok" in shown(client), 20, "the sample's recovery")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
     assert "read-only" in refused.json()["error"]["message"]
     assert "secret text" not in refused.text

@@ -71,7 +71,7 @@ def test_a_schema_that_vanishes_comes_back(
     assert store(client)[0] == 200
     sql(url, "DROP TABLE documents, alembic_version")
     told = "[-]postgres failed: degraded: database is at revision none, expected 0001: run the migrate step"
-    until(lambda: told in shown(client), 5, "the revision in the probe")
+    until(lambda: told in shown(client), 20, "the revision in the probe")
     assert code(store(client)) == "503 typed"
     assert client.post("/v1/search", json={"query": "a"}).status_code == 503
     assert client.get("/v1/documents/known").status_code == 503
@@ -79,7 +79,7 @@ def test_a_schema_that_vanishes_comes_back(
     assert [record for record in caplog.records if record.exc_info] == []
     asyncio.run(migrate(settings(database_url=url)))
     assert store(client)[0] == 200
-    until(lambda: "[+]postgres ok" in shown(client), 5, "the recovery")
+    until(lambda: "[+]postgres ok" in shown(client), 20, "the recovery")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_another_schema_is_typed_and_heals(client: TestClient, url: str, broken:
     try:
         during = code(store(client))
         if "alembic" in broken:
-            until(lambda: "revision 9999, expected 0001" in shown(client), 5, "the revision in the probe")
+            until(lambda: "revision 9999, expected 0001" in shown(client), 20, "the revision in the probe")
     finally:
         sql(url, mended)
     assert during == ("200 other" if "alembic" in broken else "503 typed")

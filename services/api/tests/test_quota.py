@@ -105,14 +105,15 @@ def test_without_redis_each_process_counts(
     stack: EmbeddedStack, start: Start, key: str, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No call fails for it, the limit still holds, and each change is said once; then all count together again."""
-    client = start(api_keys=key, quota="10/hour")
+    patience = 1 if how == "paused" else 15  # seconds, which all calls to a Redis that hangs take
+    client = start(api_keys=key, quota="10/hour", cache_timeout=patience)
     assert ask(client, key, 6).status_code == 200
     stack.pause("valkey") if how == "paused" else stack.stop("valkey")
     try:
-        statuses = [ask(client, key, 2).status_code for _ in range(7)]
+        statuses = [ask(client, key, 5).status_code for _ in range(3)]
     finally:
         stack.resume("valkey") if how == "paused" else stack.start("valkey")
-    assert statuses == [200] * 5 + [429] * 2
+    assert statuses == [200, 200, 429]
 
     def said() -> list[str]:
         messages = [record.message for record in caplog.records if record.name == "api.quota"]
@@ -123,8 +124,8 @@ def test_without_redis_each_process_counts(
         return standing if said() == ["redis is unavailable", "redis is available again"] else ""
 
     standing = until(back, 20, "calls counted in Redis again")
-    # One that was stopped has lost its counts; one that was paused may also count what waited in its socket.
-    assert standing.split(";")[1] in ({"r=8"} if how == "stopped" else {"r=2", "r=0"})
+    # One that was stopped has lost its counts; what waited in the socket of one that was paused did not fit any more.
+    assert standing.split(";")[1] == ("r=8" if how == "stopped" else "r=2")
     counted = client.get("/metrics").text
     assert 'api_quota_calls_total{counted="process",result="refused"}' in counted
     assert 'api_quota_calls_total{counted="redis",result="passed"}' in counted

@@ -26,9 +26,9 @@ def test_what_is_given_works(stack: EmbeddedStack, start: Start, options: str, s
     """The api opens, samples and caches with options that it has values of its own for, too."""
     url = stack.url("valkey").replace("redis:", f"{scheme}:")
     client = start(redis_url=f"{url}?{options}")
-    until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "redis")
+    until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 20, "redis")
     text = {"input": f"cached {options} {scheme}", "model": "all-MiniLM-L6-v2"}
-    until(lambda: cached(client, text), 5, "a hit")
+    until(lambda: cached(client, text), 20, "a hit")
 
 
 def cached(client: TestClient, text: dict[str, str]) -> bool:

@@ -14,7 +14,7 @@ def wait_for_line(stack: EmbeddedStack, part: Part, name: str, text: str) -> Non
     def found() -> bool:
         return any(f"[{name}]" in line and text in line for line in stack.logs(part).splitlines())
 
-    until(found, 5, f"the line of the {part}")
+    until(found, 20, f"the line of the {part}")
 
 
 def test_the_worker_logs_the_id_of_the_api(stack: EmbeddedStack, http: httpx2.Client) -> None:

@@ -47,11 +47,11 @@ def test_the_password_of_postgres(
         sql(url, f"ALTER ROLE {role} PASSWORD 'second'")
         assert store(client) == 200
         sql(url, f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'")
-        until(lambda: store(client) == 503, 5, "a refused connection")
+        until(lambda: store(client) == 503, 20, "a refused connection")
         file.write_text("postgresql+asyn")
         assert store(client) == 503
         file.write_text(address(url, role, "second"))
-        until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+        until(lambda: "[+]postgres ok" in client.get("/readyz?verbose").text, 20, "the sample's recovery")
         assert store(client) == 200
 
 
@@ -68,10 +68,10 @@ def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: 
             redis.config_set("requirepass", "se/co@nd")
             assert "[+]redis ok" in client.get("/readyz?verbose").text
             redis.client_kill_filter(skipme=True, _type="normal")
-            until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 5, "a refused connection")
+            until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 20, "a refused connection")
             assert embed(client) == 200
             file.write_text(address(valkey.url("valkey"), "", "se%2Fco%40nd"))
-            until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 5, "the sample's recovery")
+            until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 20, "the sample's recovery")
             assert embed(client) == 200
 
 
