@@ -20,6 +20,12 @@ def reply(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"", **hea
     handler.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    """One whose backlog, of 5 by default, holds a burst of connections: the next would get its answer a second late."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def serving(answer: Answering, host: str = HOST, port: int = 0) -> Iterator[str]:
     """The URL of a server that answers every GET and POST so, with keep-alive; the body of the request was read."""
@@ -37,7 +43,7 @@ def serving(answer: Answering, host: str = HOST, port: int = 0) -> Iterator[str]
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = Server((host, port), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
