@@ -2,24 +2,21 @@
 
 from pathlib import Path
 
-FIRST_SECONDS = 3.0
-SECONDS = 0.1  # of each later pass, so that what is measured is not the noise of a millisecond
-
-CODE = f"""
+CODE = """
 import time
 from worker.engines.fake import FakeEngine
 
-embed, left = FakeEngine.embed, [{FIRST_SECONDS}]
+embed, left = FakeEngine.embed, [{first}]
 
 def slow(self, batch):
-    time.sleep(left.pop() if left else {SECONDS})
+    time.sleep(left.pop() if left else {later})
     return embed(self, batch)
 
 FakeEngine.embed = slow
 """
 
 
-def slow_at_first(folder: Path) -> dict[str, str]:
-    """Settings of such a worker."""
-    (folder / "sitecustomize.py").write_text(CODE)
+def slow_at_first(folder: Path, first: float, later: float) -> dict[str, str]:
+    """Settings of such a worker, whose first pass and later ones take so many seconds."""
+    (folder / "sitecustomize.py").write_text(CODE.format(first=first, later=later))
     return {"ENGINE": "fake", "PYTHONPATH": str(folder)}

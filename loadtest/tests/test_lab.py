@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from loadtest.coldstart_check import judge
-from loadtest.lab.gate import MIN_STARTS, cold
+from loadtest.lab.gate import MIN_STARTS, STEADY_FROM, cold
 from loadtest.lab.measurement import Measurement, Trial
 from loadtest.lab.rolling import rolling_restart
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, users_trial
 from loadtest.openloop import read
-from loadtest.tests.slow_embed import FIRST_SECONDS, slow_at_first
+from loadtest.tests.slow_embed import slow_at_first
 from stack import EmbeddedStack, free_ports
+
+FIRST_SECONDS = 3.0
 
 
 @pytest.fixture
@@ -26,9 +28,9 @@ def stack(tmp_path: Path) -> Iterator[EmbeddedStack]:
     stack.down()
 
 
-def slow(folder: Path, **settings: str) -> Strategy:
-    """A strategy whose first embedding takes 3 s."""
-    return Strategy("slow", "slow", {**slow_at_first(folder), **settings})
+def slow(folder: Path, later: float, **settings: str) -> Strategy:
+    """A strategy whose first embedding takes 3 s, and each later one `later` seconds."""
+    return Strategy("slow", "slow", {**slow_at_first(folder, FIRST_SECONDS, later), **settings})
 
 
 def twenty(trial: Trial) -> Measurement:
@@ -38,7 +40,7 @@ def twenty(trial: Trial) -> Measurement:
 
 def test_a_slow_first_request_fails_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
     """Without warm-up passes the first request takes 3 s although /readyz was 200: the check exits with 1."""
-    trial = quiet_trial(stack, slow(tmp_path, WARMUP_PASSES="off"), 1, requests=8)
+    trial = quiet_trial(stack, slow(tmp_path, 0.1, WARMUP_PASSES="off"), 1, requests=STEADY_FROM + 1)
     assert trial.shapes["3 words"][0] > FIRST_SECONDS * 1000
     assert "3 words: the first request after readiness" in "\n".join(cold([trial]))
     assert judge(twenty(trial), "slow", budget=60) == 1
@@ -46,7 +48,8 @@ def test_a_slow_first_request_fails_the_gate(stack: EmbeddedStack, tmp_path: Pat
 
 def test_warm_up_passes_before_readiness_satisfy_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
     """The same worker takes its 3 s before it is ready; blocking in its lifespan, it accepts but doesn't answer."""
-    trial = quiet_trial(stack, slow(tmp_path, WARMUP="blocking"), 1, requests=8)
+    # With passes of 0.2 s, half of which is allowed beside: the first of milliseconds is late on any busy machine.
+    trial = quiet_trial(stack, slow(tmp_path, 0.2, WARMUP="blocking"), 1, requests=STEADY_FROM + 1)
     assert cold([trial]) == []
     assert judge(twenty(trial), "slow", budget=60) == 0
     accept, answer = trial.start["accept"], trial.start["first_answer"]
@@ -58,7 +61,9 @@ def test_warm_up_passes_before_readiness_satisfy_the_gate(stack: EmbeddedStack, 
 
 def test_a_start_under_arrivals_is_followed_to_steady_state(stack: EmbeddedStack, tmp_path: Path) -> None:
     """Phases come in order, and users are refused, then answered; every one of them has a raw row."""
-    trial = users_trial(stack, Strategy("warm", "warm", {"ENGINE": "fake"}), 1, tmp_path / "rows.jsonl")
+    # Passes of 0.1 s: a median of milliseconds is never steady on a busy machine.
+    warm = Strategy("warm", "warm", slow_at_first(tmp_path, 0.1, 0.1))
+    trial = users_trial(stack, warm, 1, tmp_path / "rows.jsonl")
     phases = ("accept", "first_answer", "first_embedding", "steady")  # readiness is seen by a slower clock
     times = [0.0, *(trial.start[phase] or 0 for phase in phases)]
     assert all(before <= after for before, after in pairwise(times)), trial.start
