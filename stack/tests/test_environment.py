@@ -63,7 +63,7 @@ def test_up_works_in_anybody_s_shell(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         for part in ("api", "worker"):
             url = f"http://127.0.0.1:{stack.site.ports[part]}"
-            assert ask(f"{url}/readyz").status == 200
+            assert ask(f"{url}/readyz", timeout=10).status == 200
             assert len(stack.pids(part)) == 3
             assert " DEBUG " in stack.logs(part)
             assert WISHES.items() <= psutil.Process(stack.pids(part)[0]).environ().items()

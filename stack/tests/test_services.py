@@ -50,13 +50,13 @@ def cli(stack: EmbeddedStack, *arguments: str, ports: Mapping[Part, int] | None 
 
 def test_up_returns_when_both_services_are_ready(whole: EmbeddedStack) -> None:
     """After it, the first request of a client is served."""
-    assert [ask(f"{whole.url(part)}/readyz").status for part in SERVICES] == [200, 200]
+    assert [ask(f"{whole.url(part)}/readyz", timeout=10).status for part in SERVICES] == [200, 200]
     assert all(status.ready for status in whole.status())
 
 
 def test_the_api_finds_everything_it_needs(whole: EmbeddedStack) -> None:
     """It was given the addresses and passwords of the others, and a migrated database."""
-    answer = ask(f"{whole.url('api')}/readyz?verbose")
+    answer = ask(f"{whole.url('api')}/readyz?verbose", timeout=10)
     assert answer.status == 200
     checks = [line.split()[0] for line in answer.body.decode().splitlines() if line.startswith("[")]
     assert sorted(checks) == ["[+]lifecycle", "[+]postgres", "[+]redis", "[+]worker"]
@@ -88,7 +88,7 @@ def test_a_paused_service_hangs_and_goes_on(whole: EmbeddedStack) -> None:
             ask(f"{whole.url('worker')}/livez")
     finally:
         whole.resume("worker")
-    assert ask(f"{whole.url('worker')}/livez").status == 200
+    assert ask(f"{whole.url('worker')}/livez", timeout=10).status == 200
 
 
 def test_the_command_line_reaches_each_part(whole: EmbeddedStack) -> None:
@@ -133,7 +133,7 @@ def test_a_part_starts_again_where_it_was(whole: EmbeddedStack) -> None:
         assert cli(whole, "stop", part, ports={})[0] == 0
         assert cli(whole, "start", part, ports={})[0] == 0
     assert cli(whole, "up", ports={})[0] == ALL_READY
-    assert ask(f"{whole.url('worker')}/readyz").status == 200
+    assert ask(f"{whole.url('worker')}/readyz", timeout=10).status == 200
 
 
 def test_another_port_is_refused_while_the_stack_runs(whole: EmbeddedStack) -> None:

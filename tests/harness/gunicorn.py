@@ -67,7 +67,7 @@ class Gunicorn:
         except psutil.NoSuchProcess:
             return []
 
-    def get(self, path: str, timeout: float = 2) -> Answer:
+    def get(self, path: str, timeout: float = 10) -> Answer:
         """The answer to a GET on a fresh connection."""
         return get(self.port, path, timeout=timeout)
 
