@@ -41,7 +41,7 @@ def until(
 
 
 async def until_async(
-    attempt: Callable[[], T | None], limit: float = 10.0, what: str = "the condition", interval: float = 0.005
+    attempt: Callable[[], T | None], limit: float = 60.0, what: str = "the condition", interval: float = 0.005
 ) -> T:
     """`until` for the event loop, which goes on meanwhile."""
     bounded = _bounded(attempt, limit, what, None)

@@ -38,7 +38,7 @@ def status(url: str) -> int:
 
 def wait_for(stack: Stack, wanted: int) -> None:
     """Until the worker answers so."""
-    until(lambda: status(stack.url("worker")) == wanted, 20, f"{wanted} from the worker")
+    until(lambda: status(stack.url("worker")) == wanted, 60, f"{wanted} from the worker")
 
 
 def test_switches_reach_a_service(worker: Stack) -> None:
@@ -53,7 +53,7 @@ def test_one_process_is_signalled(worker: Stack) -> None:
     """It is one that serves: the master stays, and replaces it."""
     before = worker.pids("worker")
     worker.signal_process("worker", SIGKILL)
-    until(lambda: set(worker.pids("worker")) - set(before), 20, "another process")
+    until(lambda: set(worker.pids("worker")) - set(before), 60, "another process")
     wait_for(worker, 200)
     assert worker.pids("worker")[0] == before[0]
 
@@ -71,7 +71,7 @@ def test_replicas_have_addresses_of_their_own(worker: Stack) -> None:
     first, second = worker.scale("worker", 2)
     assert (status(first), status(second)) == (200, 200)
     assert len(worker.scale("worker", 1)) == 1
-    until(lambda: status(second) == 0, 20, "the end of the second")
+    until(lambda: status(second) == 0, 60, "the end of the second")
 
 
 def test_a_rolling_restart_keeps_it_ready(worker: Stack) -> None:

@@ -42,7 +42,7 @@ def test_sigterm_under_load_loses_nothing(stack: Stack, part: Part, capsys: pyte
     with Load(port, path, payload=payload) as load:
         load.wait_for(REQUESTS)
         stack.signal(part, SIGTERM)
-        until(lambda: outcome(port, "/readyz") == 503, 1, "503 from /readyz", lambda: load.ledger)
+        until(lambda: outcome(port, "/readyz") == 503, 30, "503 from /readyz", lambda: load.ledger)
         until(lambda: not status(stack, part).running, 30, f"end of the {part}", lambda: status(stack, part))
     with capsys.disabled():
         counts = {"in time": dict(load.ledger.before), "later": dict(load.ledger.after)}

@@ -35,7 +35,12 @@ class Pair:
 def apis(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """Two more apis on the stack's dependencies, one of each policy."""
     folder = tmp_path_factory.mktemp("apis")
-    env = {"DATABASE_URL": stack.url("postgres"), "REDIS_URL": stack.url("valkey"), "WORKER_URL": stack.url("worker")}
+    env = {
+        "DATABASE_URL": stack.url("postgres"),
+        "REDIS_URL": stack.url("valkey"),
+        "WORKER_URL": stack.url("worker"),
+        "CACHE_TIMEOUT": "5",  # seconds: a known text that is found late is no new one
+    }
     with ExitStack() as running:
 
         def begin(policy: Policy) -> Gunicorn:
@@ -58,6 +63,11 @@ def search(api: Gunicorn, text: str) -> Answer:
     return api.post("/v1/search", {"query": text})
 
 
+def is_known(answer: Answer) -> bool:
+    """Whether the cache had the text, so that the worker computed nothing."""
+    return "inference;dur=0.000" in answer.headers["server-timing"]
+
+
 # What still works and what is refused, by the part that is gone.
 WORKS: dict[Part, Callable[[Gunicorn], Answer]] = {
     "postgres": lambda api: embed(api, "needs no database"),
@@ -77,7 +87,7 @@ def test_a_lost_dependency(stack: Stack, apis: Pair, part: Part, how: str) -> No
     """Probes stay fast, readiness follows the policy, routes that need it answer 503, and it heals by itself."""
     before = {policy: api.workers() for policy, api in apis.each().items()}
     for api in apis.each().values():
-        assert embed(api, "seen before").status == 200
+        until(lambda api=api: is_known(embed(api, "seen before")), 60, "a known text")  # type: ignore[misc]
     with ExitStack() as watching:
         watches = {
             (policy, path): watching.enter_context(Watch(api.port, path))
@@ -91,7 +101,7 @@ def test_a_lost_dependency(stack: Stack, apis: Pair, part: Part, how: str) -> No
         for api in apis.each().values():
             api.wait_for(f"/readyz/{NAMES[part]}", 200)
             api.wait_for("/readyz", 200)
-            until(lambda api=api: works_again(api, part), 15, "all routes work again")  # type: ignore[misc]
+            until(lambda api=api: works_again(api, part), 60, "all routes work again")  # type: ignore[misc]
         for watch in watches.values():
             watch.go_on()
     assert max(watch.slowest for watch in watches.values()) < SLOW

@@ -35,7 +35,7 @@ def indexed(stack: Any) -> Iterator[int]:
         assert post(port, "/v1/documents", {"documents": batch})["ids"] == [each["id"] for each in batch]
     yield port
     for each in documents:
-        assert get(port, f"/v1/documents/{each['id']}", "DELETE").status == 204
+        assert get(port, f"/v1/documents/{each['id']}", "DELETE", timeout=30).status == 204
 
 
 def test_there_are_two_thousand_sentences() -> None:

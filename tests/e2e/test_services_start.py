@@ -1,7 +1,6 @@
 """How the real services start and refuse to: the worker with its model, the api with its dependencies."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +12,8 @@ from stack import EmbeddedStack, Stack, free_ports, until
 from tests.harness import Gunicorn, Watch
 from tests.harness.gunicorn import REPOSITORY
 
-PROMPT = 2.0  # seconds from the failure, or from SIGTERM while warming, to the exit
+DRAIN = 300  # seconds, longer than these tests wait for an exit: nobody drains who has not been ready
+LOADED = "worker.model: loaded "  # begins a line of the log
 
 Run = Callable[..., Gunicorn]
 
@@ -53,10 +53,11 @@ def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
 def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: int) -> None:
     """`/livez` answers while the real model loads, `/startupz` says warming; readiness is one 503→200 change."""
     service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
-    service.wait_for("/livez", 200, timeout=10)
+    service.wait_for("/livez", 200)
     report = service.get("/startupz")
     refused = service.post("/embeddings/", {"texts": ["x"]})
     assert ready_changes(service, processes) == [503, 200]
+    assert service.log.count(LOADED) == processes
     assert (report.status, report.json()["phase"]) == (503, "warming")
     assert [each["name"] for each in report.json()["resources"]] == ["model"]
     assert (refused.status, refused.headers["retry-after"]) == (503, "1")
@@ -64,20 +65,19 @@ def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: in
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_sigterm_while_the_real_model_loads(run: Run, processes: int) -> None:
-    """SIGTERM while torch is imported or the model loaded: exit 0 within 2 s."""
-    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
+    """SIGTERM while torch is imported or the model loaded: exit 0 before the load has ended, without a drain."""
+    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes, DRAIN_SECONDS=DRAIN)
     service.wait_for("/startupz", 503)
     service.wait_for_log("warming")
-    began = time.monotonic()
     service.terminate()
     assert service.wait_exit() == 0
-    assert time.monotonic() - began < PROMPT
+    assert LOADED not in service.log
 
 
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("how", ["missing", "altered"])
 def test_a_model_that_is_not_what_it_should_be(run: Run, tmp_path: Path, processes: int, how: str) -> None:
-    """A missing model folder, or altered weights of the known model, end the worker with 3 and one line."""
+    """A missing model folder, or altered weights of the known model, end the worker with 3 and one line, undrained."""
     if how == "missing":
         env = {"EMBEDDING_MODEL": str(tmp_path / "nosuch")}
     else:
@@ -87,11 +87,9 @@ def test_a_model_that_is_not_what_it_should_be(run: Run, tmp_path: Path, process
             weights.seek(-1, 2)
             weights.write(b"\xff")
         env = {"PYTHONPATH": str(tmp_path / "site"), "ENGINE": "sentence-transformers"}
-    service = run("worker", WEB_CONCURRENCY=processes, **env)
-    service.wait_for_log("model failed: ", timeout=30)
-    began = time.monotonic()
+    service = run("worker", WEB_CONCURRENCY=processes, DRAIN_SECONDS=DRAIN, **env)
+    service.wait_for_log("model failed: ")
     assert service.wait_exit() == 3
-    assert time.monotonic() - began < PROMPT
     assert len(service.error_lines("warmstart", "model failed")) == 1
 
 
@@ -114,15 +112,15 @@ def test_the_api_waits_for_what_is_missing(run: Run, stores: EmbeddedStack, miss
         name = {"migration": "postgres", "valkey": "redis"}.get(missing, missing)
         if missing == "valkey":
             api.wait_ready()
-            until(lambda: state(api, name)["state"] == "degraded", 10, "degraded", lambda: state(api, name))
+            until(lambda: state(api, name)["state"] == "degraded", 60, "degraded", lambda: state(api, name))
         else:
-            until(lambda: int(str(state(api, name)["attempts"])) > 2, 20, "attempts", lambda: state(api, name))
+            until(lambda: int(str(state(api, name)["attempts"])) > 2, 60, "attempts", lambda: state(api, name))
             assert state(api, name)["state"] == "retrying"
             assert api.get("/readyz").status == 503
         before = api.workers()
         bring(stores, missing, worker)
         api.wait_ready()
-        until(lambda: state(api, name)["state"] == "ready", 20, "ready", lambda: state(api, name))
+        until(lambda: state(api, name)["state"] == "ready", 60, "ready", lambda: state(api, name))
         assert api.workers() == before
 
 
@@ -146,16 +144,15 @@ def bring(stores: EmbeddedStack, missing: str, worker: Gunicorn) -> None:
 @pytest.mark.parametrize("processes", [1, 3])
 @pytest.mark.parametrize("missing", ["postgres", "worker"])
 def test_the_api_gives_up_in_time(run: Run, stores: EmbeddedStack, missing: str, processes: int) -> None:
-    """Past `STARTUP_TIMEOUT` the api's master exits 3 within 2 s, with one line naming what is missing."""
+    """Past `STARTUP_TIMEOUT` the api's master exits 3, undrained, with one line naming what is missing."""
     with ExitStack() as running:
         if missing == "worker":
             running.callback(stores.down)
             stores.start("postgres")
             stores.migrate()
         nobody = f"http://127.0.0.1:{free_ports()['worker']}"
-        api = run("api", STARTUP_TIMEOUT=2, WEB_CONCURRENCY=processes, **addresses(stores, nobody))
+        limits = {"STARTUP_TIMEOUT": 2, "DRAIN_SECONDS": DRAIN}
+        api = run("api", WEB_CONCURRENCY=processes, **limits, **addresses(stores, nobody))
         api.wait_for_log("not ready within 2 s")
-        began = time.monotonic()
         assert api.wait_exit() == 3
-        assert time.monotonic() - began < PROMPT
         assert len(api.error_lines("warmstart", f"{missing} retrying")) == 1

@@ -75,7 +75,7 @@ class Gunicorn:
         """The answer to a POST of JSON on a fresh connection."""
         return get(self.port, path, "POST", payload, timeout)
 
-    def wait_for(self, path: str, status: int | str, timeout: float = 30) -> None:
+    def wait_for(self, path: str, status: int | str, timeout: float = 60) -> None:
         """Until `path` gives `status`; an error holds the last outcome and the end of the log."""
 
         def reached() -> bool:
@@ -85,12 +85,12 @@ class Gunicorn:
 
         until(reached, timeout, f"{status} from {path}")
 
-    def wait_ready(self, timeout: float = 30) -> Self:
+    def wait_ready(self, timeout: float = 60) -> Self:
         """Until `/readyz` is 200."""
         self.wait_for("/readyz", 200, timeout)
         return self
 
-    def wait_for_log(self, text: str, timeout: float = 10) -> None:
+    def wait_for_log(self, text: str, timeout: float = 60) -> None:
         """Until the log holds `text`."""
         until(lambda: text in self.log, timeout, f"{text!r} in the log", lambda: self.log[-2000:])
 
@@ -98,7 +98,7 @@ class Gunicorn:
         """SIGTERM to the master, as `docker stop` and the kubelet send it."""
         self.process.send_signal(signal.SIGTERM)
 
-    def wait_exit(self, timeout: float = 30) -> int:
+    def wait_exit(self, timeout: float = 60) -> int:
         """The master's exit status."""
         try:
             return self.process.wait(timeout)

@@ -131,7 +131,7 @@ async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replica
 async def test_a_slow_replica_gets_less(replicas: Replicas) -> None:
     """Calls go where the fewest are under way, so that one of three that takes ten times as long delays few."""
     slow, *others = [await replicas.add() for _ in range(3)]
-    slow.before, others[0].before, others[1].before = takes(0.1), takes(0.01), takes(0.01)
+    slow.before = outlasts(others, 50)  # each of the others has up to three under way
     async with called(replicas):
         await until_async(lambda: len(replicas.served) == RECENT)
     shares = Counter(replicas.served)
@@ -220,6 +220,19 @@ async def test_a_busy_replica_keeps_its_calls(replicas: Replicas) -> None:
     async with WorkerClient(f"http://worker:{replicas.port}") as client:
         await asyncio.gather(*(client.embed([f"text {number}"], budget=5) for number in range(4)))
     assert [len(each.calls) for each in replicas.standins] == [2, 2]
+
+
+def outlasts(others: list[StandIn], calls: int) -> Misbehaviour:
+    """Answer every call only after so many further calls of the others."""
+
+    def made() -> int:
+        return sum(len(each.calls) for each in others)
+
+    async def before(_: web.Request, __: list[Any]) -> None:
+        enough = made() + calls
+        await until_async(lambda: made() >= enough)
+
+    return before
 
 
 def takes(seconds: float) -> Misbehaviour:
