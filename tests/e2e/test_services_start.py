@@ -44,7 +44,7 @@ def addresses(stores: Stack, worker: str) -> dict[str, object]:
 def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
     """How `/readyz` changed until all processes were ready, and a little longer."""
     with Watch(service.port, "/readyz") as watch:
-        until(lambda: service.log.count("-> ready") == processes, 90, "ready processes", lambda: service.log[-1500:])
+        until(lambda: service.log.count("-> ready") == processes, 300, "ready processes", lambda: service.log[-1500:])
         watch.go_on(25)
     return watch.answers
 
@@ -52,7 +52,8 @@ def ready_changes(service: Gunicorn, processes: int) -> list[int | str]:
 @pytest.mark.parametrize("processes", [1, 3])
 def test_the_worker_answers_probes_while_its_model_loads(run: Run, processes: int) -> None:
     """`/livez` answers while the real model loads, `/startupz` says warming; readiness is one 503→200 change."""
-    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes)
+    patience = 300  # seconds; three processes that load torch on two busy cores took a minute
+    service = run("worker", ENGINE="sentence-transformers", WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=patience)
     service.wait_for("/livez", 200)
     report = service.get("/startupz")
     refused = service.post("/embeddings/", {"texts": ["x"]})
