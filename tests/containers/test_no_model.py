@@ -20,7 +20,7 @@ def test_a_worker_without_its_model(folder: Path) -> None:
             (worker,) = stack.project.containers("worker")
             return worker.status == "exited" and worker.restarts == RETRIES
 
-        until(given_up, 60, "the worker to be given up", lambda: stack.project.containers("worker"))
+        until(given_up, 180, "the worker to be given up", lambda: stack.project.containers("worker"))
         assert "Exited (3)" in stack.project.run("ps", "--all", "--format", "{{.Service}} {{.Status}}", "worker")
         assert stack.logs("worker").count("start failed; model failed: EMBEDDING_MODEL=/nonexistent") == 1 + RETRIES
 

@@ -59,7 +59,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def wait_for(self, requests: int, timeout: float = 60) -> None:
+    def wait_for(self, requests: int, timeout: float = 240) -> None:
         """Until so many requests were answered."""
         until(lambda: self.sent >= requests, timeout, f"{requests} requests", lambda: self.sent)
 
