@@ -17,12 +17,13 @@ from warmstart import Resource, ServiceSettings, opened, opened_or_none
 
 
 class Settings(ServiceSettings):
-    """Where its dependencies are; how long the model loads, in seconds, and what fails."""
+    """Where its dependencies are; how long the model loads, in seconds, or until `released` is there; what fails."""
 
     folder: Path = Path()
     redis_url: str = "redis://127.0.0.1:1"
     upstream_url: str = "http://127.0.0.1:1"
     load_seconds: float = 12
+    held: bool = False
     load_timeout: float | None = None
     load_error: str = ""
     open_home: bool = False
@@ -38,6 +39,8 @@ class Model:
         with (settings.folder / "loads").open("a") as loads:
             loads.write(f"{len(self.loading)}\n")
         time.sleep(settings.load_seconds)
+        while settings.held and not (settings.folder / "released").exists():
+            time.sleep(0.02)
         self.loading.remove(threading.get_ident())
         if settings.load_error:
             raise KeyError(settings.load_error)

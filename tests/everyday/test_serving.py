@@ -42,22 +42,24 @@ def test_its_own_page_is_gated_like_any_route(run: Run) -> None:
     assert opened.get("/").status == 200
 
 
-def test_streams_and_sockets_wait_for_readiness(run: Run) -> None:
+def test_streams_and_sockets_wait_for_readiness(run: Run, tmp_path: Path) -> None:
     """While the model loads the handshake of a WebSocket, and a stream, get 503; afterwards they reach the model."""
-    service = run(LOAD_SECONDS=5)
+    service = run(LOAD_SECONDS=0, HELD=1)
     service.wait_for("/livez", 200)
     assert service.get("/events").status == 503
     with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
         asyncio.run(converse(service, [1, 2]))
+    (tmp_path / "released").touch()
     service.wait_ready()
     assert asyncio.run(converse(service, [1, 2], [3, 4])) == [3, 7]
 
 
-def test_a_mounted_part_reaches_what_the_outer_one_opened(run: Run) -> None:
+def test_a_mounted_part_reaches_what_the_outer_one_opened(run: Run, tmp_path: Path) -> None:
     """Its routes get the same resources, and the same typed refusal while the model loads."""
-    service = run(LOAD_SECONDS=3)
+    service = run(LOAD_SECONDS=0, HELD=1)
     service.wait_for("/livez", 200)
     assert service.get("/admin/ticks").status == 503
+    (tmp_path / "released").touch()
     assert service.wait_ready().get("/admin/ticks").status == 200
 
 
