@@ -100,6 +100,12 @@ class Daemon:
         except (FileNotFoundError, ValueError):
             return None
 
+    def ended(self) -> int | None:
+        """`exit_code` of a main process that is gone: its shell notes it a moment later, and is waited for."""
+        if self.exit_code() is None and self._pid_file.exists():
+            psutil.wait_procs(list(self._shells()), timeout=KILL_SECONDS)
+        return self.exit_code()
+
     def processes(self) -> list[psutil.Process]:
         """The main process and all its descendants, the main one first."""
         main = self.main()
@@ -130,8 +136,9 @@ class Daemon:
         """Ask the main process to end; kill whatever still runs after `grace` seconds."""
         processes = self.processes()
         if not processes:
+            code = self.ended()
             self._clear()
-            return self.exit_code()
+            return code
         _send(processes[:1], sig)
         _send(processes, SIGCONT)  # a paused process would not handle the signal
         _, alive = psutil.wait_procs(processes, timeout=grace)
@@ -165,6 +172,13 @@ class Daemon:
                     yield process
             except psutil.Error:  # it has ended, or belongs to another user
                 continue
+
+    def _shells(self) -> Iterator[psutil.Process]:
+        """The shell that will note the exit code, if it runs."""
+        for process in self._left_behind():
+            with suppress(psutil.Error):
+                if NOTE_EXIT_CODE in process.cmdline():
+                    yield process
 
     def _kill(self, processes: Iterable[psutil.Process]) -> None:
         doomed = list(processes)

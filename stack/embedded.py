@@ -221,6 +221,7 @@ class EmbeddedStack(Stack):
         program = self._programs[part]
         main, code = program.daemon.main(), program.daemon.exit_code()
         if main is None:
+            code = program.daemon.ended()
             detail = "stopped" if code is None else f"stopped with exit code {code}"
             return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=code)
         health = program.health()

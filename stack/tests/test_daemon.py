@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM
 
@@ -42,6 +44,19 @@ def test_the_exit_code_names_the_signal_that_ended_it(run_python: RunPython) -> 
     daemon = run_python(DEAF)
     daemon.signal(SIGKILL)
     assert until(daemon.exit_code, 5, "exit code") == 128 + SIGKILL
+
+
+@pytest.mark.parametrize("how", [Daemon.ended, partial(Daemon.stop, sig=SIGTERM, grace=10)], ids=["ended", "stop"])
+def test_the_exit_code_is_waited_for(
+    run_python: RunPython, monkeypatch: pytest.MonkeyPatch, how: Callable[[Daemon], int | None]
+) -> None:
+    """The main process is gone before its shell has noted how it ended."""
+    late = 'file=$1; shift; "$@"; code=$?; sleep 0.3; echo $code > "$file"'
+    monkeypatch.setattr("stack.daemon.NOTE_EXIT_CODE", late)
+    daemon = run_python(DEAF)
+    daemon.signal(SIGKILL)
+    until(lambda: daemon.main() is None, 5, "death of the main process")
+    assert how(daemon) == 128 + SIGKILL
 
 
 def test_it_is_killed_when_its_grace_runs_out(run_python: RunPython, caplog: pytest.LogCaptureFixture) -> None:
