@@ -19,10 +19,7 @@ def exit_after(service: Gunicorn, line: str) -> int:
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_a_start_that_takes_too_long_halts_the_pod(world: World, start: Start, processes: int) -> None:
-    """Past `STARTUP_TIMEOUT` one error line names resource and cause, and the master exits 3.
-
-    tests/e2e/test_services_start.py limits the time that it takes.
-    """
+    """Past `STARTUP_TIMEOUT` one error line names resource and cause, and the master exits 3."""
     world.down("database")
     service = start(WEB_CONCURRENCY=processes, STARTUP_TIMEOUT=1)
     assert exit_after(service, "not ready within 1 s") == 3
