@@ -6,14 +6,30 @@ from contract.answer import HEADERS, Description
 from contract.call import MOST_TOKENS, estimate, stated_tokens
 from contract.inputs import check_inputs
 from contract.lane import LARGE, Lane, asked, by_size
+from contract.model import ModelInfo
 from contract.prompts import Prompts
+from contract.space import DEFAULT, KNOWN
 from warmstart.errors import BadRequest
 from warmstart.http.timing import Timings
+
+MODEL = ModelInfo(
+    model="a model",
+    fingerprint="ab12",
+    space="cd34",
+    dimensions=384,
+    max_tokens=256,
+    special_tokens=2,
+    vocabulary_size=30_522,
+    max_text_characters=20_000,
+    engine="onnx",
+    precision="fp32",
+    threads=1,
+)
 
 
 def test_a_description_survives_the_headers() -> None:
     """All that the answer's headers say is read as it was written, and each of them is documented."""
-    told = Description("a model", "ab12", 384, [3, 5], Timings(tokenize=0.001, queue=0.25, inference=1.5))
+    told = Description("a model", "ab12", "cd34", 384, [3, 5], Timings(tokenize=0.001, queue=0.25, inference=1.5))
     assert Description.read(told.headers()) == told
     assert told.headers()["X-Prompt-Tokens"] == "8"
     assert told.headers().keys() == HEADERS.keys()
@@ -22,9 +38,22 @@ def test_a_description_survives_the_headers() -> None:
 @pytest.mark.parametrize("spoilt", [{"X-Dimensions": "many"}, {"X-Text-Tokens": ""}, {"X-Model-Fingerprint": None}])
 def test_a_spoilt_description_is_an_error(spoilt: dict[str, str | None]) -> None:
     """A header that is missing, or no number, is a KeyError or a ValueError."""
-    headers = Description("a model", "ab12", 384, [3], Timings()).headers() | spoilt
+    headers = Description("a model", "ab12", "cd34", 384, [3], Timings()).headers() | spoilt
     with pytest.raises((KeyError, ValueError)):
         Description.read({name: value for name, value in headers.items() if value is not None})
+
+
+def test_a_worker_that_names_no_space_has_that_of_its_fingerprint() -> None:
+    """An api reads what a worker of an earlier version says; the default model's engines share a space all the same."""
+    known = next(iter(KNOWN))
+    for fingerprint, expected in (("ab12", "ab12"), (known, DEFAULT)):
+        headers = Description("a model", fingerprint, "cd34", 384, [3], Timings()).headers()
+        del headers["X-Model-Space"]
+        assert Description.read(headers).space == expected
+        told = MODEL.model_dump() | {"fingerprint": fingerprint}
+        del told["space"]
+        assert ModelInfo.model_validate(told).space == expected
+    assert ModelInfo.model_validate(MODEL.model_dump()).space == "cd34"
 
 
 def test_tokens_are_estimated_from_bytes_or_counted_as_ids() -> None:

@@ -115,6 +115,18 @@ async def test_the_model_of_an_answer_is_the_one_that_made_it(service: Service) 
     assert embedded.model.fingerprint == "fp-2"
 
 
+async def test_vectors_of_another_engine_of_the_space_are_taken(service: Service) -> None:
+    """A worker on another kind of CPU has another fingerprint, but its vectors can be compared: one call."""
+    service.worker.space = "one space"
+    await service.embedder().embed(["a"], FIELD)
+    await service.embedder().embed(["b"], FIELD)
+    before = len(service.worker.calls)
+    service.worker.fingerprint = "fp-2"
+    embedded = await service.embedder().embed(["c"], FIELD)
+    assert (embedded.model.space, embedded.model.fingerprint) == ("one space", "fp-1")
+    assert len(service.worker.calls) == before + 1
+
+
 async def test_a_miss_makes_two_tasks(service: Service) -> None:
     """One works for all who wait for the text, one sees the client leave; the HTTP client's own come on top."""
     made: list[str] = []

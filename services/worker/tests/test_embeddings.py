@@ -59,7 +59,7 @@ def test_the_binary_form_has_the_same_rows(client: TestClient, varied_texts: lis
     rows = np.frombuffer(binary.content, "<f4").reshape(-1, int(binary.headers["X-Dimensions"]))
     np.testing.assert_allclose(rows, as_json.json()["embeddings"], atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-    for name in ("X-Model", "X-Model-Fingerprint", "X-Prompt-Tokens", "X-Text-Tokens"):
+    for name in ("X-Model", "X-Model-Fingerprint", "X-Model-Space", "X-Prompt-Tokens", "X-Text-Tokens"):
         assert binary.headers[name] == as_json.headers[name]
 
 
@@ -82,6 +82,7 @@ def test_the_model_route_names_what_is_served(client: TestClient) -> None:
     answer = client.post("/embeddings/", json={"texts": ["a"]})
     assert re.fullmatch("[0-9a-f]{64}", info["fingerprint"])
     assert answer.headers["X-Model-Fingerprint"] == info["fingerprint"]
+    assert answer.headers["X-Model-Space"] == info["space"]
     assert answer.headers["X-Model"] == info["model"] == "all-MiniLM-L6-v2"
     assert (info["dimensions"], info["max_tokens"]) == (384, 256)
     assert (info["engine"], info["precision"]) == ("sentence-transformers", "fp32")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from contract.space import space_of
 from warmstart.http.timing import Timings
 
 BINARY = "application/octet-stream"
@@ -11,6 +12,7 @@ FLOAT_BYTES = 4
 
 MODEL = "X-Model"
 FINGERPRINT = "X-Model-Fingerprint"
+SPACE = "X-Model-Space"
 DIMENSIONS = "X-Dimensions"
 PROMPT_TOKENS = "X-Prompt-Tokens"
 TEXT_TOKENS = "X-Text-Tokens"
@@ -18,6 +20,7 @@ TIMINGS = "Server-Timing"
 HEADERS = {
     MODEL: "name of the model",
     FINGERPRINT: "hex sha256 over weights, tokenizer, pooling, prompts, engine and precision",
+    SPACE: "name of the space: vectors of one space can be compared, whatever engine made them",
     DIMENSIONS: "length of a vector",
     PROMPT_TOKENS: "tokens of all texts, prompts and special tokens included, after truncation",
     TEXT_TOKENS: "the same for each text, comma-separated",
@@ -31,6 +34,7 @@ class Description:
 
     model: str
     fingerprint: str
+    space: str
     dimensions: int
     tokens: Sequence[int]
     timings: Timings
@@ -40,6 +44,7 @@ class Description:
         return {
             MODEL: self.model,
             FINGERPRINT: self.fingerprint,
+            SPACE: self.space,
             DIMENSIONS: str(self.dimensions),
             PROMPT_TOKENS: str(sum(self.tokens)),
             TEXT_TOKENS: ",".join(map(str, self.tokens)),
@@ -48,10 +53,14 @@ class Description:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Self:
-        """Read the headers of an answer. Raises KeyError or ValueError for headers of another form."""
+        """Read the headers of an answer. Raises KeyError or ValueError for headers of another form.
+
+        A worker of an earlier version names no space.
+        """
         return cls(
             headers[MODEL],
             headers[FINGERPRINT],
+            headers.get(SPACE) or space_of(headers[FINGERPRINT]),
             int(headers[DIMENSIONS]),
             [int(number) for number in headers[TEXT_TOKENS].split(",")],
             Timings.parse(headers[TIMINGS]),

@@ -1,14 +1,20 @@
 """The answer of `GET /model`: the served model and its limits."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from contract.prompts import NO_PROMPTS, Prompts
+from contract.space import space_of
 
 PATH = "/model"
 
 
 class ModelInfo(BaseModel):
     """`fingerprint` names weights, tokenizer, pooling, prompts, engine and precision: it changes when the vectors can.
+
+    `space` names what the vectors can be compared with: engines and precisions that agree have one. A worker of an
+    earlier version names none.
 
     An input has at most `max_text_characters`, or token ids below `vocabulary_size`. It is cut off at `max_tokens`,
     of which `special_tokens` are put around it.
@@ -18,6 +24,7 @@ class ModelInfo(BaseModel):
 
     model: str
     fingerprint: str
+    space: str = ""
     dimensions: int
     max_tokens: int
     special_tokens: int
@@ -27,6 +34,13 @@ class ModelInfo(BaseModel):
     engine: str
     precision: str
     threads: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_a_space(cls, given: Any) -> Any:
+        if isinstance(given, dict) and not given.get("space") and "fingerprint" in given:
+            return {**given, "space": space_of(given["fingerprint"])}
+        return given
 
     def __str__(self) -> str:
         return f"{self.model} by {self.engine} {self.precision}, threads: {self.threads}"

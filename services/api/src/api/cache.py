@@ -1,4 +1,4 @@
-"""Embeddings in Redis: token count and packed vector under model fingerprint and text hash.
+"""Embeddings in Redis: token count and packed vector under the name of the space and the text's hash.
 
 The cache never fails a request: when Redis is slow, fails or is absent, the look-up is a miss, and is counted.
 """
@@ -29,12 +29,12 @@ PENDING_WRITES = 64  # requests whose misses wait to be written; with 256 texts 
 FAILURES = (RedisError, OSError, TimeoutError)
 
 
-def cache_key(fingerprint: str, item: Item, prompt: str = "") -> bytes:
+def cache_key(space: str, item: Item, prompt: str = "") -> bytes:
     """The key of a text behind its prompt, as the model sees both, or of token ids, in a name space of their own."""
     if isinstance(item, str):
-        return f"warmstart:{fingerprint}:text:{hashlib.sha256((prompt + item).encode()).hexdigest()}".encode()
+        return f"warmstart:{space}:text:{hashlib.sha256((prompt + item).encode()).hexdigest()}".encode()
     packed = array.array("Q", item).tobytes()
-    return f"warmstart:{fingerprint}:ids:{hashlib.sha256(packed).hexdigest()}".encode()
+    return f"warmstart:{space}:ids:{hashlib.sha256(packed).hexdigest()}".encode()
 
 
 def pack(embedding: Embedding) -> bytes:

@@ -31,13 +31,13 @@ class Computed:
     """One embedding that the worker has just computed."""
 
     embedding: Embedding
-    fingerprint: str
+    space: str
     timings: Timings
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """One embedding per item, in order, all by `model`; `timings` has every one of `STAGES`."""
+    """One embedding per item, in order, all of the space of `model`; `timings` has every one of `STAGES`."""
 
     embeddings: list[Embedding]
     model: ModelInfo
@@ -106,10 +106,10 @@ class Embedder:
     async def _embed_as(
         self, model: ModelInfo, items: Sequence[Item], field: Field, lane: Lane | None, prompt: str | None
     ) -> Embedded | None:
-        """All by `model`, or None when the worker has turned to another one."""
+        """All of the space of `model`, or None when the worker has turned to another one."""
         timings = Timings(dict.fromkeys(STAGES, 0.0))
         before = model.prompts.text(prompt, HEADER)
-        keys = [cache_key(model.fingerprint, item, before) for item in items]
+        keys = [cache_key(model.space, item, before) for item in items]
         wanted = dict(zip(keys, items, strict=True))
         known = await self._look_up(wanted, model, timings)
         missing = {key: item for key, item in wanted.items() if key not in known}
@@ -122,7 +122,7 @@ class Embedder:
                 return None
             except PayloadTooLarge as error:
                 raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
-            if any(each.fingerprint != model.fingerprint for each in computed.values()):
+            if any(each.space != model.space for each in computed.values()):
                 return None
             for key, each in computed.items():
                 known[key] = each.embedding
@@ -154,9 +154,9 @@ class Embedder:
             texts = [missing[key] for _, key in keys]
             answer = await self._worker.embed(texts, remaining(self._request), whole, lane, named)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
-            if self._cache and answer.fingerprint == model.fingerprint:
+            if self._cache and answer.space == model.space:
                 self._cache.put({key: each for (_, key), each in fresh.items()})
-            return {key: Computed(each, answer.fingerprint, answer.timings) for key, each in fresh.items()}
+            return {key: Computed(each, answer.space, answer.timings) for key, each in fresh.items()}
 
         async def ask(keys: list[bytes]) -> dict[Key, Computed]:
             return await self._flights.run([(lane, key) for key in keys], work)

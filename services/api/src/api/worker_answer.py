@@ -36,10 +36,11 @@ class OtherPrompts(DependencyUnavailable):
 
 @dataclass(frozen=True)
 class Answer:
-    """One embedding per input, in order; the model that made them; the worker's own stage timings."""
+    """One embedding per input, in order; the engine and the space that they are of; the worker's own stage timings."""
 
     embeddings: list[Embedding]
     fingerprint: str
+    space: str
     timings: Timings
 
 
@@ -53,7 +54,7 @@ def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
     if len(told.tokens) != count or len(body) != count * size:
         raise DependencyUnavailable("worker", f"it answered {len(told.tokens)} counts, {len(body)} bytes for {count}")
     embeddings = [Embedding(each, body[row * size : (row + 1) * size]) for row, each in enumerate(told.tokens)]
-    return Answer(embeddings, told.fingerprint, told.timings)
+    return Answer(embeddings, told.fingerprint, told.space, told.timings)
 
 
 def refusal(response: ClientResponse, body: bytes) -> ServiceError:

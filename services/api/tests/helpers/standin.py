@@ -30,6 +30,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.fingerprint = "fp-1"
+        self.space = ""  # that of the fingerprint
         self.max_text_characters = 20_000
         self.keeps = True
         self.starting = False
@@ -71,7 +72,7 @@ class StandIn:
             raise
         rows = b"".join(struct.pack(f"<{DIMENSIONS}f", len(item), 0, 0, 0) for item in items)
         timings = Timings(tokenize=0.001, queue=0.002, inference=0.003)
-        description = Description("stand-in", self.fingerprint, DIMENSIONS, list(map(len, items)), timings)
+        description = Description("stand-in", self.fingerprint, self.space, DIMENSIONS, list(map(len, items)), timings)
         answer = web.Response(body=rows, headers=description.headers())
         if not self.keeps:
             answer.force_close()
@@ -87,6 +88,7 @@ class StandIn:
         info = ModelInfo(
             model="stand-in",
             fingerprint=self.fingerprint,
+            space=self.space,
             dimensions=DIMENSIONS,
             max_tokens=256,
             special_tokens=2,

@@ -20,6 +20,7 @@ from worker.engines.base import Engine
 from worker.executor import DaemonExecutor
 from worker.model_files import KNOWN, fingerprint, locate, short, verified, wanted
 from worker.settings import WorkerSettings
+from worker.space import REFERENCE, space
 from worker.speed import Speed
 from worker.warmup import warm_up
 
@@ -37,6 +38,7 @@ class Loaded:
     fingerprint: str
     known: NDArray[np.float16] | None = None
     prompts: Prompts = NO_PROMPTS
+    space: str = ""  # as `worker.space` names it; without one, the fingerprint is also the space's
 
 
 Loader: TypeAlias = Callable[[WorkerSettings], Loaded]
@@ -118,7 +120,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
         raise Fatal(f"artifact {folder}: {variant.engine} can't run it: {error}") from error
     known = np.load(folder / variant.known) if variant.known else None
     prompts = manifest.prompts or NO_PROMPTS
-    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine, prompts), known, prompts)
+    named = space(manifest.source, engine, prompts, variant.cosine)
+    return Loaded(engine, manifest.model, fingerprint(manifest.source, engine, prompts), known, prompts, named)
 
 
 def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
@@ -135,4 +138,6 @@ def _load_sentence_transformers(settings: WorkerSettings) -> Loaded:
         engine = SentenceTransformersEngine(folder, settings.threads)
     except Exception as error:
         raise Fatal(f"model {folder.name}: {folder.path} can't be loaded: {reason(error)}") from error
-    return Loaded(engine, folder.name, fingerprint(hashes, engine, engine.prompts), prompts=engine.prompts)
+    prompts = engine.prompts
+    named = space(hashes, engine, prompts, REFERENCE)
+    return Loaded(engine, folder.name, fingerprint(hashes, engine, prompts), prompts=prompts, space=named)

@@ -80,6 +80,7 @@ class ModelSource:
         info = ModelInfo(
             model=loaded.name,
             fingerprint=loaded.fingerprint,
+            space=loaded.space,
             dimensions=engine.dimensions,
             max_tokens=engine.max_tokens,
             special_tokens=len(engine.from_ids([])),

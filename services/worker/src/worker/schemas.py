@@ -80,5 +80,7 @@ class EmbeddingsResponse(BaseModel):
 
     embeddings: list[list[float]]
     model: str
+    fingerprint: str
+    space: str
     dimensions: int
     prompt_tokens: int

@@ -8,9 +8,10 @@ from contract.model import ModelInfo
 
 
 class Model(BaseModel):
-    """The served model. `created` is 0: a model folder does not say when it was made.
+    """The served model. Vectors of one `space` can be compared, whatever engine made them.
 
-    `prompts` has the names of its own prompts; `query`, `document` and `none` may be named in any case.
+    `created` is 0: a model folder does not say when it was made. `prompts` has the names of its own prompts; `query`,
+    `document` and `none` may be named in any case.
     """
 
     id: str
@@ -20,6 +21,7 @@ class Model(BaseModel):
     dimensions: int
     max_tokens: int
     fingerprint: str
+    space: str
     engine: str
     precision: str
     prompts: list[str]
@@ -32,6 +34,7 @@ class Model(BaseModel):
             dimensions=served.dimensions,
             max_tokens=served.max_tokens,
             fingerprint=served.fingerprint,
+            space=served.space,
             engine=served.engine,
             precision=served.precision,
             prompts=list(served.prompts.texts),

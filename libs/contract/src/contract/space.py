@@ -1,0 +1,20 @@
+"""Spaces: vectors of one space can be compared, whatever engine or precision made them."""
+
+# Spaces of fingerprints that were served, and stored with documents, before workers named spaces: the default model's,
+# by OpenVINO bf16 and fp32, ONNX Runtime fp32 and sentence-transformers. The database's migration 0002 reads this:
+# never take one out. `services/worker/tests/test_space.py` holds it to the worker's code.
+DEFAULT = "ae83597c0ace09746cbad0ef8d8830c90a1b69e3f23e0c30b096add749d5dbe4"
+KNOWN = dict.fromkeys(
+    (
+        "a0da5aae898d2fbde4abe24f1d40e7cf66730945285ef7d4ed139fdcfc41a779",
+        "72168e690c7fdcc3bdbb3c8b230b62f8f97279a5bdecaa137496681df95c1258",
+        "3d3b390e05820ddda82e0c35b0a4c0f5544b662bb364d7675010622bb365f512",
+        "313e4be865c14856fae3943488d0c293c2f2c25a61113eccb74a1903eecaaadb",
+    ),
+    DEFAULT,
+)
+
+
+def space_of(fingerprint: str) -> str:
+    """The space of a worker that names none, as those of earlier versions do: mostly one of its own."""
+    return KNOWN.get(fingerprint, fingerprint)
