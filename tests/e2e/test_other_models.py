@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ class Served:
     setting: str
     reference: Any
 
-    def serve(self) -> None:
-        """Start the worker anew, and wait until the api knows its model."""
+    def serve(self, **more: str) -> None:
+        """Start the worker anew, with more settings, and wait until the api knows its model."""
         self.stack.stop("worker")
-        self.stack.start("worker", environment={"EMBEDDING_MODEL": self.setting})
+        self.stack.start("worker", environment={"EMBEDDING_MODEL": self.setting, **more})
         until(lambda: self.model == self.listed()["id"], 30, "the api knows the model")
 
     @property
@@ -44,6 +45,10 @@ class Served:
         """The only model of `/v1/models`."""
         [model] = ask(f"{self.stack.url('api')}/v1/models").json()["data"]
         return model
+
+    def runs(self, engine: str) -> bool:
+        """Whether the api knows that this engine serves."""
+        return bool(self.listed()["engine"] == engine)
 
     def post(self, path: str, payload: object, more: dict[str, str] | None = None) -> Any:
         """The JSON of a call that must succeed."""
@@ -138,3 +143,21 @@ def test_a_model_embeds_indexes_searches_and_restarts(served: Served) -> None:
     served.serve()
     assert served.listed() == before
     assert served.post("/v1/search", {"query": texts[5], "limit": 100})["results"] == found
+
+
+def test_documents_are_found_whatever_engine_serves(
+    settings: dict[str, tuple[str, Path]], running: EmbeddedStack
+) -> None:
+    """As behind one Service with two kinds of CPU: each engine finds its own documents and those of the other."""
+    served = Served(running, settings[NAMES[0]][0], None)
+    listed = []
+    for engine in ("onnx", "openvino"):
+        served.serve(ENGINE=engine)
+        until(partial(served.runs, engine), 30, "the api knows the engine")
+        listed.append(served.listed())
+        served.post("/v1/documents", {"documents": [{"id": engine, "text": "one text", "metadata": {"of": "engines"}}]})
+    found = served.post("/v1/search", {"query": "one text", "filter": {"of": "engines"}})["results"]
+    assert {each["id"] for each in found} == {"onnx", "openvino"}
+    assert min(each["score"] for each in found) > BAR
+    assert listed[0]["space"] == listed[1]["space"]
+    assert listed[0]["fingerprint"] != listed[1]["fingerprint"]

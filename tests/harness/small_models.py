@@ -32,7 +32,6 @@ from transformers import (
 )
 
 SENTENCES = (Path(__file__).parents[1] / "data" / "sentences.txt").read_text().splitlines()
-TABLE = 384  # dimensions of the documents table
 SIZES: dict[str, Any] = {
     "hidden_size": 48,
     "num_hidden_layers": 2,
@@ -47,39 +46,42 @@ ROBERTA_IDS: dict[str, Any] = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_
 
 
 def bert_mean(folder: Path) -> None:
-    """BERT: WordPiece in lower case, mean pooling, normalized; 384 dimensions."""
+    """BERT: WordPiece in lower case, mean pooling, normalized; 384 dimensions, as the default model has."""
     tokenizer = wordpiece()
-    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES | {"hidden_size": TABLE})
-    save(folder, BertModel(config), tokenizer, Pooling(TABLE, "mean"), Normalize(), longest=64)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **SIZES | {"hidden_size": 384})
+    save(folder, BertModel(config), tokenizer, Pooling(384, "mean"), Normalize(), longest=64)
 
 
-def bert_cls(folder: Path, size: int = TABLE) -> None:
-    """BERT: cased, CLS pooling, not normalized, a limit of its architecture only."""
+def bert_cls(folder: Path, size: int = 768) -> None:
+    """BERT: cased, 768 dimensions, CLS pooling, not normalized, a limit of its architecture only."""
     tokenizer = wordpiece(lower=False)
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=80, **SIZES | {"hidden_size": size})
     save(folder, BertModel(config), tokenizer, Pooling(size, "cls"))
 
 
 def distilbert(folder: Path) -> None:
-    """DistilBERT: no token types, two poolings side by side."""
+    """DistilBERT: no token types, two poolings side by side, 64 dimensions together."""
     tokenizer = wordpiece()
-    sizes: dict[str, Any] = {"dim": TABLE // 2, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.1}
+    sizes: dict[str, Any] = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.1}
     config = DistilBertConfig(vocab_size=len(tokenizer), max_position_embeddings=40, **sizes)
-    save(folder, DistilBertModel(config), tokenizer, Pooling(TABLE // 2, ("cls", "mean")))
+    save(folder, DistilBertModel(config), tokenizer, Pooling(32, ("cls", "mean")))
 
 
 def xlm_roberta(folder: Path) -> None:
-    """XLM-RoBERTa: unigram tokenizer, positions after the padding's id, the last token's vector, a Dense layer."""
+    """XLM-RoBERTa: unigram tokenizer, positions after the padding's id, the last token's vector, a Dense layer.
+
+    Its 2,304 dimensions are more than pgvector indexes at full precision.
+    """
     tokenizer = unigram()
     config = XLMRobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=66, **SIZES, **ROBERTA_IDS)
-    save(folder, XLMRobertaModel(config), tokenizer, Pooling(48, "lasttoken"), Dense(48, TABLE), longest=64)
+    save(folder, XLMRobertaModel(config), tokenizer, Pooling(48, "lasttoken"), Dense(48, 2304), longest=64)
 
 
 def mpnet(folder: Path) -> None:
     """MPNet: byte-level BPE, max pooling, two Dense layers, and prompts, one of them the default."""
     tokenizer = byte_level()
     config = MPNetConfig(vocab_size=len(tokenizer), max_position_embeddings=130, **SIZES, **ROBERTA_IDS)
-    layers = Pooling(48, "max"), Dense(48, 64), Dense(64, TABLE, bias=False)
+    layers = Pooling(48, "max"), Dense(48, 64), Dense(64, 384, bias=False)
     options: dict[str, Any] = {"prompts": PROMPTS, "default_prompt_name": "clustering"}
     save(folder, MPNetModel(config), tokenizer, *layers, longest=128, **options)
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -11,10 +10,13 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from api.app import create_app
+from api.resources import POSTGRES
 from api.settings import ApiSettings
 from api.worker_client import WorkerClient
-from services.api.tests.conftest import Start
+from services.api.tests.conftest import Settings, Start
+from services.api.tests.helpers.databases import own_database
 from services.api.tests.helpers.standin import StandIn
+from stack import EmbeddedStack
 from warmstart import Resource
 
 
@@ -32,16 +34,10 @@ async def open_nothing(_: FastAPI) -> AsyncIterator[None]:
     yield None
 
 
-@asynccontextmanager
-async def open_no_database(_: FastAPI) -> AsyncIterator[SimpleNamespace]:
-    """For routes that refuse before they use it."""
-    yield SimpleNamespace(engine=None)
-
-
 SWAPPED = [
     Resource("worker", open_standin),
     Resource("redis", open_nothing),
-    Resource("postgres", open_no_database),
+    Resource("postgres", open_nothing),
 ]
 
 
@@ -52,16 +48,18 @@ def test_resources_are_swapped_in_one_line() -> None:
     assert answer.json()["data"][0]["embedding"] == [4, 0, 0, 0]
 
 
-def test_vectors_of_another_size_are_not_stored() -> None:
-    """A model that the documents table can't hold is a typed error, for storing and for searching."""
-    with TestClient(create_app(resources=SWAPPED)) as client:
-        answers = [
-            client.post("/v1/documents", json={"documents": [{"text": "a"}]}),
-            client.post("/v1/search", json={"query": "a"}),
-        ]
-    for answer in answers:
-        assert answer.status_code == 503
-        assert "4 dimensions, the documents table holds 384" in answer.json()["error"]["message"]
+def test_vectors_of_another_size_are_stored_and_found(stack: EmbeddedStack, settings: Settings) -> None:
+    """Beside documents of 384 dimensions, a model of 4 stores its own, and finds those alone."""
+    resources = [POSTGRES, *(each for each in SWAPPED if each.name != "postgres")]
+    with own_database(stack.url("postgres")) as own:
+        with TestClient(create_app(settings(database_url=own))) as client:
+            assert client.post("/v1/documents", json={"documents": [{"id": "large", "text": "a"}]}).status_code == 200
+        with TestClient(create_app(settings(database_url=own), resources)) as client:
+            assert client.post("/v1/search", json={"query": "a"}).json() == {"results": []}
+            assert client.post("/v1/documents", json={"documents": [{"id": "small", "text": "a"}]}).status_code == 200
+            found = client.post("/v1/search", json={"query": "a"}).json()["results"]
+            assert [(each["id"], each["score"]) for each in found] == [("small", 1)]
+            assert client.get("/v1/documents/large").status_code == 200
 
 
 def test_the_page_is_one_file(start: Start) -> None:

@@ -77,7 +77,7 @@ def test_no_text_is_in_a_log_or_an_error(services: tuple[Gunicorn, Gunicorn], ur
     for state in ("22P02", "23514", "53100", "25006"):
         sql(url, RAISE.format(state=state, message="NEW.text" if state < "25" else "'full'"))
         errors.append(use(api)[0])
-    sql(url, "DROP TABLE documents")
+    sql(url, "DROP TABLE documents, embeddings")
     errors += [each for each in use(api) if each.status != 200]
     logged = api.log + worker.log
     assert [each.status for each in good] == [200] * 4

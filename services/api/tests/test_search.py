@@ -1,4 +1,4 @@
-"""A search finds as many as match, best first, by true equality of metadata, and never mixes models."""
+"""A search finds as many as match, best first, by true equality of metadata, and never mixes spaces."""
 
 import struct
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from api.embedding import Embedding
 from api.store.search import search as search_store
+from api.store.spaces import partition
 from stack import EmbeddedStack
 
 DOCUMENTS = 1280
@@ -140,7 +141,7 @@ async def database(stack: EmbeddedStack, library: httpx2.Client) -> AsyncIterato
     """A connection to the full library, for what the api has no route for."""
     engine = create_async_engine(stack.url("postgres"))
     async with engine.connect() as connection:
-        await connection.execute(text("ANALYZE documents"))
+        await connection.execute(text("ANALYZE documents, embeddings"))
         await connection.commit()
         yield connection
     await engine.dispose()
@@ -160,9 +161,9 @@ def exact_searches() -> float:
     return REGISTRY.get_sample_value("api_exact_searches_total") or 0.0
 
 
-async def current_model(database: AsyncConnection) -> str:
-    """The fingerprint of the library's model."""
-    return str(await database.scalar(text("SELECT model FROM documents WHERE id = 'library-7'")))
+async def current_space(database: AsyncConnection) -> str:
+    """The space of the library's documents."""
+    return str(await database.scalar(text("SELECT space FROM embeddings WHERE document_id = 'library-7'")))
 
 
 @pytest.mark.anyio
@@ -171,16 +172,16 @@ async def test_the_index_alone_fills_the_limit(stack: EmbeddedStack, database: A
 
     Each build of the index is another graph, by chance: in one that a test met, too few could be reached.
     """
-    model = await current_model(database)
+    space = await current_space(database)
     async with planner(stack) as engine:
         for _ in range(BUILDS):
             before = exact_searches()
             for equals in ({}, {"third": True}):
-                assert len(await search_store(engine, QUERY, model, limit=100, equals=equals)) == 100
+                assert len(await search_store(engine, QUERY, space, limit=100, equals=equals)) == 100
             if exact_searches() == before:
                 break
             async with engine.begin() as connection:
-                await connection.execute(text("REINDEX INDEX documents_embedding"))
+                await connection.execute(text(f"REINDEX INDEX {partition(space)}_hnsw"))
     assert exact_searches() == before
 
 
@@ -189,28 +190,10 @@ async def test_a_scan_that_gives_up_is_completed(
     stack: EmbeddedStack, database: AsyncConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the index scan stops early, an exact scan finds the same 100 that a search without index finds."""
-    before, model = exact_searches(), await current_model(database)
+    before, space = exact_searches(), await current_space(database)
     monkeypatch.setattr("api.store.search.EF_SEARCH", 1)
     async with planner(stack, **{"hnsw.max_scan_tuples": "1"}) as engine:
-        found = await search_store(engine, QUERY, model, limit=100, equals={"third": True})
+        found = await search_store(engine, QUERY, space, limit=100, equals={"third": True})
     assert exact_searches() == before + 1
-    async with planner(stack, enable_indexscan="off") as engine:
-        assert found == await search_store(engine, QUERY, model, limit=100, equals={"third": True})
-
-
-@pytest.mark.anyio
-async def test_models_are_never_mixed(stack: EmbeddedStack, database: AsyncConnection) -> None:
-    """Ten documents of another model are found by that model alone, though 1,270 others are as near."""
-    model = await current_model(database)
-    await database.execute(text("UPDATE documents SET model = 'other' WHERE id LIKE 'library-100_'"))
-    await database.commit()
-    try:
-        async with planner(stack) as engine:
-            others = await search_store(engine, QUERY, "other", limit=100, equals={})
-            ours = await search_store(engine, QUERY, model, limit=100, equals={"library": True})
-    finally:
-        await database.execute(text("UPDATE documents SET model = :model"), {"model": model})
-        await database.commit()
-    assert {each.id for each in others} == {f"library-{number}" for number in range(1000, 1010)}
-    assert len(ours) == 100
-    assert not {each.id for each in ours} & {each.id for each in others}
+    async with planner(stack, enable_sort="on", enable_indexscan="off") as engine:
+        assert found == await search_store(engine, QUERY, space, limit=100, equals={"third": True})

@@ -8,10 +8,11 @@ import httpx2
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from api.embedding import Embedding
 from api.store.search import search as search_store
+from api.store.spaces import partition
 from services.api.tests.conftest import MODEL
 from stack import EmbeddedStack
 
@@ -77,7 +78,7 @@ async def index(stack: EmbeddedStack, twins: httpx2.Client) -> AsyncIterator[Asy
         stack.url("postgres"), connect_args={"server_settings": {"enable_sort": "off", "enable_bitmapscan": "off"}}
     )
     async with engine.begin() as connection:
-        await connection.execute(text("ANALYZE documents"))
+        await connection.execute(text("ANALYZE documents, embeddings"))
     yield engine
     await engine.dispose()
 
@@ -94,11 +95,17 @@ def exact_searches() -> float:
     return REGISTRY.get_sample_value("api_exact_searches_total") or 0.0
 
 
+async def space_of(connection: AsyncConnection) -> str:
+    """The space of the twins."""
+    name = "SELECT space FROM embeddings WHERE document_id = 'ties-few-1'"
+    return str(await connection.scalar(text(name)))
+
+
 async def found(engine: AsyncEngine, query: Embedding, limit: int) -> list[str]:
-    """Ids, straight from the store, among all documents of the twins' model."""
+    """Ids, straight from the store, among all documents in the twins' space."""
     async with engine.connect() as connection:
-        model = await connection.scalar(text("SELECT model FROM documents WHERE id = 'ties-few-1'"))
-    return [match.id for match in await search_store(engine, query, str(model), limit=limit, equals={})]
+        space = await space_of(connection)
+    return [match.id for match in await search_store(engine, query, space, limit=limit, equals={})]
 
 
 @pytest.mark.anyio
@@ -124,7 +131,7 @@ async def test_a_few_equal_ones_cost_no_exact_search(index: AsyncEngine, twins: 
         if exact_searches() == before:
             break
         async with index.begin() as connection:
-            await connection.execute(text("REINDEX INDEX documents_embedding"))
+            await connection.execute(text(f"REINDEX INDEX {partition(await space_of(connection))}_hnsw"))
     few = [each for each in names if each.startswith("ties-few-")]
     assert len(few) >= min(limit, FEW - 1)
     assert few == sorted(few)

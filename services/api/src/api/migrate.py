@@ -1,8 +1,12 @@
-"""The migrate step: `python -m api.migrate` brings the schema to head once, however many instances run."""
+"""The migrate step: `python -m api.migrate` brings the schema to head once, however many instances run.
+
+`python -m api.migrate 0001` takes it back to an earlier revision.
+"""
 
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -34,10 +38,13 @@ def configuration() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _move(connection: Connection, revision: str) -> None:
     config = configuration()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if revision == HEAD_REVISION:
+        command.upgrade(config, revision)
+    else:
+        command.downgrade(config, revision)
 
 
 async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
@@ -57,27 +64,27 @@ async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
         await asyncio.sleep(PAUSE)
 
 
-async def migrate(settings: ApiSettings) -> None:
-    """Upgrade in one transaction under an advisory lock. Raises OSError, SQLAlchemyError or CommandError."""
+async def migrate(settings: ApiSettings, revision: str = HEAD_REVISION) -> None:
+    """Go to a revision in one transaction under an advisory lock. Raises OSError, SQLAlchemyError or CommandError."""
     engine = create_engine(Connector(settings), poolclass=NullPool)
     connection = await _connect(engine, settings.migrate_timeout)
     async with aclosing(connection), connection.begin():
         # Held until the transaction ends, so that a second migration finds the work done.
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        await connection.run_sync(_upgrade)
+        await connection.run_sync(_move, revision)
 
 
-def main() -> int:
-    """The exit status: 0 when the schema is at head, 1 with one line that says why not."""
-    settings = load(ApiSettings)
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: 0 when the schema is where it should be, 1 with one line that says why not."""
+    settings, revision = load(ApiSettings), next(iter(arguments), HEAD_REVISION)
     try:
-        asyncio.run(migrate(settings))
+        asyncio.run(migrate(settings, revision))
     except (OSError, SQLAlchemyError, CommandError) as error:
         print(f"migrate failed: {reason(error)}", file=sys.stderr)  # noqa: T201 - its output
         return 1
-    print(f"migrate: the schema is at revision {HEAD_REVISION}")  # noqa: T201
+    print(f"migrate: the schema is at revision {revision}")  # noqa: T201
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -12,7 +12,6 @@ from api.embedding import Field
 from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
 from api.store import documents
 from api.store.documents import NewDocument
-from api.store.tables import require_storable
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.errors import NotFound
@@ -42,11 +41,10 @@ async def store_documents(
     texts = [each.text for each in new]
     embedder = embedder_of(request)
     await admit(request, texts, TEXT, embedder.model)
-    require_storable(embedder.model)
     embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK, prompts.DOCUMENT)
-    require_storable(embedded.model)
     began = time.perf_counter()
-    await documents.upsert(postgres, new, embedded.embeddings, embedded.model.fingerprint)
+    model = embedded.model
+    await documents.upsert(postgres, new, {model.space: embedded.embeddings}, model.fingerprint)
     embedded.timings["database"] = time.perf_counter() - began
     response.headers["Server-Timing"] = embedded.timings.header()
     return DocumentIds(ids=[each.id for each in new])

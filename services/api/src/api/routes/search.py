@@ -9,7 +9,6 @@ from api.dependencies import Postgres, embedder_of
 from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import search
-from api.store.tables import require_storable
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.errors import error_responses
@@ -27,20 +26,16 @@ async def search_documents(
     response: Response,
     postgres: Postgres,
 ) -> SearchResults:
-    """As many as `limit` documents, best first, among those of the model that is served now.
+    """As many as `limit` documents, best first, among those in the space of the model that is served now.
 
     The query gets the model's prompt of queries.
     """
     asked = lane.asked(request.headers)
     embedder = embedder_of(request)
     await admit(request, [body.query], QUERY, embedder.model)
-    require_storable(embedder.model)
     embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
-    require_storable(embedded.model)
     began = time.perf_counter()
-    matches = await search(
-        postgres, embedded.embeddings[0], embedded.model.fingerprint, limit=body.limit, equals=body.filter
-    )
+    matches = await search(postgres, embedded.embeddings[0], embedded.model.space, limit=body.limit, equals=body.filter)
     embedded.timings["database"] = time.perf_counter() - began
     response.headers["Server-Timing"] = embedded.timings.header()
     return SearchResults(results=[SearchResult.model_validate(match) for match in matches])

@@ -53,7 +53,7 @@ class DocumentIds(BaseModel):
 
 
 class DocumentOut(BaseModel, from_attributes=True):
-    """A stored document. `model` is the fingerprint of the model that embedded it."""
+    """A stored document. `model` is the fingerprint of the model that was served when it was stored."""
 
     id: str
     text: str

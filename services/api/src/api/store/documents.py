@@ -1,23 +1,25 @@
 """Writing, reading and deleting documents by id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ARRAY, Delete, Text, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
 from api.postgres import transact
-from api.store.tables import documents
+from api.postgres_errors import sqlstate
+from api.store import spaces
+from api.store.tables import documents, embeddings
 
 
 @dataclass(frozen=True)
 class Document:
-    """One row without its vector. `model` is the fingerprint of the model that embedded it."""
+    """One row. `model` is the fingerprint of the model that was served when it was stored."""
 
     id: str
     text: str
@@ -41,21 +43,59 @@ _UPSERT = _INSERT.values(updated_at=func.now()).on_conflict_do_update(
     index_elements=[documents.c.id],
     set_={column.name: _INSERT.excluded[column.name] for column in documents.c if not column.primary_key},
 )
+_VECTORS = insert(embeddings)
+_UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
+    index_elements=[embeddings.c.document_id, embeddings.c.space],
+    set_={"embedding": _VECTORS.excluded.embedding},
+)
+_NO_PARTITION = "23514"  # check_violation
+Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]  # of one or more spaces, each with one for each document
 
 
-async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], embeddings: Sequence[Embedding], model: str) -> None:
-    """Store all or none. Raises DependencyUnavailable when Postgres can't be reached."""
-    rows = [
-        {**asdict(document), "model": model, "embedding": embedding.floats()}
-        for document, embedding in zip(new, embeddings, strict=True)
-    ]
+class _NoSpaceError(Exception):
+    """No document of the space has been written yet."""
+
+    def __init__(self, space: str) -> None:
+        self.space = space
+
+
+async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vectors, model: str) -> None:
+    """Store all or none. What the documents had in other spaces is of their former texts, and goes.
+
+    The first documents of a space bring it into being. Raises DependencyUnavailable when Postgres can't be reached.
+    """
     # Sorted, since two calls with the same ids in different orders would deadlock.
-    rows.sort(key=itemgetter("id"))
+    order = sorted(range(len(new)), key=lambda place: new[place].id)
+    rows = [{**asdict(new[place]), "model": model, "embedding": None} for place in order]
+    ids = [row["id"] for row in rows]
+    placed = {
+        space: [{"document_id": new[place].id, "space": space, "embedding": each[place].floats()} for place in order]
+        for space, each in vectors.items()
+    }
+    made: set[str] = set()
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(_UPSERT, rows)
+        for space, of_space in placed.items():
+            try:
+                await connection.execute(_UPSERT_VECTORS, of_space)
+            except DBAPIError as error:
+                if sqlstate(error) != _NO_PARTITION or space in made:
+                    raise
+                raise _NoSpaceError(space) from error
+        await connection.execute(_forget_elsewhere(placed), {"ids": ids})
 
-    await transact(engine, work)
+    while True:
+        try:
+            return await transact(engine, work)
+        except _NoSpaceError as missing:
+            made.add(missing.space)
+            await spaces.make(engine, missing.space, len(vectors[missing.space][0].floats()))
+
+
+def _forget_elsewhere(written: Iterable[str]) -> Delete:
+    ours = embeddings.c.document_id == any_(bindparam("ids", type_=ARRAY(Text)))
+    return delete(embeddings).where(ours, *(embeddings.c.space != spaces.named(space) for space in written))
 
 
 async def get(engine: AsyncEngine, document_id: str) -> Document | None:

@@ -1,28 +1,29 @@
 """The schema as SQLAlchemy sees it; `migrations/` makes it."""
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, DateTime, MetaData, Table, Text
+from sqlalchemy import Column, DateTime, ForeignKey, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from contract.model import ModelInfo
-from warmstart.errors import DependencyUnavailable
-
-DIMENSIONS = 384  # of the column; another vector size needs a migration
+_SCHEMA = MetaData()
 
 documents = Table(
     "documents",
-    MetaData(),
+    _SCHEMA,
     Column("id", Text, primary_key=True),
     Column("text", Text, nullable=False),
     Column("metadata", JSONB, nullable=False),
     Column("model", Text, nullable=False, comment="fingerprint of the embedding's model"),
-    Column("embedding", Vector(DIMENSIONS), nullable=False),
+    # Only for apis from before revision 0002, while they are replaced: what they write here, a trigger copies.
+    Column("embedding", Vector(384)),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 
-
-def require_storable(model: ModelInfo) -> None:
-    """Raise DependencyUnavailable when the model's vectors do not fit the column."""
-    if model.dimensions != DIMENSIONS:
-        has = f"{model.model} has {model.dimensions} dimensions"
-        raise DependencyUnavailable("worker", f"{has}, the documents table holds {DIMENSIONS}")
+# A document has a vector in each space that it was embedded for. Each space is a partition (`api.store.spaces`).
+embeddings = Table(
+    "embeddings",
+    _SCHEMA,
+    Column("document_id", Text, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("space", Text, primary_key=True),
+    Column("embedding", Vector, nullable=False),
+    postgresql_partition_by="LIST (space)",
+)
