@@ -70,7 +70,7 @@ def distilbert(folder: Path) -> None:
 def xlm_roberta(folder: Path) -> None:
     """XLM-RoBERTa: unigram tokenizer, positions after the padding's id, the last token's vector, a Dense layer.
 
-    Its 2,304 dimensions are more than pgvector indexes at full precision.
+    Its 2,304 dimensions are more than pgvector indexes.
     """
     tokenizer = unigram()
     config = XLMRobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=66, **SIZES, **ROBERTA_IDS)

@@ -9,13 +9,16 @@ from uuid import uuid4
 
 import pytest
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from fastapi import FastAPI
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from api.migrate import LOCK, configuration
+from api.migrate import migrate as to_revision
 from api.postgres import check_postgres, open_postgres
 from api.revision import HEAD_REVISION
+from api.settings import ApiSettings
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack
 from warmstart.errors import Unavailable
@@ -99,6 +102,30 @@ async def test_another_schema_is_not_opened(empty_database: str, settings: Setti
     with pytest.raises(Unavailable, match=expected):
         async with open_postgres(app):
             pass
+
+
+@pytest.mark.parametrize("revision", ["base", "-1", "head", "0002:0001", "0000", "9999", "000", ""])
+def test_only_a_revision_s_name_is_taken(revision: str) -> None:
+    """What Alembic would understand otherwise could drop all documents: it is refused before there is a connection."""
+    nowhere = ApiSettings(database_url="postgresql+asyncpg://127.0.0.1:1/warmstart")
+    with pytest.raises(CommandError, match=f"there is no revision '{revision}' in this version, only 0001, "):
+        asyncio.run(to_revision(nowhere, revision))
+
+
+@pytest.mark.anyio
+async def test_the_step_goes_forward_and_back_by_name(empty_database: str, settings: Settings) -> None:
+    """Also from nothing, and nowhere when it is there; a schema of a later version stays as it is."""
+    own, engine = settings(database_url=empty_database), create_async_engine(empty_database)
+    async with engine.connect() as watching:
+        for revision in ("0001", "0001", HEAD_REVISION, "0001", HEAD_REVISION, HEAD_REVISION):
+            await to_revision(own, revision)
+            assert await watching.scalar(text("SELECT version_num FROM alembic_version")) == revision
+            await watching.rollback()
+        await watching.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await watching.commit()
+    await engine.dispose()
+    with pytest.raises(CommandError, match="there is no revision '9999' in this version"):
+        await to_revision(own, HEAD_REVISION)
 
 
 def test_an_unreachable_database_is_one_line_and_exit_1() -> None:

@@ -1,6 +1,6 @@
 """The migrate step: `python -m api.migrate` brings the schema to head once, however many instances run.
 
-`python -m api.migrate 0001` takes it back to an earlier revision.
+`python -m api.migrate 0001` goes to a revision by its name, forward or back.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -38,12 +40,21 @@ def configuration() -> Config:
     return config
 
 
+def _check(revision: str) -> None:
+    """Raise CommandError unless there is a revision of this name: Alembic would take `base`, and drop everything."""
+    known = sorted(each.revision for each in ScriptDirectory.from_config(configuration()).walk_revisions())
+    if revision not in known:
+        raise CommandError(f"there is no revision {revision!r} in this version, only {', '.join(known)}")
+
+
 def _move(connection: Connection, revision: str) -> None:
     config = configuration()
     config.attributes["connection"] = connection
-    if revision == HEAD_REVISION:
+    current = MigrationContext.configure(connection).get_current_revision() or ""
+    if current <= revision:  # their names are numbers of four digits
         command.upgrade(config, revision)
     else:
+        _check(current)
         command.downgrade(config, revision)
 
 
@@ -66,6 +77,7 @@ async def _connect(engine: AsyncEngine, patience: float) -> AsyncConnection:
 
 async def migrate(settings: ApiSettings, revision: str = HEAD_REVISION) -> None:
     """Go to a revision in one transaction under an advisory lock. Raises OSError, SQLAlchemyError or CommandError."""
+    _check(revision)
     engine = create_engine(Connector(settings), poolclass=NullPool)
     connection = await _connect(engine, settings.migrate_timeout)
     async with aclosing(connection), connection.begin():

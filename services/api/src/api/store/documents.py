@@ -15,6 +15,7 @@ from api.postgres import transact
 from api.postgres_errors import sqlstate
 from api.store import spaces
 from api.store.tables import documents, embeddings
+from warmstart.errors import DependencyUnavailable
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class NewDocument:
 
 
 _COLUMNS = [column for column in documents.c if column is not documents.c.embedding]
+_OLD = 384  # dimensions of `documents.embedding`
 _INSERT = insert(documents)
 _UPSERT = _INSERT.values(updated_at=func.now()).on_conflict_do_update(
     index_elements=[documents.c.id],
@@ -48,8 +50,11 @@ _UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
     index_elements=[embeddings.c.document_id, embeddings.c.space],
     set_={"embedding": _VECTORS.excluded.embedding},
 )
+# The migration's trigger, which copies what apis from before spaces write, leaves out such a transaction.
+_WITH_SPACES = select(func.set_config("warmstart.spaces", "1", True))
 _NO_PARTITION = "23514"  # check_violation
-Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]  # of one or more spaces, each with one for each document
+# Of one or more spaces, first that of the served model, each with one for each document.
+Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]
 
 
 class _NoSpaceError(Exception):
@@ -66,7 +71,8 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
     """
     # Sorted, since two calls with the same ids in different orders would deadlock.
     order = sorted(range(len(new)), key=lambda place: new[place].id)
-    rows = [{**asdict(new[place]), "model": model, "embedding": None} for place in order]
+    first = next(iter(vectors.values()))
+    rows = [{**asdict(new[place]), "model": model, "embedding": _for_old_apis(first[place])} for place in order]
     ids = [row["id"] for row in rows]
     placed = {
         space: [{"document_id": new[place].id, "space": space, "embedding": each[place].floats()} for place in order]
@@ -75,13 +81,17 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
     made: set[str] = set()
 
     async def work(connection: AsyncConnection) -> None:
+        await connection.execute(_WITH_SPACES)
         await connection.execute(_UPSERT, rows)
         for space, of_space in placed.items():
             try:
                 await connection.execute(_UPSERT_VECTORS, of_space)
             except DBAPIError as error:
-                if sqlstate(error) != _NO_PARTITION or space in made:
+                if sqlstate(error) != _NO_PARTITION:
                     raise
+                if space in made:
+                    why = f"space {space} takes no vectors of {len(of_space[0]['embedding'])} dimensions"
+                    raise DependencyUnavailable("postgres", why) from None
                 raise _NoSpaceError(space) from error
         await connection.execute(_forget_elsewhere(placed), {"ids": ids})
 
@@ -91,6 +101,12 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
         except _NoSpaceError as missing:
             made.add(missing.space)
             await spaces.make(engine, missing.space, len(vectors[missing.space][0].floats()))
+
+
+def _for_old_apis(embedding: Embedding) -> Sequence[float]:
+    """What apis from before spaces search: they ask for models of `_OLD` dimensions only, never for another's zeros."""
+    floats = embedding.floats()
+    return floats if len(floats) == _OLD else [0.0] * _OLD
 
 
 def _forget_elsewhere(written: Iterable[str]) -> Delete:

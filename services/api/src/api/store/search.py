@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, cast, func, select
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Row, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
@@ -40,7 +41,9 @@ async def search(
     matching = _matching(query, space, equals)
 
     async def work(connection: AsyncConnection) -> list[Match]:
-        found = await _through_index(connection, matching, limit + TWINS)
+        await _plan(connection)
+        indexed = len(query.floats()) <= spaces.INDEXED
+        found = await _through_index(connection, matching, limit + TWINS) if indexed else []
         return found if _has_all(found, limit) else await _exact(connection, matching, limit)
 
     found = await transact(engine, work, reads=True)
@@ -62,23 +65,16 @@ def _has_all(found: Sequence[Match], limit: int) -> bool:
 
 
 def _matching(query: Embedding, space: str, equals: dict[str, Any]) -> Select[Any]:
-    """Ids of the matching documents, with their distances, and with the `nearness` that the space's index sorts by.
-
-    That is the distance itself, or of long vectors the distance at half precision.
-    """
+    """Ids of the matching documents, with their distances, by which the space's index sorts."""
     floats = query.floats()
-    distance: ColumnElement[Any] = embeddings.c.embedding.cosine_distance(floats)
-    indexed = spaces.indexed_as(len(floats))
-    nearness = cast(embeddings.c.embedding, indexed).cosine_distance(floats) if indexed is not None else distance
-    if len(floats) <= spaces.FULL:
-        distance = nearness
-    found = select(embeddings.c.document_id, distance.label("distance"), nearness.label("nearness"))
+    distance = cast(embeddings.c.embedding, Vector(len(floats))).cosine_distance(floats)
+    found = select(embeddings.c.document_id, distance.label("distance"))
     found = found.where(embeddings.c.space == spaces.named(space))
     return found.join(documents).where(documents.c.metadata.contains(equals)) if equals else found
 
 
-async def _through_index(connection: AsyncConnection, matching: Select[Any], limit: int) -> list[Match]:
-    """Candidates from the index, without those that the filter removes; the scan goes on for more, up to a limit."""
+async def _plan(connection: AsyncConnection) -> None:
+    """How Postgres plans and scans in this transaction."""
     await connection.execute(
         select(
             func.set_config("hnsw.ef_search", str(EF_SEARCH), True),
@@ -87,7 +83,11 @@ async def _through_index(connection: AsyncConnection, matching: Select[Any], lim
             func.set_config("plan_cache_mode", "force_custom_plan", True),
         )
     )
-    return await _whole(connection, matching.order_by("nearness").limit(limit))
+
+
+async def _through_index(connection: AsyncConnection, matching: Select[Any], limit: int) -> list[Match]:
+    """Candidates from the index, without those that the filter removes; the scan goes on for more, up to a limit."""
+    return await _whole(connection, matching.order_by("distance").limit(limit))
 
 
 async def _exact(connection: AsyncConnection, matching: Select[Any], limit: int) -> list[Match]:

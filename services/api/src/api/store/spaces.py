@@ -8,17 +8,20 @@ writers of documents, for milliseconds.
 import hashlib
 from collections.abc import Iterator
 
-from pgvector.sqlalchemy import HALFVEC, Vector
-from sqlalchemy import BindParameter, Text, TextClause, bindparam, func, select, text
+from sqlalchemy import BindParameter, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.types import TypeEngine
 
 from api.postgres import transact
+from warmstart.errors import DependencyUnavailable
 
 LOCK = 0x73706163  # an arbitrary number that all releases share
-LOCK_TIMEOUT = "1s"  # writers of documents wait no longer behind a space that can't get its lock
-# Largest numbers of dimensions that pgvector's HNSW takes, at full and at half precision.
-FULL, HALF = 2000, 4000
+# Writers of documents wait no longer behind a space that can't get its lock. Above Postgres' deadlock_timeout of 1 s:
+# an autovacuum of documents gives way only to what has waited so long. Below COMMAND_TIMEOUT, which those writers have.
+LOCK_TIMEOUT = "3s"
+# The largest number of dimensions that pgvector's HNSW takes. It takes 4,000 at half precision, which would leave out
+# the best of vectors that differ by less.
+INDEXED = 2000
+ATTACHED = text("SELECT relispartition FROM pg_class WHERE oid = to_regclass(:table)")
 
 
 def named(space: str) -> BindParameter[str]:
@@ -31,27 +34,20 @@ def partition(space: str) -> str:
     return f"embeddings_{hashlib.sha256(space.encode()).hexdigest()[:16]}"
 
 
-def indexed_as(dimensions: int) -> TypeEngine[object] | None:
-    """The type that a space's index is of; None for vectors that are too long for any: they are searched without."""
-    if dimensions <= FULL:
-        return Vector(dimensions)
-    return HALFVEC(dimensions) if dimensions <= HALF else None
+async def create(connection: AsyncConnection, space: str, dimensions: int) -> None:
+    """Make a space in the connection's transaction."""
+    quoted = await connection.scalar(select(func.quote_literal(space)))
+    for statement in _statements(partition(space), str(quoted), dimensions):
+        await connection.exec_driver_sql(statement)
 
 
-def statements(space: str, dimensions: int) -> Iterator[TextClause]:
-    """What makes a space."""
-    for statement in _sql(partition(space), "'{}'".format(space.replace("'", "''")), dimensions):
-        yield text(statement.replace(":", "\\:"))  # a colon would name a parameter
-
-
-def _sql(table: str, quoted: str, dimensions: int) -> Iterator[str]:
+def _statements(table: str, quoted: str, dimensions: int) -> Iterator[str]:
     yield (
         f"CREATE TABLE {table} (LIKE embeddings INCLUDING ALL,"
         f" CHECK (space = {quoted}), CHECK (vector_dims(embedding) = {dimensions}))"
     )
-    if dimensions <= HALF:
-        kind = "vector" if dimensions <= FULL else "halfvec"
-        yield (f"CREATE INDEX {table}_hnsw ON {table} USING hnsw ((embedding::{kind}({dimensions})) {kind}_cosine_ops)")
+    if dimensions <= INDEXED:
+        yield f"CREATE INDEX {table}_hnsw ON {table} USING hnsw ((embedding::vector({dimensions})) vector_cosine_ops)"
     # Unlike CREATE TABLE ... PARTITION OF, this lets readers and writers of the other spaces go on.
     yield f"ALTER TABLE embeddings ATTACH PARTITION {table} FOR VALUES IN ({quoted})"
 
@@ -65,8 +61,10 @@ async def make(engine: AsyncEngine, space: str, dimensions: int) -> None:
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(select(func.set_config("lock_timeout", LOCK_TIMEOUT, True)))
         await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-        if await connection.scalar(select(func.to_regclass(partition(space)))) is None:
-            for statement in statements(space, dimensions):
-                await connection.execute(statement)
+        attached = await connection.scalar(ATTACHED, {"table": partition(space)})
+        if attached is None:
+            await create(connection, space, dimensions)
+        elif not attached:
+            raise DependencyUnavailable("postgres", f"{partition(space)}, of space {space}, is detached")
 
     await transact(engine, work)

@@ -13,8 +13,8 @@ documents = Table(
     Column("text", Text, nullable=False),
     Column("metadata", JSONB, nullable=False),
     Column("model", Text, nullable=False, comment="fingerprint of the embedding's model"),
-    # Only for apis from before revision 0002, while they are replaced: what they write here, a trigger copies.
-    Column("embedding", Vector(384)),
+    # For apis from before revision 0002, while they are replaced: they search it. What they write, a trigger copies.
+    Column("embedding", Vector(384), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 

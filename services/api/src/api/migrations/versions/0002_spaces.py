@@ -1,7 +1,7 @@
 """Vectors move into a table of their own, by space, with any number of dimensions.
 
-The step expands only: apis from before go on. What they store, a trigger copies; what newer ones store, they read by id
-but don't find. It keeps `documents.embedding`, with its index, for them; a later revision drops both.
+The step expands only: apis from before go on. What they store, a trigger copies; newer ones store vectors of 384
+dimensions in `documents.embedding` too, so that those find them. A later revision drops that column and its index.
 """
 
 import hashlib
@@ -17,13 +17,20 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-DIMENSIONS = 384  # of `documents.embedding`
+DIMENSIONS = 384  # of `documents.embedding`; a document that has only others has zeros there
 
 SPACE_OF = """
 CREATE OR REPLACE FUNCTION embeddings_space(model text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN model IN ({known}) THEN '{default}' ELSE model END $$
 """
-SPACES = "SELECT DISTINCT embeddings_space(model) FROM documents WHERE embedding IS NOT NULL"
+SPACES = "SELECT DISTINCT embeddings_space(model) FROM documents WHERE vector_norm(embedding) > 0"
+# An index whose vectors don't fit (64 MB, Postgres' default, hold 28,369) takes ten times as long and more. Processes
+# beside this one would need as much of /dev/shm, of which a container has little.
+SETTINGS = """
+SET LOCAL maintenance_work_mem = '512MB';
+SET LOCAL max_parallel_maintenance_workers = 0;
+SET LOCAL statement_timeout = 0
+"""
 # 55000: an api from before answers a typed 503 to it.
 COPY = """
 CREATE OR REPLACE FUNCTION embeddings_copy() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,25 +45,22 @@ END $$
 """
 TRIGGER = """
 CREATE TRIGGER embeddings_copy AFTER INSERT OR UPDATE OF embedding ON documents
-  FOR EACH ROW WHEN (NEW.embedding IS NOT NULL) EXECUTE FUNCTION embeddings_copy()
+  FOR EACH ROW WHEN (current_setting('warmstart.spaces', true) IS DISTINCT FROM '1') EXECUTE FUNCTION embeddings_copy()
 """
 MOVE = """
 CREATE TABLE {table}
   (LIKE embeddings INCLUDING ALL, CHECK (space = {space}), CHECK (vector_dims(embedding) = {dimensions}));
 INSERT INTO {table} SELECT id, {space}, embedding FROM documents
-  WHERE embeddings_space(model) = {space} AND embedding IS NOT NULL;
+  WHERE embeddings_space(model) = {space} AND vector_norm(embedding) > 0;
 CREATE INDEX {table}_hnsw ON {table} USING hnsw ((embedding::vector({dimensions})) vector_cosine_ops);
 ALTER TABLE embeddings ATTACH PARTITION {table} FOR VALUES IN ({space});
 ANALYZE {table}
 """
-RESTORE = """
-UPDATE documents SET embedding = each.embedding FROM embeddings AS each
-  WHERE document_id = id AND space = embeddings_space(model)
-  AND documents.embedding IS NULL AND vector_dims(each.embedding) = {dimensions}
-"""
 
 
 def upgrade() -> None:
+    for statement in SETTINGS.split(";"):
+        op.execute(statement)
     # From here to the commit, documents are read but not written.
     op.create_table(
         "embeddings",
@@ -72,31 +76,24 @@ def upgrade() -> None:
         _move(space)
     op.execute(COPY)
     op.execute(TRIGGER)
-    op.alter_column("documents", "embedding", nullable=True)  # last: until the commit nobody reads from now on
 
 
 def _move(space: str) -> None:
     """Make a space of the documents that it has; `api.store.spaces` makes the later ones."""
-    table, quoted = (
-        f"embeddings_{hashlib.sha256(space.encode()).hexdigest()[:16]}",
-        "'{}'".format(space.replace("'", "''")),
-    )
-    for statement in MOVE.format(table=table, space=quoted, dimensions=DIMENSIONS).split(";"):
-        op.execute(statement.replace(":", "\\:"))
+    connection = op.get_bind()
+    table = f"embeddings_{hashlib.sha256(space.encode()).hexdigest()[:16]}"
+    quoted = connection.execute(sa.select(sa.func.quote_literal(space))).scalar_one()
+    for statement in MOVE.split(";"):
+        connection.exec_driver_sql(statement.format(table=table, space=quoted, dimensions=DIMENSIONS))
 
 
 def downgrade() -> None:
-    """Vectors of `DIMENSIONS` go back. Documents that have only others stay, without one."""
+    """Nothing moves: what has `DIMENSIONS` is in `documents` already. Documents that have only others stay, with zeros.
+
+    What is dropped waits for all readers of documents, and later readers wait behind it: not for long.
+    """
+    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute("DROP TRIGGER embeddings_copy ON documents")
     op.execute("DROP FUNCTION embeddings_copy")
-    op.drop_index("documents_embedding", "documents")  # built anew in a quarter of the time that inserting takes
-    op.execute(RESTORE.format(dimensions=DIMENSIONS))
-    op.create_index(
-        "documents_embedding",
-        "documents",
-        ["embedding"],
-        postgresql_using="hnsw",
-        postgresql_ops={"embedding": "vector_cosine_ops"},
-    )
     op.drop_table("embeddings")
     op.execute("DROP FUNCTION embeddings_space")
