@@ -14,7 +14,7 @@ from tests.harness.sample import Start, World
 def exit_after(service: Gunicorn, line: str) -> int:
     """The exit status of a master that logs the line and ends, while its service might be tried for ever."""
     service.wait_for_log(line, timeout=15)
-    return service.wait_exit()
+    return service.wait_exit(15)
 
 
 @pytest.mark.parametrize("processes", [1, 3])

@@ -152,7 +152,7 @@ def test_sigterm_while_warming(world: World, start: Start, processes: int, warmu
     service = start(WEB_CONCURRENCY=processes, WARMUP=warmup)
     service.wait_for_log("opened database")
     service.terminate()
-    assert service.wait_exit() == 0
+    assert service.wait_exit(15) == 0
     assert world.trace().count("close database") == world.trace().count("open database")
 
 

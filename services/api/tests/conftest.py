@@ -18,7 +18,7 @@ MODEL = "all-MiniLM-L6-v2"
 Settings: TypeAlias = Callable[..., ApiSettings]
 Start: TypeAlias = Callable[..., TestClient]
 
-SHORT = 0.25  # seconds: the default of CACHE_TIMEOUT, for tests in which Redis hangs
+SHORT = ApiSettings.model_fields["cache_timeout"].default  # seconds, for tests in which Redis hangs
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,7 @@ def test_without_redis_each_process_counts(
 ) -> None:
     """No call fails for it, the limit still holds, and each change is said once; then all count together again."""
     patience = 1 if how == "paused" else 15  # seconds, which all calls to a Redis that hangs take
+    texts = 5 if how == "paused" else 2  # 5 don't fit beside the 6: however often it is asked, they count for nothing
     client = start(api_keys=key, quota="10/hour", cache_timeout=patience)
     assert ask(client, key, 6).status_code == 200
     stack.pause("valkey") if how == "paused" else stack.stop("valkey")
@@ -120,12 +121,12 @@ def test_without_redis_each_process_counts(
         return [message.split(":")[0].split(" (")[0] for message in messages]
 
     def back() -> str:
-        standing = ask(client, key, 2).headers["RateLimit"]
+        standing = ask(client, key, texts).headers["RateLimit"]
         return standing if said() == ["redis is unavailable", "redis is available again"] else ""
 
     standing = until(back, 20, "calls counted in Redis again")
     # One that was stopped has lost its counts; what waited in the socket of one that was paused did not fit any more.
-    assert standing.split(";")[1] == ("r=8" if how == "stopped" else "r=2")
+    assert standing.split(";")[1] == ("r=8" if how == "stopped" else "r=4")
     counted = client.get("/metrics").text
     assert 'api_quota_calls_total{counted="process",result="refused"}' in counted
     assert 'api_quota_calls_total{counted="redis",result="passed"}' in counted

@@ -129,9 +129,9 @@ async def test_a_replica_that_has_lost_its_model_costs_no_call(replicas: Replica
 
 
 async def test_a_slow_replica_gets_less(replicas: Replicas) -> None:
-    """Calls go where the fewest are under way, so that one of three that takes ten times as long delays few."""
+    """Calls go where the fewest are under way, so that one of three that is slow delays few."""
     slow, *others = [await replicas.add() for _ in range(3)]
-    slow.before = outlasts(others, 50)  # each of the others has up to three under way
+    slow.before = outlasts(others, 50)  # of their calls; each of them has up to three under way
     async with called(replicas):
         await until_async(lambda: len(replicas.served) == RECENT)
     shares = Counter(replicas.served)
