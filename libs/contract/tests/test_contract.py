@@ -1,6 +1,7 @@
 """What one side writes, the other reads; what is wrong with an input is said by its place."""
 
 import pytest
+from pydantic import ValidationError
 
 from contract.answer import HEADERS, Description
 from contract.call import MOST_TOKENS, estimate, stated_tokens
@@ -45,15 +46,31 @@ def test_a_spoilt_description_is_an_error(spoilt: dict[str, str | None]) -> None
 
 def test_a_worker_that_names_no_space_has_that_of_its_fingerprint() -> None:
     """An api reads what a worker of an earlier version says; the default model's engines share a space all the same."""
-    known = next(iter(KNOWN))
-    for fingerprint, expected in (("ab12", "ab12"), (known, DEFAULT)):
-        headers = Description("a model", fingerprint, "cd34", 384, [3], Timings()).headers()
-        del headers["X-Model-Space"]
-        assert Description.read(headers).space == expected
-        told = MODEL.model_dump() | {"fingerprint": fingerprint}
-        del told["space"]
-        assert ModelInfo.model_validate(told).space == expected
-    assert ModelInfo.model_validate(MODEL.model_dump()).space == "cd34"
+    for fingerprint, expected in (("ef56", "ef56"), (next(iter(KNOWN)), DEFAULT)):
+        assert spaces_read(fingerprint, None) == [expected] * 2
+
+
+def test_once_a_worker_names_a_space_those_with_its_fingerprint_are_of_it() -> None:
+    """While workers are replaced, an api that asks one after the other meets no change of space, after the first."""
+    assert spaces_read("0a1b", None) == ["0a1b"] * 2
+    assert spaces_read("0a1b", "2c3d") == ["2c3d"] * 2
+    assert spaces_read("0a1b", None) == ["2c3d"] * 2
+
+
+@pytest.mark.parametrize("fingerprint", [[], {}, 5, None])
+def test_a_fingerprint_that_is_no_name_is_refused(fingerprint: object) -> None:
+    """As any field of another type it is a ValidationError, which the api's client reports."""
+    with pytest.raises(ValidationError):
+        ModelInfo.model_validate(MODEL.model_dump() | {"fingerprint": fingerprint, "space": ""})
+
+
+def spaces_read(fingerprint: str, space: str | None) -> list[str]:
+    """The space in the headers of an answer and in `GET /model`, as an api reads them."""
+    headers = Description("a model", fingerprint, space or "", 384, [3], Timings()).headers()
+    told = MODEL.model_dump() | {"fingerprint": fingerprint, "space": space or ""}
+    if space is None:
+        del headers["X-Model-Space"], told["space"]
+    return [Description.read(headers).space, ModelInfo.model_validate(told).space]
 
 
 def test_tokens_are_estimated_from_bytes_or_counted_as_ids() -> None:

@@ -60,7 +60,7 @@ class Description:
         return cls(
             headers[MODEL],
             headers[FINGERPRINT],
-            headers.get(SPACE) or space_of(headers[FINGERPRINT]),
+            space_of(headers[FINGERPRINT], headers.get(SPACE)),
             int(headers[DIMENSIONS]),
             [int(number) for number in headers[TEXT_TOKENS].split(",")],
             Timings.parse(headers[TIMINGS]),

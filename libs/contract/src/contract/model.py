@@ -38,8 +38,8 @@ class ModelInfo(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_a_space(cls, given: Any) -> Any:
-        if isinstance(given, dict) and not given.get("space") and "fingerprint" in given:
-            return {**given, "space": space_of(given["fingerprint"])}
+        if isinstance(given, dict) and isinstance(fingerprint := given.get("fingerprint"), str):
+            return {**given, "space": space_of(fingerprint, given.get("space"))}
         return given
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 # Spaces of fingerprints that were served, and stored with documents, before workers named spaces: the default model's,
 # by OpenVINO bf16 and fp32, ONNX Runtime fp32 and sentence-transformers. The database's migration 0002 reads this:
 # never take one out. `services/worker/tests/test_space.py` holds it to the worker's code.
-DEFAULT = "ae83597c0ace09746cbad0ef8d8830c90a1b69e3f23e0c30b096add749d5dbe4"
+DEFAULT = "97b8d8be1b0eabb2b69586860935acd8e4a4b54ba55eed9c2377f97fc79c6a7a"
 KNOWN = dict.fromkeys(
     (
         "a0da5aae898d2fbde4abe24f1d40e7cf66730945285ef7d4ed139fdcfc41a779",
@@ -15,6 +15,14 @@ KNOWN = dict.fromkeys(
 )
 
 
-def space_of(fingerprint: str) -> str:
-    """The space of a worker that names none, as those of earlier versions do: mostly one of its own."""
-    return KNOWN.get(fingerprint, fingerprint)
+_heard = dict(KNOWN)
+
+
+def space_of(fingerprint: str, named: str | None = None) -> str:
+    """The space that a worker names. Those of earlier versions name none: what a later one with its fingerprint named.
+
+    Before one did, the space has the fingerprint's name. While workers of both versions serve, all are so of one space.
+    """
+    if named:
+        _heard[fingerprint] = named
+    return _heard.get(fingerprint, fingerprint)

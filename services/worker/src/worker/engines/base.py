@@ -33,6 +33,10 @@ class Engine(Protocol):
         """Longest input in tokens, special tokens included; the rest is cut off."""
 
     @property
+    def cut(self) -> str:
+        """The side where long inputs are cut off, `left` or `right`."""
+
+    @property
     def vocabulary_size(self) -> int:
         """Token ids are 0 to this number, exclusive."""
 

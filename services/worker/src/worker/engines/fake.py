@@ -19,6 +19,7 @@ class FakeEngine:
     precision = "fp32"
     dimensions = 384
     max_tokens = 256
+    cut = "right"
     vocabulary_size = 30_522
     lengths: Sequence[int] = ()
     rows: Sequence[int] = ()

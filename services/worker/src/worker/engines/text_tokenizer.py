@@ -22,7 +22,7 @@ class TextTokenizer:
         cut = cut or (tokenizer.truncation or {}).get("direction", "right")
         tokenizer.enable_truncation(max_tokens, direction=cut)
         self.max_tokens = max_tokens
-        self._cut = cut
+        self.cut = cut
         self.vocabulary_size: int = tokenizer.get_vocab_size()
         self._tokenizer = tokenizer
         self._before, self._after = self._special_tokens()
@@ -51,7 +51,7 @@ class TextTokenizer:
     def from_ids(self, ids: Sequence[int]) -> TokenIds:
         """The ids, truncated, between the special tokens."""
         room = self.max_tokens - len(self._before) - len(self._after)
-        kept = ids[max(0, len(ids) - room) :] if self._cut == "left" else ids[:room]
+        kept = ids[max(0, len(ids) - room) :] if self.cut == "left" else ids[:room]
         return [*self._before, *kept, *self._after]
 
     def _special_tokens(self) -> tuple[TokenIds, TokenIds]:

@@ -15,6 +15,7 @@ class TokenizingEngine:
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self.tokenizer = tokenizer
         self.max_tokens = tokenizer.max_tokens
+        self.cut = tokenizer.cut
         self.vocabulary_size = tokenizer.vocabulary_size
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
