@@ -158,8 +158,17 @@ def test_indexes_are_built_in_memory_and_without_a_limit_of_time(address: str) -
     assert sql(address, "SELECT array_agg(DISTINCT settings) FROM seen") == ["512MB 0 0"]
 
 
+def test_one_vector_is_in_one_index(address: str) -> None:
+    """The step drops the index of apis from before, and the way back makes it again."""
+    there = "SELECT count(*) FROM pg_class WHERE relname = 'documents_embedding'"
+    go(address, "0002")
+    assert sql(address, there) == 0
+    go(address, "0001")
+    assert sql(address, there) == 1
+
+
 def test_a_reader_that_does_not_end_stops_nobody(address: str) -> None:
-    """The step doesn't wait for it. The way back does, gives up, and leaves everything as it was."""
+    """The step leaves an index for it. The way back waits for it, gives up, and leaves everything as it was."""
 
     async def run(engine: AsyncEngine) -> None:
         async with engine.connect() as reader:

@@ -1,7 +1,7 @@
 """Vectors move into a table of their own, by space, with any number of dimensions.
 
 The step expands only: apis from before go on. What they store, a trigger copies; newer ones store vectors of 384
-dimensions in `documents.embedding` too, so that those find them. A later revision drops that column and its index.
+dimensions in `documents.embedding` too, so that those find them, without an index. A later revision drops that column.
 """
 
 import hashlib
@@ -56,11 +56,25 @@ CREATE INDEX {table}_hnsw ON {table} USING hnsw ((embedding::vector({dimensions}
 ALTER TABLE embeddings ATTACH PARTITION {table} FOR VALUES IN ({space});
 ANALYZE {table}
 """
+# With it, each vector of 384 dimensions would be indexed twice. If somebody reads all the time, it stays.
+DROP_INDEX = """
+DO $$ BEGIN
+  SET LOCAL lock_timeout = '2s';
+  DROP INDEX documents_embedding;
+EXCEPTION WHEN lock_not_available THEN
+  RAISE NOTICE 'documents_embedding is in use and stays';
+END $$
+"""
+INDEX = "CREATE INDEX IF NOT EXISTS documents_embedding ON documents USING hnsw (embedding vector_cosine_ops)"
+
+
+def _set() -> None:
+    for statement in SETTINGS.split(";"):
+        op.execute(statement)
 
 
 def upgrade() -> None:
-    for statement in SETTINGS.split(";"):
-        op.execute(statement)
+    _set()
     # From here to the commit, documents are read but not written.
     op.create_table(
         "embeddings",
@@ -76,6 +90,7 @@ def upgrade() -> None:
         _move(space)
     op.execute(COPY)
     op.execute(TRIGGER)
+    op.execute(DROP_INDEX)  # last: from here to the commit, nobody reads
 
 
 def _move(space: str) -> None:
@@ -92,6 +107,8 @@ def downgrade() -> None:
 
     What is dropped waits for all readers of documents, and later readers wait behind it: not for long.
     """
+    _set()
+    op.execute(INDEX)
     op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute("DROP TRIGGER embeddings_copy ON documents")
     op.execute("DROP FUNCTION embeddings_copy")
