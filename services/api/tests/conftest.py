@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
+from contract.space import KNOWN
 from stack import EmbeddedStack, free_ports
 
 MODEL = "all-MiniLM-L6-v2"
@@ -19,6 +20,12 @@ Settings: TypeAlias = Callable[..., ApiSettings]
 Start: TypeAlias = Callable[..., TestClient]
 
 SHORT = ApiSettings.model_fields["cache_timeout"].default  # seconds, for tests in which Redis hangs
+
+
+@pytest.fixture(autouse=True)
+def _heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test knows what stand-ins for the worker have named to another one."""
+    monkeypatch.setattr("contract.space._heard", dict(KNOWN))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from warmstart.errors import DependencyUnavailable
 pytestmark = pytest.mark.anyio
 
 MANY = 300
+SETTINGS = {"enable_sort": "off", "lock_timeout": "30s"}  # whoever must not wait, and does, fails
 SCANS = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{}_hnsw'"
 DEADLOCK_TIMEOUT = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float"
 HALF_MADE = """
@@ -39,7 +40,7 @@ def address(stack: EmbeddedStack) -> Iterator[str]:
 @pytest.fixture
 async def engine(address: str) -> AsyncIterator[AsyncEngine]:
     """An engine for which sorting is out of favour: Postgres uses a vector index where there is one."""
-    made = create_async_engine(address, connect_args={"server_settings": {"enable_sort": "off"}})
+    made = create_async_engine(address, connect_args={"server_settings": SETTINGS})
     yield made
     await made.dispose()
 
@@ -137,8 +138,8 @@ async def test_many_make_one_space_at_once(address: str, engine: AsyncEngine, mo
     assert await scalar(engine, HALF_MADE) == 0
 
 
-async def test_a_maker_waits_until_an_autovacuum_gives_way(engine: AsyncEngine) -> None:
-    """It does so after Postgres' deadlock_timeout; writers behind the maker have not come to their own limit then."""
+async def test_a_maker_s_limit_lies_between_two_others(engine: AsyncEngine) -> None:
+    """An autovacuum gives way after deadlock_timeout; writers behind the maker give up after COMMAND_TIMEOUT."""
     assert await scalar(engine, DEADLOCK_TIMEOUT) < float(spaces.LOCK_TIMEOUT.removesuffix("s")) < COMMAND_TIMEOUT
 
 
