@@ -57,11 +57,12 @@ def test_once_a_worker_names_a_space_those_with_its_fingerprint_are_of_it() -> N
     assert spaces_read("0a1b", None) == ["2c3d"] * 2
 
 
-@pytest.mark.parametrize("fingerprint", [[], {}, 5, None])
-def test_a_fingerprint_that_is_no_name_is_refused(fingerprint: object) -> None:
+@pytest.mark.parametrize("spoilt", [{"fingerprint": []}, {"fingerprint": None}, {"space": []}, {"space": 5}])
+def test_a_name_that_is_no_text_is_refused(spoilt: dict[str, object]) -> None:
     """As any field of another type it is a ValidationError, which the api's client reports."""
     with pytest.raises(ValidationError):
-        ModelInfo.model_validate(MODEL.model_dump() | {"fingerprint": fingerprint, "space": ""})
+        ModelInfo.model_validate(MODEL.model_dump() | {"fingerprint": "4e5f"} | spoilt)
+    assert spaces_read("4e5f", None) == ["4e5f"] * 2
 
 
 def spaces_read(fingerprint: str, space: str | None) -> list[str]:

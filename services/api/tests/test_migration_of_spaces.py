@@ -30,6 +30,9 @@ CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
     'maintenance_work_mem', 'max_parallel_maintenance_workers', 'statement_timeout']) AS name;
 END $$
 """
+HELD = """
+SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareRowExclusiveLock' AND relation = 'documents'::regclass
+"""
 FOR_DATABASE = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {}', current_database()); END $$"
 
 
@@ -167,16 +170,48 @@ def test_one_vector_is_in_one_index(address: str) -> None:
     assert sql(address, there) == 1
 
 
-def test_a_reader_that_does_not_end_stops_nobody(address: str) -> None:
-    """The step leaves an index for it. The way back waits for it, gives up, and leaves everything as it was."""
+def test_a_reader_that_does_not_end_stops_nobody(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The step leaves an index for it and says so. The way back gives up, and leaves everything as it was."""
 
     async def run(engine: AsyncEngine) -> None:
         async with engine.connect() as reader:
             await reader.execute(text("SELECT FROM documents"))
-            await migrate(ApiSettings(database_url=address), "0002")
+            await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0002"), 60)
             with pytest.raises(DBAPIError, match="lock timeout"):
-                await migrate(ApiSettings(database_url=address), "0001")
+                await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0001"), 60)
 
-    sql(address, FOR_DATABASE.format("lock_timeout = 10000"))
+    on(address, run)
+    assert "documents_embedding is in use" in capsys.readouterr().err
+    assert sql(address, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'documents_embedding'::regclass")
+    assert found(address, DEFAULT) == ["old-0", "old-1", "old-2", "old-3"]
+
+
+def test_a_writer_that_does_not_end_keeps_nobody_waiting(address: str) -> None:
+    """The step gives up behind its open transaction, since all other writers wait behind the step."""
+
+    async def run(engine: AsyncEngine) -> None:
+        async with engine.connect() as writer:
+            await writer.execute(text("DELETE FROM documents"))
+            with pytest.raises(DBAPIError, match="lock timeout"):
+                await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0002"), 60)
+
+    on(address, run)
+    assert found_by_old(address, FINGERPRINTS[0]) == ["old-0"]
+
+
+def test_one_who_has_read_and_waits_to_write_is_no_deadlock(address: str) -> None:
+    """The step ends without dropping the index that the other one has read, who then writes."""
+
+    async def run(engine: AsyncEngine) -> None:
+        async with asyncio.timeout(60), engine.connect() as other, engine.connect() as watch:
+            await other.execute(text("SET deadlock_timeout = '60s'"))  # the step is the one to notice
+            await other.execute(text("SELECT FROM documents"))
+            step = asyncio.create_task(migrate(ApiSettings(database_url=address), "0002"))
+            while not await watch.scalar(text(HELD)):
+                await asyncio.sleep(0.005)
+            await other.execute(text("UPDATE documents SET text = 'written' WHERE id = 'old-0'"))
+            await step
+            await other.commit()
+
     on(address, run)
     assert found(address, DEFAULT) == ["old-0", "old-1", "old-2", "old-3"]

@@ -38,8 +38,11 @@ class ModelInfo(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_a_space(cls, given: Any) -> Any:
-        if isinstance(given, dict) and isinstance(fingerprint := given.get("fingerprint"), str):
-            return {**given, "space": space_of(fingerprint, given.get("space"))}
+        if not isinstance(given, dict):
+            return given
+        fingerprint, named = given.get("fingerprint"), given.get("space", "")
+        if isinstance(fingerprint, str) and isinstance(named, str):
+            return {**given, "space": space_of(fingerprint, named)}
         return given
 
     def __str__(self) -> str:

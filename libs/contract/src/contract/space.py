@@ -1,8 +1,7 @@
 """Spaces: vectors of one space can be compared, whatever engine or precision made them."""
 
 # Spaces of fingerprints that were served, and stored with documents, before workers named spaces: the default model's,
-# by OpenVINO bf16 and fp32, ONNX Runtime fp32 and sentence-transformers. The database's migration 0002 reads this:
-# never take one out. `services/worker/tests/test_space.py` holds it to the worker's code.
+# by OpenVINO bf16 and fp32, ONNX Runtime fp32 and sentence-transformers. Never change it.
 DEFAULT = "97b8d8be1b0eabb2b69586860935acd8e4a4b54ba55eed9c2377f97fc79c6a7a"
 KNOWN = dict.fromkeys(
     (
@@ -15,13 +14,15 @@ KNOWN = dict.fromkeys(
 )
 
 
-_heard = dict(KNOWN)
+_heard = dict(KNOWN)  # by this process
 
 
 def space_of(fingerprint: str, named: str | None = None) -> str:
-    """The space that a worker names. Those of earlier versions name none: what a later one with its fingerprint named.
+    """The space that a worker names.
 
-    Before one did, the space has the fingerprint's name. While workers of both versions serve, all are so of one space.
+    A worker of an earlier version names none. Its space is the one that another worker with the same fingerprint has
+    named to this process; until one has, the fingerprint. So a process that asks workers of both versions in turn sees
+    one space.
     """
     if named:
         _heard[fingerprint] = named

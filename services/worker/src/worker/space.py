@@ -10,7 +10,7 @@ from worker.model_files import fingerprint
 
 REFERENCE = 1.0  # the cosine of sentence-transformers, with which every export is compared
 AGREES = 0.9999  # a part of stored names: another number would rename every space
-EXACT = {"fp32", "bf16"}
+MAY_AGREE = {"fp32", "bf16"}
 
 
 def space(hashes: dict[str, str], engine: Engine, prompts: Prompts = NO_PROMPTS, cosine: float = 0.0) -> str:
@@ -19,7 +19,7 @@ def space(hashes: dict[str, str], engine: Engine, prompts: Prompts = NO_PROMPTS,
     `cosine` is the lowest similarity with the reference that the export measured. An engine at fp32 or bf16 that
     reaches `AGREES` shares the space of the reference; any other has a space of its own, named by its fingerprint.
     """
-    if engine.precision not in EXACT or cosine < AGREES:
+    if engine.precision not in MAY_AGREE or cosine < AGREES:
         return fingerprint(hashes, engine, prompts)
     # An artifact that an earlier version exported may have other limits than the model's own library.
     limits = {"dimensions": engine.dimensions, "max_tokens": engine.max_tokens, "cut": engine.cut}

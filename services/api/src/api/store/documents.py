@@ -53,7 +53,7 @@ _UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
 # The migration's trigger, which copies what apis from before spaces write, leaves out such a transaction.
 _WITH_SPACES = select(func.set_config("warmstart.spaces", "1", True))
 _NO_PARTITION = "23514"  # check_violation
-# Of one or more spaces, first that of the served model, each with one for each document.
+# By space, one vector for each document. The first space is that of the served model.
 Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]
 
 

@@ -18,8 +18,8 @@ LOCK = 0x73706163  # an arbitrary number that all releases share
 # Writers of documents wait no longer behind a space that can't get its lock. Above Postgres' deadlock_timeout of 1 s:
 # an autovacuum of documents gives way only to what has waited so long. Below COMMAND_TIMEOUT, which those writers have.
 LOCK_TIMEOUT = "3s"
-# The largest number of dimensions that pgvector's HNSW takes. It takes 4,000 at half precision, which would leave out
-# the best of vectors that differ by less.
+# The largest number of dimensions that pgvector's HNSW takes. At half precision it takes 4,000, but vectors that half
+# precision can't tell apart would come in no order, and the best be left out.
 INDEXED = 2000
 ATTACHED = text("SELECT relispartition FROM pg_class WHERE oid = to_regclass(:table)")
 
@@ -53,9 +53,9 @@ def _statements(table: str, quoted: str, dimensions: int) -> Iterator[str]:
 
 
 async def make(engine: AsyncEngine, space: str, dimensions: int) -> None:
-    """Make a space unless it exists, whoever else does so now. Raises DependencyUnavailable.
+    """Make a space unless it exists, whoever else does so now; in one transaction, so that there is all or nothing.
 
-    It is made in one transaction: there is all of it or nothing.
+    Raises DependencyUnavailable when Postgres can't be reached, or gives no lock within `LOCK_TIMEOUT`.
     """
 
     async def work(connection: AsyncConnection) -> None:

@@ -5,18 +5,25 @@ dimensions in `documents.embedding` too, so that those find them, without an ind
 """
 
 import hashlib
+import sys
 
 import sqlalchemy as sa
 from alembic import op
 from pgvector.sqlalchemy import Vector
-
-from contract.space import DEFAULT, KNOWN
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# The default model's space, and the fingerprints of its engines; as `contract.space` had them at this revision.
+DEFAULT = "97b8d8be1b0eabb2b69586860935acd8e4a4b54ba55eed9c2377f97fc79c6a7a"
+KNOWN = (
+    "a0da5aae898d2fbde4abe24f1d40e7cf66730945285ef7d4ed139fdcfc41a779",
+    "72168e690c7fdcc3bdbb3c8b230b62f8f97279a5bdecaa137496681df95c1258",
+    "3d3b390e05820ddda82e0c35b0a4c0f5544b662bb364d7675010622bb365f512",
+    "313e4be865c14856fae3943488d0c293c2f2c25a61113eccb74a1903eecaaadb",
+)
 DIMENSIONS = 384  # of `documents.embedding`; a document that has only others has zeros there
 
 SPACE_OF = """
@@ -25,8 +32,10 @@ CREATE OR REPLACE FUNCTION embeddings_space(model text) RETURNS text LANGUAGE sq
 """
 SPACES = "SELECT DISTINCT embeddings_space(model) FROM documents WHERE vector_norm(embedding) > 0"
 # An index whose vectors don't fit (64 MB, Postgres' default, hold 28,369) takes ten times as long and more. Processes
-# beside this one would need as much of /dev/shm, of which a container has little.
+# beside this one would need as much of /dev/shm, of which a container has little. A step that waited without end for
+# somebody's open transaction would keep all writers waiting behind it.
 SETTINGS = """
+SET LOCAL lock_timeout = '3s';
 SET LOCAL maintenance_work_mem = '512MB';
 SET LOCAL max_parallel_maintenance_workers = 0;
 SET LOCAL statement_timeout = 0
@@ -56,15 +65,17 @@ CREATE INDEX {table}_hnsw ON {table} USING hnsw ((embedding::vector({dimensions}
 ALTER TABLE embeddings ATTACH PARTITION {table} FOR VALUES IN ({space});
 ANALYZE {table}
 """
-# With it, each vector of 384 dimensions would be indexed twice. If somebody reads all the time, it stays.
+# With it, each vector of 384 dimensions would be indexed twice. If somebody reads all the time, it stays. One who has
+# read, and waits for the step to write, would be a deadlock.
 DROP_INDEX = """
 DO $$ BEGIN
   SET LOCAL lock_timeout = '2s';
   DROP INDEX documents_embedding;
-EXCEPTION WHEN lock_not_available THEN
-  RAISE NOTICE 'documents_embedding is in use and stays';
+EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+  NULL;
 END $$
 """
+LEFT = "migrate: the index documents_embedding is in use and stays: drop it later (docs/operations.md)"
 INDEX = "CREATE INDEX IF NOT EXISTS documents_embedding ON documents USING hnsw (embedding vector_cosine_ops)"
 
 
@@ -91,6 +102,8 @@ def upgrade() -> None:
     op.execute(COPY)
     op.execute(TRIGGER)
     op.execute(DROP_INDEX)  # last: from here to the commit, nobody reads
+    if op.get_bind().scalar(sa.select(sa.func.to_regclass("documents_embedding"))):
+        print(LEFT, file=sys.stderr)  # noqa: T201 - the step's output
 
 
 def _move(space: str) -> None:
@@ -109,7 +122,6 @@ def downgrade() -> None:
     """
     _set()
     op.execute(INDEX)
-    op.execute("SET LOCAL lock_timeout = '3s'")
     op.execute("DROP TRIGGER embeddings_copy ON documents")
     op.execute("DROP FUNCTION embeddings_copy")
     op.drop_table("embeddings")
