@@ -12,8 +12,9 @@ from stack.site import DATABASE, USER
 # For every process its line of /proc/N/stat, then the shell's own process id.
 LIST = 'for each in /proc/[0-9]*/stat; do read -r line < "$each" && echo "$line"; done 2> /dev/null; echo "$$"'
 PAUSE_CONTAINER = 1
-# In the pod of Postgres, over its socket.
-DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)  # the new Postgres already has a schema
+# In the pod of Postgres, over its socket. A new Postgres has a schema already, which the dump drops; but of a partition
+# it would drop the constraints alone, and Postgres refuses that (pg_dump 18: "cannot drop inherited constraint").
+DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)
 RESTORE = (
     "psql",
     "--username",
@@ -24,6 +25,10 @@ RESTORE = (
     "--single-transaction",
     "--set",
     "ON_ERROR_STOP=1",
+    "--command",
+    "DROP TABLE IF EXISTS embeddings",
+    "--file",
+    "-",
 )
 
 
