@@ -10,9 +10,9 @@ import pytest
 import uvloop
 
 from api.worker_client import WorkerClient
-from services.api.tests.helpers.clock import put_forward
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
 from stack import until_async
+from tests.harness.clock import put_forward
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 
 pytestmark = pytest.mark.anyio
@@ -238,7 +238,7 @@ async def test_the_remaining_budget_travels_on_and_ends_the_call(
     assert 0 < worker.budgets[0] <= 60
     put_forward(60, monkeypatch)
     with pytest.raises(DeadlineExceeded):
-        await call
+        await asyncio.wait_for(call, 15)
 
 
 async def test_an_overloaded_worker_says_when_to_come_back(client: WorkerClient, worker: StandIn) -> None:

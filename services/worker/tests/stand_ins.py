@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from stack import until
+from tests.harness import clock
 from warmstart import Resource
 from worker import health
 from worker.admission import Admission
@@ -138,9 +139,8 @@ def put_forward(client: TestClient, seconds: float, monkeypatch: pytest.MonkeyPa
     """Have so many seconds pass at once in the event loop of an application, and in its view of forward passes."""
 
     async def jump() -> None:
-        loop = asyncio.get_running_loop()
-        now, counter = loop.time, time.perf_counter
-        monkeypatch.setattr(loop, "time", lambda: now() + seconds)
+        counter = time.perf_counter
+        clock.put_forward(seconds, monkeypatch)
         monkeypatch.setattr(health, "perf_counter", lambda: counter() + seconds)
 
     assert client.portal
