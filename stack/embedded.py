@@ -219,7 +219,7 @@ class EmbeddedStack(Stack):
 
     def _status(self, part: Part) -> PartStatus:
         program = self._programs[part]
-        main, code = program.daemon.main(), program.daemon.exit_code()
+        main = program.daemon.main()
         if main is None:
             code = program.daemon.ended()
             detail = "stopped" if code is None else f"stopped with exit code {code}"
@@ -231,6 +231,6 @@ class EmbeddedStack(Stack):
             ready=health.ready,
             detail=health.detail,
             pid=main.pid,
-            exit_code=code,
+            exit_code=program.daemon.exit_code(),
             hopeless=health.hopeless,
         )

@@ -14,7 +14,7 @@ from api.embedding import Embedding
 from api.postgres import transact
 from api.postgres_errors import sqlstate
 from api.store import spaces
-from api.store.tables import documents, embeddings
+from api.store.tables import OLD_DIMENSIONS, documents, embeddings
 from warmstart.errors import DependencyUnavailable
 
 
@@ -39,7 +39,6 @@ class NewDocument:
 
 
 _COLUMNS = [column for column in documents.c if column is not documents.c.embedding]
-_OLD = 384  # dimensions of `documents.embedding`
 _INSERT = insert(documents)
 _UPSERT = _INSERT.values(updated_at=func.now()).on_conflict_do_update(
     index_elements=[documents.c.id],
@@ -104,9 +103,9 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
 
 
 def _for_old_apis(embedding: Embedding) -> Sequence[float]:
-    """What apis from before spaces search: they ask for models of `_OLD` dimensions only, never for another's zeros."""
+    """What apis from before spaces search: they ask for models of `OLD_DIMENSIONS` only, never for another's zeros."""
     floats = embedding.floats()
-    return floats if len(floats) == _OLD else [0.0] * _OLD
+    return floats if len(floats) == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
 
 
 def _forget_elsewhere(written: Iterable[str]) -> Delete:

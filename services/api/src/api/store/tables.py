@@ -5,6 +5,7 @@ from sqlalchemy import Column, DateTime, ForeignKey, MetaData, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 _SCHEMA = MetaData()
+OLD_DIMENSIONS = 384  # of `documents.embedding`
 
 documents = Table(
     "documents",
@@ -14,7 +15,7 @@ documents = Table(
     Column("metadata", JSONB, nullable=False),
     Column("model", Text, nullable=False, comment="fingerprint of the embedding's model"),
     # For apis from before revision 0002, while they are replaced: they search it. What they write, a trigger copies.
-    Column("embedding", Vector(384), nullable=False),
+    Column("embedding", Vector(OLD_DIMENSIONS), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
 )
 
