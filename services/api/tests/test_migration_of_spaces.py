@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from api.embedding import Embedding
 from api.migrate import migrate
+from api.revision import HEAD_REVISION
 from api.settings import ApiSettings
 from api.store.documents import NewDocument, upsert
 from api.store.search import search
@@ -95,14 +96,14 @@ def found_by_old(address: str, model: str) -> Sequence[str]:
 
 def test_rows_land_in_their_spaces(address: str) -> None:
     """Those of the default model's engines in one, of any other fingerprint in one of its name."""
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     assert found(address, DEFAULT) == ["old-0", "old-1", "old-2", "old-3"]
     assert found(address, "int8") == ["old-4"]
 
 
 def test_apis_from_before_and_of_today_find_what_either_stores(address: str) -> None:
     """Neither finds a document by a former vector, and one of another size troubles nobody."""
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     store_old(address, 9, FINGERPRINTS[0])
     store_old(address, 1, "int8")
     store(address, "new-5", vector(5))
@@ -120,14 +121,14 @@ def test_apis_from_before_and_of_today_find_what_either_stores(address: str) -> 
 
 def test_a_downgrade_keeps_every_document(address: str) -> None:
     """Vectors of 384 dimensions in any space are there; then the step goes forward again."""
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     store(address, "new-9", vector(9))
     store(address, "short", vector(1, 8), "short", "short")
     store(address, "elsewhere", vector(1), "space", "fingerprint")
     go(address, "0001")
     assert sql(address, "SELECT count(*) FROM documents") == len(FINGERPRINTS) + 3
     assert found_by_old(address, "fingerprint") == ["elsewhere"]
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     assert found(address, DEFAULT) == ["old-0", "old-1", "old-2", "old-3", "new-9"]
     assert found(address, "fingerprint") == ["elsewhere"]
     assert sql(address, "SELECT count(*) FROM embeddings WHERE space = 'short'") == 0
@@ -135,7 +136,7 @@ def test_a_downgrade_keeps_every_document(address: str) -> None:
 
 def test_documents_of_another_model_can_be_moved_to_its_space(address: str) -> None:
     """The statement in docs/operations.md takes what lies under a model's fingerprint to the space it has now."""
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     store(address, "first", vector(9), "space", "int8")
     store_old(address, 5, "int8")
     assert found(address, "space") == ["first"]
@@ -147,7 +148,7 @@ def test_any_name_of_a_model_is_moved(address: str) -> None:
     """Whatever characters it has, and whatever a backslash means to this database."""
     store_old(address, 7, ODD)
     sql(address, FOR_DATABASE.format("standard_conforming_strings = off"))
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     assert found(address, ODD) == ["old-7"]
     store(address, "new", vector(8), ODD + "2")
     assert found(address, ODD + "2") == ["new"]
@@ -157,14 +158,14 @@ def test_indexes_are_built_in_memory_and_without_a_limit_of_time(address: str) -
     """Whatever the server's settings are, and by one process: a container's /dev/shm is small."""
     watch = "CREATE EVENT TRIGGER note ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION note()"
     sql(address, "CREATE TABLE seen (settings text)", NOTE, watch, FOR_DATABASE.format("statement_timeout = 60000"))
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     assert sql(address, "SELECT array_agg(DISTINCT settings) FROM seen") == ["512MB 0 0"]
 
 
 def test_one_vector_is_in_one_index(address: str) -> None:
     """The step drops the index of apis from before, and the way back makes it again."""
     there = "SELECT count(*) FROM pg_class WHERE relname = 'documents_embedding'"
-    go(address, "0002")
+    go(address, HEAD_REVISION)
     assert sql(address, there) == 0
     go(address, "0001")
     assert sql(address, there) == 1
@@ -176,7 +177,7 @@ def test_a_reader_that_does_not_end_stops_nobody(address: str, capsys: pytest.Ca
     async def run(engine: AsyncEngine) -> None:
         async with engine.connect() as reader:
             await reader.execute(text("SELECT FROM documents"))
-            await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0002"), 60)
+            await asyncio.wait_for(migrate(ApiSettings(database_url=address), HEAD_REVISION), 60)
             with pytest.raises(DBAPIError, match="lock timeout"):
                 await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0001"), 60)
 
@@ -193,7 +194,7 @@ def test_a_writer_that_does_not_end_keeps_nobody_waiting(address: str) -> None:
         async with engine.connect() as writer:
             await writer.execute(text("DELETE FROM documents"))
             with pytest.raises(DBAPIError, match="lock timeout"):
-                await asyncio.wait_for(migrate(ApiSettings(database_url=address), "0002"), 60)
+                await asyncio.wait_for(migrate(ApiSettings(database_url=address), HEAD_REVISION), 60)
 
     on(address, run)
     assert found_by_old(address, FINGERPRINTS[0]) == ["old-0"]
@@ -206,7 +207,7 @@ def test_one_who_has_read_and_waits_to_write_is_no_deadlock(address: str) -> Non
         async with asyncio.timeout(60), engine.connect() as other, engine.connect() as watch:
             await other.execute(text("SET deadlock_timeout = '60s'"))  # the step is the one to notice
             await other.execute(text("SELECT FROM documents"))
-            step = asyncio.create_task(migrate(ApiSettings(database_url=address), "0002"))
+            step = asyncio.create_task(migrate(ApiSettings(database_url=address), HEAD_REVISION))
             while not await watch.scalar(text(HELD)):
                 await asyncio.sleep(0.005)
             await other.execute(text("UPDATE documents SET text = 'written' WHERE id = 'old-0'"))

@@ -69,8 +69,8 @@ def test_a_schema_that_vanishes_comes_back(
 ) -> None:
     """Typed 503 for all routes, the revision in the probe, no traceback; healed when the migration has run."""
     assert store(client)[0] == 200
-    sql(url, "DROP TABLE documents, embeddings, alembic_version")
-    told = "[-]postgres failed: degraded: database is at revision none, expected 0002: run the migrate step"
+    sql(url, "DROP TABLE documents, embeddings, replacement, alembic_version")
+    told = "[-]postgres failed: degraded: database is at revision none, expected 0003: run the migrate step"
     until(lambda: told in shown(client), 20, "the revision in the probe")
     assert code(store(client)) == "503 typed"
     assert client.post("/v1/search", json={"query": "a"}).status_code == 503
@@ -88,7 +88,7 @@ def test_a_schema_that_vanishes_comes_back(
         ("ALTER TABLE documents RENAME COLUMN text TO words", "ALTER TABLE documents RENAME COLUMN words TO text"),
         ("ALTER TABLE documents RENAME TO papers", "ALTER TABLE papers RENAME TO documents"),
         ("ALTER SCHEMA public RENAME TO private", "ALTER SCHEMA private RENAME TO public"),
-        ("UPDATE alembic_version SET version_num = '9999'", "UPDATE alembic_version SET version_num = '0002'"),
+        ("UPDATE alembic_version SET version_num = '9999'", "UPDATE alembic_version SET version_num = '0003'"),
     ],
 )
 def test_another_schema_is_typed_and_heals(client: TestClient, url: str, broken: str, mended: str) -> None:
@@ -97,7 +97,7 @@ def test_another_schema_is_typed_and_heals(client: TestClient, url: str, broken:
     try:
         during = code(store(client))
         if "alembic" in broken:
-            until(lambda: "revision 9999, expected 0002" in shown(client), 20, "the revision in the probe")
+            until(lambda: "revision 9999, expected 0003" in shown(client), 20, "the revision in the probe")
     finally:
         sql(url, mended)
     assert during == ("200 other" if "alembic" in broken else "503 typed")

@@ -102,6 +102,7 @@ async def test_beyond_2000_dimensions_a_search_is_exact(engine: AsyncEngine, dim
 async def test_a_document_has_vectors_in_two_spaces_at_once(engine: AsyncEngine) -> None:
     """Both find it. A new text that is embedded for one is no longer found by its old vector in the other."""
     numbers = range(3)
+    await spaces.make(engine, "new", 6)
     await upsert(engine, new("both", numbers), {"old": vectors(numbers, 4), "new": vectors(numbers, 6)}, "model")
     assert await ids(engine, "old", 4) == await ids(engine, "new", 6) == ["both-0", "both-1", "both-2"]
     await upsert(engine, new("both", range(1)), {"new": [vector(5, 6)]}, "model")

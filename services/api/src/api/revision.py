@@ -1,3 +1,3 @@
 """The schema that this code is written for. A test holds it against Alembic's own head."""
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"

@@ -91,6 +91,10 @@ class ApiSettings(ServiceSettings):
     worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:8001", description="URL of the embedding worker"
     )
+    next_worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "http://127.0.0.1:8002",
+        description="URL of the workers whose model replaces the served one; not called unless `api.reindex` has begun",
+    )
     worker_patience: float = Field(
         3, ge=0, le=86_400, description="how long requests wait for a worker that is away; then they fail at once"
     )

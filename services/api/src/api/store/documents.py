@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ARRAY, Delete, Text, any_, bindparam, delete, func, select
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,6 +14,7 @@ from api.embedding import Embedding
 from api.postgres import transact
 from api.postgres_errors import sqlstate
 from api.store import spaces
+from api.store.replacement import SERVED, OtherSpaceError
 from api.store.tables import OLD_DIMENSIONS, documents, embeddings
 from warmstart.errors import DependencyUnavailable
 
@@ -50,14 +51,14 @@ _UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
     set_={"embedding": _VECTORS.excluded.embedding},
 )
 # The migration's trigger, which copies what apis from before spaces write, leaves out such a transaction.
-_WITH_SPACES = select(func.set_config("warmstart.spaces", "1", True))
+_WITH_SPACES = select(func.set_config("warmstart.spaces", "1", True), SERVED)
 _NO_PARTITION = "23514"  # check_violation
-# By space, one vector for each document. The first space is that of the served model.
+# By space, one vector for each document. The first space is that which searches use.
 Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]
 
 
 class _NoSpaceError(Exception):
-    """No document of the space has been written yet."""
+    """The space is not there, or has another number of dimensions."""
 
     def __init__(self, space: str) -> None:
         self.space = space
@@ -66,40 +67,54 @@ class _NoSpaceError(Exception):
 async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vectors, model: str) -> None:
     """Store all or none. What the documents had in other spaces is of their former texts, and goes.
 
-    The first documents of a space bring it into being. Raises DependencyUnavailable when Postgres can't be reached.
+    The first documents of the space that searches use bring it into being; another space that is not there is left out.
+    Raises OtherSpaceError when a replacement of the model serves a space that `vectors` doesn't have, and
+    DependencyUnavailable when Postgres can't be reached.
     """
     # Sorted, since two calls with the same ids in different orders would deadlock.
     order = sorted(range(len(new)), key=lambda place: new[place].id)
-    first = next(iter(vectors.values()))
-    rows = [{**asdict(new[place]), "model": model, "embedding": _for_old_apis(first[place])} for place in order]
+    searched = next(iter(vectors))
+    old = [_for_old_apis(vectors[searched][place]) for place in order]
+    rows = [{**asdict(new[place]), "model": model, "embedding": each} for place, each in zip(order, old, strict=True)]
     ids = [row["id"] for row in rows]
     placed = {
         space: [{"document_id": new[place].id, "space": space, "embedding": each[place].floats()} for place in order]
         for space, each in vectors.items()
     }
-    made: set[str] = set()
 
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(_WITH_SPACES)
         await connection.execute(_UPSERT, rows)
         for space, of_space in placed.items():
-            try:
-                await connection.execute(_UPSERT_VECTORS, of_space)
-            except DBAPIError as error:
-                if sqlstate(error) != _NO_PARTITION:
-                    raise
-                if space in made:
-                    why = f"space {space} takes no vectors of {len(of_space[0]['embedding'])} dimensions"
-                    raise DependencyUnavailable("postgres", why) from None
-                raise _NoSpaceError(space) from error
-        await connection.execute(_forget_elsewhere(placed), {"ids": ids})
+            await _put(connection, space, of_space)
+        # Only now: from the first row on, no other space can become the one that searches use.
+        served: str | None = (await connection.execute(_forget_elsewhere(placed), {"ids": ids})).scalar_one()
+        if served and served not in placed:
+            raise OtherSpaceError(served)
 
+    made: set[str] = set()
     while True:
         try:
             return await transact(engine, work)
         except _NoSpaceError as missing:
-            made.add(missing.space)
-            await spaces.make(engine, missing.space, len(vectors[missing.space][0].floats()))
+            space, dimensions = missing.space, len(vectors[missing.space][0].floats())
+            if space in made:
+                why = f"space {space} takes no vectors of {dimensions} dimensions"
+                raise DependencyUnavailable("postgres", why) from None
+            if space == searched:
+                await spaces.make(engine, space, dimensions)
+                made.add(space)
+            else:  # the replacement that it was for has ended
+                del placed[space]
+
+
+async def _put(connection: AsyncConnection, space: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        await connection.execute(_UPSERT_VECTORS, rows)
+    except DBAPIError as error:
+        if sqlstate(error) != _NO_PARTITION:
+            raise
+        raise _NoSpaceError(space) from error
 
 
 def _for_old_apis(embedding: Embedding) -> Sequence[float]:
@@ -108,9 +123,11 @@ def _for_old_apis(embedding: Embedding) -> Sequence[float]:
     return floats if len(floats) == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
 
 
-def _forget_elsewhere(written: Iterable[str]) -> Delete:
+def _forget_elsewhere(written: Iterable[str]) -> Select[Any]:
+    """Delete what is in other spaces; select the space that a replacement serves."""
     ours = embeddings.c.document_id == any_(bindparam("ids", type_=ARRAY(Text)))
-    return delete(embeddings).where(ours, *(embeddings.c.space != spaces.named(space) for space in written))
+    gone = delete(embeddings).where(ours, *(embeddings.c.space != spaces.named(space) for space in written))
+    return select(SERVED).add_cte(gone.cte("gone"))
 
 
 async def get(engine: AsyncEngine, document_id: str) -> Document | None:

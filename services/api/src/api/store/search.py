@@ -13,6 +13,7 @@ from api.embedding import Embedding
 from api.metrics import EXACT_SEARCHES
 from api.postgres import transact
 from api.store import spaces
+from api.store.replacement import SERVED, OtherSpaceError
 from api.store.tables import documents, embeddings
 
 EF_SEARCH = 200  # candidates of one index scan, about twice the largest limit; pgvector has 40
@@ -35,13 +36,15 @@ async def search(
 ) -> list[Match]:
     """The `limit` nearest documents in `space` whose metadata has all of `equals`: by score, equal ones by id.
 
-    There are fewer results only when fewer documents match, whatever the index leaves out. Raises DependencyUnavailable
-    when Postgres can't be reached.
+    There are fewer results only when fewer documents match, whatever the index leaves out. Raises OtherSpaceError when
+    a replacement of the model serves another space, and DependencyUnavailable when Postgres can't be reached.
     """
     matching = _matching(query, space, equals)
 
     async def work(connection: AsyncConnection) -> list[Match]:
-        await _plan(connection)
+        served = await _plan(connection)
+        if served and served != space:
+            raise OtherSpaceError(served)
         indexed = len(query.floats()) <= spaces.INDEXED
         found = await _through_index(connection, matching, limit + TWINS) if indexed else []
         return found if _has_all(found, limit) else await _exact(connection, matching, limit)
@@ -73,16 +76,19 @@ def _matching(query: Embedding, space: str, equals: dict[str, Any]) -> Select[An
     return found.join(documents).where(documents.c.metadata.contains(equals)) if equals else found
 
 
-async def _plan(connection: AsyncConnection) -> None:
-    """How Postgres plans and scans in this transaction."""
-    await connection.execute(
+async def _plan(connection: AsyncConnection) -> str | None:
+    """How Postgres plans and scans in this transaction; returns the space that a replacement serves, if any."""
+    planned = await connection.execute(
         select(
+            SERVED.label("served"),
             func.set_config("hnsw.ef_search", str(EF_SEARCH), True),
             func.set_config("hnsw.iterative_scan", "strict_order", True),
             # A plan for any limit and any filter joins all documents: a filter that a third match took twice the time.
             func.set_config("plan_cache_mode", "force_custom_plan", True),
         )
     )
+    served: str | None = planned.one().served
+    return served
 
 
 async def _through_index(connection: AsyncConnection, matching: Select[Any], limit: int) -> list[Match]:

@@ -68,3 +68,8 @@ async def make(engine: AsyncEngine, space: str, dimensions: int) -> None:
             raise DependencyUnavailable("postgres", f"{partition(space)}, of space {space}, is detached")
 
     await transact(engine, work)
+
+
+async def drop(connection: AsyncConnection, space: str) -> None:
+    """Drop a space and its vectors in the connection's transaction. Whoever uses any space waits meanwhile."""
+    await connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition(space)}")

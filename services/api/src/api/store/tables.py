@@ -1,7 +1,7 @@
 """The schema as SQLAlchemy sees it; `migrations/` makes it."""
 
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, DateTime, ForeignKey, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKey, MetaData, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 
 _SCHEMA = MetaData()
@@ -27,4 +27,19 @@ embeddings = Table(
     Column("space", Text, primary_key=True),
     Column("embedding", Vector, nullable=False),
     postgresql_partition_by="LIST (space)",
+)
+
+# One row while a model is replaced, none otherwise. Who reads or writes `embeddings` reads it before.
+replacement = Table(
+    "replacement",
+    _SCHEMA,
+    Column("one", Boolean, primary_key=True, server_default="true"),
+    Column("old", Text, nullable=False, comment="the space that was served before"),
+    Column("new", Text, nullable=False, comment="the space that is to be served"),
+    Column("old_model", Text, nullable=False, comment="name of the old space's model, for people"),
+    Column("new_model", Text, nullable=False),
+    Column("served", Text, nullable=False, comment="the space that searches use: one of both"),
+    Column("done", BigInteger, nullable=False, server_default="0", comment="documents with a vector in `new`"),
+    Column("total", BigInteger, nullable=False, server_default="0", comment="documents; both as the job last counted"),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
