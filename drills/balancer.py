@@ -6,6 +6,7 @@ of coupled readiness.
 
 import asyncio
 import itertools
+import socket
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,9 +21,13 @@ TIMEOUT = 1.0  # seconds
 
 
 class Balancer:
-    """A balancer at `url`; `most_unready` is the largest number of replicas that were unready at the same time."""
+    """A balancer at `url`; `most_unready` is the largest number of replicas that were unready at the same time.
 
-    def __init__(self, replicas: Iterable[str]) -> None:
+    It listens at `host` and `port`, which is any free one by default.
+    """
+
+    def __init__(self, replicas: Iterable[str], host: str = HOST, port: int = 0) -> None:
+        self._host, self._port = host, port
         self._ready: dict[Address, bool] = {}
         self._join(replicas, ready=True)
         self._turn = itertools.count()
@@ -32,6 +37,8 @@ class Balancer:
         self.most_unready = 0
 
     def __enter__(self) -> Self:
+        self._socket = socket.create_server((self._host, self._port))
+        self.url = f"http://{self._host}:{self._socket.getsockname()[1]}"
         self._thread.start()
         self._started.wait()
         return self
@@ -50,8 +57,7 @@ class Balancer:
 
     async def _run(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._serve, HOST, 0)
-        self.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(self._serve, sock=self._socket)
         looking = asyncio.create_task(self._look())
         self._started.set()
         await self._stop.wait()
@@ -82,9 +88,12 @@ class Balancer:
         if not ready:
             writer.transport.abort()  # as a Service without endpoints refuses
             return
-        with suppress(OSError):
+        try:
             far_reader, far_writer = await asyncio.open_connection(*ready[next(self._turn) % len(ready)])
-            await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
+        except OSError:  # it has just left
+            writer.transport.abort()
+            return
+        await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -3,7 +3,7 @@
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 
@@ -27,11 +27,11 @@ def no_name_server() -> str | None:
 
 
 class NameServer:
-    """Answers over UDP: `address` for `name`, nothing while `silent`."""
+    """Answers over UDP: `addresses` for `name`, nothing while `silent`."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, *addresses: str) -> None:
         self._name = name
-        self.address = address
+        self.addresses = addresses
         self.silent = False
         self.unanswered = 0  # questions
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -59,10 +59,10 @@ class NameServer:
             if self.silent:
                 self.unanswered += 1
             else:
-                self._socket.sendto(answer(question, self._name, self.address), client)
+                self._socket.sendto(answer(question, self._name, self.addresses), client)
 
 
-def answer(question: bytes, name: str, address: str) -> bytes:
+def answer(question: bytes, name: str, addresses: Sequence[str]) -> bytes:
     """The answer to one packet, as section 4 of RFC 1035 has it, of a server that knows one name."""
     number, *_ = HEADER.unpack_from(question)
     labels, at = [], HEADER.size
@@ -72,16 +72,16 @@ def answer(question: bytes, name: str, address: str) -> bytes:
     kind, _ = struct.unpack_from("!2H", question, at + 1)
     asked = question[HEADER.size : at + 5]
     known = ".".join(labels).lower() == name
-    record = RECORD.pack(SAME_NAME, A, INTERNET, 0, 4, socket.inet_aton(address))
-    found = [record] if known and kind == A else []
+    given = addresses if known and kind == A else ()
+    found = [RECORD.pack(SAME_NAME, A, INTERNET, 0, 4, socket.inet_aton(each)) for each in given]
     flags = NO_ERROR if known else NO_SUCH_NAME
     return HEADER.pack(number, flags, 1, len(found), 0, 0) + asked + b"".join(found)
 
 
 @contextmanager
-def name_server(name: str, address: str) -> Iterator[NameServer]:
+def name_server(name: str, *addresses: str) -> Iterator[NameServer]:
     """Run one inside the block. Raises OSError where it may not listen."""
-    server = NameServer(name, address)
+    server = NameServer(name, *addresses)
     server.start()
     try:
         yield server

@@ -80,7 +80,7 @@ def moves_in_silence(drill: Drill) -> None:
             drill.prove("it has moved", not answers(FIRST, port))
             drill.hold(REFUSING)
             drill.prove("look-ups have no answer", names.unanswered)
-            names.address, names.silent = SECOND, False
+            names.addresses, names.silent = (SECOND,), False
         took = drill.until("it is found", lambda: computes(drill), FOUND)
         found = time.monotonic()
         drill.go(1)

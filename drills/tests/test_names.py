@@ -14,10 +14,18 @@ QUESTION = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06worker\x05drill
 
 def test_it_answers_for_its_name() -> None:
     """The question comes back with one record of four bytes; another name is unknown, and has no record."""
-    found = answer(QUESTION, "worker.drill", "127.0.0.2")
+    found = answer(QUESTION, "worker.drill", ["127.0.0.2"])
     assert found.startswith(b"\x12\x34\x85\x80\x00\x01\x00\x01")
     assert found.endswith(socket.inet_aton("127.0.0.2"))
-    assert answer(QUESTION, "other.drill", "127.0.0.2")[2:8] == b"\x85\x83\x00\x01\x00\x00"
+    assert answer(QUESTION, "other.drill", ["127.0.0.2"])[2:8] == b"\x85\x83\x00\x01\x00\x00"
+
+
+def test_it_has_a_record_for_each_address() -> None:
+    """A name with two addresses is answered with both, in their order."""
+    found = answer(QUESTION, "worker.drill", ["127.0.0.2", "127.0.0.3"])
+    assert found.startswith(b"\x12\x34\x85\x80\x00\x01\x00\x02")
+    first, second = (found.index(socket.inet_aton(each)) for each in ("127.0.0.2", "127.0.0.3"))
+    assert first < second
 
 
 @pytest.mark.skipif(bool(no_certificates()), reason="no openssl")
