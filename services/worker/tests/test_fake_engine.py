@@ -3,6 +3,8 @@
 import numpy as np
 
 from worker.engines.fake import FakeEngine
+from worker.loading import load
+from worker.settings import WorkerSettings
 
 ENGINE = FakeEngine()
 
@@ -26,6 +28,16 @@ def test_other_texts_give_far_vectors() -> None:
     rows = ENGINE.embed(ENGINE.encode([f"text {number}" for number in range(50)]))
     cosines = rows @ rows.T - np.eye(50)
     assert np.abs(cosines).max() < 0.4
+
+
+def test_another_model_is_another_space() -> None:
+    """With another EMBEDDING_MODEL the same text has a far vector, and the fake model says so: it can be replaced."""
+    settings = (WorkerSettings(engine="fake", embedding_model=name) for name in ("all-MiniLM-L6-v2", "other"))
+    served, other = map(load, settings)
+    [[old], [new]] = (each.engine.embed(each.engine.encode(["one text"])) for each in (served, other))
+    assert abs(old @ new) < 0.4
+    assert served.fingerprint != other.fingerprint
+    assert load(WorkerSettings(engine="fake", embedding_model="other")).fingerprint == other.fingerprint
 
 
 def test_the_first_vector_never_changes() -> None:

@@ -94,8 +94,9 @@ def _load(settings: WorkerSettings) -> Loaded:
 def _load_fake(settings: WorkerSettings) -> Loaded:
     from worker.engines.fake import FakeEngine  # noqa: PLC0415 - only the engine that serves is imported
 
-    engine = FakeEngine()
-    return Loaded(engine, settings.embedding_model, fingerprint({}, engine))
+    other = "" if short(settings.embedding_model) in KNOWN else settings.embedding_model
+    engine = FakeEngine(other)
+    return Loaded(engine, settings.embedding_model, fingerprint({"model": other} if other else {}, engine))
 
 
 def _load_artifact(settings: WorkerSettings) -> Loaded | None:

@@ -13,7 +13,11 @@ _SPECIAL = 1000  # ids below it are not made from words
 
 
 class FakeEngine:
-    """A token is a word, a vector a hash of the ids: equal for equal ids, else nearly orthogonal."""
+    """A token is a word, a vector a hash of the ids: equal for equal ids, else nearly orthogonal.
+
+    Args:
+        model: whose vectors they are; those of two models can't be compared.
+    """
 
     name = "fake"
     precision = "fp32"
@@ -23,6 +27,9 @@ class FakeEngine:
     vocabulary_size = 30_522
     lengths: Sequence[int] = ()
     rows: Sequence[int] = ()
+
+    def __init__(self, model: str = "") -> None:
+        self._model = model.encode()
 
     def encode(self, texts: Sequence[str]) -> list[TokenIds]:
         """One id for each word that white space separates."""
@@ -43,4 +50,4 @@ class FakeEngine:
         return _SPECIAL + zlib.crc32(word.encode()) % (self.vocabulary_size - _SPECIAL)
 
     def _hash(self, ids: TokenIds) -> bytes:
-        return hashlib.shake_256(np.array(ids, "<u4").tobytes()).digest(self.dimensions)
+        return hashlib.shake_256(self._model + np.array(ids, "<u4").tobytes()).digest(self.dimensions)
