@@ -237,17 +237,17 @@ def file_read_once() -> None:
 
 def cache_required() -> None:
     """A request fails when Redis fails."""
-    from api import dependencies
+    from api import embedders
     from warmstart.errors import DependencyUnavailable
 
-    embedder_of = dependencies.embedder_of
+    embedders_of = embedders.embedders_of
 
     def demanding(request: Any) -> Any:
         if failure := request.app.state.lifecycle.failure("redis"):
             raise DependencyUnavailable("redis", failure)
-        return embedder_of(request)
+        return embedders_of(request)
 
-    dependencies.embedder_of = demanding
+    embedders.embedders_of = demanding
 
 
 def cache_errors_count() -> None:

@@ -59,7 +59,7 @@ def test_the_api_finds_everything_it_needs(whole: EmbeddedStack) -> None:
     answer = ask(f"{whole.url('api')}/readyz?verbose", timeout=10)
     assert answer.status == 200
     checks = [line.split()[0] for line in answer.body.decode().splitlines() if line.startswith("[")]
-    assert sorted(checks) == ["[+]lifecycle", "[+]postgres", "[+]redis", "[+]worker"]
+    assert sorted(checks) == ["[+]lifecycle", "[+]postgres", "[+]redis", "[+]replacement", "[+]worker"]
 
 
 def test_a_second_up_keeps_every_process(whole: EmbeddedStack) -> None:

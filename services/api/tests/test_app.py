@@ -37,6 +37,7 @@ async def open_nothing(_: FastAPI) -> AsyncIterator[None]:
 SWAPPED = [
     Resource("worker", open_standin),
     Resource("redis", open_nothing),
+    Resource("replacement", open_nothing),
     Resource("postgres", open_nothing),
 ]
 

@@ -28,8 +28,8 @@ async def open_worker(_: FastAPI) -> AsyncIterator[WorkerClient]:
 
 
 @asynccontextmanager
-async def open_no_cache(_: FastAPI) -> AsyncIterator[None]:
-    """Nothing is known."""
+async def open_nothing(_: FastAPI) -> AsyncIterator[None]:
+    """No text is known, and no model is being replaced."""
     yield None
 
 
@@ -43,8 +43,9 @@ async def open_no_database(_: FastAPI) -> AsyncIterator[SimpleNamespace]:
 def client() -> Iterator[TestClient]:
     """The api on a worker that takes texts of ten characters."""
     settings = ApiSettings(token_ids=True, drain_seconds=0)
-    stores = Resource("redis", open_no_cache), Resource("postgres", open_no_database)
-    with TestClient(create_app(settings, [Resource("worker", open_worker), *stores])) as client:
+    absent = [Resource(name, open_nothing) for name in ("redis", "replacement")]
+    parts = [Resource("worker", open_worker), Resource("postgres", open_no_database), *absent]
+    with TestClient(create_app(settings, parts)) as client:
         yield client
 
 

@@ -30,6 +30,7 @@ class Service:
         resources = [
             Resource("worker", self._open),
             Resource("redis", self._nothing),
+            Resource("replacement", self._nothing),
             Resource("postgres", self._nothing),
         ]
         self.client = TestClient(create_app(ApiSettings(token_ids=True), resources))

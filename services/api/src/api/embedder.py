@@ -80,7 +80,7 @@ class Embedder:
         self._worker = worker
         self._cache = cache
         self._flights = flights
-        self._worker_failure = worker_failure
+        self.worker_failure = worker_failure
 
     @property
     def model(self) -> ModelInfo:
@@ -114,7 +114,7 @@ class Embedder:
         known = await self._look_up(wanted, model, timings)
         missing = {key: item for key, item in wanted.items() if key not in known}
         if missing:
-            if why := self._worker.patience.away or self._worker_failure:
+            if why := self._worker.patience.away or self.worker_failure:
                 self._worker.patience.check(why, self._flights.waiting)
             try:
                 computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))

@@ -1,5 +1,6 @@
 """The resources that the api opens at start."""
 
+from api.next_model import check_next_model, open_next_model
 from api.postgres import check_postgres, open_postgres
 from api.redis_cache import check_cache, open_cache
 from api.worker_client import check_worker, open_worker
@@ -8,5 +9,8 @@ from warmstart import Resource
 POSTGRES = Resource("postgres", open_postgres, check=check_postgres, timeout=10)
 REDIS = Resource("redis", open_cache, check=check_cache, required=False, timeout=10)
 WORKER = Resource("worker", open_worker, check=check_worker, timeout=10)
+REPLACEMENT = Resource(
+    "replacement", open_next_model, check=check_next_model, required=False, after=("postgres",), timeout=10
+)
 
-RESOURCES = (POSTGRES, REDIS, WORKER)
+RESOURCES = (POSTGRES, REDIS, WORKER, REPLACEMENT)

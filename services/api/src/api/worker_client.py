@@ -28,6 +28,7 @@ class WorkerClient:
     """Embeds through the worker, and knows which model it serves. It waits `patience` seconds for one that restarts."""
 
     model: ModelInfo  # as the worker last described it
+    described = False  # whether it ever has
 
     def __init__(self, base_url: str, patience: float = 0) -> None:
         self._sessions = WorkerSessions(base_url)
@@ -52,6 +53,7 @@ class WorkerClient:
                 self._sessions.doubt()
             self.patience.missed() if isinstance(error, WorkerAway) else self.patience.failed()
             raise
+        self.described = True
         self.patience.back()
 
     async def _describe(self) -> ModelInfo:

@@ -29,6 +29,7 @@ class StandIn:
     """
 
     def __init__(self) -> None:
+        self.name = "stand-in"
         self.fingerprint = "fp-1"
         self.space = ""  # that of the fingerprint
         self.max_text_characters = 20_000
@@ -72,7 +73,7 @@ class StandIn:
             raise
         rows = b"".join(struct.pack(f"<{DIMENSIONS}f", len(item), 0, 0, 0) for item in items)
         timings = Timings(tokenize=0.001, queue=0.002, inference=0.003)
-        description = Description("stand-in", self.fingerprint, self.space, DIMENSIONS, list(map(len, items)), timings)
+        description = Description(self.name, self.fingerprint, self.space, DIMENSIONS, list(map(len, items)), timings)
         answer = web.Response(body=rows, headers=description.headers())
         if not self.keeps:
             answer.force_close()
@@ -85,8 +86,12 @@ class StandIn:
         await self.thawed.wait()
         if self.starting:
             return cold()
+        return web.json_response(self.description())
+
+    def description(self) -> dict[str, Any]:
+        """Its model."""
         info = ModelInfo(
-            model="stand-in",
+            model=self.name,
             fingerprint=self.fingerprint,
             space=self.space,
             dimensions=DIMENSIONS,
@@ -99,7 +104,7 @@ class StandIn:
             threads=1,
             prompts=self.prompts,
         )
-        return web.json_response(info.model_dump())
+        return info.model_dump()
 
     @asynccontextmanager
     async def running(self, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator["StandIn"]:

@@ -7,15 +7,19 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request, Response
 
 from api.admission import admit
-from api.dependencies import Postgres, embedder_of
+from api.dependencies import Postgres
+from api.document_vectors import for_each_model
+from api.embedder import Embedder
+from api.embedders import as_searched, searched
 from api.embedding import Field
 from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
 from api.store import documents
 from api.store.documents import NewDocument
-from contract import lane, prompts
+from contract import lane
 from contract.lane import Lane
 from warmstart.errors import NotFound
 from warmstart.http.errors import error_responses
+from warmstart.http.timing import Timings
 
 router = APIRouter(prefix="/documents", tags=["documents"])
 
@@ -39,14 +43,17 @@ async def store_documents(
     asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
-    embedder = embedder_of(request)
-    await admit(request, texts, TEXT, embedder.model)
-    embedded = await embedder.embed(texts, TEXT, asked or Lane.BULK, prompts.DOCUMENT)
-    began = time.perf_counter()
-    model = embedded.model
-    await documents.upsert(postgres, new, {model.space: embedded.embeddings}, model.fingerprint)
-    embedded.timings["database"] = time.perf_counter() - began
-    response.headers["Server-Timing"] = embedded.timings.header()
+    await admit(request, texts, TEXT, searched(request).model)
+
+    async def work(embedder: Embedder) -> Timings:
+        embedded, vectors = await for_each_model(request, embedder, texts, TEXT, asked or Lane.BULK)
+        began = time.perf_counter()
+        await documents.upsert(postgres, new, vectors, embedded.model.fingerprint)
+        embedded.timings["database"] = time.perf_counter() - began
+        return embedded.timings
+
+    timings = await as_searched(request, work)
+    response.headers["Server-Timing"] = timings.header()
     return DocumentIds(ids=[each.id for each in new])
 
 

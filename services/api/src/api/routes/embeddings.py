@@ -7,11 +7,11 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
-from api.dependencies import embedder_of
 from api.embedder import Embedded
+from api.embedders import embedders_of
 from api.embedding import Field, Item
 from api.prompts import asked_prompt
-from api.routes.models import check_model
+from api.routes.models import named
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
 from contract import lane, prompts
@@ -43,9 +43,8 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
     Before each text goes the prompt that the header `X-Prompt` or else `input_type` names, or the model's default one.
     """
     asked = lane.asked(request.headers)
-    embedder = embedder_of(request)
+    embedder = named(embedders_of(request), body.model)
     model = embedder.model
-    check_model(model, body.model)
     if body.dimensions not in (None, model.dimensions):
         raise BadRequest(
             f"dimensions: {model.model} has {model.dimensions} and can't be cut",

@@ -1,10 +1,13 @@
 """`GET /v1/models`, as OpenAI's clients call it."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request
 
 from api.dependencies import Worker
+from api.embedder import Embedder
+from api.embedders import embedders_of, replacement_of
 from api.schemas.models import Model, ModelList
-from contract.model import ModelInfo
 from warmstart.errors import NotFound
 from warmstart.http.errors import error_responses
 
@@ -14,20 +17,23 @@ router = APIRouter(tags=["models"])
 FAMILY = "sentence-transformers/"
 
 
-def check_model(served: ModelInfo, name: str) -> None:
-    """Raise NotFound unless `name` is the model's, with or without the prefix of its family."""
-    if name.removeprefix(FAMILY) != served.model.removeprefix(FAMILY):
-        raise NotFound(f"model: this service has {served.model} only", param="model", code="model_not_found")
+def named(embedders: Sequence[Embedder], name: str) -> Embedder:
+    """The one of the model with this name, with or without the prefix of its family. Raises NotFound without one."""
+    for each in embedders:
+        if name.removeprefix(FAMILY) == each.model.model.removeprefix(FAMILY):
+            return each
+    known = " and ".join(each.model.model for each in embedders)
+    raise NotFound(f"model: this service has {known} only", param="model", code="model_not_found")
 
 
 @router.get("/models")
-async def list_models(worker: Worker) -> ModelList:
-    """The one model that is served."""
-    return ModelList(data=[Model.of(worker.model)])
+async def list_models(request: Request, _worker: Worker) -> ModelList:
+    """The model that is served, and while it is being replaced the other one."""
+    embedders, replacement = embedders_of(request), replacement_of(request)
+    return ModelList(data=[Model.of(each.model, replacement) for each in embedders])
 
 
 @router.get("/models/{model:path}", responses=error_responses(404))
-async def get_model(model: str, worker: Worker) -> Model:
-    """The served model by name, with or without `sentence-transformers/`."""
-    check_model(worker.model, model)
-    return Model.of(worker.model)
+async def get_model(request: Request, model: str, _worker: Worker) -> Model:
+    """A model by name, with or without `sentence-transformers/`."""
+    return Model.of(named(embedders_of(request), model).model, replacement_of(request))

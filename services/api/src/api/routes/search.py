@@ -5,13 +5,16 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
-from api.dependencies import Postgres, embedder_of
+from api.dependencies import Postgres
+from api.embedder import Embedder
+from api.embedders import as_searched, searched
 from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
-from api.store.search import search
+from api.store.search import Match, search
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.errors import error_responses
+from warmstart.http.timing import Timings
 
 router = APIRouter(tags=["search"])
 
@@ -26,16 +29,21 @@ async def search_documents(
     response: Response,
     postgres: Postgres,
 ) -> SearchResults:
-    """As many as `limit` documents, best first, among those in the space of the model that is served now.
+    """As many as `limit` documents, best first, among those in the space that is served now.
 
     The query gets the model's prompt of queries.
     """
     asked = lane.asked(request.headers)
-    embedder = embedder_of(request)
-    await admit(request, [body.query], QUERY, embedder.model)
-    embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
-    began = time.perf_counter()
-    matches = await search(postgres, embedded.embeddings[0], embedded.model.space, limit=body.limit, equals=body.filter)
-    embedded.timings["database"] = time.perf_counter() - began
-    response.headers["Server-Timing"] = embedded.timings.header()
+    await admit(request, [body.query], QUERY, searched(request).model)
+
+    async def work(embedder: Embedder) -> tuple[list[Match], Timings]:
+        embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
+        vector, space = embedded.embeddings[0], embedded.model.space
+        began = time.perf_counter()
+        found = await search(postgres, vector, space, limit=body.limit, equals=body.filter)
+        embedded.timings["database"] = time.perf_counter() - began
+        return found, embedded.timings
+
+    matches, timings = await as_searched(request, work)
+    response.headers["Server-Timing"] = timings.header()
     return SearchResults(results=[SearchResult.model_validate(match) for match in matches])

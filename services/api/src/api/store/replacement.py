@@ -35,6 +35,11 @@ class Replacement:
         """The space that searches don't use."""
         return self.old if self.served == self.new else self.new
 
+    @property
+    def progress(self) -> float:
+        """`done` as a part of `total`."""
+        return self.done / self.total if self.total else 0.0
+
 
 class OtherSpaceError(Exception):
     """Searches use another space than the caller's vectors are of: embed again. Nothing was written."""

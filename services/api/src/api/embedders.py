@@ -1,0 +1,72 @@
+"""The embedders of a request: of the model that searches use, and of the other one while a model is replaced."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from fastapi import Request
+
+from api.degraded import hopeless
+from api.embedder import Embedder
+from api.resources import REDIS, REPLACEMENT, WORKER
+from api.store.replacement import OtherSpaceError, Replacement
+from warmstart import Lifecycle
+from warmstart.errors import DependencyUnavailable
+
+T = TypeVar("T")
+
+
+def embedders_of(request: Request) -> list[Embedder]:
+    """One for each model that documents are embedded for, first that which searches use, if its workers are known.
+
+    A model's workers may be at both addresses. Not a dependency: FastAPI takes a tenth of a cache hit's time to solve
+    one. Raises DependencyUnavailable when the worker was never there.
+    """
+    state = request.app.state
+    lifecycle: Lifecycle = state.lifecycle
+    failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
+    if worker is None:
+        raise DependencyUnavailable("worker", failure or "not open")
+    cache = None if hopeless(lifecycle.failure("redis")) else lifecycle.held(REDIS)
+    usual = Embedder(request, worker, cache, state.flights, worker_failure=failure)
+    known = lifecycle.held(REPLACEMENT)
+    if known is None or known.replacement is None:
+        return [usual]
+    found = [usual]
+    if known.worker.described:
+        failure = lifecycle.failure("replacement")
+        found.insert(0, Embedder(request, known.worker, cache, state.flights, worker_failure=failure))
+    served = known.replacement.served
+    found.sort(key=lambda each: (each.model.space != served, each.worker_failure is not None))
+    by_space = {each.model.space: each for each in reversed(found)}
+    return [each for each in found if by_space[each.model.space] is each]
+
+
+def replacement_of(request: Request) -> Replacement | None:
+    """What is under way, as this process last read it."""
+    known = request.app.state.lifecycle.held(REPLACEMENT)
+    return known.replacement if known else None
+
+
+def searched(request: Request) -> Embedder:
+    """That of the model that searches use. Raises DependencyUnavailable when no workers of it are known."""
+    first = embedders_of(request)[0]
+    under_way = replacement_of(request)
+    if under_way and first.model.space != under_way.served:
+        names = {under_way.old: under_way.old_model, under_way.new: under_way.new_model}
+        raise DependencyUnavailable("worker", f"searches use {names[under_way.served]}, which no worker serves")
+    return first
+
+
+async def as_searched(request: Request, work: Callable[[Embedder], Awaitable[T]]) -> T:
+    """Do `work` with `searched`; once more when it finds that searches have turned to another space.
+
+    Raises DependencyUnavailable when they turn twice, and what `work` raises.
+    """
+    for _ in range(2):
+        try:
+            return await work(searched(request))
+        except OtherSpaceError:
+            known = request.app.state.lifecycle.held(REPLACEMENT)
+            if known and await known.read() and not known.worker.described:
+                await known.worker.refresh()
+    raise DependencyUnavailable("worker", "the model that searches use changed during the call")
