@@ -38,6 +38,7 @@ class Drill:
         self.system = system
         self.controlled = controlled
         self.requests = int(options.requests * (CONTROL_SHARE if controlled else 1))
+        self.documents = options.documents
         self._abort_after = options.abort_after
         control = row.control if controlled else None
         self.result = Result(

@@ -11,16 +11,25 @@ CONTROL_SHARE = 0.3  # share of the requests: a control must only fail, and is n
 
 @dataclass(frozen=True)
 class Options:
-    """`requests` a drill at least, `runs` of everything, where the report goes, and the limit of `drills.guard`."""
+    """How much of everything.
+
+    Attributes:
+        requests: of a drill at least.
+        runs: of everything.
+        reports: where they go.
+        abort_after: the limit of `drills.guard`.
+        documents: that are searched while a model is replaced.
+    """
 
     requests: int
     runs: int
     reports: Path
     abort_after: int = 20
+    documents: int = 1000
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """REQUESTS, RUNS, REPORTS and ABORT_AFTER. Raises ValueError for what is no positive number."""
+        """REQUESTS, RUNS, REPORTS, ABORT_AFTER and DOCUMENTS. Raises ValueError for what is no positive number."""
 
         def number(name: str, default: int) -> int:
             value = int(environment.get(name) or default)
@@ -33,4 +42,5 @@ class Options:
             number("RUNS", 1),
             Path(environment.get("REPORTS") or "reports/drills"),
             number("ABORT_AFTER", cls.abort_after),
+            number("DOCUMENTS", cls.documents),
         )

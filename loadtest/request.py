@@ -14,7 +14,8 @@ from stack.ports import HOST
 class Request:
     """One HTTP request. `check` reads an answer of status 200, and returns in a few words what is wrong, or nothing.
 
-    It runs while other requests may be due: keep it well below a millisecond.
+    `keep` makes of an answer of status 200 what its row is to have of it, in types of JSON. Both run while other
+    requests may be due: keep them well below a millisecond.
     """
 
     path: str
@@ -22,6 +23,7 @@ class Request:
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     check: Callable[[Answer], str] | None = None
+    keep: Callable[[Answer], Any] | None = None
 
     def wire(self, authority: str = HOST, prefix: str = "", more: Mapping[str, str] = NOTHING) -> bytes:
         """The bytes of the request to a host, with a path prefix and further headers."""

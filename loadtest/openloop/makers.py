@@ -24,12 +24,12 @@ asked_to_store: set[str] = set()  # ids of documents in requests of this process
 
 def worker_short(draw: random.Random, number: int) -> Request:
     """Three words."""
-    return _worker(_words(draw) + _mark(draw, number))
+    return _worker(_words(draw) + mark(draw, number))
 
 
 def worker_typical(draw: random.Random, number: int) -> Request:
     """One sentence."""
-    return _worker(_sentence(draw) + _mark(draw, number))
+    return _worker(sentence(draw) + mark(draw, number))
 
 
 def worker_long(draw: random.Random, number: int) -> Request:
@@ -39,17 +39,17 @@ def worker_long(draw: random.Random, number: int) -> Request:
 
 def worker_batch(draw: random.Random, number: int) -> Request:
     """32 sentences."""
-    return _worker(*(text + _mark(draw, number) for text in draw.sample(_sentences(), BATCH)))
+    return _worker(*(text + mark(draw, number) for text in draw.sample(sentences(), BATCH)))
 
 
 def api_fresh(draw: random.Random, number: int) -> Request:
     """One sentence that the cache hasn't."""
-    return api_embeddings(_sentence(draw) + _mark(draw, number))
+    return api_embeddings(sentence(draw) + mark(draw, number))
 
 
 def api_short(draw: random.Random, number: int) -> Request:
     """Three words."""
-    return api_embeddings(_words(draw) + _mark(draw, number))
+    return api_embeddings(_words(draw) + mark(draw, number))
 
 
 def api_long(draw: random.Random, number: int) -> Request:
@@ -59,7 +59,7 @@ def api_long(draw: random.Random, number: int) -> Request:
 
 def api_batch(draw: random.Random, number: int) -> Request:
     """Eight sentences."""
-    return api_embeddings(*(text + _mark(draw, number) for text in draw.sample(_sentences(), API_BATCH)))
+    return api_embeddings(*(text + mark(draw, number) for text in draw.sample(sentences(), API_BATCH)))
 
 
 def api_repeated(draw: random.Random, _number: int) -> Request:
@@ -69,7 +69,7 @@ def api_repeated(draw: random.Random, _number: int) -> Request:
 
 def repeated_texts() -> list[str]:
     """The 50 repeated sentences."""
-    return _sentences()[:REPEATED]
+    return sentences()[:REPEATED]
 
 
 def api_embeddings(*texts: str) -> Request:
@@ -80,13 +80,13 @@ def api_embeddings(*texts: str) -> Request:
 
 def document(draw: random.Random, number: int) -> Request:
     """Store one document, over one of 1,000."""
-    return store(f"load-{draw.randrange(1000)}", _sentence(draw) + _mark(draw, number))
+    return store(f"load-{draw.randrange(1000)}", sentence(draw) + mark(draw, number))
 
 
 def documents(draw: random.Random, number: int) -> Request:
     """Store 32 documents, in the place of others; 75 calls store all `STORED`."""
     first = number * DOCUMENTS % STORED
-    texts = [text + _mark(draw, number) for text in draw.sample(_sentences(), DOCUMENTS)]
+    texts = [text + mark(draw, number) for text in draw.sample(sentences(), DOCUMENTS)]
     body = {"documents": [{"id": f"bulk-{first + place}", "text": text} for place, text in enumerate(texts)]}
     ids = [f"bulk-{first + place}" for place in range(DOCUMENTS)]
     return Request("/v1/documents", _json(body), headers=HEADERS, check=checks.stored(ids))
@@ -101,7 +101,7 @@ def store(name: str, text: str) -> Request:
 
 def search(draw: random.Random, number: int) -> Request:
     """The ten nearest documents to a fresh query."""
-    return search_for(_sentence(draw) + _mark(draw, number))
+    return search_for(sentence(draw) + mark(draw, number))
 
 
 def search_for(text: str) -> Request:
@@ -129,23 +129,25 @@ def _json(body: Any) -> bytes:
 
 
 @cache
-def _sentences() -> list[str]:
+def sentences() -> list[str]:
+    """All of them."""
     return SENTENCES.read_text().splitlines()
 
 
-def _sentence(draw: random.Random) -> str:
-    return draw.choice(_sentences())
+def sentence(draw: random.Random) -> str:
+    """One of them."""
+    return draw.choice(sentences())
 
 
 def _words(draw: random.Random) -> str:
-    return " ".join(_sentence(draw).split()[:3])
+    return " ".join(sentence(draw).split()[:3])
 
 
 def _long(draw: random.Random, number: int) -> str:
-    return _mark(draw, number) + " ".join(draw.sample(_sentences(), LONG))
+    return mark(draw, number) + " ".join(draw.sample(sentences(), LONG))
 
 
-def _mark(draw: random.Random, number: int) -> str:
+def mark(draw: random.Random, number: int) -> str:
     """Words that no other run has: with the seed alone, the next run would repeat the texts."""
     return f" {draw.getrandbits(20):x}-{number}-{_RUN:x} "
 

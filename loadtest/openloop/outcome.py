@@ -27,10 +27,12 @@ def outcome(row: Row, request: Request, result: Exchange) -> Row:
         return row
     wait = answer.headers.get("retry-after", "")
     code, message = _refusal(answer)
+    wrong = _wrong(request, answer)
     return replace(
         row,
         status=answer.status,
-        error=_wrong(request, answer),
+        error=wrong,
+        kept=request.keep(answer) if request.keep and answer.status == 200 and not wrong else None,
         code=code,
         message=message,
         retry_after=float(wait) if wait.isdecimal() else None,

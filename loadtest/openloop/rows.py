@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from loadtest.openloop.plan import Plan
 from loadtest.openloop.verdict import Verdict, judge
@@ -34,6 +34,7 @@ class Row:
         timing: the parts of `Server-Timing`, in milliseconds.
         process: the pid at the other end of the connection, where it can be known (Linux, this machine); a proxy's, if
             there is one between.
+        kept: what the request keeps of a good answer.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Row:
     connection: str | None = None
     timing: dict[str, float] = field(default_factory=dict)
     process: int | None = None
+    kept: Any = None
 
     @property
     def ok(self) -> bool:

@@ -1,6 +1,7 @@
 """The generator keeps its schedule, tells what happened, and admits when it couldn't."""
 
 import os
+import random
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadtest.openloop import Background, Constant, Generator, Plan, Poisson, Row, RowFile, Run, Stream, read
+from loadtest.openloop import Background, Constant, Generator, Plan, Poisson, Request, Row, RowFile, Run, Stream, read
 from stack import StackError, free_ports, until
 from stack.tests.server import reply, serving
 
@@ -32,6 +33,20 @@ def run(chosen: Plan, path: Path) -> Run:
 def ok(handler: BaseHTTPRequestHandler) -> None:
     """Answer at once."""
     reply(handler, 200, b"ok", Server_Timing="queue;dur=1.5, inference;dur=2")
+
+
+def keeping(_draw: random.Random, _number: int) -> Request:
+    """A maker."""
+    return Request("/", method="GET", headers={}, keep=lambda answer: [answer.body.decode()])
+
+
+def test_a_row_keeps_what_its_request_wants_of_a_good_answer(tmp_path: Path) -> None:
+    """Of one with another status it keeps nothing."""
+    statuses = iter([200, 503])
+    with serving(lambda handler: reply(handler, next(statuses), b"body")) as url:
+        stream = Stream(f"{__name__}:keeping", url)
+        good, bad = run(plan(url, streams=(stream,), requests=2), tmp_path / "rows").rows
+    assert (good.kept, bad.kept) == (["body"], None)
 
 
 def test_poisson_arrivals_have_the_rate_and_the_variance_of_their_name() -> None:
