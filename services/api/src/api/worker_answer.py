@@ -34,6 +34,13 @@ class OtherPrompts(DependencyUnavailable):
         super().__init__("worker", reason)
 
 
+class Refused(DependencyUnavailable):
+    """The worker takes no such call, however often it is asked."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("worker", reason)
+
+
 @dataclass(frozen=True)
 class Answer:
     """One embedding per input, in order; the engine and the space that they are of; the worker's own stage timings."""
@@ -71,14 +78,19 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
             return OtherPrompts(error.message)
         case 413:
             return PayloadTooLarge(error.message, code=error.code or None)
-        case 503 if error.code == Overloaded.code:
-            return Overloaded(error.message, retry_after=_seconds(response))
-        case 503 if error.code == NotReady.code:
-            return WorkerAway(error.message)
+        case 429 | 503:
+            return _not_now(response, error)
         case 504:
             return DeadlineExceeded(error.message)
-        case _:
-            return DependencyUnavailable("worker", error.message)
+        case status:
+            return Refused(error.message) if 400 <= status < 500 else DependencyUnavailable("worker", error.message)
+
+
+def _not_now(response: ClientResponse, error: ErrorBody) -> ServiceError:
+    """A 429 is of something in between: the worker has no quota."""
+    if response.status == 429 or error.code == Overloaded.code:
+        return Overloaded(error.message, retry_after=_seconds(response))
+    return WorkerAway(error.message) if error.code == NotReady.code else DependencyUnavailable("worker", error.message)
 
 
 def _seconds(response: ClientResponse) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -22,10 +22,11 @@ ERROR = {"message": "", "type": "", "param": None, "code": ""}
 
 
 class StandIn:
-    """Answers every text with its length; `before` runs first and may answer, wait, or cut the connection.
+    """Answers every text with its length, or with another `vector`.
 
-    With `keeps` False, every answer says `Connection: close`, as one does on a connection that has reached its age;
-    with `starting`, every route is behind the worker's gate. While `thawed` is clear, nothing is answered.
+    `before` runs first and may answer, wait, or cut the connection. With `keeps` False, every answer says
+    `Connection: close`, as one does on a connection that has reached its age; with `starting`, every route is
+    behind the worker's gate. While `thawed` is clear, nothing is answered.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class StandIn:
         self.connections: set[asyncio.Transport | None] = set()
         self.dead: set[asyncio.Transport | None] = set()  # connections on which no answer comes any more
         self.before: Misbehaviour | None = None
+        self.vector: Callable[[Any], Sequence[float]] = lambda item: (len(item), 0, 0, 0)
         self.url = self.host = ""
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
@@ -71,7 +73,7 @@ class StandIn:
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        rows = b"".join(struct.pack(f"<{DIMENSIONS}f", len(item), 0, 0, 0) for item in items)
+        rows = b"".join(struct.pack(f"<{DIMENSIONS}f", *self.vector(item)) for item in items)
         timings = Timings(tokenize=0.001, queue=0.002, inference=0.003)
         description = Description(self.name, self.fingerprint, self.space, DIMENSIONS, list(map(len, items)), timings)
         answer = web.Response(body=rows, headers=description.headers())

@@ -32,18 +32,19 @@ class Match:
 
 
 async def search(
-    engine: AsyncEngine, query: Embedding, space: str, *, limit: int, equals: dict[str, Any]
+    engine: AsyncEngine, query: Embedding, space: str, *, limit: int, equals: dict[str, Any], any_space: bool = False
 ) -> list[Match]:
     """The `limit` nearest documents in `space` whose metadata has all of `equals`: by score, equal ones by id.
 
     There are fewer results only when fewer documents match, whatever the index leaves out. Raises OtherSpaceError when
-    a replacement of the model serves another space, and DependencyUnavailable when Postgres can't be reached.
+    a replacement of the model serves another space, unless the caller wants to look at `any_space`, and
+    DependencyUnavailable when Postgres can't be reached.
     """
     matching = _matching(query, space, equals)
 
     async def work(connection: AsyncConnection) -> list[Match]:
         served = await _plan(connection)
-        if served and served != space:
+        if served and served != space and not any_space:
             raise OtherSpaceError(served)
         indexed = len(query.floats()) <= spaces.INDEXED
         found = await _through_index(connection, matching, limit + TWINS) if indexed else []
