@@ -16,7 +16,7 @@ DEVELOPS := .venv/.installed-dev
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	bench overload flood abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
+	reindex bench overload flood abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +48,14 @@ images: install  ## Build the images of both services (done by up when needed)
 	@$(RUN) -m stack images
 
 # The default model is exported without torch, another one with it.
-artifact: $(if $(filter-out all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2,$(EMBEDDING_MODEL)),install-dev,install)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed)
+DEFAULT_MODELS := all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2
+artifact: $(if $(filter-out $(DEFAULT_MODELS),$(EMBEDDING_MODEL)),install-dev,install)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed)
 	@$(RUN) -m worker.export
+
+reindex: $(if $(filter-out $(DEFAULT_MODELS),$(MODEL)),install-dev,install)  ## Replace the model while it serves: MODEL=name, YES=1; then STEP=cut-over, roll-back, finish, abandon or status
+	@[ -n "$(MODEL)$(STEP)" ] || { echo "make reindex MODEL=…, or STEP=cut-over, roll-back, finish, abandon or status" >&2; exit 2; }
+	$(if $(MODEL),@EMBEDDING_MODEL="$(MODEL)" $(RUN) -m worker.export)
+	@$(RUN) -m stack reindex "$(or $(MODEL),$(STEP))" $(if $(YES),--yes)
 
 graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import get_args
 
-from stack import cli_faults
+from stack import cli_faults, cli_reindex
 from stack.choice import bring_up, current
 from stack.compose import ComposeStack
 from stack.errors import StackError
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = add("scale", _scale, "set the number of replicas of a service, and print their addresses")
     sub.add_argument("part", choices=SERVICES)
     sub.add_argument("replicas", type=int)
+    cli_reindex.add_to(add)
     cli_faults.add_to(add)
     return parser
 
@@ -171,7 +172,7 @@ def _discard(stack: Stack, _options: argparse.Namespace) -> int:
 def _status(stack: Stack, _options: argparse.Namespace) -> int:
     parts = stack.status()
     for part in parts:
-        print(f"{part.part:9} {part.pid or '-':>8}  {part.detail}")
+        print(f"{part.part:11} {part.pid or '-':>8}  {part.detail}")
     if all(part.ready for part in parts):
         return ALL_READY
     return SOME_NOT_READY if any(part.running for part in parts) else NOTHING_RUNS

@@ -1,6 +1,7 @@
 """The stack in containers: compose.yaml, run by the docker command."""
 
 import logging
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
@@ -9,7 +10,8 @@ from stack.descent import descendants
 from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
-from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.models import require_cut_over
 from stack.ports import require_free
 from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
@@ -30,7 +32,8 @@ stats = pathlib.Path("/proc").glob("[0-9]*/stat")
 parents = {int(stat.parent.name): int(stat.read_text().rpartition(")")[2].split()[1]) for stat in stats}
 os.kill(min(pid for pid in parents if parents.get(parents[pid]) == 1), int(sys.argv[1]))
 """
-PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "api": 8000}  # inside
+# Inside.
+PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "worker-next": 8001, "api": 8000}
 
 
 class ComposeStack(Stack):
@@ -54,6 +57,7 @@ class ComposeStack(Stack):
         self.parts = in_order(parts)
         self.site = Site.at(root, ports)
         self.project = Project(self.site, environment)
+        self._models = self.project.models
         self._settings: Mapping[Part, Mapping[str, str]] = {}  # the variables that each part was started with
 
     def up(self) -> None:
@@ -74,15 +78,21 @@ class ComposeStack(Stack):
             if PROXY in before and not self.detoured:
                 self.project.run("stop", PROXY)
             self.site.remember()
+            if "worker" in self.parts and (model := self.project.model()):
+                self._models.note(served=model)
+
+    def _wanted(self) -> tuple[Part, ...]:
+        """The parts that `up` starts: `worker-next` too, while a model is being replaced."""
+        return in_order([*self.parts, NEXT]) if self._models.next else self.parts
 
     def _services(self) -> list[str]:
         front = ["front"] if set(SERVICES) & set(self.parts) else []
         migrate = ["migrate"] if {"postgres", "api"} <= set(self.parts) else []
-        return [*self.parts, *migrate, *front]
+        return [*self._wanted(), *migrate, *front]
 
     def _require_ports(self, running: Collection[str], parts: Collection[Part] | None = None) -> None:
         """Each port of a part that doesn't run must be free. Ports of the services are the front door's."""
-        holders = {part: "front" if part in SERVICES else part for part in parts or self.parts}
+        holders = {part: "front" if part in SERVICES else part for part in parts or self._wanted()}
         require_free({part: self.site.ports[part] for part, holder in holders.items() if holder not in running})
 
     def _begin(self, services: list[str]) -> None:
@@ -94,7 +104,7 @@ class ComposeStack(Stack):
             self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._settings)
         except StackError as error:
             raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
-        self._wait(self.parts)
+        self._wait(self._wanted())
 
     def _unusable_documents(self) -> str | None:
         """Why Postgres can't use its documents, where they are, and what to do."""
@@ -161,6 +171,37 @@ class ComposeStack(Stack):
             self.project.run("run", "--rm", "--no-deps", "migrate")
         except StackError as error:
             raise StackError(f"the migration failed: {error}") from error
+
+    def next_model(self) -> str:
+        return self._models.next
+
+    def start_next(self, model: str) -> None:
+        self._require_same(model, self._models.next)
+        if self.pids(NEXT):
+            return
+        self._models.note(next=model)
+        try:
+            self.project.make_images([NEXT])
+            self.start(NEXT)
+        except BaseException:
+            self.stop_next()
+            raise
+
+    def stop_next(self) -> None:
+        self.stop(NEXT)
+        self._models.note(next="")
+
+    def adopt_next(self) -> None:
+        model, port = self._models.next, self._port("postgres", self.project.containers())
+        require_cut_over(self.site, port, model, self.project.named_model())
+        self._models.note(served=model)
+        self.project.make_images(["worker"])
+        self.restart("worker")
+
+    def run_reindex(self, *arguments: str) -> int:
+        terminal = () if sys.stdin.isatty() and sys.stdout.isatty() else ("--no-TTY",)
+        command = ("api", "python", "-m", "api.reindex", *arguments)
+        return self.project.watch("run", "--rm", "--no-deps", *terminal, *command)
 
     def signal(self, part: Part, sig: Signals) -> None:
         """See `Stack.signal`. Raises StackError for what the init that is process 1 would not pass on."""
@@ -250,7 +291,7 @@ class ComposeStack(Stack):
         return found
 
     def status(self) -> list[PartStatus]:
-        return self._look(PARTS)
+        return shown(self._look(EVERY))
 
     def _look(self, parts: Collection[Part]) -> list[PartStatus]:
         found = self.project.containers()

@@ -9,8 +9,8 @@ from typing import Any, Self
 from stack.errors import StackError
 
 ANSWER_SECONDS = 10.0
-PROJECT, SERVICE, NUMBER, FOLDER = (
-    f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "project.working_dir")
+PROJECT, SERVICE, NUMBER, FOLDER, ONE_OFF = (
+    f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "project.working_dir", "oneoff")
 )
 
 
@@ -110,7 +110,12 @@ class Container:
 
 
 def containers(project: str) -> list[Container]:
-    """Those of a project, stopped ones included, in the order of their numbers."""
-    ids = docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={PROJECT}={project}").split()
+    """Those of a project's services, stopped ones included, in the order of their numbers.
+
+    What `docker compose run` started beside a service is none of its containers.
+    """
+    labels = (f"{PROJECT}={project}", f"{ONE_OFF}=False")
+    filters = (option for label in labels for option in ("--filter", f"label={label}"))
+    ids = docker("ps", "--all", "--quiet", "--no-trunc", *filters).split()
     found = json.loads(docker("inspect", "--type", "container", *ids)) if ids else []
     return sorted(map(Container.of, found), key=lambda container: container.number)

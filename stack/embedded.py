@@ -1,13 +1,17 @@
 """The stack without containers: the real services, PostgreSQL and Valkey, as processes on 127.0.0.1."""
 
 import logging
+import os
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
 from stack.detours import Detours
 from stack.errors import StackError
-from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.foreground import foreground
+from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.models import VARIABLE, Models, require_cut_over
 from stack.port_claims import free_ports
 from stack.ports import require_free
 from stack.postgres import Postgres
@@ -48,18 +52,21 @@ class EmbeddedStack(Stack):
         self._environment = environment
         self._started_with: dict[Part, Mapping[str, str]] = {}
         self._detours = Detours(self.site)
+        self._models = Models(self.site, "embedded")
         self._programs: dict[Part, Program] = {
             "postgres": Postgres(self.site),
             "valkey": Valkey(self.site),
             "worker": Service("worker", self.site),
+            "worker-next": Service("worker-next", self.site, "worker"),
             "api": Service("api", self.site),
         }
 
     def up(self) -> None:
         """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
         with self.site.alone():
-            missing = [part for part in self.parts if not self._programs[part].daemon.main()]
-            if len(missing) < len(self.parts):
+            wanted = self._wanted()
+            missing = [part for part in wanted if not self._programs[part].daemon.main()]
+            if len(missing) < len(wanted):
                 self.site.agree()
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
@@ -72,6 +79,12 @@ class EmbeddedStack(Stack):
                     self._detours.stop()
                 raise
             self.site.remember()
+            if "worker" in missing and (model := service_environment(self._settings("worker")).get(VARIABLE)):
+                self._models.note(served=model)
+
+    def _wanted(self) -> tuple[Part, ...]:
+        """The parts that `up` starts: `worker-next` too, while a model is being replaced."""
+        return in_order([*self.parts, NEXT]) if self._models.next else self.parts
 
     def _start_all(self, missing: list[Part], started: list[Part]) -> None:
         def launch(*parts: Part) -> None:
@@ -80,17 +93,17 @@ class EmbeddedStack(Stack):
                     started.append(part)
                     self._launch(part)
 
-        if "worker" in missing and service_environment(self._settings()).get("ENGINE", "auto") in ARTIFACT_ENGINES:
-            self._export()
-        launch("postgres", "valkey", "worker")  # the worker needs no store, and takes longest
+        for part in {"worker", NEXT} & set(missing):
+            self._export(part)
+        launch("postgres", "valkey", "worker", NEXT)  # the workers need no store, and take longest
         self._wait("postgres", "valkey")
         if "api" in missing and "postgres" in self.parts:
             self.migrate()
         launch("api")
-        self._wait("worker", "api")
+        self._wait("worker", NEXT, "api")
 
     def _wait(self, *parts: Part) -> None:
-        limits = {part: self._programs[part].start_seconds for part in parts if part in self.parts}
+        limits = {part: self._programs[part].start_seconds for part in parts if part in self._wanted()}
         wait_ready(self._look, limits, self._end_of_log)
 
     def _look(self, parts: Collection[Part]) -> list[PartStatus]:
@@ -108,13 +121,20 @@ class EmbeddedStack(Stack):
 
     def _settings(self, part: Part | None = None) -> dict[str, str]:
         addresses = {variable: self.url(each) for each, variable in ADDRESSES.items()}
-        return {**addresses, **self.own_detours(part), **self._environment}
+        addresses["NEXT_WORKER_URL"] = self.url(NEXT)
+        return {**addresses, **self.own_detours(part), **self._environment, **self._model(part)}
+
+    def _model(self, part: Part | None) -> dict[str, str]:
+        """What was written down, unless the user names a model for the worker."""
+        named = VARIABLE in os.environ or VARIABLE in self._environment
+        model = self._models.next if part == NEXT else "" if named else self._models.served
+        return {VARIABLE: model} if model else {}
 
     def down(self) -> None:
         with self.site.alone():
             for replica in self._replicas():
                 replica.discard()
-            for part in reversed(PARTS):
+            for part in reversed(EVERY):
                 self.stop(part)
             self._detours.stop()
             self.site.forget()
@@ -145,9 +165,42 @@ class EmbeddedStack(Stack):
         log.info("%-9s migrating the database", "api")
         run_step("the migration", "api.migrate", self._settings(), self.site.logs / "migrate.log")
 
-    def _export(self) -> None:
-        log.info("%-9s looking for the artifact of the model (15 s, if it must be made)", "worker")
-        run_step("the export of the model", "worker.export", self._settings(), self.site.logs / "export.log")
+    def _export(self, part: Part) -> None:
+        settings = self._settings(part)
+        if service_environment(settings).get("ENGINE", "auto") not in ARTIFACT_ENGINES:
+            return
+        log.info("%-9s looking for the artifact of the model (15 s, if it must be made)", part)
+        run_step("the export of the model", "worker.export", settings, self.site.logs / "export.log")
+
+    def next_model(self) -> str:
+        return self._models.next
+
+    def start_next(self, model: str) -> None:
+        self._require_same(model, self._models.next)
+        if self.pids(NEXT):
+            return
+        self._models.note(next=model)
+        try:
+            self._export(NEXT)
+            self.start(NEXT)
+        except BaseException:
+            self.stop_next()
+            raise
+
+    def stop_next(self) -> None:
+        self.stop(NEXT)
+        self._models.note(next="")
+
+    def adopt_next(self) -> None:
+        model = self._models.next
+        named = self._environment.get(VARIABLE, os.environ.get(VARIABLE, ""))
+        require_cut_over(self.site, self._programs["postgres"].port, model, named)
+        self._models.note(served=model)
+        self.restart("worker")
+
+    def run_reindex(self, *arguments: str) -> int:
+        command = (sys.executable, "-m", "api.reindex", *arguments)
+        return foreground(command, service_environment(self._settings("api")))
 
     def signal(self, part: Part, sig: Signals) -> None:
         self._programs[part].daemon.signal(sig)
@@ -215,7 +268,7 @@ class EmbeddedStack(Stack):
         return [process.pid for process in self._programs[part].daemon.processes()]
 
     def status(self) -> list[PartStatus]:
-        return self._look(PARTS)
+        return shown(self._look(EVERY))
 
     def _status(self, part: Part) -> PartStatus:
         program = self._programs[part]

@@ -9,11 +9,18 @@ from typing import Literal, Self
 
 import psutil
 
+from stack.errors import StackError
 from stack.toxic.toxics import Toxic, dumps, loads
 
-Part = Literal["postgres", "valkey", "worker", "api"]
+Part = Literal["postgres", "valkey", "worker", "worker-next", "api"]
 
 # In the order in which they start.
+EVERY: tuple[Part, ...] = ("postgres", "valkey", "worker", "worker-next", "api")
+
+# Workers of another model, there only while it replaces the served one: see `Stack.start_next`.
+NEXT: Part = "worker-next"
+
+# The whole system, as long as no model is being replaced.
 PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
 
 # What the api needs, and the variables that say where it is.
@@ -25,7 +32,7 @@ NOTHING: Mapping[str, str] = {}
 def in_order(parts: Iterable[Part]) -> tuple[Part, ...]:
     """The same parts in the order in which they start, each once."""
     wanted = frozenset(parts)
-    return tuple(part for part in PARTS if part in wanted)
+    return tuple(part for part in EVERY if part in wanted)
 
 
 @dataclass(frozen=True)
@@ -45,8 +52,13 @@ class PartStatus:
     hopeless: bool = False  # it will never become ready
 
 
+def shown(found: Iterable[PartStatus]) -> list[PartStatus]:
+    """What `status` tells of every part."""
+    return [each for each in found if each.part in PARTS or each.running]
+
+
 class Stack(ABC):
-    """A system of four parts. As a context manager it is up inside and down after."""
+    """A system of four parts, five while a model is replaced. As a context manager it is up inside and down after."""
 
     parts: tuple[Part, ...]  # the parts that `up` starts
     detoured = False  # whether the api that `up` or `start` starts goes through all its detours (see `detour`)
@@ -96,6 +108,39 @@ class Stack(ABC):
     @abstractmethod
     def migrate(self) -> None:
         """Bring the database to the newest schema; `up` does it before it starts the api."""
+
+    @abstractmethod
+    def next_model(self) -> str:
+        """The model that `start_next` named; empty after `stop_next`."""
+
+    @abstractmethod
+    def start_next(self, model: str) -> None:
+        """Start `worker-next` beside the worker, until it is ready; `up` starts it too, until `stop_next`.
+
+        Raises:
+            StackError: it runs with another model, or didn't become ready; then it is stopped again.
+        """
+
+    def _require_same(self, model: str, known: str) -> None:
+        """Raise StackError when `worker-next` is there for another model than is asked for."""
+        if known not in ("", model):
+            raise StackError(f"{NEXT} is there for {known}: finish or abandon that first (python -m stack reindex)")
+
+    @abstractmethod
+    def stop_next(self) -> None:
+        """Stop `worker-next`, if it runs, and let `up` forget it."""
+
+    @abstractmethod
+    def adopt_next(self) -> None:
+        """Make the worker serve `next_model`, now and after each `up`, while `worker-next` serves all searches.
+
+        Raises:
+            StackError: searches still need the worker's own model, or its model is somebody else's to change.
+        """
+
+    @abstractmethod
+    def run_reindex(self, *arguments: str) -> int:
+        """Run `python -m api.reindex` as the api would, on this process's terminal; returns its exit code."""
 
     @abstractmethod
     def signal(self, part: Part, sig: Signals) -> None:
@@ -227,7 +272,7 @@ class Stack(ABC):
 
     @abstractmethod
     def status(self) -> list[PartStatus]:
-        """Every part of this stack, asked now, in the order of `PARTS`."""
+        """Every part of this stack, asked now, in the order of their start; `worker-next` only if it runs."""
 
     def __enter__(self) -> Self:
         self.up()

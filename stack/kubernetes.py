@@ -8,12 +8,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, Signals
 
-from stack import inside, sidecar
+from stack import inside, replacing, sidecar
 from stack.departure import watch_out
 from stack.errors import StackError
-from stack.interface import ADDRESSES, NOTHING, PARTS, Part, PartStatus, Stack, in_order
+from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
 from stack.kubectl import Kubectl
 from stack.manifests import NAMESPACE, SERVICES, SHARED, Manifests, Object
+from stack.models import VARIABLE
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.reach import Reach, authority
 from stack.readiness import wait_ready
@@ -118,6 +119,7 @@ class KubernetesStack(Stack):
         found = self.kubectl.json("get", "deployment", part)
         if found["spec"]["replicas"]:
             raise StackError(f"{part} runs already")
+        environment = {**({VARIABLE: self.next_model()} if part == NEXT else {}), **environment}
         changed = [self._put_back(part, name) for name in _added(found) if name not in environment]
         changed += [{"name": name, "value": value} for name, value in environment.items()]
         spec = {"containers": [{"name": part, "env": changed}]}
@@ -134,7 +136,7 @@ class KubernetesStack(Stack):
 
     def _put_back(self, part: Part, name: str) -> Object:
         """The variable as the manifest has it: what the last start changed of it is undone."""
-        own = self.manifests.container(part).get("env", [])
+        own = [] if part == NEXT else self.manifests.container(part).get("env", [])
         return next((each for each in own if each["name"] == name), {"name": name, "$patch": "delete"})
 
     @contextmanager
@@ -184,6 +186,32 @@ class KubernetesStack(Stack):
             self.kubectl.run("wait", name, "--for=condition=complete", limit, timeout=MIGRATION_SECONDS + 30)
         except StackError as error:
             raise StackError(f"the migration failed: {error}\n{self.kubectl.run('logs', name)}") from error
+
+    def next_model(self) -> str:
+        found = self.kubectl.items("deployments", f"--field-selector=metadata.name={NEXT}")
+        return self.environment(NEXT).get(VARIABLE, "") if found else ""
+
+    def start_next(self, model: str) -> None:
+        self._require_same(model, self.next_model())
+        try:
+            self._apply(replacing.workers(self._with_next(), model, ENVIRONMENT))
+            self._wait([NEXT])
+        except BaseException:
+            self.stop_next()
+            raise
+
+    def stop_next(self) -> None:
+        replacing.remove(self.kubectl, self._with_next())
+
+    def adopt_next(self) -> None:
+        raise replacing.not_ours_to_change(self.next_model())
+
+    def run_reindex(self, *arguments: str) -> int:
+        """See `Stack.run_reindex`: a Job, which goes on when this process is interrupted."""
+        return replacing.run_job(self.kubectl, self._with_next(), arguments)
+
+    def _with_next(self) -> list[Object]:
+        return self.manifests.objects(*replacing.COMPONENTS)
 
     def signal(self, part: Part, sig: Signals) -> None:
         for pod in self._running(part):
@@ -280,7 +308,7 @@ class KubernetesStack(Stack):
 
     def url(self, part: Part) -> str:
         there = authority(*self.reach.service(part))
-        if part in SERVICES:
+        if part not in ("postgres", "valkey"):
             return f"http://{there}"
         key, known = ("database-url", "postgres:5432") if part == "postgres" else ("redis-url", "valkey:6379")
         secret = base64.b64decode(self.kubectl.json("get", "secret", "warmstart")["data"][key]).decode()
@@ -311,7 +339,7 @@ class KubernetesStack(Stack):
         return {name: values[name] for name in _added(found) if name in values}
 
     def status(self) -> list[PartStatus]:
-        return self._look(PARTS)
+        return shown(self._look(EVERY))
 
     def pods(self, part: Part) -> list[Pod]:
         """All pods of a part, terminating ones included."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,10 @@ class Manifests:
         self._folder = folder
         self._environment = dict(environment)
 
-    def objects(self) -> list[Object]:
-        """All of them, in the order in which they are applied. Raises StackError."""
+    def objects(self, *components: str) -> list[Object]:
+        """All of them, with more components, in the order in which they are applied. Raises StackError."""
         self._folder.mkdir(exist_ok=True)
-        (self._folder / "kustomization.yaml").write_text(json.dumps(self._kustomization()))
+        (self._folder / "kustomization.yaml").write_text(json.dumps(self._kustomization(components)))
         return list(yaml.safe_load_all(render(str(self._folder))))
 
     def get(self, kind: str, name: str = "") -> Object:
@@ -51,14 +51,14 @@ class Manifests:
         found: Object = self.get("Deployment", part)["spec"]["template"]["spec"]["containers"][0]
         return found
 
-    def _kustomization(self) -> Object:
+    def _kustomization(self, components: Iterable[str]) -> Object:
         settings = {name: value for name, value in self._environment.items() if name != "FAULTS_ENABLED"}
-        faults = self._environment.get("FAULTS_ENABLED") == "1"
+        faults = ["faults-enabled"] if self._environment.get("FAULTS_ENABLED") == "1" else []
         return {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "resources": [self._relative(K8S)],
-            "components": [self._relative(K8S / "components" / "faults-enabled")] if faults else [],
+            "components": [self._relative(K8S / "components" / each) for each in (*faults, *components)],
             "configMapGenerator": [_merged(f"{service}-settings", settings) for service in SERVICES]
             if settings
             else [],

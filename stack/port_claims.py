@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from stack.errors import StackError
-from stack.interface import PARTS, Part
+from stack.interface import EVERY, Part
 from stack.ports import DEFAULTS, is_free
 
 CANDIDATES = range(10240, 30000)  # 30000 to 32767 are the node ports of a Kubernetes on this machine
@@ -28,7 +28,7 @@ def free_ports() -> dict[Part, int]:
         StackError: all are taken.
     """
     with _lock:
-        return dict(zip(PARTS, (_take() for _ in PARTS), strict=True))
+        return dict(zip(EVERY, (_take() for _ in EVERY), strict=True))
 
 
 def _take() -> int:

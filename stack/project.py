@@ -12,7 +12,9 @@ from pathlib import Path
 from stack import wheels
 from stack.docker import Container, containers, docker
 from stack.errors import ImagesError, StackError
-from stack.interface import NOTHING, Part
+from stack.foreground import foreground
+from stack.interface import NEXT, NOTHING, Part
+from stack.models import VARIABLE, Models
 from stack.ports import VARIABLES
 from stack.secrets import read_variables
 from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
@@ -24,7 +26,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
 PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
-WHOLE = ("--profile", "faults")  # options of a command that is about that service too
+WHOLE = ("--profile", "faults", "--profile", "next")  # options of a command that is about all services
 SHARED = "/run/warmstart"  # the path, in a service, of the folder that it shares with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
@@ -35,7 +37,7 @@ class Project:
 
     Args:
         site: its ports and passwords go into compose.yaml's variables, its folder gives the project its name.
-        settings: for both services, above what compose.yaml says.
+        settings: for the services, above what compose.yaml says.
     """
 
     def __init__(self, site: Site, settings: Mapping[str, str]) -> None:
@@ -47,7 +49,8 @@ class Project:
         ports = {VARIABLES[part]: str(port) for part, port in site.ports.items()}
         passwords = {"POSTGRES_PASSWORD": site.secrets.postgres, "REDIS_PASSWORD": site.secrets.redis}
         passwords |= {f"{name}_IN_URL": quoted(password) for name, password in passwords.items()}
-        self._environment = {**_target_of_the_image(), **os.environ, **ports, **passwords}
+        self.models = Models(site, "compose")
+        self._own = {**ports, **passwords}
 
     @property
     def network(self) -> str:
@@ -56,7 +59,19 @@ class Project:
 
     def run(self, *arguments: str, settings: Mapping[Part, Mapping[str, str]] | None = None) -> str:
         """What a compose command prints; `settings` of a part are for this command only. Raises StackError."""
-        return docker(*self._command(settings or {}), *arguments, environment=self._environment)
+        return docker(*self._command(settings or {}), *arguments, environment=self._environment())
+
+    def watch(self, *arguments: str) -> int:
+        """Run a compose command on this process's terminal; returns its exit code."""
+        return foreground(("docker", *self._command({}), *arguments), self._environment())
+
+    def named_model(self) -> str:
+        """EMBEDDING_MODEL as the stack was made, or the shell, or else .env has it; empty if none does."""
+        return self._settings.get(VARIABLE, _named().get(VARIABLE, ""))
+
+    def model(self) -> str:
+        """What the worker's image is for: the named model, or else the one served last; empty if it is the default."""
+        return _named().get(VARIABLE) or self.models.served
 
     def containers(self, service: str | None = None) -> list[Container]:
         """The containers of a service, or of all."""
@@ -74,15 +89,16 @@ class Project:
     def make_images(self, services: Iterable[str]) -> None:
         """Build and pull the images of `services`; log a line for each step of a second or more. Raises ImagesError."""
         chosen = tuple(services)
-        torch = "worker" in chosen and self._environment.get("WORKER_TARGET") == "torch"
+        environment = self._environment()
+        torch = "worker" in chosen and environment.get("WORKER_TARGET") == "torch"
         if torch and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
-            self._environment["WHEELS_IMAGE"] = found
+            environment["WHEELS_IMAGE"] = found
         # Always for the same project: compose writes its name into the image, which would otherwise differ each time.
         command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)
         log.info("%-9s building, log in %s", "images", self._log)
         steps: dict[str, str] = {}
         with self._log.open("w") as file:
-            for line in _lines(command, self._environment):
+            for line in _lines(command, environment):
                 file.write(line)
                 if step := STEP.match(line):
                     steps[step[1]] = step[2][:100]
@@ -93,8 +109,24 @@ class Project:
         except StackError as error:
             raise ImagesError(str(error)) from error
 
+    def _environment(self) -> dict[str, str]:
+        """The variables of compose.yaml: the images' targets by the models, unless the user names them."""
+        found, named = {**os.environ, **self._own}, _named()
+        if model := self.model():
+            found[VARIABLE] = model
+        if "WORKER_TARGET" in named:
+            found["WORKER_TARGET"] = named["WORKER_TARGET"]
+        elif not _is_default(model):
+            found["WORKER_TARGET"] = "model"
+        if following := self.models.next:
+            fake = self._settings.get("ENGINE", os.environ.get("ENGINE")) == "fake"
+            found[f"NEXT_{VARIABLE}"] = following
+            found.setdefault("NEXT_WORKER_TARGET", "serving" if fake or _is_default(following) else "model")
+        return found
+
     def _command(self, settings: Mapping[Part, Mapping[str, str]]) -> tuple[str, ...]:
-        services: dict[str, object] = {name: self._override_of(name, settings.get(name, NOTHING)) for name in SERVICES}
+        ours = (*SERVICES, NEXT)
+        services: dict[str, object] = {name: self._override_of(name, settings.get(name, NOTHING)) for name in ours}
         services[PROXY] = {"volumes": [self._shared_volume]}
         text = json.dumps({"services": services}).replace("$", "$$")
         self._override.write_text(text)
@@ -102,7 +134,8 @@ class Project:
         return ("compose", "--project-name", self.name, "--project-directory", str(REPOSITORY), *files)
 
     def _override_of(self, name: Part, settings: Mapping[str, str]) -> dict[str, object]:
-        environment = {**self._settings, **settings}
+        following = {VARIABLE: self.models.next} if name == NEXT else NOTHING
+        environment = {**self._settings, **following, **settings}
         if environment.get("FAULTS_ENABLED", os.environ.get("FAULTS_ENABLED")) != "1":
             return {"environment": environment}
         faults = {"FAULTS_FILE": f"{SHARED}/{name}.faults"}
@@ -113,16 +146,14 @@ class Project:
         return f"{self.shared}:{SHARED}:ro,z"
 
 
-def _target_of_the_image() -> dict[str, str]:
-    """What the worker's image is built for, as the shell or else .env says; the default one has the default model only.
+def _named() -> dict[str, str]:
+    """What the user says of the worker's image, in the shell or else in .env."""
+    return read_variables(REPOSITORY / ".env", (VARIABLE, "WORKER_TARGET")) | os.environ
 
-    Without WORKER_TARGET, EMBEDDING_MODEL decides.
-    """
-    named = read_variables(REPOSITORY / ".env", ("EMBEDDING_MODEL", "WORKER_TARGET")) | os.environ
-    if "WORKER_TARGET" in named:
-        return {"WORKER_TARGET": named["WORKER_TARGET"]}
-    model = named.get("EMBEDDING_MODEL", "").removeprefix("sentence-transformers/")
-    return {} if model in ("", DEFAULT_MODEL) else {"WORKER_TARGET": "model"}
+
+def _is_default(model: str) -> bool:
+    """Whether the image's usual target has it."""
+    return model.removeprefix("sentence-transformers/") in ("", DEFAULT_MODEL)
 
 
 def project_name(root: Path) -> str:

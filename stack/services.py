@@ -23,22 +23,24 @@ DEFAULTS = {
 
 
 class Service(Program):
-    """The api or the worker.
+    """The api or workers.
 
     Args:
-        name: its folder under services/.
+        name: of the part.
         site: folder, ports and passwords.
+        service: its folder under services/; that of the part's name if it is left out.
     """
 
     # Above STARTUP_TIMEOUT: a service that can't start ends by itself, and says why.
     start_seconds = 120.0
 
-    def __init__(self, name: Part, site: Site) -> None:
+    def __init__(self, name: Part, site: Site, service: str = "") -> None:
         self.name = name
+        self._service = service or name
         super().__init__(site)
 
     def command(self, environment: Mapping[str, str]) -> Command:
-        argv = (sys.executable, "-m", "gunicorn", "-c", f"services/{self.name}/gunicorn.conf.py")
+        argv = (sys.executable, "-m", "gunicorn", "-c", f"services/{self._service}/gunicorn.conf.py")
         own = {"HOST": HOST, "PORT": str(self.port), "FAULTS_FILE": str(self.site.shared / f"{self.name}.faults")}
         return Command(argv, service_environment({**own, **environment}))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from k8s.tests.rendering import K8S, render
+from k8s.tests.rendering import COMBINATIONS, K8S, render
 from k8s.tests.rules import RULES
 from k8s.tests.rules.manifest import Object
 from k8s.tests.schemas import VERSIONS, check
@@ -71,3 +71,19 @@ def kustomization(folder: Path, overlay: str, components: tuple[str, ...]) -> Pa
     }
     (folder / "kustomization.yaml").write_text(json.dumps(text))
     return folder
+
+
+@pytest.mark.parametrize("name", ["replacing", "replacing-production"])
+def test_the_next_workers_are_workers(name: str) -> None:
+    """Probes, confinement and budgets are the worker's: they differ in name, image, replicas and spread alone."""
+    found = render(COMBINATIONS / name)
+    for kind in ("Service", "PodDisruptionBudget", "ServiceAccount"):
+        text = json.dumps(found.get(kind, "worker-next"))
+        assert text.replace("worker-next", "worker") == json.dumps(found.get(kind, "worker"))
+    plain, following = (found.get("Deployment", each) or {} for each in ("worker", "worker-next"))
+    for each in (plain, following):
+        template = each["spec"]["template"]
+        template["metadata"].pop("annotations", None)  # of the monitoring, which is a part of the overlay
+        template["spec"].pop("topologySpreadConstraints", None)
+        template["spec"]["containers"][0].pop("resources")  # the overlay's
+    assert json.dumps(following).replace("worker-next", "worker") == json.dumps(plain)

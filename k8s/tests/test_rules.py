@@ -6,7 +6,7 @@ import pytest
 
 from k8s.tests.examples import EXAMPLES
 from k8s.tests.examples.changes import Example, setting
-from k8s.tests.rendering import K8S, render
+from k8s.tests.rendering import K8S, kustomizations, render
 from k8s.tests.rules import RULES, Rule, security
 
 pytestmark = pytest.mark.kubectl
@@ -24,7 +24,7 @@ def cases() -> list[object]:
 @pytest.mark.parametrize(("rule", "overlay", "change", "message"), cases())
 def test_it_refuses(rule: Rule, overlay: str, change: Callable[..., None], message: str) -> None:
     """The message names the object and says what is wrong."""
-    manifest = render(K8S / "overlays" / overlay)
+    manifest = render(kustomizations()[overlay])
     assert list(rule(manifest)) == []
     change(manifest)
     complaints = list(rule(manifest))

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from stack import PARTS, StackError, free_ports
+from stack import StackError, free_ports
+from stack.interface import EVERY, Part
 from stack.port_claims import EPHEMERAL, _claim
 from stack.ports import DEFAULTS, HOST, ports_from, require_free
 
@@ -14,8 +15,8 @@ from stack.ports import DEFAULTS, HOST, ports_from, require_free
 def test_the_environment_overrides_the_defaults() -> None:
     """Each part's port has a variable of its own; an empty one counts for nothing."""
     environment = {"API_PORT": "1", "WORKER_PORT": "2", "POSTGRES_PORT": "3", "REDIS_PORT": ""}
-    expected = {"api": 1, "worker": 2, "postgres": 3, "valkey": DEFAULTS["valkey"]}
-    assert ports_from(environment) == expected
+    expected: dict[Part, int] = {"api": 1, "worker": 2, "postgres": 3}
+    assert ports_from(environment) == {**DEFAULTS, **expected}
 
 
 @pytest.mark.parametrize("value", ["http", "0", "65536", "-1"])
@@ -28,8 +29,8 @@ def test_a_variable_that_holds_no_port_is_named(value: str) -> None:
 def test_free_ports_are_distinct_and_free() -> None:
     """Every part can listen on the port that it is given."""
     ports = free_ports()
-    assert set(ports) == set(PARTS)
-    assert len(set(ports.values())) == len(PARTS)
+    assert set(ports) == set(EVERY)
+    assert len(set(ports.values())) == len(EVERY)
     require_free(ports)
 
 
@@ -49,7 +50,7 @@ def test_a_chosen_port_is_of_one_process_alone() -> None:
     ) as other:
         assert other.stdout is not None
         theirs = list(map(int, other.stdout.readline().split()))
-        assert len(theirs) == len(PARTS)
+        assert len(theirs) == len(EVERY)
         assert [port for port in theirs if _claim(port)] == []
         other.communicate("\n")
     assert [port for port in theirs if _claim(port)] != []

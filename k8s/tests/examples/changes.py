@@ -11,7 +11,7 @@ Change = Callable[[Manifest], None]
 class Example(NamedTuple):
     """One way to break a rule."""
 
-    overlay: str
+    overlay: str  # or combination
     change: Change
     message: str
 
@@ -104,6 +104,11 @@ def open_policy(client: str, port: int) -> Object:
 def local(change: Change, message: str) -> Example:
     """Of the local overlay."""
     return Example("local", change, message)
+
+
+def replacing(change: Change, message: str) -> Example:
+    """Of the local overlay while a model is being replaced."""
+    return Example("replacing", change, message)
 
 
 def production(change: Change, message: str) -> Example:

@@ -10,6 +10,7 @@ from k8s.tests.examples.changes import (
     local,
     production,
     put,
+    replacing,
     setting,
 )
 from k8s.tests.rules import Rule, scaling, wiring
@@ -92,6 +93,16 @@ WIRING: dict[Rule, list[Example]] = {
     wiring.the_api_finds_the_worker: [
         local(setting("WORKER_URL", "http://worker:8080"), "WORKER_URL 'http://worker:8080' is no Service"),
         local(drop("Service", "worker"), "is no Service with that port"),
+    ],
+    wiring.the_api_finds_the_next_worker: [
+        local(setting("NEXT_WORKER_URL", "http://worker:8001"), "NEXT_WORKER_URL is not http://worker-next:8001"),
+        replacing(put("Service", "worker-next", "spec/ports/0/port", 80), "is no port of Service/worker-next"),
+    ],
+    wiring.reindexing_is_the_apis: [
+        replacing(
+            put("Job", "reindex", "spec/template/spec/containers/0/image", "warmstart-api:0.2.0"),
+            "Job/reindex: runs warmstart-api:0.2.0, the api is warmstart-api:0.1.0",
+        ),
     ],
     wiring.the_migration_is_a_job_of_its_version: [
         local(

@@ -56,8 +56,8 @@ class Pod:
 
     @property
     def image(self) -> str:
-        """Of the main container, without registry and tag."""
-        return str(self.main["image"]).rsplit("/", 1)[-1].partition(":")[0]
+        """Of the main container, without registry and tag; worker-next has the worker's, with another model in it."""
+        return str(self.main["image"]).rsplit("/", 1)[-1].partition(":")[0].removesuffix("-next")
 
     def __str__(self) -> str:
         return name(self.owner)

@@ -9,11 +9,16 @@ MONITORING = "monitoring"
 # Client, server, port: all that is needed between pods, as far as they are in the manifest.
 PATHS = {
     ("api", "worker", 8001),
+    ("api", "worker-next", 8001),
+    ("reindex", "worker", 8001),
+    ("reindex", "worker-next", 8001),
+    ("reindex", "postgres", 5432),
     ("api", "postgres", 5432),
     ("api", "valkey", 6379),
     ("migrate", "postgres", 5432),
 }
-RESOLVING = {"api", "migrate"}  # they know others by name
+RESOLVING = {"api", "migrate", "reindex"}  # they know others by name
+WORKERS = {"worker", "worker-next"}
 STORES = {5432, 6379}
 FRONT_DOOR = ("api", 8000)
 
@@ -72,12 +77,12 @@ def only_to_external_stores_out_of_the_cluster(manifest: Manifest) -> Iterator[s
 
 
 def clients_and_prometheus_come_in(manifest: Manifest) -> Iterator[str]:
-    """Everybody to the api; to the worker's metrics only who scrapes them."""
+    """Everybody to the api; to the workers' metrics only who scrapes them."""
     for pod in manifest.services:
         rules = list(_rules(manifest, pod, "ingress"))
         if pod.name == FRONT_DOOR[0] and not any(_has(rule, FRONT_DOOR[1]) and not rule.get("from") for rule in rules):
             yield f"{pod}: nobody can reach the front door"
-        if pod.name == "worker":
+        if pod.name in WORKERS:
             scrapers = {each for rule in rules if _has(rule, 8001) for each in _namespaces(rule.get("from", []))}
             if scrapers != {MONITORING}:
                 yield f"{pod}: its metrics are open to the namespaces {sorted(scrapers)}, not to {MONITORING} alone"

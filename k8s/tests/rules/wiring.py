@@ -13,6 +13,8 @@ from warmstart.settings.secret_files import SUFFIX, is_secret
 
 EXTERNAL_SECRETS = {"warmstart"}  # where an overlay leaves making it to the user
 EXTERNAL_KEYS = ("api-keys", "database-url", "redis-url")  # that it must have, says overlays/production
+NEXT_WORKER = "http://worker-next:8001"  # in the component of that name
+REINDEX = "reindex"  # the same, and its Job
 LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 FROM_THE_IMAGE = {"GUNICORN_CMD_ARGS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"}  # read by others than the settings
 
@@ -118,17 +120,32 @@ def _mounted(manifest: Manifest, pod: Pod, folder: Path) -> Collection[str]:
 
 def the_api_finds_the_worker(manifest: Manifest) -> Iterator[str]:
     """WORKER_URL names a Service of the same namespace, with its port."""
-    for pod in (each for each in manifest.services if each.image == "warmstart-api"):
+    for pod in _callers(manifest):
         url = urlsplit(manifest.environment(pod).get("WORKER_URL", ""))
         service = manifest.get("Service", url.hostname or "")
         if not service or url.port not in {port["port"] for port in service["spec"]["ports"]}:
             yield f"{pod}: WORKER_URL {url.geturl()!r} is no Service with that port"
 
 
+def the_api_finds_the_next_worker(manifest: Manifest) -> Iterator[str]:
+    """Before it is there, too: a replacement of the model needs no restart of the api."""
+    for pod in _callers(manifest):
+        if manifest.environment(pod).get("NEXT_WORKER_URL") != NEXT_WORKER:
+            yield f"{pod}: NEXT_WORKER_URL is not {NEXT_WORKER}"
+        service = manifest.get("Service", urlsplit(NEXT_WORKER).hostname or "")
+        if service and urlsplit(NEXT_WORKER).port not in {port["port"] for port in service["spec"]["ports"]}:
+            yield f"{pod}: NEXT_WORKER_URL {NEXT_WORKER} is no port of {name(service)}"
+
+
+def _callers(manifest: Manifest) -> Iterator[Pod]:
+    """What calls workers: the api, and the Job that fills the space of another model."""
+    return (each for each in manifest.pods if each.image == "warmstart-api" and each.name in ("api", REINDEX))
+
+
 def the_migration_is_a_job_of_its_version(manifest: Manifest) -> Iterator[str]:
     """A Job's template can't be changed: with another tag under the same name `kubectl apply` fails."""
     images = {pod.main["image"] for pod in manifest.services if pod.image == "warmstart-api"}
-    jobs = [pod for pod in manifest.pods if pod.owner["kind"] == "Job"]
+    jobs = [pod for pod in manifest.pods if pod.owner["kind"] == "Job" and pod.name != REINDEX]
     if len(jobs) != 1:
         yield f"there must be one migration Job, not {len(jobs)}"
     for pod in jobs:
@@ -165,6 +182,14 @@ def all_migrations_are_the_apis(manifest: Manifest) -> Iterator[str]:
                 yield f"{pod}: {container['name']} migrates with {container['image']}, the api is {', '.join(images)}"
 
 
+def reindexing_is_the_apis(manifest: Manifest) -> Iterator[str]:
+    """One of another release may know another schema, or cut texts elsewhere."""
+    images = {pod.main["image"] for pod in manifest.services if pod.image == "warmstart-api"}
+    for pod in (each for each in manifest.pods if each.name == REINDEX):
+        if {pod.main["image"]} != images:
+            yield f"{pod}: runs {pod.main['image']}, the api is {', '.join(images)}"
+
+
 def stores_that_forget_make_their_schema(manifest: Manifest) -> Iterator[str]:
     """A new pod of Postgres is empty, and the Job doesn't run again: the pod is not ready before it has migrated."""
     for pod in (each for each in manifest.pods if each.image == "pgvector"):
@@ -183,9 +208,11 @@ RULES = (
     every_variable_is_a_setting,
     secret_files_are_mounted,
     the_api_finds_the_worker,
+    the_api_finds_the_next_worker,
     the_migration_is_a_job_of_its_version,
     pods_can_be_called_after_their_owners,
     the_migration_names_nothing_that_changes,
     all_migrations_are_the_apis,
+    reindexing_is_the_apis,
     stores_that_forget_make_their_schema,
 )

@@ -1,0 +1,83 @@
+"""The command that replaces the model while it serves: `reindex MODEL`, and the steps of a replacement."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from stack.errors import StackError
+from stack.http import FAILURES, ask
+from stack.interface import NEXT, PARTS, Part, Stack
+
+Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.ArgumentParser]
+STEPS = ("cut-over", "roll-back", "finish", "abandon", "status")
+
+PREPARED = """
+Searches use the former model as before. Next:
+  make reindex STEP=cut-over   lets them use {model}
+  make reindex STEP=abandon    drops its vectors"""
+CUT_OVER = """
+Searches use {model}. Next:
+  make reindex STEP=finish     drops the former model's vectors
+  make reindex STEP=roll-back  goes back to it"""
+FINISHED = "The worker serves {model}, and so does the next make up, unless EMBEDDING_MODEL names another."
+
+
+def add_to(add: Add) -> None:
+    """The command."""
+    sub = add("reindex", _reindex, "replace the model while it serves, or do one step of that")
+    sub.add_argument("what", metavar="MODEL|STEP", help=f"the new EMBEDDING_MODEL, or {', '.join(STEPS)}")
+    sub.add_argument("--yes", action="store_true", help="cut over without a question")
+    sub.add_argument("--at-once", action="store_true", help="of cut-over and roll-back: embed nothing before")
+
+
+def _reindex(stack: Stack, options: argparse.Namespace) -> int:
+    if options.what not in STEPS:
+        return _replace(stack, options.what, agreed=options.yes)
+    if options.what == "finish":
+        return _finish(stack)
+    code = stack.run_reindex(options.what, *(["--at-once"] if options.at_once else []))
+    if options.what == "abandon" and code == 0:
+        stack.stop_next()
+    return code
+
+
+def _replace(stack: Stack, model: str, *, agreed: bool) -> int:
+    """Up to the comparison of both models, or the cut-over; begun again, it goes on where it was."""
+    for status in stack.status():
+        if status.part in PARTS and not status.ready:
+            raise StackError(f"{status.part} isn't ready ({status.detail}): make up first")
+    stack.start_next(model)
+    if code := stack.run_reindex("prepare"):
+        return code
+    if not (agreed or _agreed(model)):
+        print(PREPARED.format(model=model))
+        return 0
+    code = stack.run_reindex("cut-over")
+    if code == 0:
+        print(CUT_OVER.format(model=model))
+    return code
+
+
+def _agreed(model: str) -> bool:
+    """What the person says; no, if nobody can be asked."""
+    return sys.stdin.isatty() and input(f"Cut over to {model}? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _finish(stack: Stack) -> int:
+    model = stack.next_model()
+    if model and _space(stack, "worker") != _space(stack, NEXT):
+        stack.adopt_next()
+    code = stack.run_reindex("finish")
+    if code == 0:
+        stack.stop_next()
+        print(FINISHED.format(model=model or "the new model"))
+    return code
+
+
+def _space(stack: Stack, part: Part) -> str:
+    """Of the vectors that these workers make; the part's name if they don't tell."""
+    try:
+        space: str = ask(f"{stack.url(part)}/model", timeout=5).json()["space"]
+    except (*FAILURES, ValueError, KeyError):
+        return part
+    return space

@@ -1,0 +1,71 @@
+"""Which models a stack serves, written down in its folder: a later start serves the same."""
+
+import json
+import subprocess
+
+from stack.errors import StackError
+from stack.pgserver import psql
+from stack.site import Site
+
+VARIABLE = "EMBEDDING_MODEL"
+ASK_SECONDS = 10.0
+CUT_OVER = "SELECT served = new FROM replacement"  # the table of `api.store.replacement`
+
+
+class Models:
+    """The names, as EMBEDDING_MODEL has them; empty ones were never given.
+
+    Args:
+        site: of the stack; its folder gets the file.
+        kind: of the stack, since each kind has documents of its own.
+    """
+
+    def __init__(self, site: Site, kind: str) -> None:
+        self._file = site.root / f"models-{kind}.json"
+
+    @property
+    def served(self) -> str:
+        """That of the worker at its last start by `up`, or since the last replacement."""
+        return self._read().get("served", "")
+
+    @property
+    def next(self) -> str:
+        """That of `worker-next`, while a model is being replaced."""
+        return self._read().get("next", "")
+
+    def note(self, **names: str) -> None:
+        """Write down `served` or `next`, or both; the other stays."""
+        self._file.write_text(json.dumps({**self._read(), **names}))
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads(self._file.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+
+def require_cut_over(site: Site, port: int, model: str, named: str) -> None:
+    """Make sure that the worker's own model may go.
+
+    Args:
+        site: of the stack.
+        port: of its Postgres.
+        model: what the worker is to serve.
+        named: EMBEDDING_MODEL as the user has it, which counts above what is written down; empty if there is none.
+
+    Raises:
+        StackError: searches need the worker's model, or the next `up` would serve another one than `model`.
+    """
+    try:
+        done = psql(CUT_OVER, port, site.secrets.postgres, ASK_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise StackError(f"the worker keeps its model: Postgres didn't answer within {ASK_SECONDS:g} s") from None
+    answer = done.stdout.strip()
+    if answer != "t":
+        why = {"f": "searches use it until the cut-over", "": done.stderr.strip() or "no model is being replaced"}
+        raise StackError(f"the worker keeps its model: {why[answer]}")
+    if named not in ("", model):
+        raise StackError(
+            f"the worker keeps its model: {VARIABLE}={named}, and make up would serve that: change it first"
+        )
