@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import httpx2
@@ -12,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from api.app import create_app
-from api.next_model import NextModel, check_next_model
+from api.next_model import NextModel, check_next_model, open_next_model
 from api.resources import POSTGRES
 from api.settings import ApiSettings
 from api.store import replacement
@@ -25,6 +26,15 @@ from warmstart import Resource
 
 T = TypeVar("T")
 OLD, NEW = "old", "new"
+
+
+@pytest.mark.anyio
+async def test_the_next_model_s_workers_are_waited_for_as_the_others() -> None:
+    """After the cut-over, they alone serve searches: while they restart, requests wait for WORKER_PATIENCE."""
+    app = FastAPI()
+    app.state.settings, app.state.postgres = ApiSettings(worker_patience=7), SimpleNamespace(engine=None)
+    async with open_next_model(app) as known:
+        assert known.worker.patience.seconds == 7
 
 
 class Service:

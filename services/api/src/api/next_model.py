@@ -36,7 +36,7 @@ async def open_next_model(app: FastAPI) -> AsyncIterator[NextModel]:
     """Yield it without a call to its workers: while nothing is replaced, there are none."""
     settings: ApiSettings = app.state.settings
     database: Database = app.state.postgres
-    async with WorkerClient(settings.next_worker_url) as worker:
+    async with WorkerClient(settings.next_worker_url, settings.worker_patience) as worker:
         yield NextModel(database.engine, worker)
 
 
