@@ -11,8 +11,15 @@ from api.settings import ApiSettings
 from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.health import reason
 
-# No name leads there, nobody listens, or who listens is starting or stopping: in a moment it may be otherwise.
-AWAY = (ConnectionError, gaierror, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+# No name leads there, nobody listens, who listens is starting or stopping, or it knows a new password that has not yet
+# come to the file: in a moment it may be otherwise.
+AWAY = (
+    ConnectionError,
+    gaierror,
+    asyncpg.CannotConnectNowError,
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
 
 
 class PatientConnector(Connector):
