@@ -104,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--process", action="store_true", help="signal one process that serves requests instead")
     text = "replace a service: the new one is ready before the old one drains"
     add("roll", _to_part(lambda stack, part: stack.roll(part)), text).add_argument("part", choices=SERVICES)
-    sub = add("scale", _scale, "set the number of replicas of a service, and print their addresses")
+    text = "set the number of replicas of a service, and print their addresses (embedded: the api calls the first)"
+    sub = add("scale", _scale, text)
     sub.add_argument("part", choices=SERVICES)
     sub.add_argument("replicas", type=int)
     cli_reindex.add_to(add)

@@ -27,35 +27,43 @@ def add_to(add: Add) -> None:
     sub = add("reindex", _reindex, "replace the model while it serves, or do one step of that")
     sub.add_argument("what", metavar="MODEL|STEP", help=f"the new EMBEDDING_MODEL, or {', '.join(STEPS)}")
     sub.add_argument("--yes", action="store_true", help="cut over without a question")
-    sub.add_argument("--at-once", action="store_true", help="of cut-over and roll-back: embed nothing before")
+    sub.add_argument("--lacking", metavar="N", help="documents that may not be found after the cut-over or roll-back")
+    sub.add_argument("--at-once", action="store_true", help="of roll-back: embed nothing before")
 
 
 def _reindex(stack: Stack, options: argparse.Namespace) -> int:
     if options.what not in STEPS:
-        return _replace(stack, options.what, agreed=options.yes)
+        return _replace(stack, options)
     if options.what == "finish":
         return _finish(stack)
-    code = stack.run_reindex(options.what, *(["--at-once"] if options.at_once else []))
+    code = stack.run_reindex(options.what, *_lacking(options), *(["--at-once"] if options.at_once else []))
     if options.what == "abandon" and code == 0:
         stack.stop_next()
     return code
 
 
-def _replace(stack: Stack, model: str, *, agreed: bool) -> int:
+def _lacking(options: argparse.Namespace) -> list[str]:
+    return ["--lacking", options.lacking] if options.lacking else []
+
+
+def _replace(stack: Stack, options: argparse.Namespace) -> int:
     """Up to the comparison of both models, or the cut-over; begun again, it goes on where it was."""
     for status in stack.status():
         if status.part in PARTS and not status.ready:
             raise StackError(f"{status.part} isn't ready ({status.detail}): make up first")
+    model: str = options.what
     stack.start_next(model)
-    if code := stack.run_reindex("prepare"):
+    at_once = ["--cut-over", *_lacking(options)] if options.yes else []
+    if code := stack.run_reindex("prepare", *at_once):
         return code
-    if not (agreed or _agreed(model)):
-        print(PREPARED.format(model=model))
-        return 0
-    code = stack.run_reindex("cut-over")
-    if code == 0:
-        print(CUT_OVER.format(model=model))
-    return code
+    if not at_once:
+        if not _agreed(model):
+            print(PREPARED.format(model=model))
+            return 0
+        if code := stack.run_reindex("cut-over", *_lacking(options)):
+            return code
+    print(CUT_OVER.format(model=model))
+    return 0
 
 
 def _agreed(model: str) -> bool:

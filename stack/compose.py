@@ -11,7 +11,7 @@ from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
 from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
-from stack.models import require_cut_over
+from stack.models import require_cut_over, require_none_under_way
 from stack.ports import require_free
 from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
@@ -69,6 +69,9 @@ class ComposeStack(Stack):
                 self.site.agree()
             self._require_ports(before)
             services = self._services()
+            if "worker" in services and self._models.served and not self.project.named_model():
+                served = self._models.served
+                log.info("%-9s %s, as the last time: EMBEDDING_MODEL names another model", "worker", served)
             self.project.make_images(services)
             try:
                 self._begin(services)
@@ -176,9 +179,12 @@ class ComposeStack(Stack):
         return self._models.next
 
     def start_next(self, model: str) -> None:
-        self._require_same(model, self._models.next)
+        known = self._models.next
         if self.pids(NEXT):
-            return
+            if known == model:
+                return
+            require_none_under_way(self.site, self._port("postgres", self.project.containers()), known)
+            self.stop_next()
         self._models.note(next=model)
         try:
             self.project.make_images([NEXT])

@@ -11,7 +11,7 @@ from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
 from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
-from stack.models import VARIABLE, Models, require_cut_over
+from stack.models import VARIABLE, Models, require_cut_over, require_none_under_way
 from stack.port_claims import free_ports
 from stack.ports import require_free
 from stack.postgres import Postgres
@@ -93,6 +93,8 @@ class EmbeddedStack(Stack):
                     started.append(part)
                     self._launch(part)
 
+        if "worker" in missing and (known := self._model("worker")):
+            log.info("%-9s %s, as the last time: EMBEDDING_MODEL names another model", "worker", known[VARIABLE])
         for part in {"worker", NEXT} & set(missing):
             self._export(part)
         launch("postgres", "valkey", "worker", NEXT)  # the workers need no store, and take longest
@@ -176,9 +178,12 @@ class EmbeddedStack(Stack):
         return self._models.next
 
     def start_next(self, model: str) -> None:
-        self._require_same(model, self._models.next)
+        known = self._models.next
         if self.pids(NEXT):
-            return
+            if known == model:
+                return
+            require_none_under_way(self.site, self._programs["postgres"].port, known)
+            self.stop_next()
         self._models.note(next=model)
         try:
             self._export(NEXT)

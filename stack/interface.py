@@ -9,7 +9,6 @@ from typing import Literal, Self
 
 import psutil
 
-from stack.errors import StackError
 from stack.toxic.toxics import Toxic, dumps, loads
 
 Part = Literal["postgres", "valkey", "worker", "worker-next", "api"]
@@ -118,13 +117,8 @@ class Stack(ABC):
         """Start `worker-next` beside the worker, until it is ready; `up` starts it too, until `stop_next`.
 
         Raises:
-            StackError: it runs with another model, or didn't become ready; then it is stopped again.
+            StackError: it is there for a replacement by another model, or didn't become ready and is stopped again.
         """
-
-    def _require_same(self, model: str, known: str) -> None:
-        """Raise StackError when `worker-next` is there for another model than is asked for."""
-        if known not in ("", model):
-            raise StackError(f"{NEXT} is there for {known}: finish or abandon that first (python -m stack reindex)")
 
     @abstractmethod
     def stop_next(self) -> None:

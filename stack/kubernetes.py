@@ -192,7 +192,8 @@ class KubernetesStack(Stack):
         return self.environment(NEXT).get(VARIABLE, "") if found else ""
 
     def start_next(self, model: str) -> None:
-        self._require_same(model, self.next_model())
+        if (known := self.next_model()) not in ("", model):
+            raise replacing.there_for(known)
         try:
             self._apply(replacing.workers(self._with_next(), model, ENVIRONMENT))
             self._wait([NEXT])

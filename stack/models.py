@@ -4,6 +4,7 @@ import json
 import subprocess
 
 from stack.errors import StackError
+from stack.interface import NEXT
 from stack.pgserver import psql
 from stack.site import Site
 
@@ -45,8 +46,23 @@ class Models:
         return found
 
 
+def cut_over(site: Site, port: int) -> bool | None:
+    """Whether searches use the next model; None while no model is being replaced.
+
+    Raises:
+        StackError: the Postgres on this port can't tell.
+    """
+    try:
+        done = psql(CUT_OVER, port, site.secrets.postgres, ASK_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise StackError(f"Postgres didn't answer within {ASK_SECONDS:g} s") from None
+    if done.returncode != 0:
+        raise StackError(f"Postgres doesn't tell whether a model is being replaced: {done.stderr.strip()}")
+    return {"t": True, "f": False}.get(done.stdout.strip())
+
+
 def require_cut_over(site: Site, port: int, model: str, named: str) -> None:
-    """Make sure that the worker's own model may go.
+    """Make sure that the worker may lose its own model.
 
     Args:
         site: of the stack.
@@ -57,15 +73,21 @@ def require_cut_over(site: Site, port: int, model: str, named: str) -> None:
     Raises:
         StackError: searches need the worker's model, or the next `up` would serve another one than `model`.
     """
-    try:
-        done = psql(CUT_OVER, port, site.secrets.postgres, ASK_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise StackError(f"the worker keeps its model: Postgres didn't answer within {ASK_SECONDS:g} s") from None
-    answer = done.stdout.strip()
-    if answer != "t":
-        why = {"f": "searches use it until the cut-over", "": done.stderr.strip() or "no model is being replaced"}
-        raise StackError(f"the worker keeps its model: {why[answer]}")
+    done = cut_over(site, port)
+    if not done:
+        why = "no model is being replaced" if done is None else "searches use it until the cut-over"
+        raise StackError(f"the worker keeps its model: {why}")
     if named not in ("", model):
         raise StackError(
             f"the worker keeps its model: {VARIABLE}={named}, and make up would serve that: change it first"
         )
+
+
+def require_none_under_way(site: Site, port: int, known: str) -> None:
+    """Make sure that nobody needs the workers of `known`, which are still there. Raises StackError."""
+    try:
+        needed = cut_over(site, port) is not None
+    except StackError:
+        needed = True
+    if needed:
+        raise StackError(f"{NEXT} is there for {known}: finish or abandon that first (python -m stack reindex)")

@@ -79,6 +79,11 @@ def _ended(kubectl: Kubectl) -> Pod | None:
     return next((pod for pod in _pods(kubectl) if pod.exit_code is not None), None)
 
 
+def there_for(known: str) -> StackError:
+    """Why no workers of another model are started: those of a replacement that may be under way are there."""
+    return StackError(f"{NEXT} is there for {known}: finish or abandon that first, or delete deployment/{NEXT}")
+
+
 def not_ours_to_change(model: str) -> StackError:
     """Why the stack gives the worker no other model."""
     return StackError(

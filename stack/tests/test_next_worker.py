@@ -96,18 +96,26 @@ def test_the_worker_keeps_its_model_until_searches_use_the_next_one(tmp_path: Pa
     with EmbeddedStack(tmp_path, free_ports(), parts, FAKE) as stack:
 
         def refused(why: str, sql: str) -> None:
-            with pytest.raises(StackError, match=f"the worker keeps its model: {why}"):
+            with pytest.raises(StackError, match=why):
                 stack.adopt_next()
             assert psql(sql, stack.site.ports["postgres"], stack.site.secrets.postgres, timeout=10).returncode == 0
 
         stack.start_next("other")
-        refused(".* does not exist", "CREATE TABLE replacement (old text, new text, served text)")
-        refused("no model is being replaced", "INSERT INTO replacement VALUES ('a', 'b', 'a')")
-        refused("searches use it until the cut-over", "UPDATE replacement SET served = 'b'")
+        refused('"replacement" does not exist', "CREATE TABLE replacement (old text, new text, served text)")
+        refused(
+            "the worker keeps its model: no model is being replaced", "INSERT INTO replacement VALUES ('a', 'b', 'a')"
+        )
+        with pytest.raises(StackError, match="worker-next is there for other: finish or abandon that first"):
+            stack.start_next("third")
+        refused("the worker keeps its model: searches use it until the cut-over", "UPDATE replacement SET served = 'b'")
         stack.adopt_next()
-        stack.stop_next()
         stack.restart("worker")
         assert model(stack, "worker") == "other"
+        assert (
+            psql("DELETE FROM replacement", stack.site.ports["postgres"], stack.site.secrets.postgres, 10).stdout == ""
+        )
+        stack.start_next("third")  # a finish that was killed had no time to stop those of `other`
+        assert model(stack, NEXT) == "third"
 
 
 def test_the_job_has_the_settings_of_the_api(stack: EmbeddedStack, capfd: pytest.CaptureFixture[str]) -> None:
@@ -162,10 +170,12 @@ def command(*arguments: str) -> Callable[[Stack], int]:
 @pytest.mark.parametrize(
     ("arguments", "codes", "done", "code"),
     [
-        (["other", "--yes"], NOTHING, ["start other", "prepare", "cut-over"], 0),
+        (["other", "--yes"], NOTHING, ["start other", "prepare --cut-over"], 0),
+        (["other", "--yes", "--lacking", "2"], NOTHING, ["start other", "prepare --cut-over --lacking 2"], 0),
         (["other"], NOTHING, ["start other", "prepare"], 0),  # nobody can be asked
-        (["other", "--yes"], {"prepare": 4}, ["start other", "prepare"], 4),
-        (["other", "--yes"], {"cut_over": 5}, ["start other", "prepare", "cut-over"], 5),
+        (["other", "--yes"], {"prepare": 4}, ["start other", "prepare --cut-over"], 4),
+        (["other"], {"prepare": 4}, ["start other", "prepare"], 4),
+        (["cut-over", "--lacking", "2"], {"cut_over": 5}, ["cut-over --lacking 2"], 5),
         (["roll-back", "--at-once"], NOTHING, ["roll-back --at-once"], 0),
         (["finish"], NOTHING, ["adopt", "finish", "stop"], 0),
         (["finish"], {"finish": 6}, ["adopt", "finish"], 6),
