@@ -15,7 +15,8 @@ DOCUMENT = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
 CLASSES = (ApiSettings, WorkerSettings)
 SECRETS = [(each, name) for each in CLASSES for name, field in each.model_fields.items() if is_secret(field)]
 # What a validator lets through, for those that are no plain word.
-CONTENT = {"database_url": "postgresql+asyncpg://u:word@h/d", "redis_url": "redis://:word@h:1/0"}
+POSTGRES = "postgresql+asyncpg://u:word@h/d"
+CONTENT = {"database_url": POSTGRES, "search_database_url": POSTGRES, "redis_url": "redis://:word@h:1/0"}
 
 
 def test_the_list_is_not_empty() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from api.app import create_app
 from api.next_model import NextModel, check_next_model, open_next_model
-from api.resources import POSTGRES
+from api.resources import POSTGRES, REPLICA
 from api.settings import ApiSettings
 from api.store import replacement
 from api.worker_client import WorkerClient
@@ -40,18 +40,19 @@ async def test_the_next_model_s_workers_are_waited_for_as_the_others() -> None:
 class Service:
     """The api on two stand-ins for workers, of which the second one's model replaces the first one's."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, replica: str | None = None) -> None:
         self.database = database
         self.old, self.new = StandIn(), StandIn()
         self.old.name, self.old.space, self.old.fingerprint = "model-old", OLD, "fp-old"
         self.new.name, self.new.space, self.new.fingerprint = "model-new", NEW, "fp-new"
-        resources = [
+        resources: list[Resource[Any]] = [
             POSTGRES,
             Resource("worker", self._open),
             Resource("redis", self._nothing),
             Resource("replacement", self._open_next, check=check_next_model, after=("postgres",)),
         ]
-        settings = ApiSettings(database_url=database, drain_seconds=0, health_interval=0.1)
+        resources += [REPLICA] if replica else []
+        settings = ApiSettings(database_url=database, search_database_url=replica, drain_seconds=0, health_interval=0.1)
         self.client = TestClient(create_app(settings, resources))
 
     @asynccontextmanager
@@ -81,10 +82,13 @@ class Service:
 
         return asyncio.run(run())
 
+    def described(self) -> list[ModelInfo]:
+        """Both models, the old one first."""
+        return [ModelInfo.model_validate(each.description()) for each in (self.old, self.new)]
+
     def begin(self) -> None:
         """Begin the replacement, and wait until the api knows of it."""
-        models = [ModelInfo.model_validate(each.description()) for each in (self.old, self.new)]
-        self.step(lambda engine: replacement.begin(engine, *models))
+        self.step(lambda engine: replacement.begin(engine, *self.described()))
         until(lambda: len(self.models()) == 2, 20, "both models")
 
     def serve(self, space: str) -> int:
@@ -199,3 +203,17 @@ def test_what_searches_use_must_be_served(service: Service) -> None:
     service.new.space = NEW
     until(lambda: service.store("b").status_code == 200, 20, "the recovery")
     assert service.found() == ["a", "b"]
+
+
+def test_a_replica_that_knows_the_cut_over_later_is_searched_in_its_space(stack: EmbeddedStack) -> None:
+    """It says which space it still serves, and the query is embedded for that, whatever Postgres says by then."""
+    with own_database(stack.url("postgres")) as own, own_database(stack.url("postgres")) as replica:
+        service = Service(own, replica)
+        with service.client:
+            service.begin()
+            late = Service(replica)
+            late.step(lambda engine: replacement.begin(engine, *service.described()))
+            service.serve(NEW)
+            until(lambda: service.models()["model-new"][0] == "serving", 20, "the new model")
+            assert service.found("late") == []
+            assert service.old.calls[-1] == ["late"]

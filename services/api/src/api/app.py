@@ -11,7 +11,7 @@ from api.auth import Authenticate, Keys, bearer
 from api.embedder import new_flights
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
-from api.resources import RESOURCES
+from api.resources import REPLICA, RESOURCES
 from api.routes import documents, embeddings, models, page, search
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
@@ -20,16 +20,17 @@ from warmstart.faults import switches
 from warmstart.http.errors import error_responses
 
 
-def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] = RESOURCES) -> FastAPI:
+def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] | None = None) -> FastAPI:
     """The application.
 
     A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.
     """
     settings = settings or ApiSettings()
+    declared = resources or (*RESOURCES, *([REPLICA] if settings.search_database_url else []))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, settings, plugins=switches(settings)):
+        async with Lifecycle(app, declared, settings, plugins=switches(settings)):
             yield
 
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)

@@ -1,12 +1,13 @@
 """The dependencies of the api's routes."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.degraded import hopeless
-from api.resources import POSTGRES, WORKER
+from api.resources import POSTGRES, REPLICA, WORKER
 from api.worker_client import WorkerClient
 from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable
@@ -23,6 +24,17 @@ async def _engine(request: Request) -> AsyncEngine:
     return database.engine
 
 
+async def _readable(request: Request) -> list[AsyncEngine]:
+    """Where to search: in the replica, if there is one that serves, then in Postgres itself, as above."""
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    engines: list[AsyncEngine] = []
+    if request.app.state.settings.search_database_url and not lifecycle.failure("replica"):
+        engines.append(lifecycle.value(REPLICA).engine)
+    with suppress(*([DependencyUnavailable] if engines else [])):
+        engines.append(await _engine(request))
+    return engines
+
+
 async def _worker(request: Request) -> WorkerClient:
     """The worker's client, which knows the model, or a typed 503 while the worker is known to fail, as above."""
     lifecycle: Lifecycle = request.app.state.lifecycle
@@ -34,5 +46,6 @@ async def _worker(request: Request) -> WorkerClient:
     return worker
 
 
+Readable = Annotated[list[AsyncEngine], Depends(_readable)]
 Postgres = Annotated[AsyncEngine, Depends(_engine)]
 Worker = Annotated[WorkerClient, Depends(_worker)]

@@ -47,14 +47,18 @@ def replacement_of(request: Request) -> Replacement | None:
     return known.replacement if known else None
 
 
-def searched(request: Request) -> Embedder:
-    """That of the model that searches use. Raises DependencyUnavailable when no workers of it are known."""
-    first = embedders_of(request)[0]
-    under_way = replacement_of(request)
-    if under_way and first.model.space != under_way.served:
-        names = {under_way.old: under_way.old_model, under_way.new: under_way.new_model}
-        raise DependencyUnavailable("worker", f"searches use {names[under_way.served]}, which no worker serves")
-    return first
+def searched(request: Request, space: str | None = None) -> Embedder:
+    """That of the model that searches use, by a replacement, or by what a search has just found: `space`.
+
+    Raises DependencyUnavailable when no workers of it are known.
+    """
+    found, under_way = embedders_of(request), replacement_of(request)
+    served = space or (under_way.served if under_way else found[0].model.space)
+    for each in found:
+        if each.model.space == served:
+            return each
+    names = {under_way.old: under_way.old_model, under_way.new: under_way.new_model} if under_way else {}
+    raise DependencyUnavailable("worker", f"searches use {names.get(served, served)}, which no worker serves")
 
 
 async def as_searched(request: Request, work: Callable[[Embedder], Awaitable[T]]) -> T:
@@ -62,10 +66,12 @@ async def as_searched(request: Request, work: Callable[[Embedder], Awaitable[T]]
 
     Raises DependencyUnavailable when they turn twice, and what `work` raises.
     """
+    space = None
     for _ in range(2):
         try:
-            return await work(searched(request))
-        except OtherSpaceError:
+            return await work(searched(request, space))
+        except OtherSpaceError as other:
+            space = other.served  # perhaps a replica's, which knows it later than Postgres itself
             known = request.app.state.lifecycle.held(REPLACEMENT)
             if known and await known.read() and not known.worker.described:
                 await known.worker.refresh()

@@ -23,15 +23,15 @@ AWAY = (
 
 
 class PatientConnector(Connector):
-    """A `Connector` that waits for `DATABASE_PATIENCE` where nobody would serve it now.
+    """A `Connector` that waits for `patience` seconds where nobody would serve it now.
 
     Here and not around a transaction, because all that comes to a request when Postgres restarts ends here: a lost
     connection, one that the pool finds dead, a new one. The pool bounds how many wait.
     """
 
-    def __init__(self, settings: ApiSettings, **limits: Any) -> None:
-        super().__init__(settings, **limits)
-        self.patience = Patience("postgres", settings.database_patience, self._reach)
+    def __init__(self, settings: ApiSettings, name: str, patience: float, **limits: Any) -> None:
+        super().__init__(settings, name, **limits)
+        self.patience = Patience("postgres", patience, self._reach)
 
     async def __call__(self) -> asyncpg.Connection:
         """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does."""

@@ -52,7 +52,20 @@ def create_engine(connector: Connector, **options: Any) -> AsyncEngine:
 async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
     """Yield the database. Raises Unavailable when the schema is not at `HEAD_REVISION`, or a driver error."""
     settings: ApiSettings = app.state.settings
-    connector = PatientConnector(settings, command_timeout=COMMAND_TIMEOUT)
+    async with _opened(settings, "database_url", settings.database_patience) as database:
+        yield database
+
+
+@asynccontextmanager
+async def open_replica(app: FastAPI) -> AsyncIterator[Database]:
+    """Yield the replica, which takes no writes, and for which nobody waits. Raises as `open_postgres` does."""
+    async with _opened(app.state.settings, "search_database_url", 0) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _opened(settings: ApiSettings, name: str, patience: float) -> AsyncIterator[Database]:
+    connector = PatientConnector(settings, name, patience, command_timeout=COMMAND_TIMEOUT)
     engine = create_engine(
         connector,
         pool_size=settings.database_pool_size,
@@ -60,7 +73,8 @@ async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
         pool_timeout=POOL_TIMEOUT,
     )  # no pool_pre_ping: it costs three round trips (BEGIN, a query, ROLLBACK), and `transact` tries a second time
     idle = IdleConnections(engine)
-    health = PostgresHealth(Connector(settings, command_timeout=COMMAND_TIMEOUT), lost=idle.end)
+    own = Connector(settings, name, command_timeout=COMMAND_TIMEOUT)
+    health = PostgresHealth(own, lost=idle.end, writes=name == "database_url")
     try:
         await health.check()
         await transact(engine, _nothing)

@@ -1,9 +1,10 @@
-"""Makes every connection to Postgres: for the pool, the health sample and the migration."""
+"""Makes every connection to Postgres: for the pools, the health samples and the migration."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+from pydantic import SecretStr
 
 from api.database_url import DatabaseAddress, parse
 from api.settings import ApiSettings
@@ -13,17 +14,20 @@ FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Connector:
-    """Connects to `DATABASE_URL`; when that fails, looks whether its file names another address or password by now.
+    """Connects to an address; when that fails, looks whether its file names another address or password by now.
 
     Args:
         settings: with the address, or the file that holds it.
+        name: that of the setting.
         limits: keywords of `asyncpg.connect` that the URL may override.
     """
 
-    def __init__(self, settings: ApiSettings, **limits: Any) -> None:
+    def __init__(self, settings: ApiSettings, name: str = "database_url", **limits: Any) -> None:
         self._settings = settings
+        self._name = name
         self._limits: Mapping[str, Any] = {"timeout": CONNECT_TIMEOUT, **limits}
-        self._url = settings.database_url.get_secret_value()
+        secret: SecretStr = getattr(settings, name)
+        self._url = secret.get_secret_value()
         self.address = parse(self._url)
 
     async def __call__(self) -> asyncpg.Connection:
@@ -31,7 +35,7 @@ class Connector:
         try:
             return await self._connect(self.address)
         except FAILURES:
-            url = self._settings.read_again("database_url")
+            url = self._settings.read_again(self._name)
             if url is None or url == self._url:
                 raise
             try:

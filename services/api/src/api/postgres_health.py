@@ -22,11 +22,13 @@ class PostgresHealth:
     Args:
         connector: makes the connections.
         lost: called when the kept connection has failed, as others of its age then may.
+        writes: whether it must take writes.
     """
 
-    def __init__(self, connector: Connector, lost: Callable[[], None]) -> None:
+    def __init__(self, connector: Connector, lost: Callable[[], None], *, writes: bool = True) -> None:
         self._connector = connector
         self._lost = lost
+        self._writes = writes
         self._kept: asyncpg.Connection | None = None
 
     async def check(self) -> None:
@@ -57,7 +59,8 @@ class PostgresHealth:
             # A pooler may send the two halves of a query to two connections, unless they are in a transaction.
             async with connection.transaction() if pooled else nullcontext():
                 [(read_only, revision)] = await connection.fetch(STATE, timeout=SAMPLE_TIMEOUT)
-            failure = f"{READS_ONLY}: it takes no writes; is it a replica?" if read_only else _wrong(revision)
+            replica = f"{READS_ONLY}: it takes no writes; is it a replica?" if read_only and self._writes else None
+            failure = replica or _wrong(revision)
         except asyncpg.UndefinedTableError:
             failure = _wrong(None)
         finally:

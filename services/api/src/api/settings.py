@@ -77,6 +77,10 @@ class ApiSettings(ServiceSettings):
         le=10_000,
         description="most Postgres connections of one process; all processes together must stay below max_connections",
     )
+    search_database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = Field(
+        None,
+        description="a read replica of Postgres, for searches; none, or while it is away: `DATABASE_URL`",
+    )
     database_patience: float = Field(
         1, ge=0, le=86_400, description="how long requests wait for a Postgres that is away; then they fail at once"
     )

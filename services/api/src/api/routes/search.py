@@ -5,12 +5,12 @@ import time
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
-from api.dependencies import Postgres
+from api.dependencies import Readable
 from api.embedder import Embedder
 from api.embedders import as_searched, searched
 from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
-from api.store.search import Match, search
+from api.store.search import Match, search_first
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.errors import error_responses
@@ -27,7 +27,7 @@ async def search_documents(
     request: Request,
     body: SearchRequest,
     response: Response,
-    postgres: Postgres,
+    readable: Readable,
 ) -> SearchResults:
     """As many as `limit` documents, best first, among those in the space that is served now.
 
@@ -40,7 +40,7 @@ async def search_documents(
         embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
         vector, space = embedded.embeddings[0], embedded.model.space
         began = time.perf_counter()
-        found = await search(postgres, vector, space, limit=body.limit, equals=body.filter)
+        found = await search_first(readable, vector, space, limit=body.limit, equals=body.filter)
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 

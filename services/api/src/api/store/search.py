@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from api.postgres import transact
 from api.store import spaces
 from api.store.replacement import SERVED, OtherSpaceError
 from api.store.tables import documents, embeddings
+from warmstart.errors import DependencyUnavailable
 
 EF_SEARCH = 200  # candidates of one index scan, about twice the largest limit; pgvector has 40
 DIGITS = 6  # of a score: numbers are float32, and scores that differ only by rounding count as equal
@@ -52,6 +54,16 @@ async def search(
 
     found = await transact(engine, work, reads=True)
     return sorted(found, key=lambda match: (-match.score, match.id))[:limit]
+
+
+async def search_first(
+    engines: Sequence[AsyncEngine], query: Embedding, space: str, *, limit: int, equals: dict[str, Any]
+) -> list[Match]:
+    """`search` in the first of `engines` that can serve it."""
+    for engine in engines[:-1]:
+        with suppress(DependencyUnavailable):
+            return await search(engine, query, space, limit=limit, equals=equals)
+    return await search(engines[-1], query, space, limit=limit, equals=equals)
 
 
 def _has_all(found: Sequence[Match], limit: int) -> bool:

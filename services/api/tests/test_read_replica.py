@@ -1,0 +1,90 @@
+"""SEARCH_DATABASE_URL: searches read there while it serves, and in Postgres itself otherwise; all else stays there."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+
+from services.api.tests.conftest import Start
+from services.api.tests.helpers.databases import own_database, sql
+from stack import EmbeddedStack, until
+
+READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+
+
+@pytest.fixture
+def primary(stack: EmbeddedStack) -> Iterator[str]:
+    """A database that has a document of the same text as the replica's, with another id."""
+    with own_database(stack.url("postgres")) as own:
+        yield own
+
+
+@pytest.fixture
+def replica(stack: EmbeddedStack, start: Start) -> Iterator[str]:
+    """A database that takes no writes, as a standby; a document of its own shows who was asked."""
+    with own_database(stack.url("postgres")) as own:
+        assert store(start(database_url=own), "there") == 200
+        sql(own, READ_ONLY.format(name(own), "on"))
+        yield own
+
+
+def name(url: str) -> str:
+    """Of a database."""
+    return urlsplit(url).path.removeprefix("/")
+
+
+def store(client: TestClient, document: str) -> int:
+    """The status of storing a document."""
+    return client.post("/v1/documents", json={"documents": [{"id": document, "text": "text"}]}).status_code
+
+
+def found(client: TestClient) -> list[str]:
+    """Ids of what a search finds."""
+    answer = client.post("/v1/search", json={"query": "text"})
+    assert answer.status_code == 200, answer.text
+    return [each["id"] for each in answer.json()["results"]]
+
+
+def shown(client: TestClient) -> str:
+    """The verbose readiness probe."""
+    return client.get("/readyz?verbose").text
+
+
+def test_searches_read_the_replica_and_writers_postgres(start: Start, primary: str, replica: str) -> None:
+    """Documents are stored, read and deleted in Postgres itself. A replica takes no writes, and is well."""
+    client = start(database_url=primary, search_database_url=replica)
+    assert store(client, "here") == 200
+    assert client.get("/v1/documents/here").status_code == 200
+    assert found(client) == ["there"]
+    assert "[+]replica ok" in shown(client)
+
+
+def test_without_the_replica_searches_go_on(stack: EmbeddedStack, start: Start, primary: str, replica: str) -> None:
+    """No search fails when it goes, before a health sample knows of it; when it is back, it is read again."""
+    client = start(database_url=primary, search_database_url=replica)
+    assert store(client, "here") == 200
+    assert found(client) == ["there"]
+    sql(stack.url("postgres"), f"ALTER DATABASE {name(replica)} ALLOW_CONNECTIONS false")
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name(replica)}'"
+    assert sql(stack.url("postgres"), ended)
+    assert found(client) == ["here"]
+    until(lambda: "[-]replica failed" in shown(client), 20, "the sample's reason")
+    assert found(client) == ["here"]
+    sql(stack.url("postgres"), f"ALTER DATABASE {name(replica)} ALLOW_CONNECTIONS true")
+    until(lambda: found(client) == ["there"], 20, "the replica")
+
+
+def test_without_postgres_itself_searches_go_on(stack: EmbeddedStack, start: Start, primary: str, replica: str) -> None:
+    """They need the replica alone; writers are refused."""
+    client = start(database_url=primary, search_database_url=replica)
+    sql(stack.url("postgres"), f"ALTER DATABASE {name(primary)} ALLOW_CONNECTIONS false")
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name(primary)}'"
+    sql(stack.url("postgres"), ended)
+    try:
+        assert found(client) == ["there"]
+        until(lambda: "[-]postgres failed" in shown(client), 20, "the sample's reason")
+        assert found(client) == ["there"]
+        assert store(client, "here") == 503
+    finally:
+        sql(stack.url("postgres"), f"ALTER DATABASE {name(primary)} ALLOW_CONNECTIONS true")
