@@ -19,7 +19,7 @@ def test_a_slow_load_passes_with_the_defaults(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_load_that_was_cut_is_never_started_beside_itself(run: Run, tmp_path: Path, server: str) -> None:
     """With a limit of 0.5 s for a load of 2 s one load runs at a time, and the error names the limit's parameter."""
-    service = run(server, LOAD_SECONDS=2, LOAD_TIMEOUT=0.5, STARTUP_TIMEOUT=5)
+    service = run(server, LOAD_SECONDS=2, LOAD_TIMEOUT=0.5, STARTUP_TIMEOUT=3)
     assert service.wait_exit() == 3
     assert set((tmp_path / "loads").read_text().split()) == {"1"}
     assert "cut after 0.5 s, its timeout= in Resource('model')" in service.log
@@ -28,7 +28,7 @@ def test_a_load_that_was_cut_is_never_started_beside_itself(run: Run, tmp_path: 
 @pytest.mark.parametrize("server", SERVERS)
 def test_background_work_begins_when_the_service_is_ready(run: Run, tmp_path: Path, server: str) -> None:
     """A periodic task that uses model and database runs under each server, and a task that may end may end."""
-    service = run(server).wait_ready()
+    service = run(server, LOAD_SECONDS=1).wait_ready()
     until(lambda: service.get("/admin/ticks").json() > 2, 10, "three ticks")
     until((tmp_path / "once").exists, 10, "the task that ends")
     assert service.get("/readyz").status == 200

@@ -14,13 +14,13 @@ CONF = Path(__file__).parent / "gunicorn.conf.py"
 
 
 class Service(Gunicorn):
-    """Under gunicorn, or with `server="uvicorn"`. The model loads in a second unless `LOAD_SECONDS` says otherwise."""
+    """Under gunicorn, or with `server="uvicorn"`. The model loads at once unless `LOAD_SECONDS` says otherwise."""
 
     def __init__(
         self, folder: Path, server: str = "gunicorn", *, conf: Path = CONF, more: Sequence[str] = (), **env: object
     ) -> None:
         """`more`: arguments of uvicorn."""
-        quick = {"FOLDER": folder, "LOAD_SECONDS": 1, "DRAIN_SECONDS": 1, "PYTHONPATH": REPOSITORY}
+        quick = {"FOLDER": folder, "LOAD_SECONDS": 0.1, "DRAIN_SECONDS": 1, "PYTHONPATH": REPOSITORY}
         super().__init__(conf, folder, **{**quick, **env})
         if server == "uvicorn":
             app = ["--factory", "tests.everyday.service:create_app", "--port", str(self.port)]

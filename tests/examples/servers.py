@@ -8,7 +8,8 @@ from tests.harness import Gunicorn
 from tests.harness.gunicorn import REPOSITORY, SCRIPT
 
 EXAMPLES = REPOSITORY / "examples"
-QUICK = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "LOAD_SECONDS": 1}
+QUICK = {"DRAIN_SECONDS": 1, "HEALTH_INTERVAL": 0.1, "LOAD_SECONDS": 0.1}
+SOME_TIME = 1  # second of loading, for tests that must see it
 FOR_EVER = 600  # seconds of loading, for tests that look while a model loads
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.examples.conftest import Serve
-from tests.examples.servers import FOR_EVER, Way
+from tests.examples.servers import FOR_EVER, SOME_TIME, Way
 from tests.harness import Watch, outcome
 
 APP = "step1_lifecycle:app"
@@ -24,7 +24,7 @@ def test_probes_are_answered_while_the_model_loads(serve: Serve, way: Way) -> No
 
 def test_readiness_comes_once(serve: Serve, way: Way) -> None:
     """`/readyz` goes from 503 to 200 once, however many processes load; under uvicorn its first answer is 200."""
-    server = serve(APP)
+    server = serve(APP, LOAD_SECONDS=SOME_TIME)
     with Watch(server.port, "/readyz") as watch:
         server.wait_ready()
         watch.go_on(20)

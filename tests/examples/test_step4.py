@@ -10,7 +10,7 @@ import pytest
 
 from stack.waiting import until
 from tests.examples.conftest import Serve
-from tests.examples.servers import FOR_EVER, Server, Way
+from tests.examples.servers import FOR_EVER, SOME_TIME, Server, Way
 
 APP = "step4_work:app"
 
@@ -32,7 +32,7 @@ def ticks(stream: http.client.HTTPResponse) -> float:
 
 def test_background_work_begins_when_the_process_is_ready(serve: Serve, way: Way, tmp_path: Path) -> None:
     """A task that uses the model starts under every server; one that may end ends, and the process stays ready."""
-    server = serve(APP).wait_ready()
+    server = serve(APP, LOAD_SECONDS=SOME_TIME).wait_ready()
     until((tmp_path / "announced").exists, 30, "the task that may end")
     stream = listen(server)
     until(lambda: ticks(stream) >= 3, 30, "three ticks", interval=0)

@@ -7,7 +7,7 @@ import pytest
 
 from stack.waiting import until
 from tests.examples.conftest import Serve
-from tests.examples.servers import FOR_EVER, Way
+from tests.examples.servers import FOR_EVER, SOME_TIME, Way
 from tests.harness import Watch
 
 APP = "step5_whole:create_app()"
@@ -46,7 +46,7 @@ def test_a_setting_of_its_own_that_is_wrong_is_one_line(serve: Serve, way: Way) 
 
 def test_processes_answer_for_each_other(serve: Serve, way: Way) -> None:
     """`/startupz` lists all processes of the pod; one that is killed is replaced while the others keep it ready."""
-    server = serve(APP).wait_ready()
+    server = serve(APP, LOAD_SECONDS=SOME_TIME).wait_ready()
     assert len(server.get("/startupz").json()["processes"]) == way.processes
     if way is Way.PROCESSES:
         with Watch(server.port, "/readyz") as watch:
