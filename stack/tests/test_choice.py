@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from stack.choice import RECORD, bring_up, current
 from stack.cli import main
 from stack.docker import silence
 from stack.kubernetes import KubernetesStack
-from stack.ports import VARIABLES
+from stack.ports import HOST, VARIABLES
 from stack.tests.cluster import Cluster
 
 ENGINE = {"version*": "echo 28.0.0", "compose version": "echo v2.40.0"}
@@ -117,17 +118,14 @@ def test_a_running_stack_is_not_orphaned(
 
 
 def test_without_an_engine_it_is_embedded(tmp_path: Path, stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> None:
-    """The reason is said: here, that the client reaches no engine. What is discarded leaves exported models."""
+    """The reason is said: here, that the client reaches no engine. A port is taken, so that nothing is started."""
     stand_in(NO_ENGINE)
     caplog.set_level(logging.INFO)
-    stack = bring_up(tmp_path)
-    model = tmp_path / "artifacts" / "model"
-    model.mkdir(parents=True)
-    stack.discard()
-    assert isinstance(stack, EmbeddedStack)
+    taken = VARIABLES["valkey"]
+    with socket.create_server((HOST, int(os.environ[taken]))), pytest.raises(StackError, match=taken):
+        bring_up(tmp_path)
+    assert (tmp_path / RECORD).read_text() == "embedded\n"
     assert "embedded (no Docker engine: Cannot connect to the Docker daemon)" in caplog.text
-    assert [*tmp_path.iterdir()] == [model.parent]
-    assert model.exists()
 
 
 @pytest.mark.parametrize(("answers", "error"), [(NO_ENGINE, "Cannot connect"), (NO_BUILD, "pull access denied")])

@@ -17,6 +17,7 @@ from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports
 from stack.pgserver import psql
 from stack.ports import HOST, VARIABLES
 from stack.secrets import Secrets
+from stack.site import MODELS
 
 STORES: tuple[Part, ...] = ("postgres", "valkey")
 
@@ -139,7 +140,7 @@ def test_a_part_that_runs_is_not_started_again(stores: EmbeddedStack) -> None:
 
 
 def test_data_survives_down_and_up(tmp_path: Path) -> None:
-    """Documents stay; the second down finds nothing to do."""
+    """Documents stay until they are discarded, exported models even then; the second down finds nothing to do."""
     stack = EmbeddedStack(tmp_path, free_ports(), ("postgres",))
     with stack:
         query(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -147,6 +148,11 @@ def test_data_survives_down_and_up(tmp_path: Path) -> None:
         assert query(stack, "SELECT answer FROM kept") == "42"
     assert stack.pids("postgres") == []
     stack.down()
+    model = tmp_path / MODELS / "model"
+    model.mkdir(parents=True)
+    stack.discard()
+    assert [*tmp_path.iterdir()] == [model.parent]
+    assert model.exists()
 
 
 def test_a_refused_row_is_not_in_the_log(stores: EmbeddedStack) -> None:
