@@ -1,11 +1,13 @@
 """The real model, loaded once a test run."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from worker import export
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.model_files import ModelFolder, locate
 
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
 
 
 OF_THE_REFERENCE = {"folder", "engine", "reference", "small"}  # fixtures that need the model itself
+WITHOUT_TORCH = """
+import sys
+for name in ("torch", "transformers", "sentence_transformers"):
+    sys.modules[name] = None  # importing it raises
+from worker.export import main
+sys.exit(main(["--int8"]))
+"""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -32,9 +41,8 @@ def folder() -> ModelFolder:
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the artifact of the default model, made as `make up` makes it, and quantized too."""
     folder: Path = tmp_path_factory.mktemp("artifacts")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARTIFACTS", str(folder))
-        assert export.main(["--int8"]) == 0
+    environment = {**os.environ, "ARTIFACTS": str(folder)}
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], env=environment, timeout=300, check=True)
     return folder
 
 
