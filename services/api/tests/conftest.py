@@ -1,6 +1,6 @@
 """A private stack with the fake engine, a client of its api, and apps in process with other settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from contract.space import KNOWN
+from services.api.tests.helpers.databases import own_database
+from services.api.tests.helpers.replacing import World, replacing
 from stack import EmbeddedStack, free_ports
 
 MODEL = "all-MiniLM-L6-v2"
@@ -41,6 +43,20 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
     environment = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "TOKEN_IDS": "1"}
     with EmbeddedStack(root, free_ports(), environment=environment) as running:
         yield running
+
+
+@pytest.fixture
+def address(stack: EmbeddedStack) -> Iterator[str]:
+    """A database of this test's own, with the schema at head."""
+    with own_database(stack.url("postgres")) as own:
+        yield own
+
+
+@pytest.fixture
+async def world(address: str) -> AsyncIterator[World]:
+    """Two models, of which none replaces the other yet, and a database of this test's own."""
+    async with replacing(address) as made:
+        yield made
 
 
 @pytest.fixture

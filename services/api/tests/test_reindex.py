@@ -2,41 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from api.store import replacement
 from api.store.replacement import ReplacementError
-from services.api.tests.helpers.databases import own_database
-from services.api.tests.helpers.replacing import NEW, OLD, World, replacing
+from services.api.tests.helpers.replacing import NEW, OLD, World, called
 from services.api.tests.helpers.standin import hold
-from stack import EmbeddedStack
 from warmstart.errors import DependencyUnavailable
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def address(stack: EmbeddedStack) -> Iterator[str]:
-    """A database of this test's own."""
-    with own_database(stack.url("postgres")) as own:
-        yield own
-
-
-@pytest.fixture
-async def world(address: str) -> AsyncIterator[World]:
-    """Both models."""
-    async with replacing(address) as made:
-        yield made
-
-
-async def served(world: World) -> str:
-    """The space that searches use."""
-    found = await replacement.read(world.engine)
-    assert found
-    return found.served
 
 
 async def test_a_model_is_replaced_rolled_back_and_replaced_again(world: World) -> None:
@@ -45,14 +21,14 @@ async def test_a_model_is_replaced_rolled_back_and_replaced_again(world: World) 
     said = await world.step("prepare")
     assert "model-b replaces model-a; searches use model-a" in said
     assert "600 of 600 documents have a vector" in said
-    assert (await world.wrong(NEW), await served(world)) == (0, OLD)
+    assert (await world.wrong(NEW), await world.served()) == (0, OLD)
     noted = await replacement.read(world.engine)
     assert noted
     assert (noted.done, noted.total) == (600, 600)
     assert await world.step("cut-over") == ("model-b: 600 of 600 documents have a vector\nSearches use model-b\n")
     await world.store("late", "stored in the new space alone", NEW)
     assert "Searches use model-a" in await world.step("roll-back")
-    assert (await world.wrong(OLD), await served(world)) == (0, OLD)
+    assert (await world.wrong(OLD), await world.served()) == (0, OLD)
     assert "Searches use model-b" in await world.step("cut-over")
     world.old.space, world.old.name = NEW, "model-b"  # the workers are replaced
     assert "the vectors of model-a are gone" in await world.step("finish")
@@ -73,7 +49,7 @@ async def test_only_documents_without_a_vector_are_embedded_on_the_bulk_lane(wor
     assert "in one only" in asked
     assert "in both" not in asked
     assert set(world.new.lanes) == {"bulk"}
-    assert (await world.wrong(NEW), await served(world)) == (0, NEW)
+    assert (await world.wrong(NEW), await world.served()) == (0, NEW)
 
 
 async def test_an_abandoned_replacement_leaves_nothing(world: World) -> None:
@@ -92,7 +68,7 @@ async def test_rolling_back_at_once_needs_no_worker(world: World) -> None:
     await world.step("prepare", "--cut-over")
     world.old.starting = world.new.starting = True
     assert "Searches use model-a; 5 documents have no vector there" in await world.step("roll-back", "--at-once")
-    assert await served(world) == OLD
+    assert await world.served() == OLD
 
 
 async def test_the_workers_are_known_by_their_space(world: World) -> None:
@@ -103,7 +79,7 @@ async def test_the_workers_are_known_by_their_space(world: World) -> None:
     world.old.space, world.old.name, world.old.vector = NEW, "model-b", world.new.vector
     world.new.starting = True
     await world.step("cut-over")
-    assert (await world.wrong(NEW), await served(world)) == (0, NEW)
+    assert (await world.wrong(NEW), await world.served()) == (0, NEW)
 
 
 async def test_what_does_not_fit_is_refused(world: World) -> None:
@@ -145,7 +121,7 @@ async def test_writers_that_know_one_space_alone_end_the_cut_over(world: World) 
     world.new.before = store
     with pytest.raises(ReplacementError, match="stored faster than they are embedded"):
         await world.step("cut-over")
-    assert await served(world) == OLD
+    assert await world.served() == OLD
 
 
 async def test_a_replacement_that_ends_meanwhile_ends_the_job(world: World) -> None:
@@ -154,9 +130,7 @@ async def test_a_replacement_that_ends_meanwhile_ends_the_job(world: World) -> N
     released = asyncio.Event()
     world.new.before = hold(released)
     job = asyncio.create_task(world.step("prepare"))
-    async with asyncio.timeout(20):
-        while not world.new.calls:
-            await asyncio.sleep(0.01)
+    await called(world.new)
     await replacement.end(world.engine)
     released.set()
     with pytest.raises(ReplacementError, match="no replacement with the space space-b is under way"):
@@ -169,11 +143,9 @@ async def test_a_signal_ends_it_at_once(world: World, number: signal.Signals) ->
     await world.many(3)
     world.new.before = hold(asyncio.Event())
     job = await world.command()
-    async with asyncio.timeout(30):
-        while not world.new.calls:
-            await asyncio.sleep(0.01)
-        job.send_signal(number)
-        out, errors = await job.communicate()
+    await called(world.new)
+    job.send_signal(number)
+    out, errors = await asyncio.wait_for(job.communicate(), 20)
     assert (job.returncode, errors) == (1, b"")
     assert out.decode().endswith(f"Stopped by {number.name}: the same command goes on from there\n")
     world.new.before = None

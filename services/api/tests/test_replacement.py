@@ -2,7 +2,7 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -14,8 +14,6 @@ from api.store.documents import NewDocument, Vectors, upsert
 from api.store.replacement import OtherSpaceError, ReplacementError
 from api.store.search import search
 from contract.model import ModelInfo
-from services.api.tests.helpers.databases import own_database
-from stack import EmbeddedStack
 
 pytestmark = pytest.mark.anyio
 
@@ -37,13 +35,6 @@ def model(space: str, dimensions: int) -> ModelInfo:
         precision="fp32",
         threads=1,
     )
-
-
-@pytest.fixture
-def address(stack: EmbeddedStack) -> Iterator[str]:
-    """A database of this test's own."""
-    with own_database(stack.url("postgres")) as own:
-        yield own
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import io
 import os
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,10 @@ from api.embedding import Embedding
 from api.reindex.__main__ import parse, run
 from api.reindex.output import Output
 from api.settings import ApiSettings
+from api.store import replacement
 from api.store.documents import NewDocument, upsert
 from services.api.tests.helpers.standin import StandIn
+from stack.waiting import until_async
 
 OLD, NEW = "space-a", "space-b"
 
@@ -84,8 +86,15 @@ class World:
 
     async def store(self, name: str, content: str, *spaces: str) -> None:
         """Store a document as an api that knows these spaces does."""
-        made = {space: _pack(old_vector if space == OLD else new_vector, content) for space in spaces}
-        await upsert(self.engine, [NewDocument(name, content, {})], {s: [v] for s, v in made.items()}, spaces[0])
+        workers = {OLD: self.old, NEW: self.new}
+        vectors = {each: [Embedding(1, struct.pack("<4f", *workers[each].vector(content)))] for each in spaces}
+        await upsert(self.engine, [NewDocument(name, content, {})], vectors, spaces[0])
+
+    async def served(self) -> str:
+        """The space that searches use."""
+        found = await replacement.read(self.engine)
+        assert found
+        return found.served
 
     async def wrong(self, space: str) -> int:
         """How many documents have no vector of their own text in the space."""
@@ -95,13 +104,7 @@ class World:
 
     async def until_said(self, words: str) -> None:
         """Wait until a step of this process has said it."""
-        async with asyncio.timeout(20):
-            while words not in self.said.getvalue():
-                await asyncio.sleep(0.01)
-
-
-def _pack(vector: Callable[[str], Sequence[float]], content: str) -> Embedding:
-    return Embedding(1, struct.pack("<4f", *vector(content)))
+        await until_async(lambda: words in self.said.getvalue(), 20, words)
 
 
 @asynccontextmanager
@@ -114,3 +117,8 @@ async def replacing(address: str) -> AsyncIterator[World]:
     async with old.running(), new.running():
         yield World(address, engine, old, new, io.StringIO())
     await engine.dispose()
+
+
+async def called(worker: StandIn) -> None:
+    """Wait until the worker has been called; by then, the job has read a page of documents."""
+    await until_async(lambda: worker.calls, 20, "a call")
