@@ -23,11 +23,11 @@ TIMEOUT = 1.0  # seconds
 class Balancer:
     """A balancer at `url`; `most_unready` is the largest number of replicas that were unready at the same time.
 
-    It listens at `host` and `port`, which is any free one by default.
+    It listens at `host` and `port`, which is any free one by default. With `blind`, it takes all replicas for ready.
     """
 
-    def __init__(self, replicas: Iterable[str], host: str = HOST, port: int = 0) -> None:
-        self._host, self._port = host, port
+    def __init__(self, replicas: Iterable[str], host: str = HOST, port: int = 0, *, blind: bool = False) -> None:
+        self._host, self._port, self._blind = host, port, blind
         self._ready: dict[Address, bool] = {}
         self._join(replicas, ready=True)
         self._turn = itertools.count()
@@ -65,7 +65,7 @@ class Balancer:
         looking.cancel()
 
     async def _look(self) -> None:
-        while True:
+        while not self._blind:
             addresses = list(self._ready)
             answers = await asyncio.gather(*map(self._is_ready, addresses))
             self._ready.update(zip(addresses, answers, strict=True))

@@ -49,6 +49,23 @@ def names_asked_once() -> None:
     addresses.KeptAddresses.forget = lambda self: None  # type: ignore[method-assign]
 
 
+def slow_by_address() -> None:
+    """The switch `slow_calls` may name one replica: `inference@host:port`; drills need this, too."""
+    import socket
+
+    from warmstart.faults import Switches
+    from warmstart.pod.master import Master
+
+    hold = Switches.hold_call
+    hosts = {"127.0.0.1", socket.gethostbyname(socket.gethostname())}
+
+    def held(self: Switches, thread: str) -> None:
+        for name in (thread, *(f"{thread}@{host}:{Master.settings.port}" for host in hosts)):
+            hold(self, name)
+
+    Switches.hold_call = held  # type: ignore[method-assign]
+
+
 def no_gate() -> None:
     """Requests reach a process that is not warm."""
     from warmstart.http import gate
@@ -121,6 +138,13 @@ def endless_tries() -> None:
             await asyncio.sleep(0.01)
 
     WorkerSessions.ask = again  # type: ignore[method-assign]
+
+
+def calls_in_turn() -> None:
+    """The api gives calls to the worker's replicas in turn, however many each has in flight."""
+    from api.replicas import Replica
+
+    Replica.rank = lambda self, now: (self.hung, self._avoided_until > now, 0, self._turn)  # type: ignore[method-assign]
 
 
 def hung_keep_calls() -> None:

@@ -73,4 +73,5 @@ STEPS: Mapping[str, Steps] = {
     "rolling_restart_api": Steps(("roll api",)),
     "rolling_restart_worker": Steps(("roll worker",)),
     "workers_added": Steps(("scale worker 3",), 15, ("scale worker 1",)),
+    "workers_removed": Steps(("scale worker 3", "scale worker 1"), 15, ("scale worker 1",)),
 }

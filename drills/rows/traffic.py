@@ -1,5 +1,6 @@
 """Restarts under load, overload, and clients that leave or dawdle."""
 
+from drills.names import no_name_server
 from drills.row import STEADY, Control, Probes, Row
 from drills.rows.common import BOTH, COUPLED, HICCUPS, NETWORK, NEW_POD, ONE_A_PASS, UNAVAILABLE
 
@@ -35,8 +36,8 @@ ROWS = (
     ),
     Row(
         "workers_added",
-        "Workers that join a busy api get their share of its calls within 15 s; when they leave, no request is lost.",
-        "the worker is scaled from one replica to three, and back, under load",
+        "Workers that join a busy api get their share of its calls within 15 s, and no request is lost.",
+        "the worker is scaled from one replica to three under load",
         probes=BOTH,
         bites=("replicas join",),
         cluster="kube-proxy divides the api's connections, at random, between pods that are ready",
@@ -46,7 +47,6 @@ ROWS = (
         },
         starts=("api",),
         restarts=None,
-        settings={"worker": {"DRAIN_SECONDS": "3"}},
         control=Control(
             "CONNECTION_MAX_AGE, and without new look-ups",  # on compose, each of them is enough
             breaks="each gets its share",
@@ -55,19 +55,57 @@ ROWS = (
         ),
     ),
     Row(
+        "workers_removed",
+        "Workers that leave a busy api drain first: no request is lost, and the one that stays gets all calls.",
+        "the worker is scaled from three replicas to one under load",
+        probes=BOTH,
+        bites=("replicas leave",),
+        cluster="pods end in any order; kube-proxy gives new connections to those that are ready and don't end",
+        elsewhere={
+            "compose": {"probes": {"worker": NETWORK, "api": NETWORK}},
+            "kubernetes": {"probes": {"worker": NEW_POD, "api": STEADY}},
+        },
+        starts=("api",),
+        restarts=None,
+        settings={"worker": {"DRAIN_SECONDS": "3"}},
+        control=Control(
+            "the drain and the api's retry", breaks="clients", patches={"worker": "no_drain", "api": "no_retry"}
+        ),
+    ),
+    Row(
+        "one_of_three_slow",
+        "Of three workers one is ten times as slow: it gets few calls, none is lost, and most are as fast as ever.",
+        "fault switch: a pass of one worker takes a second, one of the others 100 ms; a name leads to all three",
+        probes=BOTH,
+        bites=("one is slow",),
+        cluster="not run",
+        elsewhere={
+            "compose": {"probes": {"worker": NETWORK, "api": NETWORK}, "patches": {"worker": "slow_by_address"}}
+        },
+        starts=("api",),
+        restarts=None,
+        patches={"worker": "slow_by_address", "api": "own_name_server"},
+        control=Control("balancing by calls in flight", breaks="it gets few calls", patches={"api": "calls_in_turn"}),
+        not_on={"kubernetes": "a Service has one address: the api can't tell a slow pod from the others"},
+        needs=no_name_server,
+    ),
+    Row(
         "worker_hung",
         "One of two workers takes calls and answers nothing: its calls are sent to the other one, and none is lost.",
         "SIGSTOP to one of two workers for 8 s",
-        probes={"api": NETWORK},
+        probes={"api": STEADY},
         bites=("it answers nothing",),
         cluster="not run",
+        elsewhere={"compose": {"probes": {"api": NETWORK}, "patches": {}}},
+        starts=("api",),
         restarts=None,
         settings={"api": {"REQUEST_TIMEOUT": "6"}},
+        patches={"api": "own_name_server"},
         control=Control("the watch on silent workers", breaks="clients", patches={"api": "hung_keep_calls"}),
         not_on={
-            "embedded": "one address leads to all workers",
-            "kubernetes": "a Service has one address: calls to a hung pod end with REQUEST_TIMEOUT until it is unready",
+            "kubernetes": "a Service has one address: calls to a hung pod end with REQUEST_TIMEOUT until it is unready"
         },
+        needs=no_name_server,
     ),
     Row(
         "overload",
