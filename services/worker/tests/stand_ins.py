@@ -39,6 +39,7 @@ class RecordingEngine(FakeEngine):
     """Remembers each pass, and the threads that it was called on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.passes: list[list[TokenIds]] = []
         self.encoded_on: list[str] = []
         self.embedded_on: list[str] = []
