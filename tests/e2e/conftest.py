@@ -10,12 +10,15 @@ KINDS = [
     pytest.param(EmbeddedStack, id="embedded"),
     pytest.param(ComposeStack, id="compose", marks=pytest.mark.engine),
 ]
+SETTINGS = {"DRAIN_SECONDS": "3"}  # of all settings only this is none of the defaults: every stop takes so long
 
 
 @pytest.fixture(scope="session", params=KINDS)
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Up once for all tests of its kind; a test that breaks a part mends it."""
-    stack: EmbeddedStack | ComposeStack = request.param(tmp_path_factory.mktemp("stack"), free_ports())
+    stack: EmbeddedStack | ComposeStack = request.param(
+        tmp_path_factory.mktemp("stack"), free_ports(), environment=SETTINGS
+    )
     try:
         stack.up()
         yield stack
