@@ -16,10 +16,7 @@ from warmstart.errors import Overloaded
 from worker.admission import Admission, Ahead, Demand
 from worker.speed import Speed
 
-SELECTIONS = {
-    "embedded": "worker_process_killed or redis_stopped",
-    "compose": "slow_warmup or worker_process_killed",
-}
+SELECTIONS = {"embedded": "worker_process_killed or redis_stopped", "compose": "slow_warmup"}
 KINDS = ["embedded", pytest.param("compose", marks=pytest.mark.engine)]
 
 

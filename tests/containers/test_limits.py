@@ -12,7 +12,7 @@ from stack.docker import Container, docker
 from tests.containers.helpers import discarded, inspect
 from tests.harness import Load
 
-LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "20"))
+LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "10"))
 TEXTS = ["word " * 300] * 8 + ["a short sentence"] * 24
 
 
