@@ -50,12 +50,14 @@ async def _check(connection: AsyncConnection, space: str) -> None:
         raise ReplacementError(f"no replacement with the space {space} is under way")
 
 
+# The vectors are one array of numbers: as texts, 256 of 384 dimensions took 40 ms to write.
 # In order of id by its bytes, as other writers lock them. A writer that changes a text waits for this, or this for it;
 # in both cases the vectors that stay are of the text that stays.
 _WRITE = text("""
 INSERT INTO embeddings (document_id, space, embedding)
-SELECT documents.id, CAST(:space AS text), CAST(made.vector AS vector)
-FROM unnest(CAST(:ids AS text[]), CAST(:texts AS text[]), CAST(:vectors AS text[])) AS made (id, text, vector)
+SELECT documents.id, CAST(:space AS text),
+  CAST((CAST(:numbers AS real[]))[(place - 1) * :dimensions + 1 : place * :dimensions] AS vector)
+FROM unnest(CAST(:ids AS text[]), CAST(:texts AS text[])) WITH ORDINALITY AS made (id, text, place)
 JOIN documents ON documents.id = made.id AND documents.text = made.text
 ORDER BY documents.id COLLATE "C"
 FOR SHARE OF documents
@@ -65,7 +67,7 @@ _NO_PARTITION = "23514"  # check_violation
 
 
 async def write(engine: AsyncEngine, space: str, made: Sequence[tuple[Found, Embedding]]) -> int:
-    """Give documents their vectors; returns how many it gave.
+    """Give documents, one at least, their vectors; returns how many it gave.
 
     A document whose text has changed, or that has got a vector meanwhile, is left to whoever did it. Raises
     ReplacementError when the replacement has ended or the vectors have another number of dimensions, StatementError
@@ -75,7 +77,8 @@ async def write(engine: AsyncEngine, space: str, made: Sequence[tuple[Found, Emb
         "space": space,
         "ids": [found.id for found, _ in made],
         "texts": [found.text for found, _ in made],
-        "vectors": [str(vector.floats()) for _, vector in made],
+        "numbers": [number for _, vector in made for number in vector.floats()],
+        "dimensions": len(made[0][1].floats()),
     }
 
     async def work(connection: AsyncConnection) -> int:
