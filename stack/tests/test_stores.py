@@ -110,7 +110,8 @@ def test_a_paused_database_hangs_on_open_connections_too(stores: EmbeddedStack) 
     finally:
         stores.resume("postgres")
     assert len(stores.pids("postgres")) > 3
-    assert states == {psutil.STATUS_STOPPED}
+    # One that was just ending, such as a worker of autovacuum, is a zombie until its frozen parent can look after it.
+    assert states - {psutil.STATUS_ZOMBIE} == {psutil.STATUS_STOPPED}
 
 
 @pytest.mark.parametrize("part", STORES)
