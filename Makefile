@@ -64,7 +64,7 @@ test: install-dev artifact  ## Run every test
 	$(RUN) -m pytest
 
 test-python: install-dev  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')
-	@PYTHONS="$(or $(PYTHONS),3.12 3.13)" bash requirements/test.sh
+	@PYTHONS="$(PYTHONS)" bash requirements/test.sh
 
 drills: install-dev artifact  ## Break the system on purpose and check its claims; reports in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$$DRILLS"

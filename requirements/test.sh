@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # make test-python: the tests of the library and of both services under other Pythons, beside each other.
+# `test.sh install` only makes their environments.
 # torch is pinned to Python 3.11's build: what compares with the reference engine is left out, and said to be.
 set -euo pipefail
 
+readonly what=${1:-test}
+readonly pythons=${PYTHONS:-3.12 3.13}
 readonly lock=requirements/test.lock
 
 # `python3.12` on the PATH, which may be a shim of pyenv that starts nothing, or what pyenv has installed.
@@ -32,13 +35,14 @@ install() {
 run() {
     local venv=.venv-$1 python=$2
     install "$venv" "$python"
+    if [[ $what == install ]]; then return; fi
     HF_HUB_OFFLINE=1 "$venv/bin/python" -m pytest libs services -p no:cacheprovider ${TESTS:+-k "$TESTS"}
 }
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 running=()  # version=pid
-for version in $PYTHONS; do
+for version in $pythons; do
     if python=$(find_python "$version"); then
         (set -e; run "$version" "$python") > "$logs/$version" 2>&1 &
         running+=("$version=$!")
