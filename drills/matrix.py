@@ -1,6 +1,17 @@
 """The claims of all drills, stated only here: docs/drills.md is made from them, and the drills check them."""
 
-from drills.rows import connections, databases, processes, scarce, start, stores, surroundings, traffic, worker
+from drills.rows import (
+    connections,
+    databases,
+    processes,
+    replacement,
+    scarce,
+    start,
+    stores,
+    surroundings,
+    traffic,
+    worker,
+)
 
 ROWS = (
     *start.ROWS,
@@ -12,4 +23,5 @@ ROWS = (
     *scarce.ROWS,
     *surroundings.ROWS,
     *traffic.ROWS,
+    *replacement.ROWS,
 )

@@ -1,0 +1,31 @@
+"""A model replaced while it serves."""
+
+from drills.row import STEADY, Control, Row
+from drills.rows.common import NO_PATIENCE
+
+ROWS = (
+    Row(
+        "reindex_killed",
+        "A model is replaced, rolled back and replaced again: no request is lost, each search is exact in one space.",
+        "the job is killed (SIGKILL) at ten random moments; then cut-over, roll-back, cut-over, finish, under load",
+        probes={"api": STEADY},
+        bites=("it is killed at its work", "searches change spaces"),
+        cluster="the job's pod is deleted at once",
+        starts=("worker",),
+        control=Control(
+            "embedding for the other model first",
+            breaks="no search shrinks",
+            settings={"worker": {"EMBEDDING_MODEL": "another-model"}},
+        ),
+    ),
+    Row(
+        "reindex_worker_lost",
+        "Losing the next model's worker loses no request: before the cut-over nobody needs it, then they wait for it.",
+        "worker-next is stopped for 5 s while documents are embedded, and its process is killed after the cut-over",
+        probes={"api": STEADY},
+        bites=("it is lost in the midst", "searches change spaces"),
+        cluster="its Service has no endpoint and refuses; then there is a new pod",
+        starts=("worker",),
+        control=NO_PATIENCE,
+    ),
+)
