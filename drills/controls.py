@@ -291,6 +291,16 @@ def no_single_flight() -> None:
     SingleFlight.run = alone  # type: ignore[method-assign]
 
 
+def next_model_required() -> None:
+    """A document is stored with vectors of both models, or not at all."""
+    from api import document_vectors
+
+    async def demanding(other: asyncio.Task[Any]) -> Any:
+        return await other
+
+    document_vectors._in_time = demanding
+
+
 def endless_queue() -> None:
     """The worker refuses no request: all wait, however long it takes."""
     from worker.admission import Admission

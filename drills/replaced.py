@@ -1,6 +1,8 @@
 """A model replaced in a drill: what is stored, asked and done meanwhile, and how the answers are judged."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from drills.answers import Look, Served, judge, lacking
@@ -22,7 +24,7 @@ WEIGHTS = {"nearest": 2.0, "group:{groups}": 1.0, "write": 1.0}
 STEP_SECONDS = 300.0
 ANSWER = 11.0  # seconds: REQUEST_TIMEOUT, and some on a busy machine
 LESS_NEAR = 0.05  # of the nearest documents, which an index that grew otherwise may leave out
-VECTORS = "SELECT count(*) FROM embeddings JOIN replacement ON space = new"
+VECTORS = "SELECT count(*) FROM embeddings JOIN replacement ON space = new WHERE starts_with(document_id, 'filed-')"
 
 
 class Replaced:
@@ -72,7 +74,7 @@ class Replaced:
         self.phases[name] = time.monotonic()
 
     def vectors(self) -> int:
-        """How many documents have one in the new space."""
+        """How many documents have one in the new space that the job has embedded for it: all but the load's."""
         return int(sql(self.stack, VECTORS))
 
     def step(self, *arguments: str) -> None:
@@ -83,24 +85,30 @@ class Replaced:
 
     def change(self, step: str, space: str) -> None:
         """Let searches use another space."""
+        with self.changes(space):
+            self.step(step)
+
+    @contextmanager
+    def changes(self, space: str) -> Iterator[None]:
+        """Searches come to use another space inside the block."""
         begin = time.monotonic()
-        self.step(step)
+        yield
         self.served.change(begin, time.monotonic(), space)
-        self.drill.measure(**{f"seconds_of_{step}_to_the_{space}_space": time.monotonic() - begin})
+        self.drill.measure(**{f"seconds_until_the_{space}_space": time.monotonic() - begin})
 
     def finish(self) -> None:
         """As `python -m stack reindex finish` does it, with the drill's settings."""
-        self.remember()
+        self.remember(OLD, NEW)
         self.drill.system.start("worker", {"ENGINE": self.drill.row.engine, "EMBEDDING_MODEL": OTHER})
         self.step("finish")
         self.stack.stop_next()
 
-    def remember(self) -> None:
-        """Learn what the load has asked for and written: soon the old model is gone."""
+    def remember(self, *spaces: str) -> None:
+        """Learn what the load has asked for and written, as long as the models of these spaces are there."""
         kept = [row.kept for row in self.drill.rows() if row.kept]
         texts = [each.get("query") or each["text"] for each in kept]
-        for space in self.spaces.values():
-            space.learn([*texts, QUERY])
+        for space in spaces:
+            self.spaces[space].learn([*texts, QUERY])
 
     def look(self) -> None:
         """Search for all that the load has written until now."""
@@ -111,15 +119,15 @@ class Replaced:
             found |= {each["id"]: each["score"] for each in answer["results"]}
         self._looks.append(Look(begin, time.monotonic(), self.served.now, found))
 
-    def judge(self) -> list[str]:
-        """Look a last time, and judge all answers; returns the spaces in the order in which they have answered."""
+    def judge(self, *spaces: str) -> list[str]:
+        """Look a last time, and judge all answers; the models of these spaces are there.
+
+        Returns the spaces in the order in which they have answered.
+        """
         drill = self.drill
         rows = drill.finish()
         self.look()
-        drill.served("none is lost", rows)
-        self.spaces[self.served.now].learn(
-            [QUERY, *(row.kept.get("query") or row.kept["text"] for row in rows if row.kept)]
-        )
+        self.remember(*spaces)
         searches = [row for row in rows if row.stream != "write"]
         order = self._judge_searches(searches)
         self._judge_writes([row for row in rows if row.stream == "write"])

@@ -1,7 +1,6 @@
 """A model replaced while it serves."""
 
 from drills.row import STEADY, Control, Row
-from drills.rows.common import NO_PATIENCE
 
 ROWS = (
     Row(
@@ -26,6 +25,8 @@ ROWS = (
         bites=("it is lost in the midst", "searches change spaces"),
         cluster="its Service has no endpoint and refuses; then there is a new pod",
         starts=("worker",),
-        control=NO_PATIENCE,
+        control=Control(
+            "storing documents without the next model", breaks="clients", patches={"api": "next_model_required"}
+        ),
     ),
 )

@@ -1,6 +1,7 @@
 """A model is replaced while it serves."""
 
 import random
+import time
 from signal import Signals
 
 from drills.drill import Drill
@@ -9,8 +10,8 @@ from drills.replaced import NEW, NEXT, OLD, OTHER, Replaced
 from stack.http import FAILURES, ask
 
 KILLS = 10
-LONGEST = 3.0  # seconds that a job may run before it is killed; a start takes one of them
-SLOW = 0.6  # seconds of a forward pass, so that the job is killed at its work
+LONGEST = 3.0  # seconds that a job may work before it is killed, beside those of its start
+SLOW = 0.25  # seconds of a forward pass: three take 256 documents
 BEGUN = 60.0  # seconds
 AWAY = 5.0  # seconds: longer than the api's patience
 BACK = 30.0  # seconds
@@ -23,7 +24,7 @@ def test_reindex_killed(drill: Drill) -> None:
     replaced.begin()
     drill.go(0.15)
     if drill.controlled:
-        naively(drill)
+        naively(drill, replaced)
     else:
         replaced.start_next()
         replaced.phase("while_it_fills")
@@ -37,13 +38,16 @@ def test_reindex_killed(drill: Drill) -> None:
         replaced.finish()
         replaced.phase("after")
     drill.go(1)
-    drill.prove("searches change spaces", replaced.judge() == [OLD, NEW, OLD, NEW])
+    drill.prove("searches change spaces", replaced.judge(NEW) == [OLD, NEW, OLD, NEW])
 
 
 def kill(drill: Drill, replaced: Replaced) -> None:
     """Begin the job and kill it, again and again, each time a random while after its begin."""
     killed, counts = 0, []
-    moments = [LONGEST * (number + random.random()) / KILLS for number in range(KILLS)]
+    began = time.monotonic()
+    replaced.step("status")
+    longest = time.monotonic() - began + LONGEST
+    moments = [longest * (number + random.random()) / KILLS for number in range(KILLS)]
     random.shuffle(moments)
     with drill.switched(NEXT, slow_calls={"inference": SLOW}):
         for moment in moments:
@@ -55,12 +59,14 @@ def kill(drill: Drill, replaced: Replaced) -> None:
     drill.measure(kills=killed, vectors_at_the_kills=", ".join(map(str, counts)))
 
 
-def naively(drill: Drill) -> None:
+def naively(drill: Drill, replaced: Replaced) -> None:
     """Give the worker the other model, and nothing else."""
-    with drill.fault():
+    replaced.remember(OLD)
+    with drill.fault(), replaced.changes(NEW):
         drill.start("worker")
         drill.until("it serves the other model", lambda: serves(drill, OTHER), BACK)
-        drill.hold(NAIVE)
+        drill.hold(SETTLED)
+    drill.hold(NAIVE)
 
 
 def serves(drill: Drill, model: str) -> bool:
@@ -77,7 +83,7 @@ def test_reindex_worker_lost(drill: Drill) -> None:
     drill.go(0.15)
     replaced.start_next()
     replaced.phase("while_it_fills")
-    with drill.switched(NEXT, slow_calls={"inference": SLOW}):
+    with drill.switched(NEXT, slow_calls={"inference": 2 * SLOW}):
         job = Job(stack, "prepare")
         drill.until("some documents are embedded", lambda: replaced.vectors() > 0, BEGUN)
         with drill.fault():
@@ -95,4 +101,4 @@ def test_reindex_worker_lost(drill: Drill) -> None:
         stack.signal_process(NEXT, Signals.SIGKILL)
         drill.hold(AWAY)
     drill.go(1)
-    drill.prove("searches change spaces", replaced.judge() == [OLD, NEW])
+    drill.prove("searches change spaces", replaced.judge(OLD, NEW) == [OLD, NEW])
