@@ -19,7 +19,7 @@ from stack import Part
 NEXT: Part = "worker-next"
 OTHER = "another-model"  # of the fake engine, which makes other vectors for it
 OLD, NEW = "old", "new"  # spaces
-RATE = 40.0  # requests/s
+RATE = 25.0  # requests/s, of which a search takes some 20 ms of CPU
 WEIGHTS = {"nearest": 2.0, "group:{groups}": 1.0, "write": 1.0}
 STEP_SECONDS = 300.0
 ANSWER = 11.0  # seconds: REQUEST_TIMEOUT, and some on a busy machine

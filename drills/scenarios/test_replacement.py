@@ -11,7 +11,7 @@ from stack.http import FAILURES, ask
 
 KILLS = 10
 LONGEST = 3.0  # seconds that a job may work before it is killed, beside those of its start
-SLOW = 0.25  # seconds of a forward pass: three take 256 documents
+SLOW = 0.05  # seconds of a forward pass: a page of the job takes about twenty
 BEGUN = 60.0  # seconds
 AWAY = 5.0  # seconds: longer than the api's patience
 BACK = 30.0  # seconds
