@@ -17,7 +17,7 @@ from loadtest.openloop import read
 from loadtest.tests.slow_embed import slow_at_first
 from stack import EmbeddedStack, free_ports
 
-FIRST_SECONDS = 3.0
+FIRST_SECONDS = 1.5
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def stack(tmp_path: Path) -> Iterator[EmbeddedStack]:
 
 
 def slow(folder: Path, later: float, **settings: str) -> Strategy:
-    """A strategy whose first embedding takes 3 s, and each later one `later` seconds."""
+    """A strategy whose first embedding takes 1.5 s, and each later one `later` seconds."""
     return Strategy("slow", "slow", {**slow_at_first(folder, FIRST_SECONDS, later), **settings})
 
 
@@ -39,7 +39,7 @@ def twenty(trial: Trial) -> Measurement:
 
 
 def test_a_slow_first_request_fails_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
-    """Without warm-up passes the first request takes 3 s although /readyz was 200: the check exits with 1."""
+    """Without warm-up passes the first request takes 1.5 s although /readyz was 200: the check exits with 1."""
     trial = quiet_trial(stack, slow(tmp_path, 0.1, WARMUP_PASSES="off"), 1, requests=STEADY_FROM + 1)
     assert trial.shapes["3 words"][0] > FIRST_SECONDS * 1000
     assert "3 words: the first request after readiness" in "\n".join(cold([trial]))
@@ -47,7 +47,7 @@ def test_a_slow_first_request_fails_the_gate(stack: EmbeddedStack, tmp_path: Pat
 
 
 def test_warm_up_passes_before_readiness_satisfy_the_gate(stack: EmbeddedStack, tmp_path: Path) -> None:
-    """The same worker takes its 3 s before it is ready; blocking in its lifespan, it accepts but doesn't answer."""
+    """The same worker takes its 1.5 s before it is ready; blocking in its lifespan, it accepts but doesn't answer."""
     # With passes of 0.2 s, half of which is allowed beside: the first of milliseconds is late on any busy machine.
     trial = quiet_trial(stack, slow(tmp_path, 0.2, WARMUP="blocking"), 1, requests=STEADY_FROM + 1)
     assert cold([trial]) == []
