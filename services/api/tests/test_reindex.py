@@ -178,3 +178,11 @@ async def test_the_status_names_both_models_and_what_comes_next(world: World) ->
     assert "model-a: 1 of 5 documents have a vector; searches use it" in said
     assert "model-b: 4 of 5 documents have a vector; searches don't use it\n    no worker: " in said
     assert "next: prepare, until all" in said
+
+
+async def test_models_of_one_name_are_told_apart_by_their_spaces(world: World) -> None:
+    """Such as the engines of one model with bf16 and int8."""
+    world.new.name, world.new.space, world.old.space = "model-a", "2" * 64, "1" * 64
+    await world.many(2)
+    assert "model-a (22222222) replaces model-a (11111111); searches use model-a (11111111)" in await world.step()
+    assert "Searches use model-a (22222222)" in await world.step("cut-over")

@@ -9,7 +9,7 @@ async def finish(job: Job) -> None:
     """Drop the old space. Raises ReplacementError while searches use it, or WORKER_URL doesn't serve the new model."""
     under_way = await job.needed()
     if under_way.served != under_way.new:
-        raise ReplacementError(f"searches use {under_way.old_model}: cut-over comes first, or abandon")
+        raise ReplacementError(f"searches use {name_of(under_way, under_way.old)}: cut-over comes first, or abandon")
     await _end(job, under_way)
 
 
@@ -17,7 +17,7 @@ async def abandon(job: Job) -> None:
     """Drop the new space. Raises ReplacementError while searches use it, or WORKER_URL doesn't serve the old model."""
     under_way = await job.needed()
     if under_way.served != under_way.old:
-        raise ReplacementError(f"searches use {under_way.new_model}: roll-back comes first, or finish")
+        raise ReplacementError(f"searches use {name_of(under_way, under_way.new)}: roll-back comes first, or finish")
     await _end(job, under_way)
 
 

@@ -97,5 +97,6 @@ class Job:
 
 
 def name_of(under_way: Replacement, space: str) -> str:
-    """The name of the space's model."""
-    return under_way.new_model if space == under_way.new else under_way.old_model
+    """The name of the space's model; with the space where both have one name, as with int8."""
+    name = under_way.new_model if space == under_way.new else under_way.old_model
+    return f"{name} ({space[:8]})" if under_way.old_model == under_way.new_model else name

@@ -26,14 +26,11 @@ async def prepare(job: Job, samples: int, lines: Sequence[str] | None) -> None:
         DependencyUnavailable: what it needs to begin stays away.
     """
     under_way = await job.under_way() or await _begin(job)
-    job.output.line(f"{under_way.new_model} replaces {under_way.old_model}; searches use {_served(under_way)}")
-    await job.worker.outlast(lambda: job.workers.of(under_way.new, under_way.new_model), job.patience)
+    old, new = name_of(under_way, under_way.old), name_of(under_way, under_way.new)
+    job.output.line(f"{new} replaces {old}; searches use {name_of(under_way, under_way.served)}")
+    await job.worker.outlast(lambda: job.workers.of(under_way.new, new), job.patience)
     await job.fill(under_way, under_way.new)
     await _compare(job, under_way, samples, lines)
-
-
-def _served(under_way: Replacement) -> str:
-    return name_of(under_way, under_way.served)
 
 
 async def _begin(job: Job) -> Replacement:
@@ -59,7 +56,8 @@ async def _compare(job: Job, under_way: Replacement, samples: int, lines: Sequen
     old, new = found
     compared = [Compared(name, ids, new[name]) for name, ids in old.items() if name in new]
     if compared:
-        comparison.tell(job.output, compared, (under_way.old_model, under_way.new_model), kind)
+        names = name_of(under_way, under_way.old), name_of(under_way, under_way.new)
+        comparison.tell(job.output, compared, names, kind)
     else:
         job.output.line("Nothing is compared: there is no query")
 

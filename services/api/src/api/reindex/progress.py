@@ -1,8 +1,8 @@
 """How far the backfill has come: noted in Postgres for the api, and said with the rate and the time left."""
 
-import time
 from collections import deque
 from contextlib import suppress
+from time import monotonic
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,7 +23,7 @@ class Progress:
         self._output = output
         self._every = ON_TERMINAL if output.terminal else ELSEWHERE
         self._noted = float("-inf")
-        self._said = time.monotonic()
+        self._said = monotonic()
         self._past: deque[tuple[float, int]] = deque()
         self.done = self.total = self.made = 0
 
@@ -31,12 +31,12 @@ class Progress:
         """Begin, or begin again, with what Postgres has counted."""
         self.done, self.total = total - lacking, total
         self._past.clear()
-        self._past.append((time.monotonic(), self.done))
+        self._past.append((monotonic(), self.done))
         await self._note()
 
     async def made_more(self, number: int) -> None:
         """So many more documents have a vector."""
-        now = time.monotonic()
+        now = monotonic()
         self.made += number
         self.done = min(self.done + number, self.total)
         self._past.append((now, self.done))
@@ -52,17 +52,18 @@ class Progress:
         """The progress for people."""
         (before, then), (now, done) = self._past[0], self._past[-1]
         rate = (done - then) / (now - before) if now > before else 0.0
-        left = f", {_duration((self.total - self.done) / rate)} left" if rate else ""
+        left = f", {duration((self.total - self.done) / rate)} left" if rate else ""
         return f"{self.done:,} of {self.total:,} documents, {rate:.0f}/s{left}"
 
     async def _note(self) -> None:
-        self._noted = time.monotonic()
+        self._noted = monotonic()
         if self._engine:
             with suppress(DependencyUnavailable):  # the next statement that matters waits for Postgres
                 await replacement.note(self._engine, self.done, self.total)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds for people."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

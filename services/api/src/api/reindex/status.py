@@ -12,7 +12,8 @@ async def status(job: Job) -> None:
     if not under_way:
         job.output.line("No model is being replaced")
         return
-    job.output.line(f"{under_way.new_model} replaces {under_way.old_model}, since {under_way.since:%Y-%m-%d %H:%M %Z}")
+    old, new = name_of(under_way, under_way.old), name_of(under_way, under_way.new)
+    job.output.line(f"{new} replaces {old}, since {under_way.since:%Y-%m-%d %H:%M %Z}")
     for space in (under_way.old, under_way.new):
         await _tell(job, under_way, space)
     job.output.line(f"  next: {_next(under_way)}")
