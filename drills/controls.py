@@ -295,10 +295,10 @@ def next_model_required() -> None:
     """A document is stored with vectors of both models, or not at all."""
     from api import document_vectors
 
-    async def demanding(other: asyncio.Task[Any]) -> Any:
+    async def demanding(seconds: float, other: asyncio.Task[Any]) -> Any:
         return await other
 
-    document_vectors._in_time = demanding
+    document_vectors._within = demanding
 
 
 def endless_queue() -> None:

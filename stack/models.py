@@ -10,7 +10,7 @@ from stack.site import Site
 
 VARIABLE = "EMBEDDING_MODEL"
 ASK_SECONDS = 10.0
-CUT_OVER = "SELECT served = new FROM replacement"  # the table of `api.store.replacement`
+CUT_OVER = "SELECT served = new FROM replacement WHERE ended IS NULL"  # the table of `api.store.replacement`
 
 
 class Models:

@@ -135,7 +135,7 @@ def test_the_next_model_s_workers_are_not_called_before(service: Service) -> Non
 def test_documents_are_embedded_for_both_and_searches_by_the_one_that_serves(service: Service) -> None:
     """Forward and back, from the next request on; a cut-over in between costs the process one more embedding."""
     service.begin()
-    assert service.models() == {"model-old": ("serving", None), "model-new": ("next", 0.0)}
+    assert service.models() == {"model-old": ("serving", None), "model-new": ("next", None)}
     assert service.store("a").status_code == 200
     assert (service.missing(OLD), service.missing(NEW)) == (0, 0)
     service.new.calls.clear()
@@ -161,7 +161,7 @@ def test_the_list_of_models_says_how_far_it_is(service: Service) -> None:
     service.serve(NEW)
     until(lambda: service.models()["model-new"][0] == "serving", 20, "the new model")
     assert service.models()["model-old"] == ("previous", None)
-    service.step(replacement.end)
+    service.step(lambda engine: replacement.end(engine, NEW))
     until(lambda: len(service.models()) == 1, 20, "the end")
 
 
@@ -205,15 +205,17 @@ def test_what_searches_use_must_be_served(service: Service) -> None:
     assert service.found() == ["a", "b"]
 
 
-def test_a_replica_that_knows_the_cut_over_later_is_searched_in_its_space(stack: EmbeddedStack) -> None:
-    """It says which space it still serves, and the query is embedded for that, whatever Postgres says by then."""
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_replica_that_is_behind_is_not_searched(stack: EmbeddedStack, begun: bool) -> None:
+    """Whether it knows the replacement but not the cut-over, or neither: Postgres itself is searched meanwhile."""
     with own_database(stack.url("postgres")) as own, own_database(stack.url("postgres")) as replica:
         service = Service(own, replica)
         with service.client:
             service.begin()
-            late = Service(replica)
-            late.step(lambda engine: replacement.begin(engine, *service.described()))
+            if begun:
+                Service(replica).step(lambda engine: replacement.begin(engine, *service.described()))
+            assert service.store("a").status_code == 200
+            assert service.found() == ([] if begun else ["a"])
             service.serve(NEW)
-            until(lambda: service.models()["model-new"][0] == "serving", 20, "the new model")
-            assert service.found("late") == []
-            assert service.old.calls[-1] == ["late"]
+            until(lambda: service.models()["model-new"][0] == "serving", 20, "the cut-over, in this process")
+            assert service.found("later") == ["a"]

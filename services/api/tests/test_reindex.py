@@ -131,7 +131,7 @@ async def test_a_replacement_that_ends_meanwhile_ends_the_job(world: World) -> N
     world.new.before = hold(released)
     job = asyncio.create_task(world.step("prepare"))
     await called(world.new)
-    await replacement.end(world.engine)
+    await replacement.end(world.engine, OLD)
     released.set()
     with pytest.raises(ReplacementError, match="no replacement with the space space-b is under way"):
         await job

@@ -14,6 +14,7 @@ from api.store.documents import NewDocument, Vectors, upsert
 from api.store.replacement import OtherSpaceError, ReplacementError
 from api.store.search import search
 from contract.model import ModelInfo
+from warmstart.errors import DependencyUnavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -127,21 +128,23 @@ async def test_it_goes_back_as_it_went_forward_and_ends_with_the_other_space_gon
     assert await replacement.serve(engine, OLD, lacking=1) == 1
     assert await found(engine, OLD) == {"both"}
     assert await replacement.serve(engine, NEW) == 0
-    assert (await replacement.end(engine)).other == OLD
+    await replacement.end(engine, NEW)
     assert await replacement.read(engine) is None
-    assert await found(engine, OLD) == set()
     assert await found(engine, NEW) == {"both", "new alone"}
     async with engine.connect() as connection:
         assert await connection.scalar(spaces.ATTACHED, {"table": spaces.partition(OLD)}) is None
 
 
 async def test_a_late_writer_of_a_dropped_space_does_not_bring_it_back(engine: AsyncEngine) -> None:
-    """It still writes for both models after the end, and its document is stored in the space that is left."""
+    """It writes for both models after the end, and its document is in the space that is left; or it learns of that."""
     await begin(engine)
     await replacement.serve(engine, NEW)
-    await replacement.end(engine)
+    await replacement.end(engine, NEW)
     await store(engine, "late", NEW, OLD)
     assert await found(engine, NEW) == {"late"}
+    for late in (found(engine, OLD), store(engine, "late", OLD)):
+        with pytest.raises(OtherSpaceError, match="searches use the space b"):
+            await late
     async with engine.connect() as connection:
         assert await connection.scalar(spaces.ATTACHED, {"table": spaces.partition(OLD)}) is None
 
@@ -150,8 +153,8 @@ async def test_steps_that_fit_nothing_are_refused(engine: AsyncEngine) -> None:
     """One replacement at a time, between two spaces; without one, nothing is served by name and nothing ends."""
     with pytest.raises(ReplacementError, match="no replacement with the space b is under way"):
         await replacement.serve(engine, NEW)
-    with pytest.raises(ReplacementError, match="no model is being replaced"):
-        await replacement.end(engine)
+    with pytest.raises(ReplacementError, match="searches don't use the space b of a replacement"):
+        await replacement.end(engine, NEW)
     with pytest.raises(ReplacementError, match="model-a and model-a have one space"):
         await replacement.begin(engine, model(OLD, 3), model(OLD, 3))
     await begin(engine)
@@ -159,6 +162,49 @@ async def test_steps_that_fit_nothing_are_refused(engine: AsyncEngine) -> None:
         await replacement.begin(engine, model(OLD, 3), model("c", 3))
     with pytest.raises(ReplacementError, match="no replacement with the space c is under way"):
         await replacement.serve(engine, "c")
+    with pytest.raises(ReplacementError, match="searches don't use the space b of a replacement"):
+        await replacement.end(engine, NEW)
+
+
+async def test_no_document_loses_the_vector_that_it_is_found_by(engine: AsyncEngine) -> None:
+    """The end is refused for one that was stored meanwhile, in the other space alone; not for one of another model."""
+    await store(engine, "third", "c")
+    await begin(engine)
+    await store(engine, "both", OLD, NEW)
+    await replacement.serve(engine, NEW, lacking=1)
+    await store(engine, "new alone", NEW)
+    await replacement.serve(engine, OLD, lacking=2)
+    with pytest.raises(ReplacementError, match="1 documents would have no vector any more"):
+        await replacement.end(engine, OLD)
+    await store(engine, "new alone", OLD)
+    await replacement.end(engine, OLD)
+    assert await found(engine, OLD) == {"both", "new alone"}
+
+
+async def test_the_next_replacement_begins_after_the_last_one(engine: AsyncEngine) -> None:
+    """Back to a model whose space was dropped, too: searches use it again once it has all documents."""
+    await begin(engine)
+    await store(engine, "a", OLD, NEW)
+    await replacement.serve(engine, NEW)
+    await replacement.end(engine, NEW)
+    back = await replacement.begin(engine, model(NEW, 5), model(OLD, 3))
+    assert (back.served, back.progress) == (NEW, None)
+    await store(engine, "a", NEW, OLD)
+    assert await replacement.serve(engine, OLD) == 0
+    assert await found(engine, OLD) == {"a"}
+
+
+async def test_the_end_does_not_wait_for_somebody_s_open_transaction(engine: AsyncEngine) -> None:
+    """Searches would wait behind it. It gives up soon, drops nothing, and can be tried again."""
+    await begin(engine)
+    await store(engine, "a", OLD, NEW)
+    async with engine.connect() as dump:
+        await dump.execute(text("SELECT count(*) FROM replacement, documents, embeddings"))
+        with pytest.raises(DependencyUnavailable, match="lock timeout"):
+            await replacement.end(engine, OLD)
+        assert await found(engine, OLD) == {"a"}
+    await replacement.end(engine, OLD)
+    assert await found(engine, OLD) == {"a"}
 
 
 async def test_progress_is_what_the_job_noted(engine: AsyncEngine) -> None:

@@ -26,7 +26,8 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.
     """
     settings = settings or ApiSettings()
-    declared = resources or (*RESOURCES, *([REPLICA] if settings.search_database_url else []))
+    usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []))
+    declared = usual if resources is None else resources
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

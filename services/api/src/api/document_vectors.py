@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from fastapi import Request
 
 from api.embedder import Embedded, Embedder
-from api.embedders import embedders_of
+from api.embedders import embedders_of, replacement_of
 from api.embedding import Field
 from api.metrics import LEFT_TO_REINDEX
 from api.store.documents import Vectors
 from contract.lane import Lane
 from contract.prompts import DOCUMENT
 from warmstart.errors import ServiceError
+from warmstart.http.deadline import remaining
 
-LATER = 1.0  # seconds that the other model may take longer
+LATER = 1.0  # seconds that the other model may take longer, or half of what is left of the request's time budget
 
 
 async def for_each_model(
@@ -35,10 +36,10 @@ async def for_each_model(
         embedded = await embedder.embed(texts, field, lane, DOCUMENT)
         vectors = {embedded.model.space: embedded.embeddings}
         for other in others:
-            if late := await _in_time(other):
+            if late := await _within(min(LATER, remaining(request) / 2), other):
                 vectors[late.model.space] = late.embeddings
-            else:
-                LEFT_TO_REINDEX.inc(len(texts))
+        if replacement_of(request) and len(vectors) == 1:
+            LEFT_TO_REINDEX.inc(len(texts))
         return embedded, vectors
     finally:
         for other in others:
@@ -46,9 +47,9 @@ async def for_each_model(
         await asyncio.gather(*others, return_exceptions=True)
 
 
-async def _in_time(other: asyncio.Task[Embedded]) -> Embedded | None:
+async def _within(seconds: float, other: asyncio.Task[Embedded]) -> Embedded | None:
     try:
-        async with asyncio.timeout(LATER):
+        async with asyncio.timeout(seconds):
             return await other
     except (ServiceError, TimeoutError):
         return None

@@ -87,6 +87,11 @@ class Embedder:
         """The model that the worker serves now."""
         return self._worker.model
 
+    @property
+    def worker_answers(self) -> bool:
+        """Whether nothing is known against it."""
+        return self.worker_failure is None and self._worker.patience.away is None
+
     async def embed(
         self, items: Sequence[Item], field: Field, lane: Lane | None = None, prompt: str | None = None
     ) -> Embedded:

@@ -1,6 +1,7 @@
 """The embedders of a request: of the model that searches use, and of the other one while a model is replaced."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from fastapi import Request
@@ -36,9 +37,11 @@ def embedders_of(request: Request) -> list[Embedder]:
         failure = lifecycle.failure("replacement")
         found.insert(0, Embedder(request, known.worker, cache, state.flights, worker_failure=failure))
     served = known.replacement.served
-    found.sort(key=lambda each: (each.model.space != served, each.worker_failure is not None))
-    by_space = {each.model.space: each for each in reversed(found)}
-    return [each for each in found if by_space[each.model.space] is each]
+    found.sort(key=lambda each: (each.model.space != served, not each.worker_answers))
+    by_space: dict[str, Embedder] = {}
+    for each in found:
+        by_space.setdefault(each.model.space, each)
+    return list(by_space.values())
 
 
 def replacement_of(request: Request) -> Replacement | None:
@@ -73,6 +76,7 @@ async def as_searched(request: Request, work: Callable[[Embedder], Awaitable[T]]
         except OtherSpaceError as other:
             space = other.served  # perhaps a replica's, which knows it later than Postgres itself
             known = request.app.state.lifecycle.held(REPLACEMENT)
-            if known and await known.read() and not known.worker.described:
-                await known.worker.refresh()
+            with suppress(DependencyUnavailable):
+                if known and await known.read() and not known.worker.described:
+                    await known.worker.refresh()
     raise DependencyUnavailable("worker", "the model that searches use changed during the call")

@@ -45,8 +45,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     first.add_argument(
         "--samples", type=_number, default=50, help="or so many documents' first sentences (%(default)s)"
     )
-    for name in ("prepare", "cut-over", "roll-back"):
-        told = "documents that may lack a vector in the space that searches come to use (%(default)s)"
+    for name in ("prepare", "cut-over", "roll-back", "finish", "abandon"):
+        told = "documents that may lack a vector in the space that searches use afterwards (%(default)s)"
         parsers[name].add_argument("--lacking", type=_number, default=0, help=told)
     told = "without embedding for it: when its workers are gone"
     parsers["roll-back"].add_argument("--at-once", action="store_true", help=told)
@@ -76,9 +76,9 @@ async def run(settings: ApiSettings, given: argparse.Namespace, output: Output) 
             case "roll-back":
                 await roll_back(job, given.lacking, at_once=given.at_once)
             case "finish":
-                await finish(job)
+                await finish(job, given.lacking)
             case "abandon":
-                await abandon(job)
+                await abandon(job, given.lacking)
             case _:
                 await status(job)
 

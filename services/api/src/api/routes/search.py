@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.admission import admit
 from api.dependencies import Readable
 from api.embedder import Embedder
-from api.embedders import as_searched, searched
+from api.embedders import as_searched, replacement_of, searched
 from api.embedding import Field
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import Match, search_first
@@ -40,7 +40,8 @@ async def search_documents(
         embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
         vector, space = embedded.embeddings[0], embedded.model.space
         began = time.perf_counter()
-        found = await search_first(readable, vector, space, limit=body.limit, equals=body.filter)
+        replaced = replacement_of(request) is not None
+        found = await search_first(readable, vector, space, limit=body.limit, equals=body.filter, replaced=replaced)
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 

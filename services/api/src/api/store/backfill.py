@@ -45,7 +45,8 @@ async def page(engine: AsyncEngine, space: str, after: str, size: int) -> list[F
 
 async def _check(connection: AsyncConnection, space: str) -> None:
     """The first statement of each transaction: it locks `replacement` before the other tables, as all do."""
-    known = select(exists().where(or_(replacement.c.old == space, replacement.c.new == space)))
+    one_of_both = or_(replacement.c.old == space, replacement.c.new == space)
+    known = select(exists().where(replacement.c.ended.is_(None), one_of_both))
     if not await connection.scalar(known):
         raise ReplacementError(f"no replacement with the space {space} is under way")
 

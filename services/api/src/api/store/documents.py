@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ARRAY, Select, Text, any_, bindparam, delete, func, select
+from sqlalchemy import ARRAY, Result, Select, Text, any_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -14,7 +14,7 @@ from api.embedding import Embedding
 from api.postgres import transact
 from api.postgres_errors import sqlstate
 from api.store import spaces
-from api.store.replacement import SERVED, OtherSpaceError
+from api.store.replacement import OtherSpaceError, served_beside
 from api.store.tables import OLD_DIMENSIONS, documents, embeddings
 from warmstart.errors import DependencyUnavailable
 
@@ -51,7 +51,7 @@ _UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
     set_={"embedding": _VECTORS.excluded.embedding},
 )
 # The migration's trigger, which copies what apis from before spaces write, leaves out such a transaction.
-_WITH_SPACES = select(func.set_config("warmstart.spaces", "1", True), SERVED)
+_WITH_SPACES = func.set_config("warmstart.spaces", "1", True)
 _NO_PARTITION = "23514"  # check_violation
 # By space, one vector for each document. The first space is that which searches use.
 Vectors: TypeAlias = Mapping[str, Sequence[Embedding]]
@@ -83,14 +83,12 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
     }
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(_WITH_SPACES)
+        _check(placed, await connection.execute(select(served_beside(searched), _WITH_SPACES)))
         await connection.execute(_UPSERT, rows)
         for space, of_space in placed.items():
             await _put(connection, space, of_space)
-        # Only now: from the first row on, no other space can become the one that searches use.
-        served: str | None = (await connection.execute(_forget_elsewhere(placed), {"ids": ids})).scalar_one()
-        if served and served not in placed:
-            raise OtherSpaceError(served)
+        # Again: from the first row on, no other space can become the one that searches use.
+        _check(placed, await connection.execute(_forget(placed, searched), {"ids": ids}))
 
     made: set[str] = set()
     while True:
@@ -108,6 +106,12 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
                 del placed[space]
 
 
+def _check(placed: Iterable[str], answer: Result[Any]) -> None:
+    served: str | None = answer.one()[0]
+    if served and served not in placed:
+        raise OtherSpaceError(served)
+
+
 async def _put(connection: AsyncConnection, space: str, rows: Sequence[Mapping[str, Any]]) -> None:
     try:
         await connection.execute(_UPSERT_VECTORS, rows)
@@ -123,11 +127,11 @@ def _for_old_apis(embedding: Embedding) -> Sequence[float]:
     return floats if len(floats) == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
 
 
-def _forget_elsewhere(written: Iterable[str]) -> Select[Any]:
-    """Delete what is in other spaces; select the space that a replacement serves."""
+def _forget(written: Iterable[str], searched: str) -> Select[Any]:
+    """Delete what is in spaces that were not written; select the space that searches use, if it may be another."""
     ours = embeddings.c.document_id == any_(bindparam("ids", type_=ARRAY(Text)))
     gone = delete(embeddings).where(ours, *(embeddings.c.space != spaces.named(space) for space in written))
-    return select(SERVED).add_cte(gone.cte("gone"))
+    return select(served_beside(searched)).add_cte(gone.cte("gone"))
 
 
 async def get(engine: AsyncEngine, document_id: str) -> Document | None:

@@ -1,9 +1,11 @@
 """The replacement of a model while it serves: which two spaces there are, and which one searches use."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
+from typing import Any
 
-from sqlalchemy import delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import Exists, ScalarSelect, and_, delete, exists, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.postgres import transact
@@ -11,15 +13,27 @@ from api.store import spaces
 from api.store.tables import documents, embeddings, replacement
 from contract.model import ModelInfo
 
-# Everybody takes locks in the order replacement, documents, embeddings, so that there is no deadlock: each search and
-# each writer reads `replacement` first.
-STEPS, WRITERS = "SHARE ROW EXCLUSIVE", "SHARE"  # modes that keep out other steps, and writers, but no reader
-SERVED = select(replacement.c.served).scalar_subquery()  # part of a statement that is sent anyway; null without a row
+# Searches and writers of documents read `replacement` first; everybody takes locks in the order replacement, documents,
+# embeddings. So there is no deadlock, but with searches of an api from before revision 0003.
+STEPS, WRITERS, ALL = "SHARE ROW EXCLUSIVE", "SHARE", "ACCESS EXCLUSIVE"  # whom a lock keeps out, besides other steps
+# While a step waits for a lock that keeps out all, searches wait behind it. An autovacuum of documents gives way only
+# to what has waited for Postgres' deadlock_timeout of 1 s.
+GATE_TIMEOUT, DROP_TIMEOUT = "200ms", "1200ms"
+# For so long a process or a worker that has not heard of the end may still ask for the space that is gone.
+REMEMBERED = text("interval '10 minutes'")
+UNDER_WAY = replacement.c.ended.is_(None)
+
+
+def served_beside(space: str) -> ScalarSelect[Any]:
+    """The space that searches use, if one who asks for `space` must know it, else null: a part of another statement."""
+    its_own = or_(replacement.c.old == space, replacement.c.new == space)
+    late = and_(its_own, replacement.c.ended > func.now() - REMEMBERED)
+    return select(replacement.c.served).where(or_(UNDER_WAY, late)).scalar_subquery()
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """The row. `done` of `total` documents have a vector in the new space, as the job last counted."""
+    """One that is under way. `done` of `total` documents have a vector in the new space, as the job last counted."""
 
     old: str
     new: str
@@ -36,9 +50,9 @@ class Replacement:
         return self.old if self.served == self.new else self.new
 
     @property
-    def progress(self) -> float:
-        """`done` as a part of `total`."""
-        return self.done / self.total if self.total else 0.0
+    def progress(self) -> float | None:
+        """`done` as a part of `total`; None before the job has counted any."""
+        return self.done / self.total if self.total else None
 
 
 class OtherSpaceError(Exception):
@@ -59,8 +73,8 @@ async def read(engine: AsyncEngine) -> Replacement | None:
 
 
 async def _read(connection: AsyncConnection) -> Replacement | None:
-    columns = [column for column in replacement.c if not column.primary_key]
-    row = (await connection.execute(select(*columns))).mappings().one_or_none()
+    columns = [replacement.c[each.name] for each in fields(Replacement)]
+    row = (await connection.execute(select(*columns).where(UNDER_WAY))).mappings().one_or_none()
     return Replacement(**row) if row else None
 
 
@@ -77,9 +91,10 @@ async def begin(engine: AsyncEngine, old: ModelInfo, new: ModelInfo) -> Replacem
     row = {"old": old.space, "new": new.space, "old_model": old.model, "new_model": new.model, "served": old.space}
 
     async def work(connection: AsyncConnection) -> Replacement | None:
-        await _lock(connection, replacement=STEPS)
+        await _lock(connection, "replacement", STEPS)
         if found := await _read(connection):
             return found
+        await connection.execute(delete(replacement))  # one that has ended
         await connection.execute(insert(replacement), row)
         return await _read(connection)
 
@@ -90,17 +105,16 @@ async def begin(engine: AsyncEngine, old: ModelInfo, new: ModelInfo) -> Replacem
     return found
 
 
-async def _lock(connection: AsyncConnection, **modes: str) -> None:
-    await connection.execute(select(func.set_config("lock_timeout", spaces.LOCK_TIMEOUT, True)))
-    for table, mode in modes.items():
-        await connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
+async def _lock(connection: AsyncConnection, table: str, mode: str, limit: str = spaces.LOCK_TIMEOUT) -> None:
+    await connection.execute(select(func.set_config("lock_timeout", limit, True)))
+    await connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
 
 
 async def note(engine: AsyncEngine, done: int, total: int) -> None:
     """Write down how far the job has come."""
 
     async def work(connection: AsyncConnection) -> None:
-        await connection.execute(update(replacement).values(done=done, total=total))
+        await connection.execute(update(replacement).where(UNDER_WAY).values(done=done, total=total))
 
     await transact(engine, work)
 
@@ -116,8 +130,11 @@ async def count(engine: AsyncEngine, space: str) -> tuple[int, int]:
 
 
 async def _missing(connection: AsyncConnection, space: str) -> int:
-    has = exists().where(embeddings.c.document_id == documents.c.id, embeddings.c.space == spaces.named(space))
-    return int(await connection.scalar(select(func.count()).select_from(documents).where(~has)) or 0)
+    return int(await connection.scalar(select(func.count()).select_from(documents).where(~_has(space))) or 0)
+
+
+def _has(space: str) -> Exists:
+    return exists().where(embeddings.c.document_id == documents.c.id, embeddings.c.space == spaces.named(space))
 
 
 async def serve(engine: AsyncEngine, space: str, *, lacking: int = 0) -> int:
@@ -128,11 +145,13 @@ async def serve(engine: AsyncEngine, space: str, *, lacking: int = 0) -> int:
     """
 
     async def work(connection: AsyncConnection) -> int:
-        await _lock(connection, replacement=STEPS, documents=WRITERS)
+        await _lock(connection, "replacement", STEPS)
+        await _lock(connection, "documents", WRITERS)
         missing = await _missing(connection, space)
         if missing <= lacking:
             one_of_both = or_(replacement.c.old == space, replacement.c.new == space)
-            changed = await connection.execute(update(replacement).where(one_of_both).values(served=space))
+            turned = update(replacement).where(UNDER_WAY, one_of_both).values(served=space)
+            changed = await connection.execute(turned)
             if not changed.rowcount:
                 raise ReplacementError(f"no replacement with the space {space} is under way")
         return missing
@@ -140,20 +159,33 @@ async def serve(engine: AsyncEngine, space: str, *, lacking: int = 0) -> int:
     return await transact(engine, work)
 
 
-async def end(engine: AsyncEngine) -> Replacement:
-    """Keep the space that is served, drop the other one with its vectors. Returns what was under way.
+async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
+    """Keep the space `keep`, which searches use, and drop the other one with its vectors.
 
-    Everybody waits while it does so, for milliseconds. Raises ReplacementError when nothing is under way, or
-    DependencyUnavailable, also when it gets no lock within `spaces.LOCK_TIMEOUT`.
+    Everybody waits while it does so, for milliseconds. Raises ReplacementError when searches don't use that space, or
+    more than `lacking` documents would lose the only vector that they are found by; DependencyUnavailable, also when
+    somebody's transaction has been open for longer than the time limit of a lock.
     """
+    if (lost := await transact(engine, partial(_lost_without, keep), reads=True)) > lacking:
+        raise ReplacementError(
+            f"{lost:,} documents would have no vector any more: serve the other space, or end it with --lacking {lost}"
+        )
 
-    async def work(connection: AsyncConnection) -> Replacement:
-        await _lock(connection, replacement="ACCESS EXCLUSIVE", documents="ACCESS EXCLUSIVE")
-        found = await _read(connection)
-        if not found:
-            raise ReplacementError("no model is being replaced")
-        await connection.execute(delete(replacement))
-        await spaces.drop(connection, found.other)
-        return found
+    async def work(connection: AsyncConnection) -> None:
+        await _lock(connection, "replacement", ALL, GATE_TIMEOUT)
+        row = (await connection.execute(select(replacement))).one_or_none()
+        if not row or row.served != keep:
+            raise ReplacementError(f"searches don't use the space {keep} of a replacement")
+        await _lock(connection, "documents", ALL, DROP_TIMEOUT)
+        await spaces.drop(connection, row.old if keep == row.new else row.new)
+        await connection.execute(update(replacement).values(ended=func.now()))
 
-    return await transact(engine, work)
+    await transact(engine, work)
+
+
+async def _lost_without(keep: str, connection: AsyncConnection) -> int:
+    """Documents without a vector in `keep`; of the old space only new ones: others had none before, either."""
+    lost = select(func.count()).select_from(documents).where(~_has(keep))
+    before = select(replacement.c.since).where(UNDER_WAY, replacement.c.old == keep).scalar_subquery()
+    new = documents.c.updated_at >= func.coalesce(before, text("'-infinity'"))
+    return int(await connection.scalar(lost.where(new)) or 0)

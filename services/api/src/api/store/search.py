@@ -14,7 +14,7 @@ from api.embedding import Embedding
 from api.metrics import EXACT_SEARCHES
 from api.postgres import transact
 from api.store import spaces
-from api.store.replacement import SERVED, OtherSpaceError
+from api.store.replacement import OtherSpaceError, served_beside
 from api.store.tables import documents, embeddings
 from warmstart.errors import DependencyUnavailable
 
@@ -34,20 +34,28 @@ class Match:
 
 
 async def search(
-    engine: AsyncEngine, query: Embedding, space: str, *, limit: int, equals: dict[str, Any], any_space: bool = False
+    engine: AsyncEngine,
+    query: Embedding,
+    space: str,
+    *,
+    limit: int,
+    equals: dict[str, Any],
+    any_space: bool = False,
+    replaced: bool = False,
 ) -> list[Match]:
     """The `limit` nearest documents in `space` whose metadata has all of `equals`: by score, equal ones by id.
 
     There are fewer results only when fewer documents match, whatever the index leaves out. Raises OtherSpaceError when
-    a replacement of the model serves another space, unless the caller wants to look at `any_space`, and
-    DependencyUnavailable when Postgres can't be reached.
+    a replacement of the model serves another space, unless the caller wants to look at `any_space`, and also when it
+    isn't known there though the caller knows that the model is being `replaced`; DependencyUnavailable when Postgres
+    can't be reached.
     """
     matching = _matching(query, space, equals)
 
     async def work(connection: AsyncConnection) -> list[Match]:
-        served = await _plan(connection)
-        if served and served != space and not any_space:
-            raise OtherSpaceError(served)
+        served = await _plan(connection, space)
+        if served != space and (served or replaced) and not any_space:
+            raise OtherSpaceError(served or "of a time before the replacement")
         indexed = len(query.floats()) <= spaces.INDEXED
         found = await _through_index(connection, matching, limit + TWINS) if indexed else []
         return found if _has_all(found, limit) else await _exact(connection, matching, limit)
@@ -57,12 +65,12 @@ async def search(
 
 
 async def search_first(
-    engines: Sequence[AsyncEngine], query: Embedding, space: str, *, limit: int, equals: dict[str, Any]
+    engines: Sequence[AsyncEngine], query: Embedding, space: str, *, limit: int, equals: dict[str, Any], replaced: bool
 ) -> list[Match]:
-    """`search` in the first of `engines` that can serve it."""
+    """`search` in the first of `engines` that can serve it, and agrees about the space: a replica may be behind."""
     for engine in engines[:-1]:
-        with suppress(DependencyUnavailable):
-            return await search(engine, query, space, limit=limit, equals=equals)
+        with suppress(DependencyUnavailable, OtherSpaceError):
+            return await search(engine, query, space, limit=limit, equals=equals, replaced=replaced)
     return await search(engines[-1], query, space, limit=limit, equals=equals)
 
 
@@ -89,11 +97,11 @@ def _matching(query: Embedding, space: str, equals: dict[str, Any]) -> Select[An
     return found.join(documents).where(documents.c.metadata.contains(equals)) if equals else found
 
 
-async def _plan(connection: AsyncConnection) -> str | None:
+async def _plan(connection: AsyncConnection, space: str) -> str | None:
     """How Postgres plans and scans in this transaction; returns the space that a replacement serves, if any."""
     planned = await connection.execute(
         select(
-            SERVED.label("served"),
+            served_beside(space).label("served"),
             func.set_config("hnsw.ef_search", str(EF_SEARCH), True),
             func.set_config("hnsw.iterative_scan", "strict_order", True),
             # A plan for any limit and any filter joins all documents: a filter that a third match took twice the time.

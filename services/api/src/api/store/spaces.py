@@ -61,6 +61,8 @@ async def make(engine: AsyncEngine, space: str, dimensions: int) -> None:
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(select(func.set_config("lock_timeout", LOCK_TIMEOUT, True)))
         await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+        # It gets a foreign key to documents, and is then attached: others lock documents before embeddings, too.
+        await connection.exec_driver_sql("LOCK TABLE documents IN SHARE ROW EXCLUSIVE MODE")
         attached = await connection.scalar(ATTACHED, {"table": partition(space)})
         if attached is None:
             await create(connection, space, dimensions)

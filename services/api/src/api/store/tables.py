@@ -29,7 +29,7 @@ embeddings = Table(
     postgresql_partition_by="LIST (space)",
 )
 
-# One row while a model is replaced, none otherwise. Who reads or writes `embeddings` reads it before.
+# One row while a model is replaced, and `ended` afterwards. Who reads or writes `embeddings` reads it before.
 replacement = Table(
     "replacement",
     _SCHEMA,
@@ -42,4 +42,5 @@ replacement = Table(
     Column("done", BigInteger, nullable=False, server_default="0", comment="documents with a vector in `new`"),
     Column("total", BigInteger, nullable=False, server_default="0", comment="documents; both as the job last counted"),
     Column("since", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ended", DateTime(timezone=True), comment="when the space that isn't served was dropped"),
 )

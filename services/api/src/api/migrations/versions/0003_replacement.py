@@ -21,10 +21,12 @@ def upgrade() -> None:
         sa.Column("done", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("total", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("ended", sa.DateTime(timezone=True)),
         sa.CheckConstraint("old <> new"),
     )
 
 
 def downgrade() -> None:
     """Both spaces stay; from here on, the worker's model alone says which one searches use."""
+    op.execute("SET LOCAL lock_timeout = '3s'")  # behind somebody's open transaction, all searches would wait
     op.drop_table("replacement")
