@@ -103,12 +103,13 @@ async def batching(
     executor: Executor | None = None,
     speed: Speed | None = None,
     stuck_after: float = LIMIT,
+    later: Sequence[Callable[[], None]] = (),
 ) -> AsyncIterator[Batcher]:
     """A batcher that runs."""
     threads = executor or DaemonExecutor("inference")
     speed = speed or Speed(1000, 1)
     queue = TokenQueue(Admission(speed, limit, budget, LIMIT))
-    batcher = Batcher(engine, threads, queue, speed, budget, limit=stuck_after)
+    batcher = Batcher(engine, threads, queue, speed, budget, limit=stuck_after, later=later)
     running = asyncio.create_task(batcher.run())
     try:
         yield batcher

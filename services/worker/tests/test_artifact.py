@@ -12,13 +12,14 @@ from warmstart import Fatal
 from worker import export
 from worker.artifact.compiled import machine
 from worker.artifact.engine import engine_of, has_bf16
-from worker.artifact.manifest import BARS, MANIFEST, Manifest
+from worker.artifact.manifest import BARS, MANIFEST, Manifest, Variant
 from worker.artifact.verification import RefusedError, check, reference_texts
 from worker.engines.fake import FakeEngine
 from worker.engines.sentence_transformers import SentenceTransformersEngine
 from worker.loading import begin, load
 from worker.model_files import KNOWN, sha256
 from worker.settings import WorkerSettings
+from worker.warmup import few
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -35,6 +36,13 @@ def manifest(artifacts: Path) -> Manifest:
     found = Manifest.read(artifacts / MODEL)
     assert found
     return found
+
+
+def variant_of(kind: str, manifest: Manifest) -> Variant:
+    """The variant of that engine and precision; skips the test where the CPU can't compute it."""
+    if kind == "openvino bf16" and not has_bf16():
+        pytest.skip("this CPU has no bf16")
+    return {f"{each.engine} {each.precision}": each for each in manifest.variants}[kind]
 
 
 def rewrite(copy: Path, **changes: object) -> None:
@@ -58,10 +66,7 @@ def test_its_vectors_are_the_models(
     kind: str, artifacts: Path, manifest: Manifest, engine: SentenceTransformersEngine, varied_texts: list[str]
 ) -> None:
     """On texts that the export did not see, in one padded batch, each variant is as near as its bar demands."""
-    variants = {f"{each.engine} {each.precision}": each for each in manifest.variants}
-    if kind == "openvino bf16" and not has_bf16():
-        pytest.skip("this CPU has no bf16")
-    variant = variants[kind]
+    variant = variant_of(kind, manifest)
     exported = engine_of(artifacts / MODEL, manifest, variant, threads=2)
     inputs = exported.encode(varied_texts)
     assert inputs == engine.encode(varied_texts)
@@ -180,6 +185,21 @@ def test_an_artifact_serves_without_the_model_it_was_made_of(
     assert onnx.fingerprint != quantized.fingerprint
 
 
+@pytest.mark.parametrize("kind", ["openvino bf16", "openvino fp32"])
+def test_vectors_are_the_same_at_few_lengths(
+    kind: str, artifacts: Path, manifest: Manifest, varied_texts: list[str]
+) -> None:
+    """Texts that the first requests bring, padded to more, are as near to the later ones' as the bar demands."""
+    variant = variant_of(kind, manifest)
+    engine = engine_of(artifacts / MODEL, manifest, variant, threads=2)
+    inputs = engine.encode(varied_texts)
+    at_all = np.concatenate([engine.embed([ids]) for ids in inputs])
+    engine.lengths = few(engine.lengths)
+    assert list(engine.lengths) == [24, 48, 96, 192, 256]
+    at_few = np.concatenate([engine.embed([ids]) for ids in inputs])
+    assert (at_all * at_few).sum(axis=1).min() >= BARS[variant.precision]
+
+
 def test_a_machine_that_computes_other_vectors_ends_the_start(copy: Path, manifest: Manifest) -> None:
     """A worker compares its warm-up with the vectors that the export wrote beside the graph."""
     folder = copy / MODEL
@@ -189,4 +209,4 @@ def test_a_machine_that_computes_other_vectors_ends_the_start(copy: Path, manife
     rewrite(copy, files={**manifest.files, variant.known: sha256(folder / variant.known)})
     settings = WorkerSettings(artifacts=copy, engine="onnx")
     with pytest.raises(Fatal, match="onnx fp32 computes other vectors on this machine than where it was exported"):
-        begin(settings).speed.result(60)
+        begin(settings).warm.result(60)

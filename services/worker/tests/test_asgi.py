@@ -108,7 +108,7 @@ def test_a_slow_load_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_load_that_fails_is_its_takers() -> None:
     """It is said where it is waited for, not where it was begun."""
     failing = begin(WorkerSettings(engine="onnx", embedding_model="no/such/model"))
-    for future in (failing.loaded, failing.speed):
+    for future in (failing.loaded, failing.warm):
         with pytest.raises(Fatal, match="no/such/model"):
             future.result(timeout=10)
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from services.worker.tests.stand_ins import RecordingEngine, engine_resource, serving
+from services.worker.tests.stand_ins import LIMIT, RecordingEngine, engine_resource, serving
+from stack import until
 from warmstart import Fatal
+from worker import batcher
 from worker.app import create_app
 from worker.engines.base import TokenIds, Vectors
 from worker.settings import WorkerSettings
@@ -28,16 +30,59 @@ def test_three_shapes_are_run_in_the_inference_thread() -> None:
     assert set(engine.embedded_on) == {"inference"}
 
 
-def test_every_length_that_the_engine_pads_to_is_run() -> None:
-    """An engine that compiles for each shape has compiled for one text of any length, each once."""
+class Padding(RecordingEngine):
+    """Pads to few lengths."""
 
-    class Padding(RecordingEngine):
-        lengths = (8, 64, 256)
+    lengths: Sequence[int] = (8, 16, 64, 128, 256)
 
+
+def singles(engine: RecordingEngine) -> list[int]:
+    """The tokens of each text that was computed alone, in order."""
+    return [len(batch[0]) for batch in engine.passes if len(batch) == 1]
+
+
+def test_before_readiness_an_engine_that_compiles_has_few_lengths() -> None:
+    """The longest and every third are run, and texts are padded to no other one."""
+    engine = Padding()
+    warm_up(engine, batch_tokens=300)
+    assert singles(engine) == [256, 64, 3]
+    assert list(engine.lengths) == [64, 256]
+
+
+def test_the_other_lengths_are_added_after_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that nobody asks anything has soon run, and pads to, every length, on the thread that embeds."""
+    monkeypatch.setattr(batcher, "EVERY", 0.001)
     engine = Padding()
     with serving(engine, warmup_passes=True, max_batch_tokens=300):
-        sizes = [len(batch[0]) for batch in engine.passes if len(batch) == 1]
-    assert sizes == [256, 8, 64, 3]
+        until(lambda: len(engine.lengths) == len(Padding.lengths), LIMIT, "all lengths")
+    assert (singles(engine), list(engine.lengths)) == ([256, 64, 3, 8, 16, 128], list(Padding.lengths))
+    assert set(engine.embedded_on) == {"inference"}
+
+
+def test_a_length_that_gives_other_vectors_is_not_used() -> None:
+    """Its texts are padded to the next length, whose vectors are right; the lengths after it are added."""
+
+    class WrongAt16(Padding):
+        def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+            rows = super().embed(batch)
+            return -rows if len(batch[0]) == 16 else rows
+
+    engine = WrongAt16()
+    first, second, third = warm_up(engine, 300, known_vectors(Padding())).later
+    first()
+    with pytest.raises(Fatal, match=r"cosine -1\.0000"):
+        second()
+    third()
+    assert list(engine.lengths) == [8, 64, 128, 256]
+
+
+def test_without_passes_texts_are_padded_to_any_length() -> None:
+    """WARMUP_PASSES=off and WARMUP=lazy compile for each length when its first text comes, as an export does."""
+    for settings in ({"warmup_passes": False}, {"warmup": "lazy"}):
+        engine = Padding()
+        with serving(engine, **settings) as client:
+            client.post("/embeddings/", json={"texts": ["one"]})
+            assert list(engine.lengths) == list(Padding.lengths)
 
 
 def test_a_model_of_very_long_texts_is_not_run_at_all_its_lengths() -> None:
@@ -45,11 +90,13 @@ def test_a_model_of_very_long_texts_is_not_run_at_all_its_lengths() -> None:
 
     class Long(RecordingEngine):
         max_tokens = 8192
-        lengths = (64, 1024, 2048, 4096, 8192)
+        lengths: Sequence[int] = (64, 1024, 2048, 4096, 8192)
 
     engine = Long()
-    warm_up(engine, batch_tokens=300)
-    assert [len(batch[0]) for batch in engine.passes if len(batch) == 1] == [2048, 64, 1024, 3]
+    for add in warm_up(engine, batch_tokens=300).later:
+        add()
+    assert singles(engine) == [2048, 3, 64, 1024]
+    assert list(engine.lengths) == list(Long.lengths)
 
 
 def test_the_first_speed_is_of_a_pass_that_compiled_nothing() -> None:
@@ -65,7 +112,7 @@ def test_the_first_speed_is_of_a_pass_that_compiled_nothing() -> None:
             return super().embed(batch)
 
     engine = Compiling()
-    speed = warm_up(engine, 500)
+    speed = warm_up(engine, 500).speed
     assert speed.seconds_for(sum(map(len, engine.passes[1]))) < compiling
 
 
@@ -84,16 +131,13 @@ def test_two_passes_stand_for_a_batch_that_takes_more(budget: int, rows: list[in
 def test_a_machine_that_computes_other_vectors_is_not_ready() -> None:
     """An engine whose vectors of one length are not those of its export fails the start, with the shape's name."""
 
-    class Ladder(RecordingEngine):
-        lengths = (8, 64, 256)
-
-    class WrongAt64(Ladder):
+    class WrongAt64(Padding):
         def embed(self, batch: Sequence[TokenIds]) -> Vectors:
             rows = super().embed(batch)
             return -rows if len(batch[0]) == 64 else rows
 
-    known = known_vectors(Ladder())
-    warm_up(Ladder(), 300, known)
+    known = known_vectors(Padding())
+    warm_up(Padding(), 300, known)
     with pytest.raises(Fatal, match=r"other vectors .* cosine -1.0000, .* \(one text of each length\)"):
         warm_up(WrongAt64(), 300, known)
 

@@ -22,7 +22,7 @@ from worker.model_files import KNOWN, fingerprint, locate, short, verified, want
 from worker.settings import WorkerSettings
 from worker.space import REFERENCE, space
 from worker.speed import Speed
-from worker.warmup import warm_up
+from worker.warmup import Warm, warm_up
 
 log = logging.getLogger("worker.model")
 
@@ -46,11 +46,11 @@ Loader: TypeAlias = Callable[[WorkerSettings], Loaded]
 
 @dataclass(frozen=True)
 class Begun:
-    """A load under way on `thread`: first the engine, then its speed at the shapes it serves."""
+    """A load under way on `thread`: first the engine, then its passes at the shapes it serves."""
 
     thread: DaemonExecutor
     loaded: Future[Loaded]
-    speed: Future[Speed]
+    warm: Future[Warm]
 
 
 def load(settings: WorkerSettings) -> Loaded:
@@ -71,14 +71,14 @@ def begin(settings: WorkerSettings, load: Loader = load) -> Begun:
     """Load and warm up on a new thread. Both futures raise what `load` raises."""
     thread = DaemonExecutor("inference")
     loaded = thread.submit(load, settings)
-    return Begun(thread, loaded, thread.submit(lambda: _speed(loaded.result(), settings)))
+    return Begun(thread, loaded, thread.submit(lambda: _warm(loaded.result(), settings)))
 
 
-def _speed(loaded: Loaded, settings: WorkerSettings) -> Speed:
+def _warm(loaded: Loaded, settings: WorkerSettings) -> Warm:
     # A lazy load has a request waiting, which makes the first pass.
     if settings.warmup_passes and settings.warmup != "lazy":
         return warm_up(loaded.engine, settings.max_batch_tokens, loaded.known)
-    return Speed(UNMEASURED, 1)
+    return Warm(Speed(UNMEASURED, 1))
 
 
 def _load(settings: WorkerSettings) -> Loaded:

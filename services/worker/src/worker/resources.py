@@ -16,8 +16,8 @@ from worker.executor import DaemonExecutor
 from worker.loading import Begun, Loaded, Loader, begin, load
 from worker.model import Model
 from worker.settings import WorkerSettings
-from worker.speed import Speed
 from worker.token_queue import TokenQueue
+from worker.warmup import Warm
 
 
 class ModelSource:
@@ -66,16 +66,16 @@ class ModelSource:
     async def _load(self) -> Model:
         self._end_inference()  # the thread of a failed load
         begun = self._begun = self._begin()
-        loaded, speed = await asyncio.wrap_future(begun.loaded), await asyncio.wrap_future(begun.speed)
-        self._model = self._served(loaded, speed, begun.thread)
+        loaded, warm = await asyncio.wrap_future(begun.loaded), await asyncio.wrap_future(begun.warm)
+        self._model = self._served(loaded, warm, begun.thread)
         return self._model
 
-    def _served(self, loaded: Loaded, speed: Speed, thread: DaemonExecutor) -> Model:
+    def _served(self, loaded: Loaded, warm: Warm, thread: DaemonExecutor) -> Model:
         settings: WorkerSettings = self._app.state.settings
         engine, batch, longest = loaded.engine, settings.max_batch_tokens, settings.request_timeout
-        queue = TokenQueue(Admission(speed, settings.max_queue_tokens, batch, longest))
+        queue = TokenQueue(Admission(warm.speed, settings.max_queue_tokens, batch, longest))
         # When a pass has taken as long as a request may, its callers have left. A pass of 2,048 tokens takes 0.2 s.
-        batcher = Batcher(engine, thread, queue, speed, batch, limit=longest)
+        batcher = Batcher(engine, thread, queue, warm.speed, batch, limit=longest, later=warm.later)
         self._app.state.lifecycle.spawn("batcher", lambda _: batcher.run())
         info = ModelInfo(
             model=loaded.name,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from contract.lane import Lane
 from worker.admission import Admission, Ahead, Demand
@@ -74,6 +74,14 @@ class TokenQueue:
             self._arrived.clear()
             await self._arrived.wait()
         return self._take(items)
+
+    async def comes(self, seconds: float) -> bool:
+        """Whether a text waits, or comes within so many seconds."""
+        if not self.waiting_tokens:
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), seconds)
+        return self.waiting_tokens > 0
 
     def go_first(self, budget: int) -> list[Item]:
         """Interactive texts to be computed before a pass of bulk texts, up to a batch; none when none wait."""

@@ -1,7 +1,14 @@
-"""Forward passes at the served shapes: without them the first request of a shape is 2 to 40 times slower."""
+"""Forward passes at the served shapes: without them the first request of a shape is 2 to 40 times slower.
+
+An engine that compiles for each length has few of them before readiness, and the others soon after.
+"""
 
 import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +20,25 @@ from worker.speed import Speed
 
 log = logging.getLogger("worker.warmup")
 
+Known: TypeAlias = dict[tuple[int, ...], NDArray[np.float16]]  # the right vector of each input; none: not compared
+
 SHORT = "warm"
 TYPICAL = "A sentence of usual length, with some fifteen words, stands for what people send here."
-BATCH = "a batch of typical texts"
+BATCH, EACH = "a batch of typical texts", "one text of each length"
 # A longer text, as some models take, is computed alone, and its time grows with the square of its length: to try all
 # lengths up to 8,192 tokens would take minutes. Such a text compiles its kernels when it comes.
 LONGEST = 2048  # tokens
+
+
+@dataclass(frozen=True)
+class Warm:
+    """What is known of an engine that can serve: its speed, and the passes for which nobody has waited yet.
+
+    Each of them adds a length, is to be called on the thread that embeds, and may raise anything.
+    """
+
+    speed: Speed
+    later: Sequence[Callable[[], None]] = ()
 
 
 def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]:
@@ -35,7 +55,7 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
     most = min(len(batch), engine.rows[-1]) if engine.rows else len(batch)
     return {
         "one text at maximum length": [[long]],
-        "one text of each length": [[long[:length]] for length in engine.lengths if length < len(long)],
+        EACH: [[long[:length]] for length in engine.lengths if length < len(long)],
         BATCH: [batch[:most]] * (2 if most < len(batch) else 1),
         "one short text": [[short]],
     }
@@ -52,31 +72,56 @@ def known_vectors(engine: Engine) -> NDArray[np.float16]:
     return np.concatenate([engine.embed([list(ids)]) for ids in planned]).astype(np.float16)
 
 
-def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None = None) -> Speed:
-    """Run and time the passes, on the thread that will embed. Returns the speed of the fastest of the full batch.
+def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None = None) -> Warm:
+    """Run and time the passes, on the thread that will embed; the engine pads to few lengths from then on.
 
-    The first of them compile kernels. Raises Fatal when their vectors are not the `known` ones: a CPU, or a kernel that
-    a library has for it only, computes something else than where the engine was exported.
+    The speed is that of the fastest pass of the full batch: the first of them compile kernels. Raises Fatal when
+    vectors are not the `known` ones: a CPU, or a kernel that a library has for it only, computes something else than
+    where the engine was exported.
     """
     planned = passes(engine, batch_tokens)
     right = _by_input(_inputs(planned), known)
+    every, engine.lengths = planned[EACH], few(engine.lengths)
+    planned[EACH] = [batch for batch in every if len(batch[0]) in engine.lengths]
     timed: dict[str, list[tuple[int, float]]] = {}
     for name, batches in planned.items():
         timed[name] = []
         for batch in batches:
             rows, seconds = _timed(engine, batch)
             timed[name].append((sum(map(len, batch)), seconds))
-            if right:
-                _compare(engine, name, rows, np.stack([right[tuple(ids)] for ids in batch]))
+            _compare(engine, name, rows, batch, right)
         tokens = sum(tokens for tokens, _ in timed[name])
         seconds = sum(seconds for _, seconds in timed[name])
         log.info("warm-up pass, %s: %d tokens in %.1f ms", name, tokens, seconds * 1000)
-    return Speed(*max(timed[BATCH], key=lambda one: one[0] / one[1]))
+    later = [partial(_add, engine, batch, right) for batch in every if batch not in planned[EACH]]
+    return Warm(Speed(*max(timed[BATCH], key=lambda one: one[0] / one[1])), later)
 
 
-def _by_input(
-    inputs: list[tuple[int, ...]], known: NDArray[np.float16] | None
-) -> dict[tuple[int, ...], NDArray[np.float16]]:
+def few(lengths: Sequence[int]) -> list[int]:
+    """The lengths for the first requests: every third, the longest, and all from `LONGEST`, which nothing adds later.
+
+    Of the 14 up to 256 they are 24, 48, 96, 192 and 256: from 12 tokens on, no text is padded to more than double.
+    """
+    return [each for each in lengths if each in (*lengths[2::3], lengths[-1]) or each >= LONGEST]
+
+
+def _add(engine: Engine, batch: list[TokenIds], right: Known) -> None:
+    """Have the engine pad to one more length, once it has compiled for it and its vector is right.
+
+    Raises what the engine raises, or Fatal. Then the length is left out: its texts are padded to the next one.
+    """
+    before = engine.lengths
+    engine.lengths = sorted([*before, len(batch[0])])
+    try:
+        rows, seconds = _timed(engine, batch)
+        _compare(engine, EACH, rows, batch, right)
+    except BaseException:
+        engine.lengths = before
+        raise
+    log.debug("warm-up pass, %d tokens in %.1f ms", len(batch[0]), seconds * 1000)
+
+
+def _by_input(inputs: list[tuple[int, ...]], known: NDArray[np.float16] | None) -> Known:
     if known is None:
         return {}
     if len(inputs) != len(known):
@@ -91,11 +136,14 @@ def _timed(engine: Engine, batch: list[TokenIds]) -> tuple[Vectors, float]:
     return engine.embed(batch), perf_counter() - began
 
 
-def _compare(engine: Engine, name: str, rows: Vectors, known: NDArray[np.float16]) -> None:
+def _compare(engine: Engine, name: str, rows: Vectors, batch: list[TokenIds], right: Known) -> None:
+    if not right:
+        return
+    known = np.stack([right[tuple(ids)] for ids in batch]).astype(np.float32)
     # The export's machine and this one may be as far from the reference as is allowed, on opposite sides of it: twice
     # the angle whose cosine is the bar.
     lowest = 2 * BARS[engine.precision] ** 2 - 1
-    cosine = float((rows * known.astype(np.float32)).sum(axis=1).min())
+    cosine = float((rows * known).sum(axis=1).min())
     if not cosine >= lowest:  # also of a row that has no number
         raise Fatal(
             f"{engine.name} {engine.precision} computes other vectors on this machine than where it was exported: "

@@ -14,7 +14,13 @@ Vectors: TypeAlias = NDArray[np.float32]
 
 
 class Engine(Protocol):
-    """A loaded model. `embed` is called from one thread only; the others from any, also at the same time."""
+    """A loaded model. `embed` is called from one thread only; the others from any, also at the same time.
+
+    `lengths` are the row lengths that it computes at, ascending; rows are padded to the next. Empty: any is as good.
+    The warm-up narrows them to those that it has tried, and widens them later: read them anew for each pass.
+    """
+
+    lengths: Sequence[int]
 
     @property
     def name(self) -> str:
@@ -39,10 +45,6 @@ class Engine(Protocol):
     @property
     def vocabulary_size(self) -> int:
         """Token ids are 0 to this number, exclusive."""
-
-    @property
-    def lengths(self) -> Sequence[int]:
-        """The row lengths that it computes at, ascending; rows are padded to the next. Empty: any is as good."""
 
     @property
     def rows(self) -> Sequence[int]:
