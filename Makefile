@@ -52,10 +52,14 @@ DEFAULT_MODELS := all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2
 artifact: $(if $(filter-out $(DEFAULT_MODELS),$(EMBEDDING_MODEL)),install-dev,install)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed)
 	@$(RUN) -m worker.export
 
-reindex: $(if $(filter-out $(DEFAULT_MODELS),$(MODEL)),install-dev,install)  ## Replace the model while it serves: MODEL=name, YES=1; then STEP=cut-over, roll-back, finish, abandon or status
-	@[ -n "$(MODEL)$(STEP)" ] || { echo "make reindex MODEL=…, or STEP=cut-over, roll-back, finish, abandon or status" >&2; exit 2; }
-	$(if $(MODEL),@EMBEDDING_MODEL="$(MODEL)" $(RUN) -m worker.export)
-	@$(RUN) -m stack reindex "$(or $(MODEL),$(STEP))" $(if $(YES),--yes)
+# From make's command line alone: a MODEL, STEP or YES of the environment was meant for something else.
+given = $(if $(filter command,$(firstword $(origin $1))),$($1))
+
+reindex: $(if $(filter-out $(DEFAULT_MODELS),$(call given,MODEL)),install-dev,install)  ## Replace the model while it serves: MODEL=name, YES=1; then STEP=cut-over, roll-back, finish, abandon or status
+	@case "$(if $(call given,MODEL),model)$(if $(call given,STEP),step)" in model|step) ;; *) \
+	  echo "make reindex MODEL=…, or STEP=cut-over, roll-back, finish, abandon or status" >&2; exit 2 ;; esac
+	$(if $(call given,MODEL),@EMBEDDING_MODEL="$(MODEL)" $(RUN) -m worker.export)
+	@$(RUN) -m stack reindex $(if $(call given,MODEL),--model "$(MODEL)","$(STEP)") $(if $(filter 1,$(call given,YES)),--yes)
 
 graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph

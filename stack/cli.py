@@ -15,7 +15,8 @@ from stack.compose import ComposeStack
 from stack.errors import StackError
 from stack.http import FAILURES, ask
 from stack.interface import PARTS, Part, Stack
-from stack.project import DEFAULT_MODEL, SERVICES
+from stack.models import DEFAULT_MODEL
+from stack.project import SERVICES
 from stack.site import DEFAULT_ROOT
 
 # Exit codes of `status`.

@@ -1,4 +1,4 @@
-"""The command that replaces the model while it serves: `reindex MODEL`, and the steps of a replacement."""
+"""The command that replaces the model while it serves: `reindex --model MODEL`, and the steps of a replacement."""
 
 import argparse
 import sys
@@ -12,34 +12,35 @@ Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.
 STEPS = ("cut-over", "roll-back", "finish", "abandon", "status")
 
 PREPARED = """
-Searches use the former model as before. Next:
+Searches use the former model as before.
   make reindex STEP=cut-over   lets them use {model}
   make reindex STEP=abandon    drops its vectors"""
 CUT_OVER = """
-Searches use {model}. Next:
+Searches use {model}.
   make reindex STEP=finish     drops the former model's vectors
   make reindex STEP=roll-back  goes back to it"""
 FINISHED = "The worker serves {model}, and so does the next make up, unless EMBEDDING_MODEL names another."
+NOTHING_LEFT = f"No model is being replaced; {NEXT} is stopped."
 
 
 def add_to(add: Add) -> None:
     """The command."""
     sub = add("reindex", _reindex, "replace the model while it serves, or do one step of that")
-    sub.add_argument("what", metavar="MODEL|STEP", help=f"the new EMBEDDING_MODEL, or {', '.join(STEPS)}")
+    sub.add_argument("step", metavar="STEP", nargs="?", choices=STEPS, help=", ".join(STEPS))
+    sub.add_argument("--model", metavar="NAME", help="the new EMBEDDING_MODEL: all until the cut-over")
     sub.add_argument("--yes", action="store_true", help="cut over without a question")
     sub.add_argument("--lacking", metavar="N", help="documents that may not be found after the cut-over or roll-back")
     sub.add_argument("--at-once", action="store_true", help="of roll-back: embed nothing before")
 
 
 def _reindex(stack: Stack, options: argparse.Namespace) -> int:
-    if options.what not in STEPS:
+    if bool(options.step) == bool(options.model):
+        raise StackError(f"name a step ({', '.join(STEPS)}), or a model with --model")
+    if options.model:
         return _replace(stack, options)
-    if options.what == "finish":
-        return _finish(stack)
-    code = stack.run_reindex(options.what, *_lacking(options), *(["--at-once"] if options.at_once else []))
-    if options.what == "abandon" and code == 0:
-        stack.stop_next()
-    return code
+    if options.step in ("finish", "abandon"):
+        return _end(stack, options.step)
+    return stack.run_reindex(options.step, *_lacking(options), *(["--at-once"] if options.at_once else []))
 
 
 def _lacking(options: argparse.Namespace) -> list[str]:
@@ -51,7 +52,7 @@ def _replace(stack: Stack, options: argparse.Namespace) -> int:
     for status in stack.status():
         if status.part in PARTS and not status.ready:
             raise StackError(f"{status.part} isn't ready ({status.detail}): make up first")
-    model: str = options.what
+    model: str = options.model
     stack.start_next(model)
     at_once = ["--cut-over", *_lacking(options)] if options.yes else []
     if code := stack.run_reindex("prepare", *at_once):
@@ -67,18 +68,29 @@ def _replace(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _agreed(model: str) -> bool:
-    """What the person says; no, if nobody can be asked."""
-    return sys.stdin.isatty() and input(f"Cut over to {model}? [y/N] ").strip().lower() in ("y", "yes")
+    """What the person says; no, if nobody can be asked or nothing is said."""
+    try:
+        return sys.stdin.isatty() and input(f"Cut over to {model}? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # Ctrl-D
+        return False
 
 
-def _finish(stack: Stack) -> int:
+def _end(stack: Stack, step: str) -> int:
+    """`finish` or `abandon`; after one that was killed before it had stopped `worker-next`, that alone."""
     model = stack.next_model()
-    if model and _space(stack, "worker") != _space(stack, NEXT):
-        stack.adopt_next()
-    code = stack.run_reindex("finish")
+    if model:
+        done = stack.next_serves()
+        if done is None:
+            stack.stop_next()
+            print(NOTHING_LEFT)
+            return 0
+        if step == "finish" and done and _space(stack, "worker") != _space(stack, NEXT):
+            stack.adopt_next()
+    code = stack.run_reindex(step)
     if code == 0:
         stack.stop_next()
-        print(FINISHED.format(model=model or "the new model"))
+        if step == "finish":
+            print(FINISHED.format(model=model or "the new model"))
     return code
 
 

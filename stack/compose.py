@@ -11,12 +11,12 @@ from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
 from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
-from stack.models import require_cut_over, require_none_under_way
 from stack.ports import require_free
 from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
 from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
+from stack.under_way import cut_over, require_cut_over, require_none_under_way, start_beside
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,13 @@ class ComposeStack(Stack):
             before = {each.service for each in self.project.containers() if each.runs}
             if before:
                 self.site.agree()
-            self._require_ports(before)
+            self._require_ports(before, self.parts)
             services = self._services()
-            if "worker" in services and self._models.served and not self.project.named_model():
-                served = self._models.served
-                log.info("%-9s %s, as the last time: EMBEDDING_MODEL names another model", "worker", served)
+            if "worker" in services:
+                self._models.require_served(self.project.named_model())
+                if self._models.served and not self.project.named_model():
+                    served = self._models.served
+                    log.info("%-9s serves %s as the last time: EMBEDDING_MODEL would change that", "worker", served)
             self.project.make_images(services)
             try:
                 self._begin(services)
@@ -83,19 +85,23 @@ class ComposeStack(Stack):
             self.site.remember()
             if "worker" in self.parts and (model := self.project.model()):
                 self._models.note(served=model)
+            if self._models.next:  # a model is being replaced
+                start_beside(self._up_next, self.next_serves)
 
-    def _wanted(self) -> tuple[Part, ...]:
-        """The parts that `up` starts: `worker-next` too, while a model is being replaced."""
-        return in_order([*self.parts, NEXT]) if self._models.next else self.parts
+    def _up_next(self) -> None:
+        self.project.make_images([NEXT])
+        self._require_ports({each.service for each in self.project.containers() if each.runs}, [NEXT])
+        self.project.run("up", "--detach", "--no-build", "--no-deps", NEXT)
+        self._wait([NEXT])
 
     def _services(self) -> list[str]:
         front = ["front"] if set(SERVICES) & set(self.parts) else []
         migrate = ["migrate"] if {"postgres", "api"} <= set(self.parts) else []
-        return [*self._wanted(), *migrate, *front]
+        return [*self.parts, *migrate, *front]
 
-    def _require_ports(self, running: Collection[str], parts: Collection[Part] | None = None) -> None:
+    def _require_ports(self, running: Collection[str], parts: Collection[Part]) -> None:
         """Each port of a part that doesn't run must be free. Ports of the services are the front door's."""
-        holders = {part: "front" if part in SERVICES else part for part in parts or self._wanted()}
+        holders = {part: "front" if part in SERVICES else part for part in parts}
         require_free({part: self.site.ports[part] for part, holder in holders.items() if holder not in running})
 
     def _begin(self, services: list[str]) -> None:
@@ -107,7 +113,7 @@ class ComposeStack(Stack):
             self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._settings)
         except StackError as error:
             raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
-        self._wait(self._wanted())
+        self._wait(self.parts)
 
     def _unusable_documents(self) -> str | None:
         """Why Postgres can't use its documents, where they are, and what to do."""
@@ -155,6 +161,8 @@ class ComposeStack(Stack):
         running = {each.service for each in self.project.containers() if each.runs}
         if part in running:
             raise StackError(f"{part} runs already")
+        if part == "worker":
+            self._models.require_served(self.project.named_model())
         self._require_ports(running, [part])
         services = [part, "front"] if part in SERVICES else [part]
         self._settings = {**self._settings, part: {**self.own_detours(part), **environment}}
@@ -178,19 +186,24 @@ class ComposeStack(Stack):
     def next_model(self) -> str:
         return self._models.next
 
+    def next_serves(self) -> bool | None:
+        return cut_over(self.site, self._port("postgres", self.project.containers()))
+
     def start_next(self, model: str) -> None:
+        self.site.agree()
         known = self._models.next
-        if self.pids(NEXT):
-            if known == model:
-                return
-            require_none_under_way(self.site, self._port("postgres", self.project.containers()), known)
+        if known != model and (known or self.pids(NEXT)):
+            require_none_under_way(self.next_serves, known)
             self.stop_next()
+        if self.pids(NEXT):
+            return
         self._models.note(next=model)
         try:
             self.project.make_images([NEXT])
             self.start(NEXT)
         except BaseException:
-            self.stop_next()
+            if known != model:  # otherwise searches may need it, now or after the next `up`
+                self.stop_next()
             raise
 
     def stop_next(self) -> None:
@@ -198,8 +211,9 @@ class ComposeStack(Stack):
         self._models.note(next="")
 
     def adopt_next(self) -> None:
-        model, port = self._models.next, self._port("postgres", self.project.containers())
-        require_cut_over(self.site, port, model, self.project.named_model())
+        model = self._models.next
+        require_cut_over(self.next_serves(), model, self.project.named_model())
+        self.project.require_image(model)
         self._models.note(served=model)
         self.project.make_images(["worker"])
         self.restart("worker")

@@ -11,7 +11,7 @@ from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
 from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
-from stack.models import VARIABLE, Models, require_cut_over, require_none_under_way
+from stack.models import VARIABLE, Models, of_artifact
 from stack.port_claims import free_ports
 from stack.ports import require_free
 from stack.postgres import Postgres
@@ -19,6 +19,7 @@ from stack.program import Program
 from stack.readiness import wait_ready
 from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
+from stack.under_way import cut_over, require_cut_over, require_none_under_way, start_beside
 from stack.valkey import Valkey
 from stack.waiting import until
 
@@ -64,9 +65,8 @@ class EmbeddedStack(Stack):
     def up(self) -> None:
         """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
         with self.site.alone():
-            wanted = self._wanted()
-            missing = [part for part in wanted if not self._programs[part].daemon.main()]
-            if len(missing) < len(wanted):
+            missing = [part for part in self.parts if not self._programs[part].daemon.main()]
+            if len(missing) < len(self.parts) or self.pids(NEXT):
                 self.site.agree()
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
@@ -80,11 +80,16 @@ class EmbeddedStack(Stack):
                 raise
             self.site.remember()
             if "worker" in missing and (model := service_environment(self._settings("worker")).get(VARIABLE)):
-                self._models.note(served=model)
+                self._models.note(served=self._recorded(model))
+            if self._models.next:  # a model is being replaced
+                start_beside(self._up_next, self.next_serves)
 
-    def _wanted(self) -> tuple[Part, ...]:
-        """The parts that `up` starts: `worker-next` too, while a model is being replaced."""
-        return in_order([*self.parts, NEXT]) if self._models.next else self.parts
+    def _up_next(self) -> None:
+        if self.pids(NEXT):
+            wait_ready(self._look, {NEXT: self._programs[NEXT].start_seconds}, self._end_of_log)
+        else:
+            self._export(NEXT)
+            self.start(NEXT)
 
     def _start_all(self, missing: list[Part], started: list[Part]) -> None:
         def launch(*parts: Part) -> None:
@@ -94,18 +99,18 @@ class EmbeddedStack(Stack):
                     self._launch(part)
 
         if "worker" in missing and (known := self._model("worker")):
-            log.info("%-9s %s, as the last time: EMBEDDING_MODEL names another model", "worker", known[VARIABLE])
-        for part in {"worker", NEXT} & set(missing):
-            self._export(part)
-        launch("postgres", "valkey", "worker", NEXT)  # the workers need no store, and take longest
+            log.info("%-9s serves %s as the last time: EMBEDDING_MODEL would change that", "worker", known[VARIABLE])
+        if "worker" in missing:
+            self._export("worker")
+        launch("postgres", "valkey", "worker")  # the worker needs no store, and takes longest
         self._wait("postgres", "valkey")
         if "api" in missing and "postgres" in self.parts:
             self.migrate()
         launch("api")
-        self._wait("worker", NEXT, "api")
+        self._wait("worker", "api")
 
     def _wait(self, *parts: Part) -> None:
-        limits = {part: self._programs[part].start_seconds for part in parts if part in self._wanted()}
+        limits = {part: self._programs[part].start_seconds for part in parts if part in self.parts}
         wait_ready(self._look, limits, self._end_of_log)
 
     def _look(self, parts: Collection[Part]) -> list[PartStatus]:
@@ -127,10 +132,24 @@ class EmbeddedStack(Stack):
         return {**addresses, **self.own_detours(part), **self._environment, **self._model(part)}
 
     def _model(self, part: Part | None) -> dict[str, str]:
-        """What was written down, unless the user names a model for the worker."""
-        named = VARIABLE in os.environ or VARIABLE in self._environment
+        """What was written down, unless the user names a model for the worker.
+
+        Raises:
+            StackError: the user names one for the worker that it can't have while a model is being replaced.
+        """
+        named = self._named()
+        if part == "worker":
+            self._models.require_served(named)
         model = self._models.next if part == NEXT else "" if named else self._models.served
         return {VARIABLE: model} if model else {}
+
+    def _named(self) -> str:
+        return self._recorded(self._environment.get(VARIABLE, os.environ.get(VARIABLE, "")))
+
+    def _recorded(self, model: str) -> str:
+        """As it is written down: another engine needs a folder itself."""
+        engine = self._environment.get("ENGINE", os.environ.get("ENGINE", "auto"))
+        return of_artifact(model) if engine in ARTIFACT_ENGINES else model
 
     def down(self) -> None:
         with self.site.alone():
@@ -177,19 +196,25 @@ class EmbeddedStack(Stack):
     def next_model(self) -> str:
         return self._models.next
 
+    def next_serves(self) -> bool | None:
+        return cut_over(self.site, self._programs["postgres"].port)
+
     def start_next(self, model: str) -> None:
-        known = self._models.next
-        if self.pids(NEXT):
-            if known == model:
-                return
-            require_none_under_way(self.site, self._programs["postgres"].port, known)
+        self.site.agree()
+        known, model = self._models.next, self._recorded(model)
+        if known != model and (known or self.pids(NEXT)):
+            require_none_under_way(self.next_serves, known)
             self.stop_next()
+        if self.pids(NEXT):
+            return
         self._models.note(next=model)
         try:
             self._export(NEXT)
+            self._models.note(next=self._recorded(model))
             self.start(NEXT)
         except BaseException:
-            self.stop_next()
+            if known != model:  # otherwise searches may need it, now or after the next `up`
+                self.stop_next()
             raise
 
     def stop_next(self) -> None:
@@ -198,8 +223,7 @@ class EmbeddedStack(Stack):
 
     def adopt_next(self) -> None:
         model = self._models.next
-        named = self._environment.get(VARIABLE, os.environ.get(VARIABLE, ""))
-        require_cut_over(self.site, self._programs["postgres"].port, model, named)
+        require_cut_over(self.next_serves(), model, self._named())
         self._models.note(served=model)
         self.restart("worker")
 

@@ -30,6 +30,19 @@ RESTORE = (
     "--file",
     "-",
 )
+# The same, of a statement that comes after it; a row a line.
+ASK = (
+    "psql",
+    "--username",
+    USER,
+    "--dbname",
+    DATABASE,
+    "--no-psqlrc",
+    "--quiet",
+    "--no-align",
+    "--tuples-only",
+    "--command",
+)
 
 
 def to_all(sig: Signals) -> tuple[str, ...]:

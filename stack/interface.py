@@ -113,11 +113,16 @@ class Stack(ABC):
         """The model that `start_next` named; empty after `stop_next`."""
 
     @abstractmethod
+    def next_serves(self) -> bool | None:
+        """Whether searches use `next_model`; None while no model is being replaced. Raises StackError: unknown."""
+
+    @abstractmethod
     def start_next(self, model: str) -> None:
         """Start `worker-next` beside the worker, until it is ready; `up` starts it too, until `stop_next`.
 
         Raises:
-            StackError: it is there for a replacement by another model, or didn't become ready and is stopped again.
+            StackError: it is there for a replacement by another model, or didn't become ready. Only if this call was
+                the first to name the model, it is stopped then: later, searches may need it.
         """
 
     @abstractmethod

@@ -10,6 +10,7 @@ from signal import SIGCONT, SIGSTOP, Signals
 
 from stack import inside, replacing, sidecar
 from stack.departure import watch_out
+from stack.deployments import ENVIRONMENT, added, is_rolled_out
 from stack.errors import StackError
 from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
 from stack.kubectl import Kubectl
@@ -19,6 +20,7 @@ from stack.pods import PART_LABEL, Pod, last_warning
 from stack.reach import Reach, authority
 from stack.readiness import wait_ready
 from stack.site import DEFAULT_ROOT, Site
+from stack.under_way import CUT_OVER, answer
 from stack.waiting import until
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,6 @@ PLACED_SECONDS = 30.0  # until a pod has a node and an address
 GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
 MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
-ENVIRONMENT = "warmstart/environment"  # an annotation: the variables that the last start added
 HELD = "warmstart/held"  # a label of no pod
 OURS = {"app.kubernetes.io/part-of": "warmstart"}
 
@@ -120,7 +121,7 @@ class KubernetesStack(Stack):
         if found["spec"]["replicas"]:
             raise StackError(f"{part} runs already")
         environment = {**({VARIABLE: self.next_model()} if part == NEXT else {}), **environment}
-        changed = [self._put_back(part, name) for name in _added(found) if name not in environment]
+        changed = [self._put_back(part, name) for name in added(found) if name not in environment]
         changed += [{"name": name, "value": value} for name, value in environment.items()]
         spec = {"containers": [{"name": part, "env": changed}]}
         if part == "api":
@@ -191,6 +192,9 @@ class KubernetesStack(Stack):
         found = self.kubectl.items("deployments", f"--field-selector=metadata.name={NEXT}")
         return self.environment(NEXT).get(VARIABLE, "") if found else ""
 
+    def next_serves(self) -> bool | None:
+        return answer(self._exec(self._running("postgres")[0], *inside.ASK, CUT_OVER))
+
     def start_next(self, model: str) -> None:
         if (known := self.next_model()) not in ("", model):
             raise replacing.there_for(known)
@@ -198,7 +202,8 @@ class KubernetesStack(Stack):
             self._apply(replacing.workers(self._with_next(), model, ENVIRONMENT))
             self._wait([NEXT])
         except BaseException:
-            self.stop_next()
+            if not known:  # otherwise searches may need it
+                self.stop_next()
             raise
 
     def stop_next(self) -> None:
@@ -337,7 +342,7 @@ class KubernetesStack(Stack):
         found = self.kubectl.json("get", "deployment", part)
         container = found["spec"]["template"]["spec"]["containers"][0]
         values = {each["name"]: each.get("value", "") for each in container.get("env", [])}
-        return {name: values[name] for name in _added(found) if name in values}
+        return {name: values[name] for name in added(found) if name in values}
 
     def status(self) -> list[PartStatus]:
         return shown(self._look(EVERY))
@@ -370,7 +375,7 @@ class KubernetesStack(Stack):
         if not found or not found["spec"]["replicas"]:
             detail = "stopped" if not own else "leaving"
             return PartStatus(part, running=False, ready=False, detail=detail, pid=None, exit_code=None)
-        rolled_out = _rolled_out(found)
+        rolled_out = is_rolled_out(found)
         ready = rolled_out and len(staying) >= found["spec"]["replicas"] and all(pod.ready for pod in staying)
         worst = min(staying, key=lambda pod: pod.ready, default=None)
         detail = worst.describe(last_warning(events, worst.name)) if worst else "no pod yet"
@@ -378,22 +383,6 @@ class KubernetesStack(Stack):
         # The kubelet starts it again at once, so its end can be seen only afterwards.
         code = (worst.before if worst.running and not worst.ready else worst.exit_code) if worst else None
         return PartStatus(part, running=True, ready=ready, detail=detail, pid=None, exit_code=code)
-
-
-def _rolled_out(deployment: Object) -> bool:
-    """Whether all pods have the newest template.
-
-    Right after a change there are only old pods, and they are ready.
-    """
-    status = deployment.get("status", {})
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    return bool(seen and status.get("updatedReplicas", 0) >= deployment["spec"]["replicas"])
-
-
-def _added(deployment: Object) -> list[str]:
-    """Names of the variables that the last `start` added."""
-    names = deployment["metadata"].get("annotations", {}).get(ENVIRONMENT, "")
-    return names.split(",") if names else []
 
 
 def _selector(part: Part) -> str:

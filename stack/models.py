@@ -1,20 +1,18 @@
 """Which models a stack serves, written down in its folder: a later start serves the same."""
 
 import json
-import subprocess
+import os
+from pathlib import Path
 
 from stack.errors import StackError
-from stack.interface import NEXT
-from stack.pgserver import psql
-from stack.site import Site
+from stack.site import DEFAULT_ROOT, MODELS, REPOSITORY, Site
 
 VARIABLE = "EMBEDDING_MODEL"
-ASK_SECONDS = 10.0
-CUT_OVER = "SELECT served = new FROM replacement WHERE ended IS NULL"  # the table of `api.store.replacement`
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
 
 
 class Models:
-    """The names, as EMBEDDING_MODEL has them; empty ones were never given.
+    """The names, as EMBEDDING_MODEL has them; empty ones were never given. All raise StackError for a damaged file.
 
     Args:
         site: of the stack; its folder gets the file.
@@ -35,59 +33,51 @@ class Models:
         return self._read().get("next", "")
 
     def note(self, **names: str) -> None:
-        """Write down `served` or `next`, or both; the other stays."""
-        self._file.write_text(json.dumps({**self._read(), **names}))
+        """Write down `served` or `next`, or both; the other stays. The file is replaced as a whole."""
+        unfinished = self._file.with_suffix(".new")
+        unfinished.write_text(json.dumps({**self._read(), **names}))
+        unfinished.replace(self._file)
+
+    def require_served(self, named: str) -> None:
+        """Make sure that a worker started with `named` has the model that a replacement under way counts on.
+
+        Raises:
+            StackError: it would serve another one, and searches or the way back need the former.
+        """
+        if self.next and named and not same(named, self.served):
+            served = self.served or DEFAULT_MODEL
+            raise StackError(
+                f"{VARIABLE}={named}, but {self.next} is replacing {served}, which the worker must serve until then:"
+                f" leave {VARIABLE} unset, or finish or abandon that first (make reindex STEP=status)"
+            )
 
     def _read(self) -> dict[str, str]:
         try:
-            found: dict[str, str] = json.loads(self._file.read_text())
-        except (OSError, ValueError):
+            found = json.loads(self._file.read_text())
+        except FileNotFoundError:
             return {}
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+            raise StackError(
+                f'{self._file} can\'t be read: write {{"served": "…"}} into it, with the {VARIABLE} served'
+            )
         return found
 
 
-def cut_over(site: Site, port: int) -> bool | None:
-    """Whether searches use the next model; None while no model is being replaced.
-
-    Raises:
-        StackError: the Postgres on this port can't tell.
-    """
-    try:
-        done = psql(CUT_OVER, port, site.secrets.postgres, ASK_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise StackError(f"Postgres didn't answer within {ASK_SECONDS:g} s") from None
-    if done.returncode != 0:
-        raise StackError(f"Postgres doesn't tell whether a model is being replaced: {done.stderr.strip()}")
-    return {"t": True, "f": False}.get(done.stdout.strip())
+def is_default(model: str) -> bool:
+    """Whether a worker that is told nothing serves it; no name is the default model's, too."""
+    return model.removeprefix("sentence-transformers/") in ("", DEFAULT_MODEL)
 
 
-def require_cut_over(site: Site, port: int, model: str, named: str) -> None:
-    """Make sure that the worker may lose its own model.
-
-    Args:
-        site: of the stack.
-        port: of its Postgres.
-        model: what the worker is to serve.
-        named: EMBEDDING_MODEL as the user has it, which counts above what is written down; empty if there is none.
-
-    Raises:
-        StackError: searches need the worker's model, or the next `up` would serve another one than `model`.
-    """
-    done = cut_over(site, port)
-    if not done:
-        why = "no model is being replaced" if done is None else "searches use it until the cut-over"
-        raise StackError(f"the worker keeps its model: {why}")
-    if named not in ("", model):
-        raise StackError(
-            f"the worker keeps its model: {VARIABLE}={named}, and make up would serve that: change it first"
-        )
+def same(one: str, other: str) -> bool:
+    """Whether both name one model."""
+    return one == other or (is_default(one) and is_default(other))
 
 
-def require_none_under_way(site: Site, port: int, known: str) -> None:
-    """Make sure that nobody needs the workers of `known`, which are still there. Raises StackError."""
-    try:
-        needed = cut_over(site, port) is not None
-    except StackError:
-        needed = True
-    if needed:
-        raise StackError(f"{NEXT} is there for {known}: finish or abandon that first (python -m stack reindex)")
+def of_artifact(model: str) -> str:
+    """The name that is written down: of a folder that was exported its artifact's, which outlives the folder."""
+    folder = REPOSITORY / model
+    name = Path(os.path.abspath(folder)).name  # noqa: PTH100 - resolve() would follow links, whose own name counts
+    artifacts = REPOSITORY / os.environ.get("ARTIFACTS", DEFAULT_ROOT / MODELS)
+    return name if model and folder.is_dir() and (artifacts / name).is_dir() else model

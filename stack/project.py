@@ -14,7 +14,7 @@ from stack.docker import Container, containers, docker
 from stack.errors import ImagesError, StackError
 from stack.foreground import foreground
 from stack.interface import NEXT, NOTHING, Part
-from stack.models import VARIABLE, Models
+from stack.models import VARIABLE, Models, is_default
 from stack.ports import VARIABLES
 from stack.secrets import read_variables
 from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
@@ -22,7 +22,6 @@ from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
 log = logging.getLogger(__name__)
 
 NAME = "warmstart"
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
 FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
 PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
@@ -73,6 +72,14 @@ class Project:
         """What the worker's image is for: the named model, or else the one served last; empty if it is the default."""
         return _named().get(VARIABLE) or self.models.served
 
+    def _in_every_image(self, model: str) -> bool:
+        return is_default(model) or self._settings.get("ENGINE", os.environ.get("ENGINE")) == "fake"
+
+    def require_image(self, model: str) -> None:
+        """Raise StackError when the user names an image for the worker that hasn't this model."""
+        if (target := _named().get("WORKER_TARGET")) not in (None, "", "model") and not self._in_every_image(model):
+            raise StackError(f"the worker keeps its model: WORKER_TARGET={target} has no {model}: leave it unset first")
+
     def containers(self, service: str | None = None) -> list[Container]:
         """The containers of a service, or of all."""
         return [each for each in containers(self.name) if service in (None, each.service)]
@@ -116,12 +123,13 @@ class Project:
             found[VARIABLE] = model
         if "WORKER_TARGET" in named:
             found["WORKER_TARGET"] = named["WORKER_TARGET"]
-        elif not _is_default(model):
+        elif not is_default(model):
             found["WORKER_TARGET"] = "model"
         if following := self.models.next:
-            fake = self._settings.get("ENGINE", os.environ.get("ENGINE")) == "fake"
             found[f"NEXT_{VARIABLE}"] = following
-            found.setdefault("NEXT_WORKER_TARGET", "serving" if fake or _is_default(following) else "model")
+            engines = "torch" if named.get("WORKER_TARGET") == "torch" else "serving"  # torch: ENGINE may need it
+            usual = engines if self._in_every_image(following) else "model"
+            found["NEXT_WORKER_TARGET"] = named.get("NEXT_WORKER_TARGET") or usual
         return found
 
     def _command(self, settings: Mapping[Part, Mapping[str, str]]) -> tuple[str, ...]:
@@ -147,13 +155,8 @@ class Project:
 
 
 def _named() -> dict[str, str]:
-    """What the user says of the worker's image, in the shell or else in .env."""
-    return read_variables(REPOSITORY / ".env", (VARIABLE, "WORKER_TARGET")) | os.environ
-
-
-def _is_default(model: str) -> bool:
-    """Whether the image's usual target has it."""
-    return model.removeprefix("sentence-transformers/") in ("", DEFAULT_MODEL)
+    """What the user says of the workers' images, in the shell or else in .env."""
+    return read_variables(REPOSITORY / ".env", (VARIABLE, "WORKER_TARGET", "NEXT_WORKER_TARGET")) | os.environ
 
 
 def project_name(root: Path) -> str:

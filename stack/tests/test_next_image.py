@@ -62,6 +62,47 @@ def test_the_image_has_the_model_that_was_served_last(
     assert built(stack) == f"{worker} : worker"
 
 
+@pytest.mark.parametrize(
+    ("named", "model", "target"),
+    [
+        ({"WORKER_TARGET": "torch"}, "all-MiniLM-L6-v2", "torch"),  # ENGINE may need it
+        ({"WORKER_TARGET": "torch"}, "other", "model"),  # which the image with torch hasn't
+        ({"NEXT_WORKER_TARGET": "torch"}, "other", "torch"),
+    ],
+)
+def test_the_next_image_is_for_what_the_user_says(
+    stack: ComposeStack, named: dict[str, str], model: str, target: str
+) -> None:
+    """In .env, as for the worker's image."""
+    lines = [f"{name}={value}" for name, value in named.items()]
+    (stack.site.root.parent / ".env").write_text("\n".join(lines))
+    Models(stack.site, "compose").note(next=model)
+    stack.project.make_images(["worker-next"])
+    assert built(stack).split()[1] == f"{model}:{target}"
+
+
+def test_an_image_without_the_model_is_refused(stack: ComposeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker couldn't start, and the replacement not be finished."""
+    monkeypatch.setenv("WORKER_TARGET", "torch")
+    stack.project.require_image("all-MiniLM-L6-v2")
+    with pytest.raises(StackError, match="WORKER_TARGET=torch has no other: leave it unset first"):
+        stack.project.require_image("other")
+
+
+def test_workers_that_searches_may_need_stay(stack: ComposeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a replacement begun again, nor another model's name, takes them away; nor the worker its model."""
+    Models(stack.site, "compose").note(served="first", next="other")
+    with pytest.raises(StackError, match="worker-next ended"):
+        stack.start_next("other")
+    with pytest.raises(StackError, match="worker-next is there for other"):
+        stack.start_next("third")
+    assert stack.next_model() == "other"
+    monkeypatch.setenv("EMBEDDING_MODEL", "other")
+    for begin in (stack.up, lambda: stack.start("worker")):
+        with pytest.raises(StackError, match="EMBEDDING_MODEL=other, but other is replacing first"):
+            begin()
+
+
 def test_the_job_runs_in_a_container_of_the_api(stack: ComposeStack) -> None:
     """Beside those that serve, with their settings; its exit code is the caller's."""
     assert stack.run_reindex("roll-back", "--at-once") == 7

@@ -79,6 +79,38 @@ def test_a_model_that_cannot_be_served_leaves_nothing_behind(stack: EmbeddedStac
     assert (broken.next_model(), broken.pids(NEXT)) == ("", [])
 
 
+def test_workers_that_searches_may_need_stay(stack: EmbeddedStack) -> None:
+    """A replacement that is begun again and fails doesn't take them away, nor what `up` knows of them."""
+    stack.start_next("other")
+    stack.stop(NEXT)
+    environment = {**FAKE, "ENGINE": "sentence-transformers"}
+    broken = EmbeddedStack(stack.site.root, stack.site.ports, ("worker",), environment)
+    with pytest.raises(StackError, match="worker-next ended with exit code 3"):
+        broken.start_next("other")
+    assert stack.next_model() == "other"
+    with pytest.raises(StackError, match="worker-next is there for other"):
+        stack.start_next("mistyped")  # they don't run, but the next `up` starts them
+    assert stack.next_model() == "other"
+    elsewhere = EmbeddedStack(stack.site.root, {**stack.site.ports, NEXT: free_ports()[NEXT]}, ("worker",), FAKE)
+    with pytest.raises(StackError, match="worker-next was started with port"):
+        elsewhere.start_next("other")  # the api looks for them where they were
+    stack.stop_next()
+
+
+def test_the_worker_keeps_the_model_that_is_being_replaced(stack: EmbeddedStack) -> None:
+    """Searches use it, or would after a roll-back: EMBEDDING_MODEL waits for the end of the replacement."""
+    stack.start_next("other")
+    stack.stop("worker")
+    changed = EmbeddedStack(stack.site.root, stack.site.ports, ("worker",), {**FAKE, "EMBEDDING_MODEL": "other"})
+    for begin in (changed.up, lambda: changed.start("worker")):
+        with pytest.raises(StackError, match="EMBEDDING_MODEL=other, but other is replacing all-MiniLM-L6-v2"):
+            begin()
+    assert stack.pids("worker") == []
+    stack.up()
+    assert model(stack, "worker") == "all-MiniLM-L6-v2"
+    stack.stop_next()
+
+
 def test_up_serves_the_model_that_it_served_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its documents are found by no other; EMBEDDING_MODEL names one where that is wanted."""
     ports = free_ports()
@@ -101,7 +133,9 @@ def test_the_worker_keeps_its_model_until_searches_use_the_next_one(tmp_path: Pa
             assert psql(sql, stack.site.ports["postgres"], stack.site.secrets.postgres, timeout=10).returncode == 0
 
         stack.start_next("other")
-        refused('"replacement" does not exist', "CREATE TABLE replacement (old text, new text, served text)")
+        refused(
+            '"replacement" does not exist', "CREATE TABLE replacement (old text, new text, served text, ended date)"
+        )
         refused(
             "the worker keeps its model: no model is being replaced", "INSERT INTO replacement VALUES ('a', 'b', 'a')"
         )
@@ -111,8 +145,20 @@ def test_the_worker_keeps_its_model_until_searches_use_the_next_one(tmp_path: Pa
         stack.adopt_next()
         stack.restart("worker")
         assert model(stack, "worker") == "other"
+        stack.stop(NEXT)
+        broken = EmbeddedStack(stack.site.root, stack.site.ports, parts, {**FAKE, "ENGINE": "none"})
+        with pytest.raises(StackError, match=r"(?s)Everything else runs, but searches use worker-next"):
+            broken.up()
+        assert (bool(stack.pids("worker")), stack.next_model()) == (True, "other")
+        refused_sql = "UPDATE replacement SET served = 'a'"
+        assert psql(refused_sql, stack.site.ports["postgres"], stack.site.secrets.postgres, 10).returncode == 0
+        broken.up()  # before the cut-over nothing needs them
+        assert stack.pids(NEXT) == []
         assert (
-            psql("DELETE FROM replacement", stack.site.ports["postgres"], stack.site.secrets.postgres, 10).stdout == ""
+            psql(
+                "UPDATE replacement SET ended = now()", stack.site.ports["postgres"], stack.site.secrets.postgres, 10
+            ).stdout
+            == ""
         )
         stack.start_next("third")  # a finish that was killed had no time to stop those of `other`
         assert model(stack, NEXT) == "third"
@@ -128,9 +174,9 @@ def test_the_job_has_the_settings_of_the_api(stack: EmbeddedStack, capfd: pytest
 class Steps(EmbeddedStack):
     """One that only notes what it is to do; the job ends as `codes` says."""
 
-    def __init__(self, root: Path, **codes: int) -> None:
+    def __init__(self, root: Path, serves: bool | None, **codes: int) -> None:
         super().__init__(root, free_ports())
-        self.codes = codes
+        self.serves, self.codes = serves, codes
         self.done: list[str] = []
 
     def status(self) -> list[PartStatus]:
@@ -139,6 +185,9 @@ class Steps(EmbeddedStack):
 
     def next_model(self) -> str:
         return "other"
+
+    def next_serves(self) -> bool | None:
+        return self.serves
 
     def start_next(self, model: str) -> None:
         self.done.append(f"start {model}")
@@ -170,11 +219,16 @@ def command(*arguments: str) -> Callable[[Stack], int]:
 @pytest.mark.parametrize(
     ("arguments", "codes", "done", "code"),
     [
-        (["other", "--yes"], NOTHING, ["start other", "prepare --cut-over"], 0),
-        (["other", "--yes", "--lacking", "2"], NOTHING, ["start other", "prepare --cut-over --lacking 2"], 0),
-        (["other"], NOTHING, ["start other", "prepare"], 0),  # nobody can be asked
-        (["other", "--yes"], {"prepare": 4}, ["start other", "prepare --cut-over"], 4),
-        (["other"], {"prepare": 4}, ["start other", "prepare"], 4),
+        (["--model", "other", "--yes"], NOTHING, ["start other", "prepare --cut-over"], 0),
+        (
+            ["--model", "other", "--yes", "--lacking", "2"],
+            NOTHING,
+            ["start other", "prepare --cut-over --lacking 2"],
+            0,
+        ),
+        (["--model", "other"], NOTHING, ["start other", "prepare"], 0),  # nobody can be asked
+        (["--model", "other", "--yes"], {"prepare": 4}, ["start other", "prepare --cut-over"], 4),
+        (["--model", "other"], {"prepare": 4}, ["start other", "prepare"], 4),
         (["cut-over", "--lacking", "2"], {"cut_over": 5}, ["cut-over --lacking 2"], 5),
         (["roll-back", "--at-once"], NOTHING, ["roll-back --at-once"], 0),
         (["finish"], NOTHING, ["adopt", "finish", "stop"], 0),
@@ -186,14 +240,55 @@ def command(*arguments: str) -> Callable[[Stack], int]:
 )
 def test_the_steps(tmp_path: Path, arguments: list[str], codes: dict[str, int], done: list[str], code: int) -> None:
     """Their order; one that fails is the last, and workers that searches may need are not stopped."""
-    stack = Steps(tmp_path, **codes)
+    stack = Steps(tmp_path, serves=True, **codes)
     assert command(*arguments)(stack) == code
     assert stack.done == done
 
 
+@pytest.mark.parametrize(
+    ("step", "serves", "done"),
+    [
+        ("finish", False, ["finish"]),  # which says that cut-over comes first: the worker's model isn't the matter
+        ("finish", None, ["stop"]),
+        ("abandon", None, ["stop"]),
+    ],
+)
+def test_an_end_out_of_turn(tmp_path: Path, step: str, serves: bool | None, done: list[str]) -> None:
+    """Before the cut-over the job refuses to finish; an end that was killed after the job leaves workers to stop."""
+    stack = Steps(tmp_path, serves=serves, finish=1)
+    assert (command(step)(stack), stack.done) == (1 if serves is False else 0, done)
+
+
+@pytest.mark.parametrize("arguments", [(), ("status", "--model", "other")])
+def test_either_a_step_or_a_model(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Both at once would mean that one of them is ignored."""
+    with pytest.raises(StackError, match=r"name a step .*, or a model with --model"):
+        command(*arguments)(Steps(tmp_path, serves=None))
+
+
+def test_a_mistyped_step_is_no_model(tmp_path: Path) -> None:
+    """It would be fetched, and its workers started."""
+    with pytest.raises(SystemExit):
+        command("rollback")(Steps(tmp_path, serves=None))
+
+
+def ended(_question: str) -> str:
+    """`input`, when there is no more of it."""
+    raise EOFError
+
+
+def test_nothing_said_is_no(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D at the question leaves searches as they are."""
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", ended)
+    stack = Steps(tmp_path, serves=False)
+    assert command("--model", "other")(stack) == 0
+    assert stack.done == ["start other", "prepare"]
+
+
 def test_without_a_system_nothing_is_replaced(tmp_path: Path) -> None:
     """The job would wait for its stores for ever."""
-    stack = Steps(tmp_path, down=1)
+    stack = Steps(tmp_path, serves=None, down=1)
     with pytest.raises(StackError, match=r"postgres isn't ready .*: make up first"):
-        command("other")(stack)
+        command("--model", "other")(stack)
     assert stack.done == []

@@ -75,6 +75,28 @@ def test_only_the_next_workers_are_applied(cluster: Cluster, stack: KubernetesSt
     assert stack.next_model() == "organisation/other"
     with pytest.raises(StackError, match="worker-next is there for organisation/other"):
         stack.start_next("third")
+    cluster.does("*apply --filename -*", "exit 1")
+    with pytest.raises(StackError):
+        stack.start_next("organisation/other")
+    assert not any(call.startswith("delete") for call in cluster.calls), "searches may need what was there before"
+
+
+def test_workers_that_cannot_be_started_are_deleted(cluster: Cluster, stack: KubernetesStack) -> None:
+    """The first time nothing needs them."""
+    cluster.does("*apply --filename -*", "exit 1")
+    with pytest.raises(StackError):
+        stack.start_next("organisation/other")
+    assert any(call.startswith("delete") and "deployment/worker-next" in call for call in cluster.calls)
+
+
+@pytest.mark.parametrize(("printed", "serves"), [("t\n", True), ("f\n", False), ("", None)])
+def test_postgres_knows_which_model_is_used(
+    cluster: Cluster, stack: KubernetesStack, printed: str, serves: bool | None
+) -> None:
+    """Asked inside its pod, as it can't be reached from here."""
+    cluster.lists(f"pods --selector {PART_LABEL}=postgres", of("postgres"))
+    cluster.answers("*exec postgres-1 -- psql *", printed)
+    assert stack.next_serves() is serves
 
 
 def test_only_what_was_added_is_deleted(cluster: Cluster, stack: KubernetesStack) -> None:
