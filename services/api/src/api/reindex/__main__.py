@@ -42,27 +42,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     first = parsers["prepare"]
     first.add_argument("--cut-over", action="store_true", help="go on to cut-over")
     first.add_argument("--queries", type=Path, metavar="FILE", help="queries to compare both models with, one a line")
-    first.add_argument(
-        "--samples", type=_number, default=50, help="or so many documents' first sentences (%(default)s)"
-    )
+    first.add_argument("--samples", type=number, default=50, help="or so many documents' first sentences (%(default)s)")
     for name in ("prepare", "cut-over", "roll-back", "finish", "abandon"):
         told = "documents that may lack a vector in the space that searches use afterwards (%(default)s)"
-        parsers[name].add_argument("--lacking", type=_number, default=0, help=told)
+        parsers[name].add_argument("--lacking", type=number, default=0, help=told)
     told = "without embedding for it: when its workers are gone"
     parsers["roll-back"].add_argument("--at-once", action="store_true", help=told)
-    known = arguments and (arguments[0] in STEPS or arguments[0] in ("-h", "--help"))
-    return parser.parse_args(arguments if known else ["prepare", *arguments])
+    first_is_a_step = arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
+    return parser.parse_args(arguments if first_is_a_step else ["prepare", *arguments])
 
 
-def _number(text: str) -> int:
-    if (number := int(text)) < 0:
+def number(text: str) -> int:
+    """A whole number, or zero. Raises ValueError, of which argparse makes a message with this function's name."""
+    if (given := int(text)) < 0:
         raise ValueError
-    return number
+    return given
 
 
 async def run(settings: ApiSettings, given: argparse.Namespace, output: Output) -> None:
     """Do the step. Raises ReplacementError, DependencyUnavailable, or OSError for a file of queries."""
-    lines = given.queries.read_text().splitlines() if getattr(given, "queries", None) else None
+    lines = given.queries.read_text("utf-8", "replace").splitlines() if getattr(given, "queries", None) else None
     async with Job.open(settings, output) as job:
         match given.step:
             case "prepare":

@@ -29,18 +29,16 @@ class Backfill:
     progress: Progress
     postgres: Outage
 
-    async def run(self) -> int:
-        """Return how many documents lack a vector: those that were skipped, and few that were stored meanwhile.
+    async def run(self) -> None:
+        """Return when no document lacks a vector but those that were skipped, and few that were stored meanwhile.
 
         Raises ReplacementError when the replacement has ended.
         """
-        while True:
-            lacking = await self._count()
-            if lacking <= len(self.skipped):
-                return lacking
+        while await self._count() > len(self.skipped):
             # Where writers that know nothing of the space go on, no pass finds nothing.
             if await self._pass() < PAGE:
-                return await self._count()
+                await self._count()
+                return
 
     async def _count(self) -> int:
         lacking, total = await self.postgres.outlast(lambda: replacement.count(self.engine, self.space))

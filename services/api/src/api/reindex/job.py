@@ -1,8 +1,9 @@
 """What every step needs: Postgres, the workers, and a place to say what it does."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,6 +36,7 @@ class Job:
     output: Output
     postgres: Outage
     worker: Outage
+    skipped: defaultdict[str, Skipped] = field(default_factory=lambda: defaultdict(Skipped))  # by space
 
     @classmethod
     @asynccontextmanager
@@ -63,9 +65,9 @@ class Job:
             raise ReplacementError("no model is being replaced")
         return found
 
-    async def fill(self, under_way: Replacement, space: str) -> tuple[int, Skipped]:
-        """Embed what has no vector in the space; returns how many documents still lack one, and which were skipped."""
-        skipped = Skipped()
+    async def fill(self, under_way: Replacement, space: str) -> None:
+        """Embed what has no vector in the space, but what this run has skipped: that may end a worker each time."""
+        skipped = self.skipped[space]
         progress = Progress(self.engine if space == under_way.new else None, self.output)
         embedder = self.embedder(under_way, space, DOCUMENT, skipped)
         filling = Backfill(
@@ -76,12 +78,11 @@ class Job:
             progress=progress,
             postgres=self.postgres,
         )
-        lacking = await filling.run()
+        await filling.run()
         self.output.line(
             f"{name_of(under_way, space)}: {progress.done:,} of {progress.total:,} documents have a vector"
         )
         skipped.tell(self.output)
-        return lacking, skipped
 
     def embedder(self, under_way: Replacement, space: str, prompt: str, skipped: Skipped) -> Embedder:
         """Embeds with the workers of one space."""

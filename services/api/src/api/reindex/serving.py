@@ -32,12 +32,12 @@ async def _serve(job: Job, under_way: Replacement, space: str, lacking: int) -> 
     name = name_of(under_way, space)
     await job.worker.outlast(lambda: job.workers.of(space, name), job.patience)
     for _ in range(ROUNDS):
-        _, skipped = await job.fill(under_way, space)
+        await job.fill(under_way, space)
         missing = await _try(job, space, lacking)
         if missing <= lacking:
             _tell(job, under_way, space, missing)
             return
-        if missing <= len(skipped):
+        if missing <= len(job.skipped[space]):
             raise ReplacementError(
                 f"{missing} documents have no vector in the space of {name}, and searches would not find them;"
                 f" with --lacking {missing} it is done all the same"
