@@ -87,3 +87,29 @@ def test_the_next_workers_are_workers(name: str) -> None:
         template["spec"].pop("topologySpreadConstraints", None)
         template["spec"]["containers"][0].pop("resources")  # the overlay's
     assert json.dumps(following).replace("worker-next", "worker") == json.dumps(plain)
+
+
+def test_replacing_a_model_isolates_nobody(tmp_path: Path) -> None:
+    """A policy of its own would, in a cluster without the others, cut the api off from its stores."""
+    over = [("worker-next", "reindex"), ()]
+    with_them, without = (
+        {each["metadata"]["name"] for each in found.of("NetworkPolicy")}
+        for found in (render(kustomization(folder(tmp_path, each), "local", each)) for each in over)
+    )
+    assert with_them == without
+
+
+def test_patches_of_all_workloads_reach_what_replaces_a_model(tmp_path: Path) -> None:
+    """When they are listed once more, after it: an overlay's own don't see what comes over it."""
+    found = render(kustomization(tmp_path, "local", ("worker-next", "reindex", "openshift", "user-namespaces")))
+    for kind, called in (("Deployment", "worker-next"), ("Job", "reindex")):
+        template = (found.get(kind, called) or {})["spec"]["template"]
+        assert "runAsUser" not in template["spec"]["securityContext"]
+        assert template["spec"]["hostUsers"] is False
+
+
+def folder(parent: Path, names: tuple[str, ...]) -> Path:
+    """One of its own for each."""
+    found = parent / "-".join(("over", *names))
+    found.mkdir()
+    return found

@@ -19,11 +19,11 @@ RENDERED = """\
 ---
 {kind: HorizontalPodAutoscaler, metadata: {name: worker-next}}
 ---
-{kind: NetworkPolicy, metadata: {name: to-worker-next}}
+{kind: Service, metadata: {name: worker-next}}
 ---
 {kind: Job, metadata: {name: migrate-0-1-0}}
 ---
-{kind: NetworkPolicy, metadata: {name: reindex}}
+{kind: ServiceAccount, metadata: {name: reindex}}
 ---
 kind: Job
 metadata: {name: reindex}
@@ -65,7 +65,7 @@ def test_only_the_next_workers_are_applied(cluster: Cluster, stack: KubernetesSt
     applied = json.loads(cluster.given)["items"]
     assert [(each["kind"], each["metadata"]["name"]) for each in applied] == [
         ("Deployment", "worker-next"),
-        ("NetworkPolicy", "to-worker-next"),
+        ("Service", "worker-next"),
     ]
     [container] = applied[0]["spec"]["template"]["spec"]["containers"]
     assert container["env"] == [{"name": "EMBEDDING_MODEL", "value": "organisation/other"}]
@@ -107,8 +107,8 @@ def test_only_what_was_added_is_deleted(cluster: Cluster, stack: KubernetesStack
         "deployment/worker-next",
         "horizontalpodautoscaler/worker-next",
         "job/reindex",
-        "networkpolicy/reindex",
-        "networkpolicy/to-worker-next",
+        "service/worker-next",
+        "serviceaccount/reindex",
     ]
 
 
@@ -121,8 +121,8 @@ def test_a_step_is_a_job_whose_log_is_shown(
     cluster.answers("*logs --follow reindex-1", "all documents have a vector\n")
     assert stack.run_reindex("roll-back", "--at-once") == code
     assert capfd.readouterr().out == "all documents have a vector\n"
-    policy, job = json.loads(cluster.given)["items"]
-    assert (policy["kind"], job["spec"]["backoffLimit"]) == ("NetworkPolicy", 0)
+    account, job = json.loads(cluster.given)["items"]
+    assert (account["kind"], job["spec"]["backoffLimit"]) == ("ServiceAccount", 0)
     assert job["spec"]["template"]["spec"]["containers"][0]["command"] == [
         *("python", "-m", "api.reindex"),
         *("roll-back", "--at-once"),

@@ -86,8 +86,11 @@ NETWORK: dict[Rule, list[Example]] = {
     network.pods_reach_what_they_need_and_no_more: [
         local(drop("NetworkPolicy", "to-postgres"), "migrate must reach postgres:5432"),
         local(put("NetworkPolicy", "worker", "spec/ingress/0/ports/0/port", 8000), "api must reach worker:8001"),
-        replacing(drop("NetworkPolicy", "to-worker-next"), "api must reach worker-next:8001"),
-        replacing(drop("NetworkPolicy", "worker-next"), "reindex must reach worker-next:8001"),
+        replacing(drop("NetworkPolicy", "to-workers"), "api must reach worker-next:8001"),
+        replacing(
+            drop("NetworkPolicy", "worker", "spec/podSelector/matchExpressions/0/values/1"),
+            "reindex must reach worker-next:8001",
+        ),
         local(
             both(
                 added(open_policy("migrate", 6379)),
@@ -113,6 +116,8 @@ NETWORK: dict[Rule, list[Example]] = {
     network.clients_and_prometheus_come_in: [
         local(put("NetworkPolicy", "api", "spec/ingress", []), "nobody can reach the front door"),
         local(drop("NetworkPolicy", "worker", "spec/ingress/0/from/1"), "not to monitoring alone"),
-        replacing(drop("NetworkPolicy", "worker-next", "spec/ingress/0/from/1"), "not to monitoring alone"),
+        replacing(
+            drop("NetworkPolicy", "worker", "spec/ingress/0/from/1"), "Deployment/worker-next: its metrics are open"
+        ),
     ],
 }
