@@ -252,6 +252,26 @@ async def test_a_document_that_was_there_when_the_worker_ended_twice_is_not_skip
     assert "skipped" not in said
 
 
+async def test_a_slow_worker_gets_smaller_calls(world: World) -> None:
+    """What it refuses as too large is divided, and from then on calls are smaller; nothing is skipped."""
+    await world.many(100)
+    async with world.engine.begin() as connection:
+        await connection.execute(text("UPDATE documents SET text = repeat(text, 1000)"))  # each is cut at 256 tokens
+    too_large = refuse(413, code="too_many_tokens")
+
+    async def refuse_many(request: web.Request, items: list[Any]) -> web.StreamResponse | None:
+        return await too_large(request, items) if len(items) > 8 else None
+
+    world.new.before = refuse_many
+    world.new.max_text_characters = 100_000
+    said = await world.step("prepare", "--samples", "0")
+    assert "100 of 100 documents have a vector" in said
+    assert await world.wrong(NEW) == 0
+    sizes = [len(call) for call in world.new.calls]
+    assert sizes[:2] == [1, 32]  # the first one looks whether it embeds
+    assert max(sizes[-6:]) == 8
+
+
 async def test_a_text_that_is_too_long_for_the_worker_is_not_sent(world: World) -> None:
     """The old model's workers may have taken longer ones."""
     await world.many(3)

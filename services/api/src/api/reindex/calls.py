@@ -1,30 +1,24 @@
-"""Divides a page of documents into calls that the worker takes."""
+"""How many documents go to the worker in one call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from api.portions import portions
 from api.store.backfill import Found
 from contract.call import estimate
+from contract.lane import LARGE
 from contract.model import ModelInfo
 
-TOKENS = 8192  # of one call: four of the worker's batches. A larger one gains nothing, and ends late on a slow worker
+TOKENS = 4 * LARGE  # of one call: four of the worker's batches. A larger one gains nothing, and ends late
+LEAST = LARGE  # an idle worker takes one batch, however slow it is
 
 
-def divided(page: Sequence[Found], model: ModelInfo) -> Iterator[list[Found]]:
-    """Calls of about `TOKENS`, within the worker's limits of one call."""
-    call: list[Found] = []
-    room = TOKENS
-    for each in page:
-        size = estimate([each.text], special=model.special_tokens, longest=model.max_tokens)
-        if call and size > room:
-            yield from _portions(call)
-            call, room = [], TOKENS
-        call.append(each)
-        room -= size
-    if call:
-        yield from _portions(call)
-
-
-def _portions(call: Sequence[Found]) -> Iterator[list[Found]]:
-    for places in portions({place: each.text for place, each in enumerate(call)}):
-        yield [call[place] for place in places]
+def next_call(page: Sequence[Found], model: ModelInfo, tokens: int) -> list[Found]:
+    """The first documents of a page: about so many tokens, within the worker's limits of one call, one at least."""
+    room = tokens
+    for number, each in enumerate(page):
+        room -= estimate([each.text], special=model.special_tokens, longest=model.max_tokens)
+        if number and room < 0:
+            page = page[:number]
+            break
+    first = portions({place: each.text for place, each in enumerate(page)})[0]
+    return [page[place] for place in first]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from api.embedding import Embedding
-from api.reindex.calls import divided
+from api.reindex.calls import LEAST, TOKENS, next_call
 from api.reindex.outage import Outage
 from api.reindex.skipped import Skipped
 from api.reindex.workers import Workers
@@ -42,6 +42,7 @@ class Embedder:
     skipped: Skipped
     outage: Outage
     _client: WorkerClient | None = None
+    _tokens: int = TOKENS  # of one call
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -50,11 +51,15 @@ class Embedder:
         client = self._client or await self._find()
         short = [each for each in found if self._fits(each, client.model.max_text_characters)]
         embedded: Embedded = []
-        for call in divided(short, client.model):
+        while short:
+            call = next_call(short, client.model, self._tokens)
+            short = short[len(call) :]
             try:
                 async with self._free:
                     embedded += await self._ask(self._client or client, call)
-            except FAILURES:
+            except FAILURES as error:
+                if isinstance(error, PayloadTooLarge):  # for a worker that is slow now
+                    self._tokens = max(LEAST, self._tokens // 2)
                 async with self._all():
                     embedded += await self._apart(call)
         return embedded
