@@ -28,6 +28,7 @@ BATCH, EACH = "a batch of typical texts", "one text of each length"
 # A longer text, as some models take, is computed alone, and its time grows with the square of its length: to try all
 # lengths up to 8,192 tokens would take minutes. Such a text compiles its kernels when it comes.
 LONGEST = 2048  # tokens
+ROWS = 8  # nearly as fast, for each token, as the passes of 16 or 32 that a full batch is divided into
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,18 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
     """One text at maximum length and at each other to which the engine pads, a batch at the token budget, one short.
 
     No text is longer than `LONGEST`.
-    Where the engine takes fewer rows at once, two passes of as many stand for the batch: its passes have that shape,
+    Where the engine compiles for each number of rows, two passes of `ROWS` stand for the batch: they show its speed,
     and only the first compiles. The short one comes last: right after a large pass the first small one takes twice as
     long as the next (3.8 and 1.9 ms; 2 cores, OpenVINO), and a small one is what most likely comes first.
     """
     short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * min(engine.max_tokens, LONGEST)])
     long = long[:LONGEST]
     batch = [typical] * max(1, batch_tokens // len(typical))
-    most = min(len(batch), engine.rows[-1]) if engine.rows else len(batch)
+    most = min(len(batch), ROWS) if engine.rows else len(batch)
     return {
         "one text at maximum length": [[long]],
         EACH: [[long[:length]] for length in engine.lengths if length < len(long)],
-        BATCH: [batch[:most]] * (2 if most < len(batch) else 1),
+        BATCH: [batch[:most]] * (2 if engine.rows else 1),
         "one short text": [[short]],
     }
 
