@@ -16,7 +16,7 @@ from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
 from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
-from stack.under_way import cut_over, require_cut_over, require_none_under_way, start_beside
+from stack.under_way import attempt, cut_over, judge, require_cut_over, require_none_under_way
 
 log = logging.getLogger(__name__)
 
@@ -76,19 +76,21 @@ class ComposeStack(Stack):
                     log.info("%-9s serves %s as the last time: EMBEDDING_MODEL would change that", "worker", served)
             self.project.make_images(services)
             try:
+                failure = attempt(self._up_next) if self._models.next else None
                 self._begin(services)
             except BaseException:  # an interrupt, too, must leave nothing half-started
-                self.project.run("stop", *(service for service in [*services, PROXY] if service not in before))
+                self.project.run("stop", *(service for service in [*services, NEXT, PROXY] if service not in before))
                 raise
             if PROXY in before and not self.detoured:
                 self.project.run("stop", PROXY)
             self.site.remember()
             if "worker" in self.parts and (model := self.project.model()):
                 self._models.note(served=model)
-            if self._models.next:  # a model is being replaced
-                start_beside(self._up_next, self.next_serves)
+            if failure:
+                judge(failure, self.next_serves)
 
     def _up_next(self) -> None:
+        """Start what a model that is being replaced needs besides."""
         self.project.make_images([NEXT])
         self._require_ports({each.service for each in self.project.containers() if each.runs}, [NEXT])
         self.project.run("up", "--detach", "--no-build", "--no-deps", NEXT)

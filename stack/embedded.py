@@ -19,7 +19,7 @@ from stack.program import Program
 from stack.readiness import wait_ready
 from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
-from stack.under_way import cut_over, require_cut_over, require_none_under_way, start_beside
+from stack.under_way import attempt, cut_over, judge, require_cut_over, require_none_under_way
 from stack.valkey import Valkey
 from stack.waiting import until
 
@@ -71,6 +71,7 @@ class EmbeddedStack(Stack):
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
             try:
+                failure = attempt(lambda: self._up_next(started)) if self._models.next else None
                 self._start_all(missing, started)
             except BaseException:  # an interrupt, too, must leave nothing half-started
                 for part in reversed(started):
@@ -81,14 +82,16 @@ class EmbeddedStack(Stack):
             self.site.remember()
             if "worker" in missing and (model := service_environment(self._settings("worker")).get(VARIABLE)):
                 self._models.note(served=self._recorded(model))
-            if self._models.next:  # a model is being replaced
-                start_beside(self._up_next, self.next_serves)
+            if failure:
+                judge(failure, self.next_serves)
 
-    def _up_next(self) -> None:
+    def _up_next(self, started: list[Part]) -> None:
+        """Start what a model that is being replaced needs besides."""
         if self.pids(NEXT):
             wait_ready(self._look, {NEXT: self._programs[NEXT].start_seconds}, self._end_of_log)
         else:
             self._export(NEXT)
+            started.append(NEXT)
             self.start(NEXT)
 
     def _start_all(self, missing: list[Part], started: list[Part]) -> None:

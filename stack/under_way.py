@@ -66,26 +66,31 @@ def require_none_under_way(look: Callable[[], bool | None], known: str) -> None:
         raise StackError(f"{NEXT} is there for {known}: finish or abandon that first (python -m stack reindex)")
 
 
-def start_beside(start: Callable[[], None], look: Callable[[], bool | None]) -> None:
-    """Start `worker-next` once the rest is ready: without it the rest can serve, and be led back to its own model.
+def attempt(start: Callable[[], None]) -> StackError | None:
+    """Start `worker-next`; returns why it didn't start. The rest can run without it, and be led back to its own model.
 
-    Args:
-        start: does that, until it is ready.
-        look: `Stack.next_serves`.
-
-    Raises:
-        StackError: it didn't start, and searches may need it.
+    It comes before the api, which then finds it at once. What its absence means Postgres knows, hence `judge` later.
     """
     try:
         start()
     except StackError as error:
-        try:
-            needed = look()
-        except StackError:
-            needed = True
-        if needed:
-            raise StackError(
-                f"{error}\nEverything else runs, but searches use {NEXT}. Mend what is wrong and make up again, or go"
-                " back to the worker's model: make reindex STEP=roll-back"
-            ) from error
-        log.warning("%-9s doesn't start; until the cut-over no search needs it: %s", NEXT, error)
+        return error
+    return None
+
+
+def judge(failure: StackError, look: Callable[[], bool | None]) -> None:
+    """Say that `worker-next` didn't start, while the rest did; `look` is `Stack.next_serves`.
+
+    Raises:
+        StackError: searches may need it.
+    """
+    try:
+        needed = look()
+    except StackError:
+        needed = True
+    if needed:
+        raise StackError(
+            f"{failure}\nEverything else runs, but searches use {NEXT}. Mend what is wrong and make up again, or go"
+            " back to the worker's model: make reindex STEP=roll-back"
+        ) from failure
+    log.warning("%-9s doesn't start; until the cut-over no search needs it: %s", NEXT, failure)

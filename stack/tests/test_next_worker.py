@@ -171,6 +171,26 @@ def test_the_job_has_the_settings_of_the_api(stack: EmbeddedStack, capfd: pytest
     assert stack._settings("api")["NEXT_WORKER_URL"] == stack.url(NEXT)
 
 
+class Ordered(EmbeddedStack):
+    """One that only notes what it starts, and whose workers of another model don't start."""
+
+    def _up_next(self, started: list[Part]) -> None:
+        self.begun = ["next"]
+        raise StackError("no such model")
+
+    def _start_all(self, missing: list[Part], started: list[Part]) -> None:
+        self.begun += missing
+
+
+def test_the_api_comes_after_the_workers_that_it_may_need(tmp_path: Path) -> None:
+    """It finds them when it starts, so searches work once `up` is done; without them it is started all the same."""
+    stack = Ordered(tmp_path, free_ports(), ("worker", "api"))
+    stack._models.note(next="other")
+    with pytest.raises(StackError, match=r"(?s)no such model.*Everything else runs"):
+        stack.up()
+    assert stack.begun == ["next", "worker", "api"]
+
+
 class Steps(EmbeddedStack):
     """One that only notes what it is to do; the job ends as `codes` says."""
 

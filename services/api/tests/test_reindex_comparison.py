@@ -68,7 +68,7 @@ async def test_the_figures_are_those_of_the_ten_best_in_both_spaces(many: World,
         "  5, query two",
         "      model-a: d01 d02 d03 d04 d05 d06 d07 d08 d09 d10",
         "      model-b: d06 d07 d08 d09 d10 d11 d12 d13 d14 d15",
-        "Next: python -m api.reindex cut-over, or abandon",
+        "Next: cut-over, or abandon",
         "",
     ]
 

@@ -69,7 +69,7 @@ async def run(settings: ApiSettings, given: argparse.Namespace, output: Output) 
                 if given.cut_over:
                     await cut_over(job, given.lacking)
                 else:
-                    output.line("Next: python -m api.reindex cut-over, or abandon")
+                    output.line("Next: cut-over, or abandon")
             case "cut-over":
                 await cut_over(job, given.lacking)
             case "roll-back":
