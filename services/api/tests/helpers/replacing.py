@@ -7,7 +7,7 @@ import struct
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
@@ -55,6 +55,7 @@ class World:
     old: StandIn
     new: StandIn
     said: io.StringIO
+    started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def settings(self, **changes: Any) -> ApiSettings:
         """The job's settings."""
@@ -76,7 +77,9 @@ class World:
         command = sys.executable, "-m", "api.reindex", *arguments
         pipe = asyncio.subprocess.PIPE
         environment = {**os.environ, **given, "STARTUP_TIMEOUT": "20"}
-        return await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+        started = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+        self.started.append(started)
+        return started
 
     async def many(self, number: int) -> None:
         """Store documents as an api without any model would."""
@@ -115,7 +118,14 @@ async def replacing(address: str) -> AsyncIterator[World]:
     old.name, old.space, old.fingerprint, old.vector = "model-a", OLD, "fp-a", old_vector
     new.name, new.space, new.fingerprint, new.vector = "model-b", NEW, "fp-b", new_vector
     async with old.running(), new.running():
-        yield World(address, engine, old, new, io.StringIO())
+        world = World(address, engine, old, new, io.StringIO())
+        try:
+            yield world
+        finally:
+            for each in world.started:  # of a test that failed: it would wait for its database for ever
+                if each.returncode is None:
+                    each.kill()
+                    await each.wait()
     await engine.dispose()
 
 
