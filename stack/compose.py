@@ -163,6 +163,7 @@ class ComposeStack(Stack):
         running = {each.service for each in self.project.containers() if each.runs}
         if part in running:
             raise StackError(f"{part} runs already")
+        self.site.agree()
         if part == "worker":
             self._models.require_served(self.project.named_model())
         self._require_ports(running, [part])

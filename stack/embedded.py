@@ -171,6 +171,7 @@ class EmbeddedStack(Stack):
         program = self._programs[part]
         if program.daemon.main():
             raise StackError(f"{part} runs already")
+        self.site.agree()
         require_free({part: program.port})
         self._started_with[part] = environment
         self._launch(part, environment)

@@ -13,6 +13,7 @@ case "$*" in
 *" build "*)
   next="$NEXT_EMBEDDING_MODEL:$NEXT_WORKER_TARGET"
   echo "$EMBEDDING_MODEL:$WORKER_TARGET $next ${{*##* build }}" >> {folder}/built ;;
+*" up "*) echo "${{*##* --no-build }}" >> {folder}/started ;;
 *" run "*) echo "${{*##* run }}" >> {folder}/run; exit 7 ;;
 esac
 """
@@ -101,6 +102,16 @@ def test_workers_that_searches_may_need_stay(stack: ComposeStack, monkeypatch: p
     for begin in (stack.up, lambda: stack.start("worker")):
         with pytest.raises(StackError, match="EMBEDDING_MODEL=other, but other is replacing first"):
             begin()
+
+
+def test_the_rest_starts_without_them(stack: ComposeStack) -> None:
+    """They come before the api, which then finds them at once; that they don't start is judged afterwards."""
+    Models(stack.site, "compose").note(next="other")
+    with pytest.raises(StackError, match=r"(postgres|worker) ended"):
+        stack.up()
+    following, rest = (stack.site.root.parent / "started").read_text().splitlines()
+    assert following.split() == ["--no-deps", "worker-next"]
+    assert rest.split()[:4] == ["postgres", "valkey", "worker", "api"]
 
 
 def test_the_job_runs_in_a_container_of_the_api(stack: ComposeStack) -> None:

@@ -94,6 +94,8 @@ def test_workers_that_searches_may_need_stay(stack: EmbeddedStack) -> None:
     elsewhere = EmbeddedStack(stack.site.root, {**stack.site.ports, NEXT: free_ports()[NEXT]}, ("worker",), FAKE)
     with pytest.raises(StackError, match="worker-next was started with port"):
         elsewhere.start_next("other")  # the api looks for them where they were
+    with pytest.raises(StackError, match="worker-next was started with port"):
+        elsewhere.start(NEXT)
     stack.stop_next()
 
 
