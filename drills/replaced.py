@@ -46,6 +46,9 @@ class Replaced:
         sql(self.stack, "TRUNCATE documents CASCADE")  # those of other drills would be embedded again, too
         for body in calls(self.documents):
             drill.system.post("/v1/documents", body)
+        # Otherwise Postgres reads the whole table for a while, which finds more than the index: 1.0 instead of 0.93 of
+        # the nearest of 5,000 documents.
+        sql(self.stack, "ANALYZE documents", "ANALYZE embeddings")
         self.spaces[OLD].learn(self.documents.values())
         drill.system.prove_steady()
         drill.watch()
