@@ -62,11 +62,14 @@ async def test_an_abandoned_replacement_leaves_nothing(world: World) -> None:
     assert await world.wrong(NEW) == 0
 
 
-async def test_rolling_back_at_once_needs_no_worker(world: World) -> None:
-    """It says how many documents searches don't find; what is left is to embed them later."""
+async def test_rolling_back_at_once_embeds_nothing(world: World) -> None:
+    """It says how many documents are not found. It is refused while no worker serves the space."""
     await world.many(5)
     await world.step("prepare", "--cut-over")
-    world.old.starting = world.new.starting = True
+    world.old.starting = True
+    with pytest.raises(DependencyUnavailable, match="the model model-a is unavailable"):
+        await world.step("roll-back", "--at-once", startup_timeout=0.1)
+    world.old.starting = False
     assert "Searches use model-a; 5 documents have no vector there" in await world.step("roll-back", "--at-once")
     assert await world.served() == OLD
 
@@ -153,14 +156,14 @@ async def test_a_signal_ends_it_at_once(world: World, number: signal.Signals) ->
 
 
 async def test_the_command_says_in_one_line_why_it_failed(world: World, tmp_path: Path) -> None:
-    """Exit status 1, and nothing on stderr; a step that is done is status 0."""
-    for arguments, why in (
-        (("finish",), "finish failed: no model is being replaced\n"),
-        (("--queries", f"{tmp_path}/none"), "prepare failed: [Errno 2] No such file or directory: "),
+    """Exit status 4 for a step that doesn't fit, 1 for others, and nothing on stderr; one that is done is status 0."""
+    for arguments, why, code in (
+        (("finish",), "finish failed: no model is being replaced\n", 4),
+        (("--queries", f"{tmp_path}/none"), "prepare failed: [Errno 2] No such file or directory: ", 1),
     ):
         job = await world.command(*arguments)
         out, errors = await job.communicate()
-        assert (job.returncode, errors) == (1, b"")
+        assert (job.returncode, errors) == (code, b"")
         assert out.decode().startswith(why)
         assert out.count(b"\n") == 1
     job = await world.command("status")

@@ -1,6 +1,7 @@
 """The job that replaces a model, killed anywhere, beside writers, and while its worker or Postgres is away."""
 
 import asyncio
+import struct
 from itertools import pairwise
 from typing import Any
 
@@ -9,11 +10,13 @@ from aiohttp import web
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from api.reindex.embedding import TRIES
+from api.reindex.embedding import PROBE, TRIES
 from api.store.documents import remove
 from api.store.replacement import ReplacementError
+from contract.answer import Description
 from services.api.tests.helpers.replacing import NEW, OLD, World, called, new_vector
 from services.api.tests.helpers.standin import Misbehaviour, cut, hold, refuse
+from warmstart.http.timing import Timings
 
 pytestmark = pytest.mark.anyio
 
@@ -270,6 +273,22 @@ async def test_a_slow_worker_gets_smaller_calls(world: World) -> None:
     sizes = [len(call) for call in world.new.calls]
     assert sizes[:2] == [1, 32]  # the first one looks whether it embeds
     assert max(sizes[-6:]) == 8
+
+
+async def test_a_worker_of_another_model_behind_the_address_is_no_fault_of_a_text(world: World) -> None:
+    """However often it answers for a text alone, the text is sent again, and nothing is skipped."""
+    await world.many(1)
+    third = Description("model-c", "fp-c", "space-c", 4, [1], Timings())
+    answers = iter(range(2 * TRIES))
+
+    async def another(_: web.Request, items: list[Any]) -> web.StreamResponse | None:
+        if items == [PROBE[0].text] or next(answers, None) is None:
+            return None
+        return web.Response(body=struct.pack("<4f", 1, 0, 0, 0), headers=third.headers())
+
+    world.new.before = another
+    assert "skipped" not in await world.step("prepare", "--samples", "0")
+    assert await world.wrong(NEW) == 0
 
 
 async def test_a_text_that_is_too_long_for_the_worker_is_not_sent(world: World) -> None:

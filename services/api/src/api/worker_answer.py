@@ -64,6 +64,9 @@ def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
     return Answer(embeddings, told.fingerprint, told.space, told.timings)
 
 
+OF_THE_CONNECTION = (408, 421, 425)  # a proxy may answer so, whatever the request is
+
+
 def refusal(response: ClientResponse, body: bytes) -> ServiceError:
     """The error to raise for an answer other than 200.
 
@@ -82,8 +85,10 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
             return _not_now(response, error)
         case 504:
             return DeadlineExceeded(error.message)
-        case status:
-            return Refused(error.message) if 400 <= status < 500 else DependencyUnavailable("worker", error.message)
+        case status if 400 <= status < 500 and status not in OF_THE_CONNECTION:
+            return Refused(error.message)
+        case _:
+            return DependencyUnavailable("worker", error.message)
 
 
 def _not_now(response: ClientResponse, error: ErrorBody) -> ServiceError:

@@ -24,6 +24,7 @@ from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.health import reason
 from warmstart.settings.service import load
 
+MISFIT = 4  # exit status: to try again doesn't help, and a Kubernetes Job doesn't
 STEPS = {
     "prepare": "embed all documents for the model at NEXT_WORKER_URL, and compare it with the served one (the default)",
     "cut-over": "let searches use the new model",
@@ -46,7 +47,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name in ("prepare", "cut-over", "roll-back", "finish", "abandon"):
         told = "documents that may lack a vector in the space that searches use afterwards (%(default)s)"
         parsers[name].add_argument("--lacking", type=number, default=0, help=told)
-    told = "without embedding for it: when its workers are gone"
+    told = "without embedding for it first; documents that lack a vector there are not found"
     parsers["roll-back"].add_argument("--at-once", action="store_true", help=told)
     first_is_a_step = arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help"))
     return parser.parse_args(arguments if first_is_a_step else ["prepare", *arguments])
@@ -83,14 +84,16 @@ async def run(settings: ApiSettings, given: argparse.Namespace, output: Output) 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status: 0 when the step is done, 1 with one line that says why not."""
+    """The exit status: 0 when the step is done; with one line that says why not, 4 when it doesn't fit, 1 otherwise."""
     output = Output()
     _stop_at_once()
     logging.getLogger().addHandler(logging.NullHandler())  # drivers log tracebacks of lost connections
     given = parse(arguments)
     try:
         asyncio.run(run(load(ApiSettings), given, output))
-    except (ReplacementError, StatementError, OSError) as error:
+    except ReplacementError as error:
+        return _failed(output, given, reason(error), MISFIT)
+    except (StatementError, OSError) as error:
         return _failed(output, given, reason(error))
     except DependencyUnavailable as error:
         return _failed(output, given, error.message)
@@ -100,9 +103,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _failed(output: Output, given: argparse.Namespace, why: str) -> int:
+def _failed(output: Output, given: argparse.Namespace, why: str, code: int = 1) -> int:
     output.line(f"{given.step} failed: {why}")
-    return 1
+    return code
 
 
 def _stop_at_once() -> None:

@@ -1,6 +1,7 @@
 """Embeds texts for the job: past overload, outages, a worker with another model, and texts that end a worker."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,16 @@ from warmstart.lifecycle.health import reason
 
 AT_ONCE = 2  # calls: while the vectors of one go to Postgres, the worker computes those of the other
 TRIES = 3  # for a text alone, each with a worker that has just embedded another one
+PAUSE = 0.1  # seconds, after the answer of a worker of another model behind the same address
+UNTOLD = 10.0  # seconds of overload
 LONGEST_WAIT = 30.0  # seconds, whatever an overloaded worker asks for
 FAILURES = (DependencyUnavailable, DeadlineExceeded, PayloadTooLarge)
 PROBE = [Found("", "Is somebody there?")]
+
+
+class OtherModel(DependencyUnavailable):
+    """A worker of another model has answered: no fault of the text."""
+
 
 Embedded: TypeAlias = list[tuple[Found, Embedding]]
 
@@ -72,14 +80,18 @@ class Embedder:
     async def _ask(self, client: WorkerClient, call: Sequence[Found]) -> Embedded:
         prompt = self.prompt if client.model.prompts.any else None
         texts = [each.text for each in call]
+        began = time.monotonic()
         while True:
             try:
                 answer = await client.embed(texts, self.seconds, lane=Lane.BULK, prompt=prompt)
             except Overloaded as error:
+                if time.monotonic() > began + UNTOLD:
+                    self.outage.begins(f"the model {self.name}: {error.message}")
                 await asyncio.sleep(min(error.retry_after or 1.0, LONGEST_WAIT))
                 continue
+            self.outage.is_over()
             if answer.space != self.space:
-                raise DependencyUnavailable(f"the model {self.name}", "the worker serves another one")
+                raise OtherModel(f"the model {self.name}", "the worker serves another one")
             return list(zip(call, answer.embeddings, strict=True))
 
     async def _find(self) -> WorkerClient:
@@ -98,11 +110,15 @@ class Embedder:
 
     async def _apart(self, call: Sequence[Found]) -> Embedded:
         """Find the texts that fail a call, which may have ended worker after worker. No other call is under way."""
-        for left in reversed(range(TRIES if len(call) == 1 else 1)):
+        left = TRIES if len(call) == 1 else 1
+        while left:
             client = await self._find()
             try:
                 return await self._ask(client, call)
+            except OtherModel:
+                await asyncio.sleep(PAUSE)
             except FAILURES as error:
+                left -= 1
                 if len(call) == 1 and (not left or isinstance(error, Refused | PayloadTooLarge)):
                     self.skipped.add(call[0], f"the worker fails at it: {reason(error)}")
                     return []

@@ -33,19 +33,21 @@ class Outage:
             except DependencyUnavailable as error:
                 if ends is not None and time.monotonic() + pause > ends:
                     raise
-                self._begins(error.message)
+                self.begins(error.message)
             else:
-                self._is_over()
+                self.is_over()
                 return done
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
 
-    def _begins(self, why: str) -> None:
+    def begins(self, why: str) -> None:
+        """Say why the job waits, unless that has been said."""
         if self._since is None:
             self._since = time.monotonic()
             self._output.line(f"{why}; waiting")
 
-    def _is_over(self) -> None:
+    def is_over(self) -> None:
+        """Say that it has ended, if it was told that it began."""
         if self._since is not None:
             self._output.line(f"it is there, after {time.monotonic() - self._since:.1f} s")
             self._since = None

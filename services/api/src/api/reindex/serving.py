@@ -24,13 +24,14 @@ async def roll_back(job: Job, lacking: int, *, at_once: bool) -> None:
     if not at_once:
         await _serve(job, under_way, under_way.old, lacking)
         return
+    await _served(job, under_way, under_way.old)
     missing = await _try(job, under_way.old, sys.maxsize)
     _tell(job, under_way, under_way.old, missing)
 
 
 async def _serve(job: Job, under_way: Replacement, space: str, lacking: int) -> None:
     name = name_of(under_way, space)
-    await job.worker.outlast(lambda: job.workers.of(space, name), job.patience)
+    await _served(job, under_way, space)
     for _ in range(ROUNDS):
         await job.fill(under_way, space)
         missing = await _try(job, space, lacking)
@@ -46,6 +47,12 @@ async def _serve(job: Job, under_way: Replacement, space: str, lacking: int) -> 
         f"documents without a vector in the space of {name} are stored faster than they are embedded:"
         " is an api of an earlier version running, or one with another NEXT_WORKER_URL?"
     )
+
+
+async def _served(job: Job, under_way: Replacement, space: str) -> None:
+    """Without workers of the space, each search would fail."""
+    name = name_of(under_way, space)
+    await job.worker.outlast(lambda: job.workers.of(space, name), job.patience)
 
 
 async def _try(job: Job, space: str, lacking: int) -> int:
