@@ -56,7 +56,8 @@ class Site:
         """
         root = root.resolve()
         secrets = load_secrets((REPOSITORY if root == DEFAULT_ROOT else root) / ".env")
-        site = cls(root, ports or ports_from(known=_remembered(root) or DEFAULTS), secrets)
+        known = _remembered(root) or DEFAULTS
+        site = cls(root, {**known, **ports} if ports else ports_from(known=known), secrets)
         site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (site.data, site.run, site.shared, site.logs):
             folder.mkdir(exist_ok=True)

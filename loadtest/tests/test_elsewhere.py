@@ -10,6 +10,8 @@ from loadtest.lab.session import recorded_stack
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, started
 from stack import EmbeddedStack, KubernetesStack, Part, StackError, free_ports
+from stack.choice import current
+from stack.interface import EVERY
 from stack.tests.cluster import Cluster
 
 FAKE = Strategy("fake", "fake", {"ENGINE": "fake"})
@@ -86,3 +88,10 @@ def test_a_worker_without_torch_is_measured_without_it(tmp_path: Path, capsys: p
     assert "Left out, since this worker has no torch: warm" in capsys.readouterr().out
     with pytest.raises(ValueError, match="nothing to measure"):
         Lab(stack, tmp_path / "report").measure((WARM,), ["quiet"], 1)
+
+
+def test_the_lab_s_stack_knows_where_each_part_would_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A part that isn't of every system, too: the services are told its address."""
+    monkeypatch.setenv("STACK", "embedded")
+    stack = recorded_stack(tmp_path)
+    assert {part: stack.url(part) for part in EVERY} == {part: current(tmp_path).url(part) for part in EVERY}

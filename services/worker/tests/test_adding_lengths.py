@@ -86,6 +86,22 @@ def test_under_load_they_are_run_at_last(monkeypatch: pytest.MonkeyPatch) -> Non
     run(scenario())
 
 
+def test_texts_come_between_two_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When one is due, one is run, and the next only when its own time has come."""
+    monkeypatch.setattr(batching_module, "EVERY", 1e9)
+
+    async def scenario() -> None:
+        steps = Steps(3)
+        async with batching(FakeEngine(), later=steps.left) as batcher:
+            await ask(batcher, "a")
+            batcher._due = 0.0
+            for _ in range(5):
+                await ask(batcher, "a")
+            assert len(steps.ran) == 1
+
+    run(scenario())
+
+
 def test_a_length_that_fails_ends_nothing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, the other lengths follow, and texts are embedded."""
     monkeypatch.setattr(batching_module, "EVERY", 0.001)

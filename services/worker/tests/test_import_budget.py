@@ -44,12 +44,14 @@ MOST_STANDARD = 320  # modules of the standard library, 270 of them with Python 
 
 START = """
 import json, os, sys
+before = set(sys.modules)  # an interpreter's own, a debugger's
 import gunicorn.app.wsgiapp, warmstart.pod.configure, warmstart.pod.worker
 from worker import asgi
 asgi.ALONE_SECONDS = 60  # a slow machine may take longer than the second
 asgi.create_app()
-packages = [name for name, module in sys.modules.items() if hasattr(module, "__path__")]
-print(json.dumps([list(sys.modules), packages]), flush=True)
+modules = {name: module for name, module in list(sys.modules.items()) if name not in before}
+packages = [name for name, module in modules.items() if hasattr(module, "__path__")]
+print(json.dumps([list(modules), packages]), flush=True)
 os._exit(0)  # the warm-up is under way
 """
 

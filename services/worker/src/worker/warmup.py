@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from warmstart import Fatal
 from worker.artifact.manifest import BARS
 from worker.engines.base import Engine, TokenIds, Vectors
+from worker.health import embed
 from worker.speed import Speed
 
 log = logging.getLogger("worker.warmup")
@@ -28,6 +29,7 @@ BATCH, EACH = "a batch of typical texts", "one text of each length"
 # A longer text, as some models take, is computed alone, and its time grows with the square of its length: to try all
 # lengths up to 8,192 tokens would take minutes. Such a text compiles its kernels when it comes.
 LONGEST = 2048  # tokens
+QUICK = 256  # tokens: no pass for a longer text is added between those of requests, which would wait for it
 ROWS = 8  # nearly as fast, for each token, as the passes of 16 or 32 that a full batch is divided into
 
 
@@ -99,11 +101,11 @@ def warm_up(engine: Engine, batch_tokens: int, known: NDArray[np.float16] | None
 
 
 def few(lengths: Sequence[int]) -> list[int]:
-    """The lengths for the first requests: every third, the longest, and all from `LONGEST`, which nothing adds later.
+    """The lengths for the first requests: every third, the longest, and all above `QUICK`.
 
     Of the 14 up to 256 they are 24, 48, 96, 192 and 256: from 12 tokens on, no text is padded to more than double.
     """
-    return [each for each in lengths if each in (*lengths[2::3], lengths[-1]) or each >= LONGEST]
+    return [each for each in lengths if each in (*lengths[2::3], lengths[-1]) or each > QUICK]
 
 
 def _add(engine: Engine, batch: list[TokenIds], right: Known) -> None:
@@ -113,13 +115,14 @@ def _add(engine: Engine, batch: list[TokenIds], right: Known) -> None:
     """
     before = engine.lengths
     engine.lengths = sorted([*before, len(batch[0])])
+    began = perf_counter()
     try:
-        rows, seconds = _timed(engine, batch)
+        rows = embed(engine, batch)
         _compare(engine, EACH, rows, batch, right)
     except BaseException:
         engine.lengths = before
         raise
-    log.debug("warm-up pass, %d tokens in %.1f ms", len(batch[0]), seconds * 1000)
+    log.debug("warm-up pass, %d tokens in %.1f ms", len(batch[0]), (perf_counter() - began) * 1000)
 
 
 def _by_input(inputs: list[tuple[int, ...]], known: NDArray[np.float16] | None) -> Known:
