@@ -116,7 +116,7 @@ class Batcher:
         while self._later and (_now() >= self._due or not await self.queue.comes(self._due - _now())):
             computing = loop.run_in_executor(self._executor, self._later.popleft())
             try:
-                with self.health.watching():
+                with self.health.watching(proves=False):
                     await computing
             except Exception as error:  # noqa: BLE001 - an engine may raise anything
                 log.error("texts of one length are padded to the next: %s", reason(error))

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from warmstart import Fatal
 from worker.artifact.manifest import BARS
 from worker.engines.base import Engine, TokenIds, Vectors
-from worker.health import embed
 from worker.speed import Speed
 
 log = logging.getLogger("worker.warmup")
@@ -115,14 +114,13 @@ def _add(engine: Engine, batch: list[TokenIds], right: Known) -> None:
     """
     before = engine.lengths
     engine.lengths = sorted([*before, len(batch[0])])
-    began = perf_counter()
     try:
-        rows = embed(engine, batch)
+        rows, seconds = _timed(engine, batch)
         _compare(engine, EACH, rows, batch, right)
     except BaseException:
         engine.lengths = before
         raise
-    log.debug("warm-up pass, %d tokens in %.1f ms", len(batch[0]), (perf_counter() - began) * 1000)
+    log.debug("warm-up pass, %d tokens in %.1f ms", len(batch[0]), seconds * 1000)
 
 
 def _by_input(inputs: list[tuple[int, ...]], known: NDArray[np.float16] | None) -> Known:
@@ -141,6 +139,8 @@ def _timed(engine: Engine, batch: list[TokenIds]) -> tuple[Vectors, float]:
 
 
 def _compare(engine: Engine, name: str, rows: Vectors, batch: list[TokenIds], right: Known) -> None:
+    if not np.isfinite(rows).all():
+        raise Fatal(f"{engine.name} {engine.precision} gives no finite vector ({name})")
     if not right:
         return
     known = np.stack([right[tuple(ids)] for ids in batch]).astype(np.float32)
