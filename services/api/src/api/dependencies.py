@@ -13,6 +13,17 @@ from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable
 
 
+def worker_of(lifecycle: Lifecycle) -> tuple[WorkerClient, str | None]:
+    """The worker's client, however unhealthy the worker is, and why it is: cached texts are served without it.
+
+    Raises DependencyUnavailable when the worker was never there.
+    """
+    failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
+    if worker is None:
+        raise DependencyUnavailable("worker", failure or "not open")
+    return worker, failure
+
+
 async def _engine(request: Request) -> AsyncEngine:
     """The pool, or a typed 503 while Postgres is known not to answer, unless it has only just begun to restart."""
     lifecycle: Lifecycle = request.app.state.lifecycle
@@ -37,10 +48,7 @@ async def _readable(request: Request) -> list[AsyncEngine]:
 
 async def _worker(request: Request) -> WorkerClient:
     """The worker's client, which knows the model, or a typed 503 while the worker is known to fail, as above."""
-    lifecycle: Lifecycle = request.app.state.lifecycle
-    failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
-    if worker is None:
-        raise DependencyUnavailable("worker", failure or "not open")
+    worker, failure = worker_of(request.app.state.lifecycle)
     if failure:
         worker.patience.check(failure, waiting=0)
     return worker

@@ -7,8 +7,9 @@ from typing import TypeVar
 from fastapi import Request
 
 from api.degraded import hopeless
+from api.dependencies import worker_of
 from api.embedder import Embedder
-from api.resources import REDIS, REPLACEMENT, WORKER
+from api.resources import REDIS, REPLACEMENT
 from api.store.replacement import OtherSpaceError, Replacement
 from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable
@@ -24,9 +25,7 @@ def embedders_of(request: Request) -> list[Embedder]:
     """
     state = request.app.state
     lifecycle: Lifecycle = state.lifecycle
-    failure, worker = lifecycle.failure("worker"), lifecycle.held(WORKER)
-    if worker is None:
-        raise DependencyUnavailable("worker", failure or "not open")
+    worker, failure = worker_of(lifecycle)
     cache = None if hopeless(lifecycle.failure("redis")) else lifecycle.held(REDIS)
     usual = Embedder(request, worker, cache, state.flights, worker_failure=failure)
     known = lifecycle.held(REPLACEMENT)

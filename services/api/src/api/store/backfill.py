@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
 from api.postgres import transact
 from api.postgres_errors import sqlstate
-from api.store import spaces
-from api.store.replacement import ReplacementError
-from api.store.tables import documents, embeddings, replacement
+from api.store.replacement import UNDER_WAY, ReplacementError, concerns, has_vector
+from api.store.tables import documents
 
 # What a page costs must not depend on what lies before it: other plans read or sort a whole table for each page.
 _NOT_WHOLE = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan", "enable_sort")
@@ -31,8 +30,7 @@ async def page(engine: AsyncEngine, space: str, after: str, size: int) -> list[F
 
     Raises ReplacementError when no replacement with the space is under way, and DependencyUnavailable.
     """
-    has = exists().where(embeddings.c.document_id == documents.c.id, embeddings.c.space == spaces.named(space))
-    lacking = select(documents.c.id, documents.c.text).where(documents.c.id > after, ~has)
+    lacking = select(documents.c.id, documents.c.text).where(documents.c.id > after, ~has_vector(space))
     lacking = lacking.order_by(documents.c.id).limit(size)
 
     async def work(connection: AsyncConnection) -> list[Found]:
@@ -45,8 +43,7 @@ async def page(engine: AsyncEngine, space: str, after: str, size: int) -> list[F
 
 async def _check(connection: AsyncConnection, space: str) -> None:
     """The first statement of each transaction: it locks `replacement` before the other tables, as all do."""
-    one_of_both = or_(replacement.c.old == space, replacement.c.new == space)
-    known = select(exists().where(replacement.c.ended.is_(None), one_of_both))
+    known = select(exists().where(UNDER_WAY, concerns(space)))
     if not await connection.scalar(known):
         raise ReplacementError(f"no replacement with the space {space} is under way")
 

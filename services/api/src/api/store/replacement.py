@@ -5,7 +5,20 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Exists, ScalarSelect, and_, delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Exists,
+    ScalarSelect,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.postgres import transact
@@ -24,10 +37,19 @@ REMEMBERED = text("interval '10 minutes'")
 UNDER_WAY = replacement.c.ended.is_(None)
 
 
+def concerns(space: str) -> ColumnElement[bool]:
+    """Whether the row is of a replacement with this space, the old one or the new one."""
+    return or_(replacement.c.old == space, replacement.c.new == space)
+
+
+def has_vector(space: str) -> Exists:
+    """Whether a document has a vector in the space."""
+    return exists().where(embeddings.c.document_id == documents.c.id, embeddings.c.space == spaces.named(space))
+
+
 def served_beside(space: str) -> ScalarSelect[Any]:
     """The space that searches use, if one who asks for `space` must know it, else null: a part of another statement."""
-    its_own = or_(replacement.c.old == space, replacement.c.new == space)
-    late = and_(its_own, replacement.c.ended > func.now() - REMEMBERED)
+    late = and_(concerns(space), replacement.c.ended > func.now() - REMEMBERED)
     return select(replacement.c.served).where(or_(UNDER_WAY, late)).scalar_subquery()
 
 
@@ -130,11 +152,7 @@ async def count(engine: AsyncEngine, space: str) -> tuple[int, int]:
 
 
 async def _missing(connection: AsyncConnection, space: str) -> int:
-    return int(await connection.scalar(select(func.count()).select_from(documents).where(~_has(space))) or 0)
-
-
-def _has(space: str) -> Exists:
-    return exists().where(embeddings.c.document_id == documents.c.id, embeddings.c.space == spaces.named(space))
+    return int(await connection.scalar(select(func.count()).select_from(documents).where(~has_vector(space))) or 0)
 
 
 async def serve(engine: AsyncEngine, space: str, *, lacking: int = 0) -> int:
@@ -149,8 +167,7 @@ async def serve(engine: AsyncEngine, space: str, *, lacking: int = 0) -> int:
         await _lock(connection, "documents", WRITERS)
         missing = await _missing(connection, space)
         if missing <= lacking:
-            one_of_both = or_(replacement.c.old == space, replacement.c.new == space)
-            turned = update(replacement).where(UNDER_WAY, one_of_both).values(served=space)
+            turned = update(replacement).where(UNDER_WAY, concerns(space)).values(served=space)
             changed = await connection.execute(turned)
             if not changed.rowcount:
                 raise ReplacementError(f"no replacement with the space {space} is under way")
@@ -185,7 +202,7 @@ async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
 
 async def _lost_without(keep: str, connection: AsyncConnection) -> int:
     """Documents without a vector in `keep`; of the old space only new ones: others had none before, either."""
-    lost = select(func.count()).select_from(documents).where(~_has(keep))
+    lost = select(func.count()).select_from(documents).where(~has_vector(keep))
     before = select(replacement.c.since).where(UNDER_WAY, replacement.c.old == keep).scalar_subquery()
     new = documents.c.updated_at >= func.coalesce(before, text("'-infinity'"))
     return int(await connection.scalar(lost.where(new)) or 0)
