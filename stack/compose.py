@@ -10,13 +10,14 @@ from stack.descent import descendants
 from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
-from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.local_next import LocalNext
 from stack.ports import require_free
 from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
 from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
-from stack.under_way import attempt, cut_over, judge, require_cut_over, require_none_under_way
+from stack.under_way import attempt, cut_over, judge, require_cut_over
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ os.kill(min(pid for pid in parents if parents.get(parents[pid]) == 1), int(sys.a
 PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "worker-next": 8001, "api": 8000}
 
 
-class ComposeStack(Stack):
+class ComposeStack(LocalNext):
     """Containers of one compose project. A part with several replicas is all of them.
 
     Args:
@@ -186,32 +187,14 @@ class ComposeStack(Stack):
         except StackError as error:
             raise StackError(f"the migration failed: {error}") from error
 
-    def next_model(self) -> str:
-        return self._models.next
-
     def next_serves(self) -> bool | None:
         return cut_over(self.site, self._port("postgres", self.project.containers()))
 
-    def start_next(self, model: str) -> None:
-        self.site.agree()
-        known = self._models.next
-        if known != model and (known or self.pids(NEXT)):
-            require_none_under_way(self.next_serves, known)
-            self.stop_next()
-        if self.pids(NEXT):
-            return
-        self._models.note(next=model)
-        try:
-            self.project.make_images([NEXT])
-            self.start(NEXT)
-        except BaseException:
-            if known != model:  # otherwise searches may need it, now or after the next `up`
-                self.stop_next()
-            raise
+    def _make_next(self) -> None:
+        self.project.make_images([NEXT])
 
-    def stop_next(self) -> None:
-        self.stop(NEXT)
-        self._models.note(next="")
+    def _recorded(self, model: str) -> str:
+        return model
 
     def adopt_next(self) -> None:
         model = self._models.next

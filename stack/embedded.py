@@ -10,7 +10,8 @@ from signal import Signals
 from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
-from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.local_next import LocalNext
 from stack.models import VARIABLE, Models, of_artifact
 from stack.port_claims import free_ports
 from stack.ports import require_free
@@ -19,7 +20,7 @@ from stack.program import Program
 from stack.readiness import wait_ready
 from stack.services import Service, run_step, service_environment
 from stack.site import DEFAULT_ROOT, Site
-from stack.under_way import attempt, cut_over, judge, require_cut_over, require_none_under_way
+from stack.under_way import attempt, cut_over, judge, require_cut_over
 from stack.valkey import Valkey
 from stack.waiting import until
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 ARTIFACT_ENGINES = {"auto", "onnx", "openvino"}
 
 
-class EmbeddedStack(Stack):
+class EmbeddedStack(LocalNext):
     """Processes that outlive this one, unless it is used as a context manager.
 
     Args:
@@ -197,33 +198,11 @@ class EmbeddedStack(Stack):
         log.info("%-9s looking for the artifact of the model (15 s, if it must be made)", part)
         run_step("the export of the model", "worker.export", settings, self.site.logs / "export.log")
 
-    def next_model(self) -> str:
-        return self._models.next
-
     def next_serves(self) -> bool | None:
         return cut_over(self.site, self._programs["postgres"].port)
 
-    def start_next(self, model: str) -> None:
-        self.site.agree()
-        known, model = self._models.next, self._recorded(model)
-        if known != model and (known or self.pids(NEXT)):
-            require_none_under_way(self.next_serves, known)
-            self.stop_next()
-        if self.pids(NEXT):
-            return
-        self._models.note(next=model)
-        try:
-            self._export(NEXT)
-            self._models.note(next=self._recorded(model))
-            self.start(NEXT)
-        except BaseException:
-            if known != model:  # otherwise searches may need it, now or after the next `up`
-                self.stop_next()
-            raise
-
-    def stop_next(self) -> None:
-        self.stop(NEXT)
-        self._models.note(next="")
+    def _make_next(self) -> None:
+        self._export(NEXT)
 
     def adopt_next(self) -> None:
         model = self._models.next
