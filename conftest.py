@@ -1,6 +1,7 @@
 """Tests that need a tool of the host: run, left out with one line that says so, or where it is required an error."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -27,11 +28,19 @@ def no_torch() -> str:
     return "" if find_spec("torch") else "torch is not installed (make test-python)"
 
 
+def no_browser() -> str:
+    """Debian's, since Playwright's own would be another download."""
+    if not find_spec("playwright") or not find_spec("axe_playwright_python"):
+        return "playwright is not installed (make install-dev)"
+    return "" if shutil.which("chromium") else "no chromium is installed (on Debian: apt install chromium)"
+
+
 TOOLS = {
     "engine": Tool("a Docker engine with compose", "container tests", "REQUIRE_ENGINE", docker.silence),
     "kubectl": Tool(
         "a kubectl that renders kustomizations", "tests of manifests", "REQUIRE_KUBECTL", rendering.silence
     ),
+    "browser": Tool("chromium and playwright", "tests of the page", "REQUIRE_CHROMIUM", no_browser),
     "reference": Tool("torch and the model's weights", "tests of the reference engine", "REQUIRE_TORCH", no_torch),
 }
 LEFT_OUT = pytest.StashKey[list[str]]()
