@@ -13,7 +13,7 @@ from stack.http import ask
 from stack.prober import Look, Prober
 
 METRICS, STARTUP = "/metrics", "/startupz"
-SERVED = re.compile(rb'http_requests_total\{[^}]*route="/embeddings/"[^}]*\} (\d+)')
+SERVED = re.compile(rb'http_server_request_duration_seconds_count\{[^}]*http_route="/embeddings/"[^}]*\} (\d+)')
 PERIOD = 0.5  # seconds between two looks at a replica
 WINDOWS = (0.0, 5.0, 15.0, 60.0)  # seconds after a change
 

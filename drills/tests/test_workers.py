@@ -6,12 +6,13 @@ import pytest
 
 from drills.workers import Tally, calls
 from loadtest.openloop import Row
+from tests.harness import answers
 
-METRICS = b"""\
-http_requests_total{method="GET",route="/model",status="200"} 7.0
-http_requests_total{method="POST",route="/embeddings/",status="200"} 40.0
-http_requests_total{method="POST",route="/embeddings/",status="503"} 2.0
-"""
+METRICS = f"""\
+{answers("GET", "/model", 200)} 7.0
+{answers("POST", "/embeddings/", 200)} 40.0
+{answers("POST", "/embeddings/", 503)} 2.0
+""".encode()
 
 
 def request(at: float, status: int = 200) -> Row:

@@ -7,10 +7,10 @@ import pytest
 from stack import ComposeStack, Part, until
 from stack.docker import Container, docker
 from tests.containers.helpers import inspect, wait_exit
-from tests.harness import Load, get
+from tests.harness import Load, answers, get
 
 REQUESTS = 5000
-SERVED = b'http_requests_total{method="POST",route="/v1/embeddings",status="200"}'
+SERVED = answers("POST", "/v1/embeddings", 200).encode()
 PATH, PAYLOAD = "/v1/embeddings", {"model": "all-MiniLM-L6-v2", "input": "the same text again"}
 
 

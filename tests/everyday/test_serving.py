@@ -106,5 +106,7 @@ def test_streams_and_sockets_are_counted(run: Run) -> None:
     service = run().wait_ready()
     stream(service, "/events?count=1").read()
     asyncio.run(converse(service, [1]))
-    until(lambda: 'route="/events"' in (found := service.get("/metrics").body.decode()) and found, 10, "the stream")
-    until(lambda: 'route="/predictions"' in service.get("/metrics").body.decode(), 10, "the socket")
+    until(
+        lambda: 'http_route="/events"' in (found := service.get("/metrics").body.decode()) and found, 10, "the stream"
+    )
+    until(lambda: 'http_route="/predictions"' in service.get("/metrics").body.decode(), 10, "the socket")

@@ -23,7 +23,7 @@ def test_probes_are_answered_while_the_model_works(serve: Serve) -> None:
     server = serve(APP, HEALTH_TIMEOUT=30, REQUEST_TIMEOUT=60).wait_ready()
     working = threading.Thread(target=predict_for_long, args=(server,), daemon=True)
     working.start()
-    in_progress = b"\nhttp_requests_in_progress 2.0\n"  # the prediction, and who asks
+    in_progress = b'\nhttp_server_active_requests{http_request_method="POST"} 1.0\n'
     until(lambda: in_progress in server.get("/metrics").body, 30, "a prediction")
     assert {server.get("/livez").status for _ in range(20)} == {200}
     assert working.is_alive()

@@ -3,7 +3,7 @@
 import pytest
 
 from stack import until
-from tests.harness import Gunicorn, Watch
+from tests.harness import Gunicorn, Watch, answers
 from tests.harness.sample import Start, World
 
 
@@ -75,6 +75,6 @@ def test_metrics_are_summed_over_processes(world: World, start: Start) -> None:
         seen.add(service.get("/work").json()["pid"])
         requests += 1
     assert len(seen) == 2
-    counted = f'http_requests_total{{method="GET",route="/work",status="200"}} {float(requests)}'
+    counted = f"{answers('GET', '/work', 200)} {float(requests)}"
     # A process counts a request when its answer has been sent.
     until(lambda: counted in service.get("/metrics").body.decode(), 10, counted)

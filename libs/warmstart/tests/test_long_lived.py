@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from stack import free_ports, until
-from tests.harness import get, outcome
+from tests.harness import answers, get, outcome
 from tests.harness.sample import Start, World
 from warmstart import ServiceSettings, install
 
@@ -105,9 +105,9 @@ def test_what_lasts_is_counted(start: Start) -> None:
         until(lambda: metric(counted) == number, 10, f"{number} of {counted}", scrape)
 
     with clients_of(service.port):
-        reaches("http_requests_in_progress", len(LASTING) + 1)  # and the scrape itself
-    reaches('http_requests_total{method="WEBSOCKET",route="/socket",status="101"}', 1)
-    reaches('http_requests_total{method="GET",route="/events",status="200"}', 2)  # a mounted application has the other
+        reaches("http_server_active_requests", len(LASTING) + 1)  # and the scrape itself
+    reaches(answers("WEBSOCKET", "/socket", 101), 1)
+    reaches(answers("GET", "/events", 200), 2)  # a mounted application has the other
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from stack import until
-from tests.harness import Gunicorn, Load, Watch
+from tests.harness import Gunicorn, Load, Watch, answers
 from tests.harness.sample import Start, World
 
 
@@ -42,7 +42,7 @@ def test_metrics_outlive_the_processes(world: World, start: Start) -> None:
     with Load(service.port, "/work", pooled=2, fresh=2, stays=True) as load:
         until(lambda: recycled(service) >= 6, 60, "recycled processes", lambda: service.log[-1500:])
     (folder / "counter_99999999.db").touch()
-    counted = f'http_requests_total{{method="GET",route="/work",status="200"}} {load.ledger.before[200]}.0'
+    counted = f"{answers('GET', '/work', 200)} {load.ledger.before[200]}.0"
 
     def files() -> list[object]:
         return list(folder.glob("counter_*.db"))

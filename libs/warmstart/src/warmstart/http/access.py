@@ -8,7 +8,7 @@ from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart import request_id
-from warmstart.http.metrics import IN_PROGRESS, REQUESTS, SECONDS
+from warmstart.http import request_metrics
 from warmstart.http.paths import path_of
 from warmstart.http.probes import is_operation
 from warmstart.lifecycle.phase import Phase
@@ -75,7 +75,9 @@ class _Answer:
         self._began = perf_counter()
         self._ended = False
         self._named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
-        IN_PROGRESS.inc()
+        self._counted_as = request_metrics.known(self._method)
+        self._active = request_metrics.active(self._counted_as)
+        self._active.inc()
 
     def begins(self, message: Message) -> None:
         """The head of the answer is about to be sent."""
@@ -87,17 +89,15 @@ class _Answer:
         if self._ended:
             return
         self._ended = True
-        IN_PROGRESS.dec()
+        self._active.dec()
         seconds = perf_counter() - self._began
-        method, route = self._method, _template(self._scope)
-        REQUESTS.labels(method, route, self.status).inc()
-        SECONDS.labels(method, route).observe(seconds)
+        request_metrics.duration(self._counted_as, _template(self._scope), self.status).observe(seconds)
         path = path_of(self._scope)
         level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
             # The raw path: a decoded path could contain line ends, and forge log lines.
             sent = (self._scope.get("raw_path") or path.encode()).decode("ascii", "backslashreplace")
-            fields = {"method": method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
+            fields = {"method": self._method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
             log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
 
 
@@ -107,4 +107,4 @@ def _template(scope: Scope) -> str:
     for route in (context, getattr(context, "starlette_route", None), scope.get("route")):
         if path := getattr(route, "path", None):
             return str(path)
-    return "unmatched"
+    return request_metrics.UNMATCHED

@@ -14,14 +14,11 @@ from warmstart.lifecycle.lifespan import Lifecycle
 Wanted = Opened[Any] | OpenedOrNone[Any]
 
 
-def check_opened(app: FastAPI) -> None:
+def check_opened(app: FastAPI, lifecycle: Lifecycle) -> None:
     """Raise ValueError for a route with `opened(resource)` whose resource the Lifecycle does not open.
 
-    An overridden dependency passes. Without a Lifecycle everything passes.
+    An overridden dependency passes.
     """
-    lifecycle: Lifecycle | None = app.state.lifecycle
-    if lifecycle is None:
-        return
     names = lifecycle.supervisors
     for path, wanted in _wanted(app.routes, "", app.dependency_overrides):
         name = wanted.resource.name

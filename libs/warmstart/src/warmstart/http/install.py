@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from warmstart.http import metrics, probes
+from warmstart.http import metrics, probes, start_metrics
 from warmstart.http.access import Access
 from warmstart.http.body_limit import BodyLimit
 from warmstart.http.cors import Cors
@@ -18,6 +18,7 @@ from warmstart.http.head import HeadAsGet
 from warmstart.http.openapi import document_errors
 from warmstart.http.operations import Operations
 from warmstart.http.owner import Owner
+from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.settings.service import ServiceSettings
 
 
@@ -60,11 +61,19 @@ def install(
         for layer in around:
             stack = layer(stack)
         stack = Gate(stack, app.state, open_paths, answer)
-        stack = Operations(stack, app.state, error_format)
+        stack = Operations(stack, app, error_format)
         stack = HeadAsGet(stack)
         if cors_origins:
             stack = Cors(stack, cors_origins)
         stack = Access(stack, app.state, quiet)
-        return Owner(stack, app, lambda: check_opened(app))
+        return Owner(stack, app, lambda: _started(app))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]
+
+
+def _started(app: FastAPI) -> None:
+    """The lifespan has begun."""
+    lifecycle: Lifecycle | None = app.state.lifecycle
+    if lifecycle:
+        check_opened(app, lifecycle)
+        start_metrics.watch(lifecycle)

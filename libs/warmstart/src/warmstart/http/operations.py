@@ -1,7 +1,6 @@
 """Probes and metrics, answered before any part of the application sees the request."""
 
 from fastapi import FastAPI
-from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from warmstart.http import metrics, probes
@@ -12,10 +11,10 @@ from warmstart.http.paths import path_of
 class Operations:
     """Answers the paths of probes and metrics, so that authentication or a catch-all route can't hide them."""
 
-    def __init__(self, app: ASGIApp, state: State, error_format: ErrorFormat) -> None:
+    def __init__(self, app: ASGIApp, owner: FastAPI, error_format: ErrorFormat) -> None:
         self._app = app
-        self._operations = FastAPI(openapi_url=None)
-        self._operations.state = state
+        self._operations = FastAPI(title=owner.title, version=owner.version, openapi_url=None)
+        self._operations.state = owner.state
         if error_format == "envelope":
             install_errors(self._operations)
         self._operations.include_router(probes.router)

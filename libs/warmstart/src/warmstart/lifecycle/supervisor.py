@@ -50,6 +50,7 @@ class Supervisor:
         self._changed, self._lost = changed, lost
         self._began = time.monotonic()
         self._opened_after: float | None = None
+        self.waited_seconds = 0.0  # for those that it comes after
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._told, self._ups_and_downs = Told(SPOKEN if resource.required else 1), Told(SPOKEN)
@@ -136,6 +137,7 @@ class Supervisor:
     async def _open(self, attempts: Attempts, stack: AsyncExitStack) -> None:
         self.attempts += 1
         if self.attempts == 1:
+            self.waited_seconds = time.monotonic() - self._began
             self._set(ResourceState.OPENING)
         self.value = await attempts.open(stack)
         setattr(self._app.state, self.resource.name, self.value)
