@@ -92,4 +92,4 @@ def test_secrets_do_not_print() -> None:
         api_keys="pa55word",
     )
     assert "pa55word" not in repr(settings)
-    assert settings.keys() == ["pa55word"]
+    assert "pa55word" not in repr(settings.keys())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.keys.entries import parse
 from api.settings import ApiSettings
 from warmstart.settings.service import load
 
@@ -16,6 +17,8 @@ from warmstart.settings.service import load
         ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
         ("API_KEYS", " , ", "must hold keys"),
         ("API_KEYS", "schlüssel-S3cret", "must hold keys of ASCII"),
+        ("API_KEYS", "# nobody", "must hold keys"),
+        ("API_KEYS", "mobile sha256:S3cret", "line 1 must be NAME sha256:HASH"),
         ("CORS_ORIGINS", "page.example", "origins as https://example.org"),
         ("CORS_ORIGINS", "https://a.example, https://b.example/", "origins as https://example.org"),
         ("QUOTA", "many", "600/minute"),
@@ -47,4 +50,4 @@ def test_a_bad_setting_is_named_without_its_value(
 def test_keys_are_separated_by_commas_or_white_space(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """One key a line in a file works as commas in a variable do."""
     monkeypatch.setenv("API_KEYS", text)
-    assert ApiSettings().keys() == ["a", "b"]
+    assert ApiSettings().keys() == parse("a b")

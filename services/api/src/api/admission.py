@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from fastapi import Request
 
-from api.auth import caller_of
+from api.auth import caller_of, quota_of
 from api.embedding import Field, Item
-from api.quota import Quota
+from api.quota import Limit, Quota
 from api.resources import REDIS
 from api.settings import ApiSettings
 from contract.inputs import check_inputs
@@ -23,15 +23,15 @@ async def admit(request: Request, items: Sequence[Item], field: Field, model: Mo
     settings: ApiSettings = request.app.state.settings
     characters = min(settings.max_text_characters, model.max_text_characters)
     check_inputs(items, field.of, characters=characters, vocabulary=model.vocabulary_size)
-    quota: Quota | None = request.app.state.quota
-    if quota:
-        await _spend(request, quota, len(items))
+    quota: Quota = request.app.state.quota
+    if limit := quota.limit(quota_of(request.scope)):
+        await _spend(request, quota, limit, len(items))
 
 
-async def _spend(request: Request, quota: Quota, texts: int) -> None:
+async def _spend(request: Request, quota: Quota, limit: Limit, texts: int) -> None:
     lifecycle: Lifecycle = request.app.state.lifecycle
     cache = None if lifecycle.failure("redis") else lifecycle.held(REDIS)
-    standing = await quota.spend(caller_of(request.scope), texts, cache.client if cache else None)
+    standing = await quota.spend(limit, caller_of(request.scope), texts, cache.client if cache else None)
     request.state.rate_limit = standing.headers()  # for RateLimitHeaders
     if not standing.fits:
         raise QuotaExceeded(

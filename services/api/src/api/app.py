@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from api import __version__
-from api.auth import Authenticate, Keys, bearer
+from api.auth import Authenticate, bearer
 from api.embedder import new_flights
+from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
 from api.resources import REPLICA, RESOURCES
@@ -26,26 +27,28 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.
     """
     settings = settings or ApiSettings()
+    closed = bool(settings.api_keys) or settings.environment == "production"
     usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []))
     declared = usual if resources is None else resources
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Lifecycle(app, declared, settings, plugins=switches(settings)):
+            app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield
 
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)
-    app.state.quota = Quota(settings.quota, settings.cache_timeout) if settings.quota else None
+    app.state.quota = Quota(settings.quota, settings.cache_timeout)
     app.state.flights = new_flights()
-    keys = Keys(settings.keys())
-    if keys:
-        app.add_middleware(Authenticate, keys=keys)
+    keys = KnownKeys(settings.keys())
+    if closed:
+        app.add_middleware(Authenticate, keys=keys.known)
     # The OpenAPI document asks for a key only where one is needed.
-    guards = [Depends(bearer)] if keys else []
+    guards = [Depends(bearer)] if closed else []
     for routes in (embeddings, models, documents, search):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
-    around = [RateLimitHeaders] if settings.quota else []
+    around = [RateLimitHeaders] if settings.quota or closed else []
     advice = f"if they are token ids: {SEND_TEXTS}"
     open_paths = ("/", "/favicon.ico", "/assets/")  # the page shows how far the start has come
     install(app, settings, open_paths=open_paths, cors_origins=settings.cors(), around=around, advice=advice)

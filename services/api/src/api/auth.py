@@ -1,62 +1,41 @@
 """Authenticates callers by bearer keys, in constant time, before anything else of the request is read."""
 
-import hmac
-from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha256
 from ipaddress import IPv4Address, ip_address, ip_network
 
 from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.keys.entries import Entry
 from warmstart.errors import Unauthorized, respond
+from warmstart.http.bearer import Bearers
 
 PREFIX = "/v1/"
 bearer = HTTPBearer(auto_error=False, description="a key of `API_KEYS`")  # for the OpenAPI document
 
 
-class Keys:
-    """The accepted keys, as digests of one length, so that a comparison reveals nothing about the length of a key."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._digests = [sha256(key.encode()).digest() for key in keys]
-        # Not the key's index, which changes when another key is removed: the key would then inherit that key's count.
-        self._owners = [f"key {sha256(b'owner of ' + key.encode()).hexdigest()[:8]}" for key in keys]
-
-    def __bool__(self) -> bool:
-        return bool(self._digests)
-
-    def owner(self, key: str) -> str | None:
-        """A name for the owner of a key, which doesn't reveal the key, or None for an unknown key."""
-        digest = sha256(key.encode("utf-8", "surrogateescape")).digest()
-        known = [hmac.compare_digest(digest, each) for each in self._digests]
-        return self._owners[known.index(True)] if any(known) else None
-
-
 class Authenticate:
     """401 for a request to `/v1/` without one of the keys, before its body is read.
 
-    The key's owner is noted as `request.state.caller`.
+    The key's owner is noted as `request.state.caller`, for the quota and the access log, and its own quota as
+    `request.state.quota`. A request that has been let in goes on when its key is revoked.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+    def __init__(self, app: ASGIApp, keys: Bearers[Entry]) -> None:
         self._app = app
         self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            caller = self._owner(scope)
-            if caller is None:
+            owner = self._keys.of(scope)
+            if owner is None:
                 await respond(_refusal(scope))(scope, receive, send)
                 return
-            scope.setdefault("state", {})["caller"] = caller
+            state = scope.setdefault("state", {})
+            state["caller"], state["quota"] = owner.name, owner.quota
         await self._app(scope, receive, send)
-
-    def _owner(self, scope: Scope) -> str | None:
-        kind, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        return self._keys.owner(key) if kind.lower() == "bearer" else None
 
 
 def _refusal(scope: Scope) -> Unauthorized:
@@ -71,6 +50,12 @@ def caller_of(scope: Scope) -> str:
     owner: str | None = scope.get("state", {}).get("caller")
     client = scope.get("client")
     return owner or network_of(client[0] if client else "")
+
+
+def quota_of(scope: Scope) -> str:
+    """The quota of the request's own key; empty when it has none."""
+    quota: str = scope.get("state", {}).get("quota", "")
+    return quota
 
 
 @lru_cache(maxsize=4096)

@@ -38,46 +38,65 @@ class Standing:
         return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", standing.encode())]
 
 
+class Limit:
+    """One limit like `600/minute`, with the counts of each caller that has it."""
+
+    def __init__(self, text: str) -> None:
+        self.item = parse(text)
+        self.own = OwnCounts(self.item)
+        self._shared: SharedCounts | None = None
+
+    def shared(self, redis: Redis) -> SharedCounts:
+        """The counts in Redis."""
+        if self._shared is None or self._shared.client is not redis:
+            self._shared = SharedCounts(self.item, redis)
+        return self._shared
+
+
 class Quota:
-    """A limit like `600/minute` (grammar of the `limits` package) for each caller.
+    """A limit for each caller: its key's own, or else the default, which is empty for none.
 
     All processes count together in Redis. While it is away each counts by itself, from zero; a request waits for it
     at most `timeout` seconds, and none fails because of it.
     """
 
-    def __init__(self, text: str, timeout: float) -> None:
-        self._limit = parse(text)
+    def __init__(self, default: str, timeout: float) -> None:
+        self._default = default
         self._timeout = timeout
-        self._own = OwnCounts(self._limit)
-        self._shared: SharedCounts | None = None
+        self._limits: dict[str, Limit] = {}
         self._look_again = 0.0
         self._said_away = False
         self._quiet_until = 0.0
 
-    async def spend(self, caller: str, texts: int, redis: Redis | None) -> Standing:
+    def limit(self, own: str) -> Limit | None:
+        """The limit of a caller whose key has its `own` or none, or None."""
+        text = own or self._default
+        if text and text not in self._limits:
+            self._limits[text] = Limit(text)
+        return self._limits.get(text)
+
+    async def spend(self, limit: Limit, caller: str, texts: int, redis: Redis | None) -> Standing:
         """Count `texts` of `caller` if they fit, else count nothing.
 
         Raises BadRequest for a call that would never fit, however long it waits.
         """
-        limit = self._limit
-        if texts > limit.amount:
+        item = limit.item
+        if texts > item.amount:
             raise BadRequest(
-                f"{texts} texts in one call are more than your quota of {limit} ever allows; "
-                f"send at most {limit.amount} in one call",
+                f"{texts} texts in one call are more than your quota of {item} ever allows; "
+                f"send at most {item.amount} in one call",
                 code="over_quota",
             )
-        fits, window = await self._count(caller, texts, redis)
-        remaining = max(0, limit.amount - window.spent)
-        reset = window.ends if fits else max(1.0, window.wait(limit.amount - texts))
-        return Standing(limit, fits, remaining, reset)
+        fits, window = await self._count(limit, caller, texts, redis)
+        remaining = max(0, item.amount - window.spent)
+        reset = window.ends if fits else max(1.0, window.wait(item.amount - texts))
+        return Standing(item, fits, remaining, reset)
 
-    async def _count(self, caller: str, texts: int, redis: Redis | None) -> tuple[bool, Window]:
+    async def _count(self, limit: Limit, caller: str, texts: int, redis: Redis | None) -> tuple[bool, Window]:
         if redis and time.monotonic() >= self._look_again:
-            if self._shared is None or self._shared.client is not redis:
-                self._shared = SharedCounts(self._limit, redis)
             try:
                 async with asyncio.timeout(self._timeout):
-                    fits, window = await self._shared.hit(caller, texts)
+                    fits, window = await limit.shared(redis).hit(caller, texts)
             except FAILURES as error:
                 self._look_again = time.monotonic() + PAUSE
                 self._lose(reason(error))
@@ -87,7 +106,7 @@ class Quota:
                 return fits, window
         elif redis is None:
             self._lose("/readyz?verbose says why")
-        fits, window = self._own.hit(caller, texts)
+        fits, window = limit.own.hit(caller, texts)
         QUOTA_CALLS.labels("process", "passed" if fits else "refused").inc()
         return fits, window
 

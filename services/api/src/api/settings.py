@@ -3,16 +3,17 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr
 
 from api.database_url import parse as parse_database_url
+from api.keys.entries import Entry
+from api.keys.entries import parse as parse_keys
+from api.quota_text import TEN_YEARS
+from api.quota_text import checked as checked_quota
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
 from warmstart.settings.service import Count, Seconds
-
-TEN_YEARS = 10 * 366 * 86_400  # seconds; Redis refuses an expiry that overflows its clock
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -33,9 +34,8 @@ def _http_url(text: str) -> str:
 
 
 def _some_keys(secret: SecretStr) -> SecretStr:
-    keys = _words(secret.get_secret_value())
-    if not keys or not all(key.isascii() for key in keys):
-        raise ValueError("must hold keys of ASCII characters, separated by commas or white space")
+    if not parse_keys(secret.get_secret_value()):
+        raise ValueError("must hold keys, separated by commas or white space, or lines with names and hashes")
     return secret
 
 
@@ -49,18 +49,6 @@ def _origins(text: str) -> str:
 
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
-
-
-def _quota(text: str) -> str:
-    try:
-        limits = parse_many(text) if text else []
-    except ValueError:
-        limits = []
-    if text and (len(limits) != 1 or not limits[0].amount):
-        raise ValueError("must be one limit of at least one text, such as 600/minute, 10000 per day, 50 per 10 seconds")
-    if text and not (limits[0].amount <= 10**12 and limits[0].get_expiry() <= TEN_YEARS):
-        raise ValueError("must be at most 10**12 texts, in at most ten years")
-    return text
 
 
 class ApiSettings(ServiceSettings):
@@ -104,9 +92,9 @@ class ApiSettings(ServiceSettings):
     )
     api_keys: Annotated[SecretStr, AfterValidator(_some_keys)] | None = Field(
         None,
-        description="bearer tokens that `/v1` accepts, separated by commas; none: no authentication",
+        description="keys that `/v1` accepts, as names with hashes, or as they are; none: no authentication",
     )
-    quota: Annotated[str, AfterValidator(_quota)] = Field(
+    quota: Annotated[str, AfterValidator(checked_quota)] = Field(
         "",
         description="texts a caller may send, such as `600/minute`, counted over all processes; none: no limit",
     )
@@ -122,10 +110,15 @@ class ApiSettings(ServiceSettings):
     )
     migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
 
-    def keys(self) -> list[str]:
+    def keys(self) -> list[Entry]:
         """The API keys; none means no authentication."""
-        text = self.api_keys.get_secret_value() if self.api_keys else ""
-        return _words(text)
+        return parse_keys(self.api_keys.get_secret_value()) if self.api_keys else []
+
+    def check_serving(self) -> None:
+        """See `ServiceSettings.check_serving`."""
+        super().check_serving()
+        if self.environment == "production" and not self.api_keys:
+            raise ValueError("API_KEYS: ENVIRONMENT=production needs keys; python -m api.keys makes them")
 
     def cors(self) -> list[str]:
         """The allowed origins."""

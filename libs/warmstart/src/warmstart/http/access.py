@@ -15,6 +15,8 @@ from warmstart.lifecycle.phase import Phase
 
 log = logging.getLogger("warmstart.access")
 
+LINE = "%(method)s %(path)s %(status)d %(ms).2f ms"
+LINE_WITH_CALLER = f"{LINE} %(caller)s"
 CLOSE = (b"connection", b"close")
 STARTS = {"http.response.start", "websocket.http.response.start", "websocket.accept"}
 ENDS = {"http.response.body", "websocket.http.response.body"}
@@ -24,7 +26,7 @@ class Access:
     """The outermost middleware. Metrics carry the route's template, never the raw path.
 
     Probes, `/metrics` and `quiet` paths are logged at debug. A WebSocket is a request whose method is `WEBSOCKET`: 101
-    when it was accepted, it ends when it is closed.
+    when it was accepted, it ends when it is closed. The line names `request.state.caller`, if there is one.
     """
 
     def __init__(self, app: ASGIApp, state: State, quiet: Collection[str]) -> None:
@@ -98,7 +100,10 @@ class _Answer:
             # The raw path: a decoded path could contain line ends, and forge log lines.
             sent = (self._scope.get("raw_path") or path.encode()).decode("ascii", "backslashreplace")
             fields = {"method": self._method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
-            log.log(level, "%(method)s %(path)s %(status)d %(ms).2f ms", fields, extra=fields)
+            line = LINE
+            if caller := self._scope.get("state", {}).get("caller"):  # left there by what has authenticated it
+                fields["caller"], line = caller, LINE_WITH_CALLER
+            log.log(level, line, fields, extra=fields)
 
 
 def _template(scope: Scope) -> str:

@@ -28,6 +28,7 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
     from the environment; a bad one ends the start with status 3.
     """
     read = load(settings)
+    _check(read)
     conf.update(
         wsgi_app=app,
         bind=_bind(read),
@@ -45,6 +46,14 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
     sock.TCP6Socket = IPv6Socket  # type: ignore[misc]
     _share_metrics()
     return read
+
+
+def _check(settings: ServiceSettings) -> None:
+    try:
+        settings.check_serving()
+    except ValueError as error:
+        sys.stderr.write(f"bad setting {error}\n")
+        raise SystemExit(START_FAILED) from None
 
 
 def _bind(settings: ServiceSettings) -> list[str]:

@@ -48,7 +48,7 @@ class SecretFiles(PydanticBaseSettingsSource):
             return None, field_name, False
         if self._variables.get(name):
             raise ValueError(f"{variable}: {name} is set too; use one of them")
-        text, is_complex = _content(variable, path), self.field_is_complex(field)
+        text, is_complex = read(variable, path), self.field_is_complex(field)
         try:
             return self.prepare_field_value(field_name, field, text, is_complex), field_name, is_complex
         except ValueError:  # its text may hold the secret
@@ -72,7 +72,11 @@ def _holds_secret(annotation: Any) -> bool:
     return any(_holds_secret(each) for each in [getattr(annotation, "__origin__", None), *get_args(annotation)] if each)
 
 
-def _content(variable: str, path: str) -> str:
+def read(variable: str, path: str, *, empty: bool = False) -> str:
+    """The content of the file that a variable names, without surrounding white space.
+
+    Raises ValueError when it can't be read, is no text, or, unless it may be, is `empty`.
+    """
     try:
         with open(path, "rb", opener=_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -86,7 +90,7 @@ def _content(variable: str, path: str) -> str:
         raise ValueError(f"{variable}: more than {LARGEST} bytes: {path}")
     if not all(each.isprintable() or each.isspace() for each in text):
         raise ValueError(f"{variable}: not text: {path}")
-    if not text.strip():
+    if not text.strip() and not empty:
         raise ValueError(f"{variable}: empty: {path}")
     return text.strip()
 

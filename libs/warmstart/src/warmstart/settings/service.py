@@ -142,6 +142,12 @@ class ServiceSettings(BaseSettings):
         """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
         return self.drain_seconds + self.request_timeout + self.shutdown_timeout
 
+    def check_serving(self) -> None:
+        """Raise ValueError for what a program that serves can't do without, though others with these settings can.
+
+        Others are migrations and command lines.
+        """
+
     def read_again(self, name: str) -> str | None:
         """Read the secret `name` from its file again; None when it has no file, or the file can't be read."""
         try:

@@ -1,0 +1,109 @@
+"""A secret's file is read again while the service runs."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from stack.waiting import until_async
+from warmstart.settings import watched
+from warmstart.settings.watched import Watched
+
+Seen = list[str]
+
+
+def is_last(said: Seen, words: str) -> bool:
+    """Whether the last entry has these words."""
+    return bool(said) and words in said[-1]
+
+
+def complained(log: pytest.LogCaptureFixture, words: str) -> bool:
+    """Whether the last line has these words."""
+    return is_last(log.messages, words)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def begin(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[Path], Seen]]:
+    """`begin(path)` watches the file until the test ends, and returns what was used; `bad` is refused."""
+    tasks = []
+    monkeypatch.setattr(watched, "PERIOD", 0.01)
+
+    def start(path: Path) -> Seen:
+        used: Seen = []
+
+        def use(text: str) -> None:
+            if text == "bad":
+                raise ValueError("SECRET_FILE: it is bad")
+            used.append(text)
+
+        monkeypatch.setenv("SECRET_FILE", str(path))
+        tasks.append(asyncio.create_task(Watched("secret", use).watch()))
+        return used
+
+    yield start
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.anyio
+async def test_a_mount_that_kubernetes_swaps(begin: Callable[[Path], Seen], tmp_path: Path) -> None:
+    """The kubelet renames a link onto `..data`; the new content counts, and so does one that was there before."""
+    for version, text in (("1", "first"), ("2", "\ufeffsecond\r\n")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "secret").write_text(text)
+    (tmp_path / "..data").symlink_to("1")
+    (tmp_path / "secret").symlink_to("..data/secret")
+    used = begin(tmp_path / "secret")
+    await until_async(lambda: used == ["first"], 20, "the first look")
+    for version in ("2", "1"):
+        (tmp_path / "..tmp").symlink_to(version)
+        (tmp_path / "..tmp").rename(tmp_path / "..data")
+        wanted = "second" if version == "2" else "first"
+        await until_async(partial(is_last, used, wanted), 20, "the swapped content")
+    assert used == ["first", "second", "first"]
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_used_changes_nothing(
+    begin: Callable[[Path], Seen], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line for each fault; the last good content counts. An emptied file is used: it revokes everything."""
+    path = tmp_path / "secret"
+    path.write_text("good")
+    used = begin(path)
+    await until_async(lambda: used == ["good"], 20, "the first look")
+    faults: dict[str, Callable[[], object]] = {
+        "SECRET_FILE: it is bad": lambda: path.write_text("bad"),
+        "SECRET_FILE: not text": lambda: path.write_bytes(b"\xff\xfe\x00"),
+        "SECRET_FILE: more than": lambda: path.write_text("x" * (2**20 + 1)),
+        "SECRET_FILE: No such file": path.unlink,
+        "SECRET_FILE: Is a directory": path.mkdir,
+    }
+    with caplog.at_level(logging.ERROR):
+        for words, cause in faults.items():
+            cause()
+            await until_async(partial(complained, caplog, words), 20, words)
+    assert used == ["good"]
+    assert len(caplog.messages) == len(faults)
+    path.rmdir()
+    path.write_text("")
+    await until_async(lambda: used == ["good", ""], 20, "the empty file")
+
+
+@pytest.mark.anyio
+async def test_a_secret_without_a_file_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task ends at once."""
+    monkeypatch.delenv("SECRET_FILE", raising=False)
+    await asyncio.wait_for(Watched("secret", print).watch(), 20)
