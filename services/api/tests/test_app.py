@@ -1,6 +1,5 @@
 """The app as a whole: its page, its swapped resources, its settings."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,7 +12,7 @@ from api.app import create_app
 from api.resources import POSTGRES
 from api.settings import ApiSettings
 from api.worker_client import WorkerClient
-from services.api.tests.conftest import Settings, Start
+from services.api.tests.conftest import Settings
 from services.api.tests.helpers.databases import own_database
 from services.api.tests.helpers.standin import StandIn
 from stack import EmbeddedStack
@@ -61,16 +60,6 @@ def test_vectors_of_another_size_are_stored_and_found(stack: EmbeddedStack, sett
             found = client.post("/v1/search", json={"query": "a"}).json()["results"]
             assert [(each["id"], each["score"]) for each in found] == [("small", 1)]
             assert client.get("/v1/documents/large").status_code == 200
-
-
-def test_the_page_is_one_file(start: Start) -> None:
-    """The page for people loads nothing from anywhere else, and every box has its label."""
-    page = start().get("/")
-    assert page.headers["Content-Type"].startswith("text/html")
-    assert not re.search(r'(?:src|href)="(?:https?:)?//', page.text)
-    boxes = re.findall(r'<(?:input|textarea) id="(\w+)"', page.text)
-    assert boxes
-    assert sorted(boxes) == sorted(re.findall(r'<label for="(\w+)"', page.text))
 
 
 def test_a_bad_quota_is_refused_at_start() -> None:

@@ -13,9 +13,10 @@ from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
 from api.resources import REPLICA, RESOURCES
-from api.routes import documents, embeddings, models, page, search
+from api.routes import documents, embeddings, models, page, search, system
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
+from api.system.look import Look
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from warmstart.http.errors import error_responses
@@ -33,7 +34,10 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, declared, settings, plugins=switches(settings)):
+        async with (
+            Look(app, settings) as app.state.look,
+            Lifecycle(app, declared, settings, plugins=switches(settings)),
+        ):
             app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield
 
@@ -45,11 +49,15 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.add_middleware(Authenticate, keys=keys.known)
     # The OpenAPI document asks for a key only where one is needed.
     guards = [Depends(bearer)] if closed else []
-    for routes in (embeddings, models, documents, search):
+    for routes in (embeddings, models, documents, search, system):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
     around = [RateLimitHeaders] if settings.quota or closed else []
     advice = f"if they are token ids: {SEND_TEXTS}"
-    open_paths = ("/", "/favicon.ico", "/assets/")  # the page shows how far the start has come
-    install(app, settings, open_paths=open_paths, cors_origins=settings.cors(), around=around, advice=advice)
+    # The page shows how far the start has come.
+    open_paths = ("/", "/favicon.ico", "/assets/", system.PATH)
+    quiet = (system.PATH,)  # open pages ask for it every two seconds
+    install(
+        app, settings, open_paths=open_paths, quiet=quiet, cors_origins=settings.cors(), around=around, advice=advice
+    )
     return app

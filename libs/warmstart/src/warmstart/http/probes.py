@@ -57,6 +57,27 @@ class StartupReport(BaseModel):
     processes: list[ProcessReport]
 
 
+def startup_report(lifecycle: Lifecycle) -> StartupReport:
+    """How far this process's start has come."""
+    return StartupReport(
+        phase=lifecycle.phase,
+        elapsed_seconds=round(lifecycle.elapsed_seconds, 3),
+        resources=[
+            ResourceReport(
+                name=name,
+                state=each.state,
+                required=each.resource.required,
+                attempts=each.attempts,
+                elapsed_seconds=round(each.elapsed_seconds, 3),
+                error=each.error,
+                detail=each.detail,
+            )
+            for name, each in lifecycle.supervisors.items()
+        ],
+        processes=[ProcessReport(pid=entry.pid, phase=entry.phase) for entry in lifecycle.place.entries()],
+    )
+
+
 def is_probe(path: str) -> bool:
     """Whether a request path is a probe's."""
     return path in PATHS or path.startswith("/readyz/")
@@ -76,23 +97,7 @@ async def livez() -> str:
 @router.get("/startupz", response_model=StartupReport, responses={503: {"model": StartupReport}})
 async def startupz(lifecycle: Running) -> JSONResponse:
     """503 until the pod's first readiness, then 200 for good."""
-    report = StartupReport(
-        phase=lifecycle.phase,
-        elapsed_seconds=round(lifecycle.elapsed_seconds, 3),
-        resources=[
-            ResourceReport(
-                name=name,
-                state=each.state,
-                required=each.resource.required,
-                attempts=each.attempts,
-                elapsed_seconds=round(each.elapsed_seconds, 3),
-                error=each.error,
-                detail=each.detail,
-            )
-            for name, each in lifecycle.supervisors.items()
-        ],
-        processes=[ProcessReport(pid=entry.pid, phase=entry.phase) for entry in lifecycle.place.entries()],
-    )
+    report = startup_report(lifecycle)
     return JSONResponse(report.model_dump(mode="json"), 200 if lifecycle.place.first_ready else 503)
 
 

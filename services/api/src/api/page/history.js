@@ -1,0 +1,50 @@
+// Rates and quantiles of the last minutes, from two looks at the api's counts.
+
+const POINTS = 150;  // at a look every two seconds: five minutes
+
+/** The points of each chart, oldest first; `add(system)` takes one look. */
+export class History {
+  points = [];
+  #last = new Map();
+
+  add({instance, figures, parts}) {
+    const before = this.#last.get(instance);
+    this.#last.set(instance, figures);
+    const queues = parts.filter(each => each.queue);
+    const queue = queues.length ? sum(queues.flatMap(each => Object.values(each.queue))) : null;
+    const seconds = before ? figures.clock - before.clock : 0;
+    // Another pod's counts, or those of one that has been replaced, say nothing about this one.
+    const fresh = seconds > 0 && figures.requests >= before.requests;
+    this.points.push({...(fresh ? between(before, figures, seconds) : NOTHING), queue});
+    if (this.points.length > POINTS) this.points.shift();
+  }
+}
+
+const NOTHING = {rate: null, p50: null, p95: null, hits: null};
+
+function between(before, now, seconds) {
+  const counts = now.buckets.map(([limit, count], place) => [limit, count - (before.buckets[place]?.[1] ?? 0)]);
+  const hits = now.cache_hits - before.cache_hits;
+  const looked = hits + now.cache_misses - before.cache_misses;
+  return {
+    rate: (now.requests - before.requests) / seconds,
+    p50: quantile(counts, 0.5),
+    p95: quantile(counts, 0.95),
+    hits: looked > 0 ? hits / looked : null,
+  };
+}
+
+/** In seconds, as Prometheus' histogram_quantile estimates it; null without a request. */
+export function quantile(buckets, share) {
+  const total = buckets.at(-1)?.[1] ?? 0;
+  if (total <= 0) return null;
+  const wanted = share * total;
+  let [below, counted] = [0, 0];
+  for (const [limit, count] of buckets) {
+    if (count >= wanted) return limit === null ? below : below + (limit - below) * (wanted - counted) / (count - counted);
+    [below, counted] = [limit, count];
+  }
+  return below;
+}
+
+const sum = values => values.reduce((all, each) => all + each, 0);

@@ -1,0 +1,84 @@
+"""Asks every worker for its probes: those of other addresses than the first, too."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from pydantic import ValidationError
+from yarl import URL
+
+from api.addresses import KeptAddresses
+from api.system.figures import queue
+from api.system.schemas import Part
+from warmstart.http.probes import StartupReport
+from warmstart.lifecycle.health import reason
+
+MOST = 16  # addresses that are asked
+LIMIT = 1.0  # seconds for one worker's three answers
+LARGEST = 2**20  # bytes of an answer that are read
+
+FAILURES = (ClientError, OSError, TimeoutError, ValidationError)
+
+
+class Workers:
+    """The workers behind one URL."""
+
+    def __init__(self, kind: Literal["worker", "next"], url: str) -> None:
+        self._kind = kind
+        self._url = URL(url)
+        self._addresses = KeptAddresses(self._url.host or "", self._url.port or 0)
+        self._session = ClientSession(timeout=ClientTimeout(total=LIMIT))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        await self._addresses.close()
+
+    async def look(self) -> tuple[list[Part], int]:
+        """Each of them now, and how many were not asked; never raises for what workers do."""
+        try:
+            async with asyncio.timeout(LIMIT):
+                hosts = await self._addresses.get()
+        except (OSError, TimeoutError) as error:
+            return [self._away(self._url.host or "", reason(error))], 0
+        asked = sorted(hosts)[:MOST]
+        return list(await asyncio.gather(*map(self._ask, asked))), len(hosts) - len(asked)
+
+    async def _ask(self, host: str) -> Part:
+        asked = self._get(host, "/startupz"), self._get(host, "/readyz?verbose"), self._get(host, "/metrics")
+        try:
+            startup, readyz, metrics = await asyncio.gather(*asked)
+            report = StartupReport.model_validate_json(startup[1])
+        except FAILURES as error:
+            return self._away(host, _why(error))
+        return Part(
+            kind=self._kind,
+            address=self._name(host),
+            ready=readyz[0] == 200,
+            failing=failing(readyz[1].decode(errors="replace").splitlines()),
+            startup=report,
+            queue=queue(metrics[1]),
+        )
+
+    async def _get(self, host: str, path: str) -> tuple[int, bytes]:
+        url = self._url.with_host(host).join(URL(path))
+        headers = {"Host": self._url.host_port_subcomponent or ""}
+        name = self._url.host if self._url.scheme == "https" else None
+        async with self._session.get(url, headers=headers, server_hostname=name) as reply:
+            return reply.status, await reply.content.read(LARGEST)
+
+    def _away(self, host: str, why: str) -> Part:
+        return Part(kind=self._kind, address=self._name(host), ready=False, error=why)
+
+    def _name(self, host: str) -> str:
+        return f"{host}:{self._url.port}"
+
+
+def failing(lines: Sequence[str]) -> list[str]:
+    """The checks of `/readyz?verbose` that fail."""
+    return [line.removeprefix("[-]") for line in lines if line.startswith("[-]")]
+
+
+def _why(error: BaseException) -> str:
+    return "it answered, but not as a worker does" if isinstance(error, ValidationError) else reason(error)
