@@ -39,6 +39,8 @@ compile requirements/test.lock "${light[@]}" --group test "$kit" "$contract" "$a
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 # Clients of the api, in an environment that their tests make.
 compile tests/clients/clients.lock tests/clients/clients.in
+# make workflows, sbom, audit and wheel.
+compile requirements/tools.lock requirements/tools.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
 # The worker's image has one engine; what makes its artifact stays in a stage of the build. The one with torch has all.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
