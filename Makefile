@@ -13,10 +13,12 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDA
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
 RUNS := .venv/.installed-run
 DEVELOPS := .venv/.installed-dev
+TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	reindex bench overload flood abandonment soak fuzz lint lock clean k8s-validate k8s-up k8s-down k8s-drills kind
+	reindex bench overload flood abandonment soak fuzz lint workflows lock licenses sbom audit \
+	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,11 @@ $(RUNS): requirements/install.sh requirements/run.lock $(PROJECTS)
 
 $(DEVELOPS): $(RUNS) requirements/dev.lock requirements/torch.txt
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh dev
+
+$(TOOLS): requirements/tools.lock | $(RUNS)
+	@rm -rf .venv-tools && $(RUN) -m venv .venv-tools
+	@.venv-tools/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps --require-hashes -r $<
+	@touch $@
 
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
@@ -108,10 +115,41 @@ coldstart: install-dev artifact  ## Measure each way of starting the worker; rep
 coldstart-check: install-dev artifact  ## Fail when the worker is ready before it is warm, or the start budget is too small
 	$(RUN) -m loadtest.coldstart_check
 
-lint: install-dev  ## Check style and types
+lint: install-dev workflows  ## Check style, types and workflows
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy .
+
+# The schemas come with the tool; zizmor looks for what an attacker could use.
+SCHEMA := .venv-tools/bin/check-jsonschema --builtin-schema
+workflows: $(TOOLS)  ## Check .github and compose.yaml (done by lint); with actionlint too, if it is installed
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(SCHEMA) vendor.github-actions .github/actions/*/action.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.compose-spec compose.yaml
+	.venv-tools/bin/zizmor --offline --no-progress --quiet .github
+	@if command -v actionlint > /dev/null; then actionlint; fi
+
+licenses: install-dev  ## List the licences of what serves in reports/licenses.md; fails on one that pyproject.toml doesn't allow
+	@mkdir -p reports
+	@.venv/bin/pip-licenses --python $(RUN) --output-file reports/licenses.md \
+		--packages $$(sed -nE 's/^([a-z0-9][a-z0-9._-]*)==.*/\1/p' requirements/run.lock)
+
+sbom: $(TOOLS)  ## Write what both images hold as CycloneDX into reports/sbom
+	@mkdir -p reports/sbom
+	@for service in api worker; do \
+		.venv-tools/bin/python -W ignore -m cyclonedx_py requirements "requirements/$$service.lock" --output-reproducible \
+			--pyproject "services/$$service/pyproject.toml" --output-file "reports/sbom/$$service.cdx.json" || exit 1; \
+		echo "reports/sbom/$$service.cdx.json"; \
+	done
+
+audit: $(TOOLS)  ## Ask PyPI for known vulnerabilities of what serves (needs internet)
+	@bash requirements/audit.sh
+
+wheel: $(TOOLS)  ## Build the library's wheel and source distribution into dist
+	@rm -rf dist
+	.venv-tools/bin/python -m build --outdir dist libs/warmstart
 
 lock: install-dev  ## Pin the dependencies again; UPGRADE=1 takes the newest versions
 	@UPGRADE="$(UPGRADE)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/lock.sh
@@ -139,6 +177,6 @@ clean:  ## Remove .venv and caches; DATA=1 also the secrets, and the documents o
 		fi; \
 	fi
 	$(if $(DATA),@if [ -x $(RUN) ]; then $(RUN) -m stack discard; fi)
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . \( -path ./.git -o -path ./.warmstart \) -prune -o -type d \( -name __pycache__ -o -name '*.egg-info' -o -name build \) -prune -exec rm -rf {} +
 	$(if $(DATA),rm -rf .warmstart .env)

@@ -38,13 +38,13 @@ def step(action: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_is_a_composite_action(action: dict[str, Any]) -> None:
-    """Each input has a description and a default, each foreign action a version, each script a shell."""
+    """Each input has a description and a default, each foreign action a commit, each script a shell."""
     assert action["runs"]["using"] == "composite"
     assert action["name"]
     assert action["description"]
     assert all(each["description"] and isinstance(each["default"], str) for each in action["inputs"].values())
     for step in action["runs"]["steps"]:
-        assert re.search(r"@v\d+$", step["uses"]) if "uses" in step else step["shell"] == "bash"
+        assert re.search(r"@[0-9a-f]{40}$", step["uses"]) if "uses" in step else step["shell"] == "bash"
 
 
 def test_every_input_is_used_and_documented(action: dict[str, Any]) -> None:
