@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from api.embedder import STAGES, Embedder, new_flights
 from api.embedding import Field
@@ -20,6 +21,11 @@ pytestmark = pytest.mark.anyio
 
 
 FIELD = Field("input", "input.{}")
+
+
+def saved(reason: str) -> float:
+    """Texts of this process that were not computed for this reason."""
+    return REGISTRY.get_sample_value("embedding_texts_saved_total", {"reason": reason}) or 0.0
 
 
 class Service:
@@ -44,15 +50,18 @@ async def service() -> AsyncIterator[Service]:
 
 
 async def test_equal_texts_of_one_request_are_sent_once(service: Service) -> None:
-    """Repeated texts cost one forward pass, and each place gets its vector."""
+    """Repeated texts cost one forward pass, which is counted, and each place gets its vector."""
+    before = saved("duplicate")
     embedded = await service.embedder().embed(["a", "bb", "a", "a"], FIELD)
     assert service.worker.calls == [["a", "bb"]]
     assert [each.tokens for each in embedded.embeddings] == [1, 2, 1, 1]
     assert embedded.tokens == 5
+    assert saved("duplicate") - before == 2
 
 
 async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Service) -> None:
-    """Twenty requests for one text are one call."""
+    """Twenty requests for one text are one call, and nineteen texts saved."""
+    before = saved("shared")
     go = asyncio.Event()
     service.worker.before = hold(go)
     calls = [asyncio.create_task(service.embedder().embed(["same"], FIELD)) for _ in range(20)]
@@ -61,6 +70,7 @@ async def test_concurrent_misses_of_one_text_reach_the_worker_once(service: Serv
     answers = await asyncio.gather(*calls)
     assert service.worker.calls == [["same"]]
     assert {each.embeddings[0].packed for each in answers} == {answers[0].embeddings[0].packed}
+    assert saved("shared") - before == 19
 
 
 async def test_the_worker_is_told_the_lane(service: Service) -> None:

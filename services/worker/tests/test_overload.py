@@ -28,6 +28,7 @@ from worker.engines.fake import FakeEngine
 from worker.settings import WorkerSettings
 
 WAITING = "four words that wait"  # 6 tokens; 7 are reserved until it is tokenized and waits
+SAVED = "embedding_texts_saved_total"
 BODY = json.dumps({"texts": [WAITING]})
 
 
@@ -146,12 +147,13 @@ def test_a_senseless_size_of_a_call_is_ignored(value: str) -> None:
 
 def test_work_whose_time_is_spent_is_not_computed(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The caller's X-Request-Timeout is its deadline: 504, counted, and the engine never sees the text."""
-    dropped = metric("worker_dropped_total", reason="expired")
+    dropped, saved = metric("worker_dropped_total", reason="expired"), metric(SAVED, reason="deadline")
     waiting = busy.wait("four words come late", **{"X-Request-Timeout": "300"})
     put_forward(busy.client, 300, monkeypatch)  # the request of the first text has more
     late = waiting.result()
     assert (late.status_code, late.json()["error"]["code"]) == (504, "deadline_exceeded")
     until(lambda: metric("worker_dropped_total", reason="expired") == dropped + 1, LIMIT, "it was counted")
+    until(lambda: metric(SAVED, reason="deadline") == saved + 1, LIMIT, "it was counted as saved")
     busy.engine.gate.set()
     assert busy.first.result().status_code == 200
     assert busy.engine.embedded == FakeEngine().encode(["first"])
@@ -170,7 +172,7 @@ def test_work_of_a_client_that_left_is_not_computed() -> None:
     """A client that closes its connection while its text waits frees its place, and is counted."""
     engine = GatedEngine()
     settings = WorkerSettings(warmup_passes=False, drain_seconds=0)
-    dropped = metric("worker_dropped_total", reason="abandoned")
+    dropped, saved = metric("worker_dropped_total", reason="abandoned"), metric(SAVED, reason="client_left")
     with (
         listening(create_app(settings, [engine_resource(engine)])) as url,
         ThreadPoolExecutor(1) as pool,
@@ -182,7 +184,9 @@ def test_work_of_a_client_that_left_is_not_computed() -> None:
             leaving.request("POST", "/embeddings/", BODY, {"Content-Type": "application/json"})
             until(lambda: metric("worker_queue_tokens", lane="interactive") == 6, LIMIT, "the text waits")
         until(lambda: metric("worker_dropped_total", reason="abandoned") > dropped, LIMIT, "it was counted")
+        until(lambda: metric("worker_queue_texts", lane="interactive") == 0, LIMIT, "it left the queue")
         assert metric("worker_queue_tokens", lane="interactive") == 0
+        assert metric(SAVED, reason="client_left") > saved
         engine.gate.set()
         assert first.result().status_code == 200
     assert engine.embedded == FakeEngine().encode(["first"])

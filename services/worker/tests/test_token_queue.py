@@ -228,6 +228,7 @@ def test_what_is_dropped_no_longer_waits() -> None:
         before = metric("worker_dropped_total", reason="abandoned")
         waiting.drop(leaving, "abandoned")
         assert waiting.waiting_tokens == metric("worker_queue_tokens", lane="interactive") == 7
+        assert metric("worker_queue_texts", lane="interactive") == 1
         assert metric("worker_dropped_total", reason="abandoned") - before == 2
         assert [item.job for item in await waiting.get(100)] == [staying]
 

@@ -14,9 +14,9 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from api import metrics
 from api.embedding import Embedding, Item
 from api.lookups import Lookups
-from api.metrics import CACHE_LOOKUPS, CACHE_WRITES
 from api.redis_connection import CONNECTION_IS_STALE, replace_connections
 from api.redis_health import words
 from api.told import Told
@@ -66,12 +66,13 @@ class Cache:
             async with asyncio.timeout(self._timeout):
                 values = await self._lookups.get(keys)
         except FAILURES:
-            CACHE_LOOKUPS.labels("error").inc(len(keys))
+            metrics.CACHE_ERRORS.inc(len(keys))
             return {}
         unpacked = zip(keys, (unpack(value, dimensions) for value in values), strict=True)
         found = {key: embedding for key, embedding in unpacked if embedding}
-        CACHE_LOOKUPS.labels("hit").inc(len(found))
-        CACHE_LOOKUPS.labels("miss").inc(len(keys) - len(found))
+        metrics.CACHE_HITS.inc(len(found))
+        if misses := len(keys) - len(found):
+            metrics.CACHE_MISSES.inc(misses)
         return found
 
     def put(self, embeddings: Mapping[bytes, Embedding]) -> None:
@@ -79,7 +80,7 @@ class Cache:
         try:
             self._writes.put_nowait(embeddings)
         except asyncio.QueueFull:
-            CACHE_WRITES.labels("dropped").inc(len(embeddings))
+            metrics.CACHE_DROPPED.inc(len(embeddings))
 
     async def write(self) -> None:
         """Write the queued embeddings, for ever."""
@@ -89,13 +90,13 @@ class Cache:
             try:
                 await self._write(embeddings)
             except FAILURES as error:
-                CACHE_WRITES.labels("error").inc(len(embeddings))
+                metrics.CACHE_FAILED.inc(len(embeddings))
                 told.again(f"embeddings are not cached: {words(error)}")
                 if isinstance(error, CONNECTION_IS_STALE):
                     with suppress(*FAILURES):
                         await replace_connections(self.client)
             else:
-                CACHE_WRITES.labels("ok").inc(len(embeddings))
+                metrics.CACHE_WRITTEN.inc(len(embeddings))
                 told.well()
 
     async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from api.cache import Cache, cache_key
 from api.embedding import Embedding, Field, Item
-from api.metrics import SHARED_MISSES
+from api.metrics import SAVED
 from api.portions import portions, together
 from api.singleflight import SingleFlight
 from api.worker_answer import OtherPrompts
@@ -18,6 +18,7 @@ from contract.call import BYTES_PER_TOKEN, estimate
 from contract.lane import Lane, by_size
 from contract.model import ModelInfo
 from contract.prompts import HEADER
+from contract.saved import Saved
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
@@ -117,6 +118,8 @@ class Embedder:
         keys = [cache_key(model.space, item, before) for item in items]
         wanted = dict(zip(keys, items, strict=True))
         known = await self._look_up(wanted, model, timings)
+        _saved(Saved.DUPLICATE, len(items) - len(wanted))
+        _saved(Saved.CACHE_HIT, len(known))
         missing = {key: item for key, item in wanted.items() if key not in known}
         if missing:
             if why := self._worker.patience.away or self.worker_failure:
@@ -153,7 +156,7 @@ class Embedder:
         whole = estimate(missing.values(), special=around, longest=model.max_tokens)
         named = prompt if model.prompts.any else None
         lane = asked or by_size(whole)
-        SHARED_MISSES.inc(sum((lane, key) in self._flights for key in missing))
+        _saved(Saved.SHARED, sum((lane, key) in self._flights for key in missing))
 
         async def work(keys: list[Key]) -> dict[Key, Computed]:
             texts = [missing[key] for _, key in keys]
@@ -168,3 +171,8 @@ class Embedder:
 
         answers = await together(ask, portions(missing))
         return {key: each for answer in answers for (_, key), each in answer.items()}
+
+
+def _saved(reason: Saved, texts: int) -> None:
+    if texts:
+        SAVED[reason].inc(texts)

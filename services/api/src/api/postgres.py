@@ -10,8 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from api import pool_use
 from api.patience import Patience
 from api.patient_connector import AWAY, PatientConnector
+from api.pool_use import connected
 from api.postgres_ages import ConnectionAges
 from api.postgres_connection import Connector
 from api.postgres_errors import end_stale_connections, unavailable_as_503
@@ -66,11 +68,14 @@ async def open_replica(app: FastAPI) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def _opened(settings: ApiSettings, name: str, patience: float) -> AsyncIterator[Database]:
     connector = PatientConnector(settings, name, patience, command_timeout=COMMAND_TIMEOUT)
+    pool = "postgres" if name == "database_url" else "replica"
+    pool_use.count(pool, settings.database_pool_size)
     engine = create_engine(
         connector,
         pool_size=settings.database_pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT,
+        execution_options={pool_use.NAME: pool},
     )  # no pool_pre_ping: it costs three round trips (BEGIN, a query, ROLLBACK), and `transact` tries a second time
     idle = IdleConnections(engine)
     own = Connector(settings, name, command_timeout=COMMAND_TIMEOUT)
@@ -127,7 +132,7 @@ class _LostError(Exception):
 async def _transact(
     engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, reads: bool, last: bool = False
 ) -> T:
-    async with engine.connect() as connection:
+    async with connected(engine) as connection:
         try:
             done = await work(connection)
         except DBAPIError as error:

@@ -102,12 +102,12 @@ class Quota:
                 self._lose(reason(error))
             else:
                 self._find()
-                QUOTA_CALLS.labels("redis", "passed" if fits else "refused").inc()
+                QUOTA_CALLS["redis", fits].inc()
                 return fits, window
         elif redis is None:
             self._lose("/readyz?verbose says why")
         fits, window = limit.own.hit(caller, texts)
-        QUOTA_CALLS.labels("process", "passed" if fits else "refused").inc()
+        QUOTA_CALLS["process", fits].inc()
         return fits, window
 
     def _lose(self, why: str) -> None:

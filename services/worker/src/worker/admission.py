@@ -66,7 +66,7 @@ class Admission:
         whole = max(demand.tokens, demand.call_tokens)
         if whole <= most and (demand.tokens <= room or (not ahead.waiting and demand.tokens <= self.batch)):
             return
-        metrics.REFUSED.labels(demand.lane).inc()
+        metrics.REFUSED[demand.lane].inc()
         if whole > most:
             raise self._too_large(demand, whole, most)
         raise self._overloaded(demand, seconds, ahead, room)

@@ -218,8 +218,8 @@ class Batcher:
 def _wanted(batch: list[Item]) -> list[Item]:
     """The texts without those whose request has ended since they left the queue."""
     for item in batch:
-        if item.job.future.done():
-            metrics.DROPPED.labels(item.job.dropped).inc()
+        if item.job.future.done() and item.job.dropped:
+            metrics.drop(item.job.dropped, 1)
     return [item for item in batch if not item.job.future.done()]
 
 

@@ -17,19 +17,21 @@ class LaneQueue:
         self.tokens = 0
         self._oldest: deque[Job] = deque()  # in the order of their arrival
         self._turns: deque[Job] = deque()  # in the order of their turns
-        self._depth = metrics.QUEUE_TOKENS.labels(lane)
+        self._texts = 0
+        self._token_gauge, self._text_gauge = metrics.QUEUE_TOKENS.labels(lane), metrics.QUEUE_TEXTS.labels(lane)
         self._seconds = metrics.QUEUE_SECONDS.labels(lane)
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""
         self._oldest.append(job)
         self._turns.append(job)
-        self.count(job.waiting_tokens)
+        self.count(job.waiting_tokens, len(job.inputs))
 
     def drop(self, job: Job, why: str) -> None:
         """Take the waiting texts of a job out of the queue."""
-        metrics.DROPPED.labels(why).inc(len(job.inputs) - job.taken)
-        self.count(-job.waiting_tokens)
+        texts = len(job.inputs) - job.taken
+        metrics.drop(why, texts)
+        self.count(-job.waiting_tokens, -texts)
         job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why
 
     def take(self, budget: int) -> list[Item]:
@@ -51,10 +53,12 @@ class LaneQueue:
             self._turns.rotate(-1)
         return items
 
-    def count(self, tokens: int) -> None:
-        """So many more tokens wait."""
+    def count(self, tokens: int, texts: int) -> None:
+        """So many more tokens wait, in so many texts."""
         self.tokens += tokens
-        self._depth.set(self.tokens)
+        self._texts += texts
+        self._token_gauge.set(self.tokens)
+        self._text_gauge.set(self._texts)
 
     def _first(self, jobs: deque[Job]) -> Job | None:
         while jobs and self._is_over(jobs[0]):
@@ -66,7 +70,7 @@ class LaneQueue:
             self._seconds.observe(asyncio.get_running_loop().time() - job.arrived)
         item = Item(job, job.taken)
         job.waiting_tokens -= job.next_size
-        self.count(-job.next_size)
+        self.count(-job.next_size, -1)
         job.taken += 1
         return item
 

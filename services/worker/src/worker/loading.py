@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from warmstart.lifecycle.health import reason
+from worker import metrics
 from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
@@ -60,7 +61,8 @@ def load(settings: WorkerSettings) -> Loaded:
     """
     began = perf_counter()
     log.info("model threads: %d", settings.threads)
-    loaded = _load(settings)
+    with metrics.MODEL_STARTUP.labels("load").time():
+        loaded = _load(settings)
     engine = loaded.engine
     seconds = perf_counter() - began
     log.info("loaded %s (%s, %s) in %.2f s", loaded.name, engine.name, engine.precision, seconds)
@@ -77,7 +79,8 @@ def begin(settings: WorkerSettings, load: Loader = load) -> Begun:
 def _warm(loaded: Loaded, settings: WorkerSettings) -> Warm:
     # A lazy load has a request waiting, which makes the first pass.
     if settings.warmup_passes and settings.warmup != "lazy":
-        return warm_up(loaded.engine, settings.max_batch_tokens, loaded.known)
+        with metrics.MODEL_STARTUP.labels("warm-up").time():
+            return warm_up(loaded.engine, settings.max_batch_tokens, loaded.known)
     return Warm(Speed(UNMEASURED, 1))
 
 

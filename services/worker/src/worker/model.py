@@ -11,6 +11,7 @@ from contract.lane import Lane
 from contract.model import ModelInfo
 from warmstart.errors import ServiceError
 from warmstart.http.timing import Timings
+from worker import metrics
 from worker.admission import Demand
 from worker.batcher import Batcher
 from worker.engines.base import Engine, TokenIds, Vectors
@@ -64,6 +65,7 @@ class Model:
         rows = await self.batcher.result(job)
         waited = perf_counter() - queued - job.inference_seconds
         timings = Timings(tokenize=queued - began, queue=max(0.0, waited), inference=job.inference_seconds)
+        metrics.STAGES.observe(timings)
         return Embedded(rows, [len(ids) for ids in inputs], timings)
 
     def _demand(self, request: EmbeddingsRequest, whole: int, asked: Lane | None) -> Demand:

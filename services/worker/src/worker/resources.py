@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from contract.model import ModelInfo
 from warmstart import Fatal, Resource, opened
 from warmstart.errors import DependencyUnavailable
+from worker import metrics
 from worker.admission import Admission
 from worker.batcher import Batcher
 from worker.executor import DaemonExecutor
@@ -91,6 +92,8 @@ class ModelSource:
             threads=settings.threads,
             prompts=loaded.prompts,
         )
+        metrics.QUEUE_LIMIT.set(settings.max_queue_tokens)
+        metrics.serve(info)
         return Model(info, engine, batcher, self._tokenizing)
 
 

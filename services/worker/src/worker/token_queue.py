@@ -37,11 +37,11 @@ class TokenQueue:
         """
         self._admission.check(demand, seconds, self._before(demand.lane))
         lane = self._lanes[demand.lane]
-        lane.count(demand.tokens)
+        lane.count(demand.tokens, demand.texts)
         try:
             yield
         finally:
-            lane.count(-demand.tokens)
+            lane.count(-demand.tokens, -demand.texts)
 
     def _before(self, lane: Lane) -> Ahead:
         """What a request of a lane waits for, and the share of the speed that this lane can count on.

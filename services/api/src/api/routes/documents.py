@@ -12,6 +12,7 @@ from api.document_vectors import for_each_model
 from api.embedder import Embedder
 from api.embedders import as_searched, searched
 from api.embedding import Field
+from api.metrics import STAGES
 from api.schemas.documents import DocumentId, DocumentIds, DocumentOut, DocumentsIn
 from api.store import documents
 from api.store.documents import NewDocument
@@ -53,6 +54,7 @@ async def store_documents(
         return embedded.timings
 
     timings = await as_searched(request, work)
+    STAGES.observe(timings)
     response.headers["Server-Timing"] = timings.header()
     return DocumentIds(ids=[each.id for each in new])
 

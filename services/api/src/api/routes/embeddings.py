@@ -10,6 +10,7 @@ from api.admission import admit
 from api.embedder import Embedded
 from api.embedders import embedders_of
 from api.embedding import Field, Item
+from api.metrics import STAGES
 from api.prompts import asked_prompt
 from api.routes.models import named
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
@@ -57,6 +58,7 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
 
     await admit(request, items, field, model)
     embedded = await embedder.embed(items, field, asked, prompt)
+    STAGES.observe(embedded.timings)
     headers = {"Server-Timing": embedded.timings.header()}
     content = await _encode(embedded, base64=body.encoding_format == "base64")
     return Response(content, 200, headers, "application/json")

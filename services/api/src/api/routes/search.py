@@ -9,6 +9,7 @@ from api.dependencies import Readable
 from api.embedder import Embedder
 from api.embedders import as_searched, replacement_of, searched
 from api.embedding import Field
+from api.metrics import STAGES
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
 from api.store.search import Match, search_first
 from contract import lane, prompts
@@ -46,5 +47,6 @@ async def search_documents(
         return found, embedded.timings
 
     matches, timings = await as_searched(request, work)
+    STAGES.observe(timings)
     response.headers["Server-Timing"] = timings.header()
     return SearchResults(results=[SearchResult.model_validate(match) for match in matches])
