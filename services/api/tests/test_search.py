@@ -195,5 +195,50 @@ async def test_a_scan_that_gives_up_is_completed(
     async with planner(stack, **{"hnsw.max_scan_tuples": "1"}) as engine:
         found = await search_store(engine, QUERY, space, limit=100, equals={"third": True})
     assert exact_searches() == before + 1
-    async with planner(stack, enable_sort="on", enable_indexscan="off") as engine:
+    monkeypatch.setattr("api.store.spaces.INDEXED", 0)
+    async with planner(stack, enable_sort="on") as engine:
         assert found == await search_store(engine, QUERY, space, limit=100, equals={"third": True})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("few", [RARE, 1])
+async def test_all_of_few_matches_are_found(
+    stack: EmbeddedStack, database: AsyncConnection, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    """Three documents match: all come, also when that is too many to be compared without the vector index."""
+    before, space = exact_searches(), await current_space(database)
+    monkeypatch.setattr("api.store.nearest.FEW", few)
+    async with planner(stack) as engine:
+        found = await search_store(engine, QUERY, space, limit=10, equals={"library": True, "rare": True})
+    assert {match.id for match in found} == {f"library-{number}" for number in range(RARE)}
+    assert exact_searches() == before + 1
+
+
+async def looked_up(database: AsyncConnection) -> int:
+    """How many rows of `documents` were read so far, by all whose sessions have told."""
+    read = await database.scalar(
+        text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'documents'")
+    )
+    await database.rollback()  # within a transaction the figures stay as they were
+    return int(read or 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_filter_that_many_match_is_applied_to_candidates_alone(
+    stack: EmbeddedStack, database: AsyncConnection, known: bool
+) -> None:
+    """Half of 1,280 documents match, and no more than 200 are looked at, whatever Postgres knows of their metadata."""
+    space = await current_space(database)
+    if not known:
+        await database.execute(text("DELETE FROM pg_statistic WHERE starelid = 'documents'::regclass"))
+        await database.commit()
+    engine = create_async_engine(stack.url("postgres"), pool_size=1, max_overflow=0)
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    before = await looked_up(database)
+    assert len(await search_store(engine, QUERY, space, limit=10, equals={"even": True})) == 10
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    await engine.dispose()
+    assert 0 < await looked_up(database) - before <= 200

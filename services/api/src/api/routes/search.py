@@ -11,7 +11,8 @@ from api.embedders import as_searched, replacement_of, searched
 from api.embedding import Field
 from api.metrics import STAGES
 from api.schemas.documents import SearchRequest, SearchResult, SearchResults
-from api.store.search import Match, search_first
+from api.store.nearest import Match
+from api.store.search import search_first
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.errors import error_responses
