@@ -122,7 +122,8 @@ MANY = b"X-Y: 12345678\r\n" * 3000
 )
 def test_a_head_has_a_largest_size(pieces: list[bytes], status: int) -> None:
     """A head, trailers or a chunk's extension over the limit is refused with the limit, in one piece or in many."""
-    (answer,) = bodies(asyncio.run(converse(app, pieces)))
+    (answer,) = bodies(received := asyncio.run(converse(app, pieces)))
+    assert b"x-content-type-options: nosniff\r\n" in received
     assert "32768 bytes" in answer["error"]["message"]
     assert asyncio.run(said(pieces, Connection)) == [status]
 

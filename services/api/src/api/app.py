@@ -56,8 +56,14 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     advice = f"if they are token ids: {SEND_TEXTS}"
     # The page shows how far the start has come.
     open_paths = ("/", "/favicon.ico", "/assets/", system.PATH)
-    quiet = (system.PATH,)  # open pages ask for it every two seconds
     install(
-        app, settings, open_paths=open_paths, quiet=quiet, cors_origins=settings.cors(), around=around, advice=advice
+        app,
+        settings,
+        open_paths=open_paths,
+        quiet=(system.PATH,),  # open pages ask for it every two seconds
+        cors_origins=settings.cors(),
+        around=around,
+        advice=advice,
+        known=keys.known.of,
     )
     return app

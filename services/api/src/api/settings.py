@@ -13,7 +13,7 @@ from api.quota_text import checked as checked_quota
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
-from warmstart.settings.service import Count, Seconds
+from warmstart.settings.service import Count, Seconds, words
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -40,15 +40,11 @@ def _some_keys(secret: SecretStr) -> SecretStr:
 
 
 def _origins(text: str) -> str:
-    for origin in _words(text):
+    for origin in words(text):
         parts = urlsplit(origin)
         if origin != "*" and (not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}"):
             raise ValueError("must be origins as https://example.org, separated by commas or white space, or *")
     return text
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
 
 
 class ApiSettings(ServiceSettings):
@@ -122,4 +118,4 @@ class ApiSettings(ServiceSettings):
 
     def cors(self) -> list[str]:
         """The allowed origins."""
-        return _words(self.cors_origins)
+        return words(self.cors_origins)

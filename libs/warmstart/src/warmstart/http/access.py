@@ -1,4 +1,4 @@
-"""Adds to every answer its id, a log line, two metrics and, while the process drains, `Connection: close`."""
+"""Adds to every answer its id, security headers, a log line, metrics and, while draining, `Connection: close`."""
 
 import logging
 from collections.abc import Collection
@@ -12,6 +12,7 @@ from warmstart.http import request_metrics
 from warmstart.http.paths import path_of
 from warmstart.http.probes import is_operation
 from warmstart.lifecycle.phase import Phase
+from warmstart.security_headers import SecurityHeaders
 
 log = logging.getLogger("warmstart.access")
 
@@ -29,8 +30,9 @@ class Access:
     when it was accepted, it ends when it is closed. The line names `request.state.caller`, if there is one.
     """
 
-    def __init__(self, app: ASGIApp, state: State, quiet: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, state: State, quiet: Collection[str], security: SecurityHeaders) -> None:
         self._app = app
+        self._security = security
         self._state = state  # the application's; inside of a mounted one the scope names that
         self._quiet = quiet
 
@@ -43,7 +45,7 @@ class Access:
 
         async def send_and_note(message: Message) -> None:
             if message["type"] in STARTS:
-                answer.begins(message)
+                answer.begins(message, self._security)
                 # uvicorn cuts the connection after an unexpected error. Else the header is for pooled clients: they
                 # lose requests when the listener closes (14 of 8,000), or stay with a replica that starts.
                 lifecycle = self._state.lifecycle
@@ -81,10 +83,12 @@ class _Answer:
         self._active = request_metrics.active(self._counted_as)
         self._active.inc()
 
-    def begins(self, message: Message) -> None:
+    def begins(self, message: Message, security: SecurityHeaders) -> None:
         """The head of the answer is about to be sent."""
         self.status = message.get("status", 101)
-        message["headers"] = [*message.get("headers", ()), self._named]
+        headers = message.get("headers", ())
+        added = security.missing(headers) if self.status != 101 else ()
+        message["headers"] = [*headers, *added, self._named]
 
     def ends(self) -> None:
         """The answer was sent, or never will be."""

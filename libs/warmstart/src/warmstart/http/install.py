@@ -17,8 +17,10 @@ from warmstart.http.gate import Gate
 from warmstart.http.head import HeadAsGet
 from warmstart.http.openapi import document_errors
 from warmstart.http.operations import Operations
+from warmstart.http.operators import Known, Operators, nobody
 from warmstart.http.owner import Owner
 from warmstart.lifecycle.lifespan import Lifecycle
+from warmstart.security_headers import SecurityHeaders
 from warmstart.settings.service import ServiceSettings
 
 
@@ -32,6 +34,7 @@ def install(
     cors_origins: Sequence[str] = (),
     around: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     advice: str = "",
+    known: Known = nobody,
 ) -> None:
     """Add probes, metrics, gate, drain headers, limits and error answers to `app`.
 
@@ -39,11 +42,14 @@ def install(
     process is ready, such as a page that shows the start: `/` is that path, `/assets/` all below it. `error_format` is
     the envelope of `warmstart.errors`, or FastAPI's own `{"detail": …}`. Requests of `quiet` paths are logged at debug.
     `around` wraps the application outside of the time limit. `advice` is added to the error for too many JSON values.
+    `known` says whether a request is of a caller that may read the inside as one with a key of `OPERATOR_KEYS` may.
     """
     app.state.settings = settings
     app.state.lifecycle = None
     app.state.ready = False
     answer = answering(error_format)
+    operators = app.state.operators = Operators(settings, known)
+    security = SecurityHeaders(settings.hsts_seconds)
     install_docs(app)
     app.include_router(probes.router)  # for the OpenAPI document
     app.include_router(metrics.router)
@@ -61,19 +67,20 @@ def install(
         for layer in around:
             stack = layer(stack)
         stack = Gate(stack, app.state, open_paths, answer)
-        stack = Operations(stack, app, error_format)
+        stack = Operations(stack, app, error_format, operators)
         stack = HeadAsGet(stack)
         if cors_origins:
             stack = Cors(stack, cors_origins)
-        stack = Access(stack, app.state, quiet)
-        return Owner(stack, app, lambda: _started(app))
+        stack = Access(stack, app.state, quiet, security)
+        return Owner(stack, app, lambda: _started(app, operators))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]
 
 
-def _started(app: FastAPI) -> None:
+def _started(app: FastAPI, operators: Operators) -> None:
     """The lifespan has begun."""
     lifecycle: Lifecycle | None = app.state.lifecycle
     if lifecycle:
         check_opened(app, lifecycle)
         start_metrics.watch(lifecycle)
+        _ = lifecycle.spawn("watch OPERATOR_KEYS", operators.watch, may_end=True)

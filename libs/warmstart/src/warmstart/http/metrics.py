@@ -8,6 +8,9 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from warmstart.errors import Unauthorized
+from warmstart.http.errors import error_responses
+from warmstart.http.operators import WITHHELD
 from warmstart.http.pod_metrics import PodFacts
 from warmstart.settings.service import METRICS_FOLDER
 
@@ -15,9 +18,16 @@ router = APIRouter(tags=["probes"])
 _running: dict[asyncio.AbstractEventLoop, asyncio.Task[bytes]] = {}
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {CONTENT_TYPE_LATEST: {}}}, **error_responses(401)},
+)
 async def metrics(request: Request) -> Response:
-    """Prometheus text, summed over the pod's processes."""
+    """Prometheus text, summed over the pod's processes. Raises Unauthorized for who may not read it."""
+    if getattr(request.state, WITHHELD, False):
+        message = "a key of OPERATOR_KEYS is needed: Authorization: Bearer <key>"
+        raise Unauthorized(message, headers={"WWW-Authenticate": "Bearer"})
     app: FastAPI = request.app
     return Response(_facts(app) + await counted(), media_type=CONTENT_TYPE_LATEST)
 

@@ -5,14 +5,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from warmstart.http import metrics, probes
 from warmstart.http.errors import ErrorFormat, install_errors
+from warmstart.http.operators import WITHHELD, Operators
 from warmstart.http.paths import path_of
 
 
 class Operations:
     """Answers the paths of probes and metrics, so that authentication or a catch-all route can't hide them."""
 
-    def __init__(self, app: ASGIApp, owner: FastAPI, error_format: ErrorFormat) -> None:
+    def __init__(self, app: ASGIApp, owner: FastAPI, error_format: ErrorFormat, operators: Operators) -> None:
         self._app = app
+        self._operators = operators
         self._operations = FastAPI(title=owner.title, version=owner.version, openapi_url=None)
         self._operations.state = owner.state
         if error_format == "envelope":
@@ -22,5 +24,8 @@ class Operations:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        own = scope["type"] == "http" and probes.is_operation(path_of(scope))
-        await (self._operations if own else self._app)(scope, receive, send)
+        if scope["type"] == "http" and probes.is_operation(path_of(scope)):
+            scope.setdefault("state", {})[WITHHELD] = not self._operators.may_read(scope)
+            await self._operations(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)

@@ -18,9 +18,14 @@ class Check:
     gates: bool
 
     def __str__(self) -> str:
+        return self.line()
+
+    def line(self, *, withheld: bool = False) -> str:
+        """The line, for some callers with a `withheld` reason, as kube-apiserver has it."""
         if self.failure is None:
             return f"[+]{self.name} ok"
-        return f"[-]{self.name} failed: {self.failure}{'' if self.gates else ' (not gating)'}"
+        why = "reason withheld" if withheld else self.failure
+        return f"[-]{self.name} failed: {why}{'' if self.gates else ' (not gating)'}"
 
 
 def checks(lifecycle: Lifecycle) -> list[Check]:

@@ -9,6 +9,7 @@ from gunicorn.config import Config
 
 from warmstart.pod.connection.lifetime import Connection
 from warmstart.pod.connection.proxied import ProxiedConnection
+from warmstart.security_headers import SecurityHeaders
 from warmstart.settings import trusted
 from warmstart.settings.service import ServiceSettings
 
@@ -44,6 +45,7 @@ def _protocol(settings: ServiceSettings) -> type[Connection]:
     """The class of a connection, with its limits."""
     Connection.header_timeout, Connection.max_header_bytes = settings.header_timeout, settings.max_header_bytes
     Connection.close_timeout, Connection.max_age = settings.request_timeout, settings.connection_max_age
+    Connection.security = SecurityHeaders(settings.hsts_seconds)
     return ProxiedConnection if settings.proxy_protocol else Connection
 
 

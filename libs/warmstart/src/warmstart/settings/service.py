@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warmstart.settings import trusted
@@ -23,6 +23,22 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_
 def _lower(value: Any) -> Any:
     """`LOG_LEVEL=INFO` is how most programs spell it."""
     return value.lower() if isinstance(value, str) else value
+
+
+def words(text: str) -> list[str]:
+    """What stands between commas and white space."""
+    return text.replace(",", " ").split()
+
+
+def tokens(secret: SecretStr) -> SecretStr:
+    """Return a setting of bearer tokens. Raises ValueError unless it has some."""
+    found = words(secret.get_secret_value())
+    if not found or not all(each.isascii() for each in found):
+        raise ValueError("must hold words of ASCII characters, separated by commas or white space")
+    return secret
+
+
+Tokens = Annotated[SecretStr, AfterValidator(tokens)]
 
 
 class UpperCase(EnvSettingsSource):
@@ -94,6 +110,13 @@ class ServiceSettings(BaseSettings):
     max_body_values: Count = Field(200_000, description="most JSON values in one body")
     environment: Literal["development", "production"] = Field(
         "development", description="`production` refuses fault switches and empty secrets"
+    )
+    operator_keys: Tokens | None = Field(
+        None,
+        description="bearer tokens for `/metrics` and the details of probes; none: open, but in production",
+    )
+    hsts_seconds: int = Field(
+        0, ge=0, le=2**31, description="how long browsers then use TLS only; 0 unless TLS ends in front of this service"
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         "info", description="lowest level that is logged"

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.system.look import Look
 from api.system.schemas import System
+from warmstart.errors import Unauthorized
 
 router = APIRouter(tags=["system"])
 
@@ -13,5 +14,7 @@ PATH = "/v1/system"
 @router.get("/system", response_class=Response, responses={200: {"model": System}})
 async def get_system(request: Request) -> Response:
     """The api and every worker now, at most a second old; answered before the api is ready, too."""
+    if not request.app.state.operators.may_read(request.scope):
+        raise Unauthorized("a key of OPERATOR_KEYS is needed", headers={"WWW-Authenticate": "Bearer"})
     look: Look = request.app.state.look
     return Response(await look.read(), media_type="application/json", headers={"Cache-Control": "no-store"})

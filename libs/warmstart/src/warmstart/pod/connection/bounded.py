@@ -13,6 +13,7 @@ from warmstart.errors import BadRequest, HeadersTooLarge, RequestTimeout, Servic
 from warmstart.pod.connection.heads import check
 from warmstart.pod.connection.lingering import Lingering
 from warmstart.pod.connection.upgrade import Upgradable
+from warmstart.security_headers import SecurityHeaders
 
 log = logging.getLogger("warmstart.connection")
 
@@ -28,6 +29,8 @@ class Bounded(Upgradable):
     header_timeout: ClassVar[float] = 10.0  # seconds for a first byte, and from there to the end of the head
     max_header_bytes: ClassVar[int] = 32 * 2**10  # of a head, and of anything else that is neither head nor body
     close_timeout: ClassVar[float] = 10.0  # seconds for a client to read its answer, or to end its body after it
+
+    security: ClassVar[SecurityHeaders] = SecurityHeaders()
 
     transport: Lingering  # type: ignore[assignment]
 
@@ -189,6 +192,7 @@ class Bounded(Upgradable):
         named = (request_id.RAW_HEADER, request_id.begin({"headers": self.headers or []}).encode())
         log.info("refused a request of %s: %d %s", self.client[0] if self.client else "?", error.status, error.message)
         answer = respond(error)
-        headers = [*self.server_state.default_headers, *answer.headers, named, (b"connection", b"close")]
+        security = self.security.missing(answer.headers)
+        headers = [*self.server_state.default_headers, *answer.headers, *security, named, (b"connection", b"close")]
         lines = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([STATUS_LINE[error.status], *lines, b"\r\n", answer.body]))
