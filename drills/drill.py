@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from drills.guard import Aborted, Guard
-from drills.judgement import Evidence, judge
-from drills.ledger import kind
+from drills.guard import Aborted, Guard, Proof, Shown
+from drills.judgement import Evidence, judge, strays
+from drills.ledger import in_flight, kind, unexpected
 from drills.options import CONTROL_SHARE, Options
 from drills.result import Result, Violation
 from drills.row import Row
@@ -27,7 +27,7 @@ from stack.toxic.toxics import Toxic
 RATE = 100.0  # requests/s: well below what two cores carry beside the generator and the probes
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, to tell a late answer from none
 LOOK = 0.05  # seconds between two checks of a fact, some of which ask an engine
-SETTLE = 1.5  # seconds of load after a step of a drill
+SETTLE, CONTROL_SETTLE = 1.5, 0.8  # seconds of load after a step; a control must only fail, and is not measured
 
 
 class Drill:
@@ -39,7 +39,7 @@ class Drill:
         self.controlled = controlled
         self.requests = int(options.requests * (CONTROL_SHARE if controlled else 1))
         self.documents = options.documents
-        self._abort_after = options.abort_after
+        self._abort_after, self._enough = options.abort_after, options.enough
         control = row.control if controlled else None
         self.result = Result(
             row.name, row.claim, row.fault, system.kind, row.engine, run,
@@ -48,9 +48,13 @@ class Drill:
         self.watches: dict[Part, Watch] = {}
         self.folder = folder
         self._loads: list[Background] = []
+        self._rate = RATE
         self._guard: Guard | None = None
+        self._proof: Proof | None = None
+        self._promises: dict[str, Callable[[Request], bool]] = {}
         self._unwinding = ExitStack()
         self._faults: list[tuple[float, float]] = []
+        self._open: list[float] = []  # begins of faults that last
         self._proofs: set[str] = set()
 
     @property
@@ -105,26 +109,56 @@ class Drill:
         path = self._rows_file(len(self._loads))
         load = Background(plan, path)
         self._unwinding.enter_context(load)
-        if not self._loads and not self.controlled:  # a control has lost what bounds the harm, and must show it
-            self._guard = Guard(path, self.row.radius, self._abort_after)
+        if not self._loads:
+            self._rate = rate
+            if self.controlled:  # it has lost what bounds the harm, and must show it
+                self._proof = Proof(path, self._enough)
+            else:
+                self._guard = Guard(path, self.row.radius, self._abort_after)
         self._loads.append(load)
         return load
 
     def go(self, share: float) -> None:
         """Wait until this share of the requests was answered, and not before the last step had time to show."""
-        wanted = max(int(self.requests * share), self.sent() + int(RATE * SETTLE))
-        limit = self.requests / RATE * 5 + 60
+        settle = CONTROL_SETTLE if self.controlled else SETTLE
+        wanted = max(int(self.requests * share), self.sent() + int(self._rate * settle))
+        limit = self.requests / self._rate * 5 + 60
         until(self._guarded(lambda: self.sent() >= wanted), limit, f"{wanted} requests", interval=0.1)
 
     def _guarded(self, holds: Callable[[], Any]) -> Callable[[], Any]:
-        """The same question, which raises Aborted when something outside the blast radius suffers."""
+        """The same question, which raises Aborted when something outside the blast radius suffers.
+
+        In a control it raises Shown when the control has violated what it must: the rest would take time only.
+        """
 
         def look() -> Any:
             if self._guard:
                 self._guard.check()
+            if self.controlled and self._has_shown():
+                raise Shown(self.result.breaks)
             return holds()
 
         return look
+
+    def _has_shown(self) -> bool:
+        fact = self.result.breaks
+        if any(violated == fact for violated, _ in self.result.violations):
+            return True
+        if not self._open and not self._faults:  # what failed before the fault proves nothing
+            return False
+        if strays(self.row, self.watches, fact):
+            return True
+        counts = self._unexpected if fact == "clients" else self._promises.get(fact)
+        if counts is None or self._proof is None:
+            return False
+        begin = min([*self._open, *(begin for begin, _ in self._faults)])
+        return self._proof.found(lambda row: (row.done or begin) >= begin and counts(row))
+
+    def _unexpected(self, row: Request) -> bool:
+        """Whether clients must not see it; of what is in flight at a fault, that is known after the fault."""
+        if self.row.in_flight and (self._open or any(in_flight(row, *window) for window in self._faults)):
+            return False
+        return bool(unexpected([row], self.row.clients))
 
     def sent(self) -> int:
         """Requests of the first load that were answered or have failed."""
@@ -142,10 +176,12 @@ class Drill:
             if undo:
                 undoing.callback(undo)
             began = time.monotonic()
+            self._open.append(began)
             try:
                 yield
             finally:
                 undoing.close()
+                self._open.remove(began)
                 self._faults.append((began, time.monotonic()))
 
     @contextmanager
@@ -189,7 +225,7 @@ class Drill:
         began = time.monotonic()
         try:
             until(self._guarded(holds), seconds, fact, interval=LOOK)
-        except Aborted:
+        except (Aborted, Shown):
             raise
         except StackError as error:
             raise Violation(fact, str(error)) from error
@@ -216,6 +252,10 @@ class Drill:
         """Note whether none of these requests has failed."""
         failed = Counter(kind(row) for row in rows if not row.ok)
         self.expect(fact, not failed, f"{failed.total()} failed: {dict(failed)}")
+
+    def promise(self, fact: str, counts: Callable[[Request], bool]) -> None:
+        """None of the requests for which `counts` holds may fail: judged when the drill is over, of all of them."""
+        self._promises[fact] = counts
 
     def prove(self, sign: str, holds: object) -> None:
         """Record a sign of the fault, if it was seen; without each sign of `Row.bites` the drill fails."""
@@ -250,7 +290,7 @@ class Drill:
             self._unwinding.close()
         finally:
             self.system.heal()
-        if error and not isinstance(error, Violation | Aborted):
+        if error and not isinstance(error, Violation | Aborted | Shown):
             return False
         if isinstance(error, Violation):
             self.expect(error.fact, holds=False, detail=error.detail)
@@ -260,7 +300,13 @@ class Drill:
             self.system.prove_steady()
         except StackError as unsteady:
             self.expect("it is steady again", holds=False, detail=unsteady)
-        seen = Evidence(self.begin, self._faults, self.watches, self.rows(), self._verdict(), self._proofs)
+        rows = self.rows()
+        if not self.result.aborted:
+            for fact, counts in self._promises.items():
+                self.served(fact, filter(counts, rows))
+        seen = Evidence(
+            self.begin, self._faults, self.watches, rows, self._verdict(), self._proofs, isinstance(error, Shown)
+        )
         judge(self.row, seen, self.result)
         return True
 

@@ -26,6 +26,7 @@ class Evidence:
     rows: Sequence[Request]
     generator: str
     proofs: Collection[str] = ()
+    cut_short: bool = False  # a control that had shown what it must
 
 
 def judge(row: Row, seen: Evidence, result: Result) -> None:
@@ -38,6 +39,8 @@ def judge(row: Row, seen: Evidence, result: Result) -> None:
         result.violations.append(("the fault has an effect", f"signs not seen: {', '.join(sorted(missing))}"))
     if result.aborted:
         result.violations = noted  # the rest of the drill would have shown what is missing now
+    if seen.cut_short:
+        result.violations = [each for each in result.violations if each[0] == result.breaks]
     result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
     result.seconds = round(time.monotonic() - seen.begin, 2)
     result.verdict = _verdict(result)
@@ -71,6 +74,16 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
         if row.restarts is not None and result.restarts[part] != row.restarts.get(part, 0):
             detail = f"{result.restarts[part]} processes instead of {row.restarts.get(part, 0)} were replaced"
             result.violations.append((f"{part} restarts", detail))
+
+
+def strays(row: Row, watches: dict[Part, Watch], fact: str) -> bool:
+    """Whether a probe has answered what it never may; `fact` names the service and the probe (`api /readyz`)."""
+    part, _, path = fact.partition(" ")
+    for name, watch in watches.items():
+        steps = dict(zip(PATHS, (row.probes[name].live, row.probes[name].startup, row.probes[name].ready), strict=True))
+        if name == part and steps.get(path) == "200":
+            return bool(set(watch.tracks[path].values) - {"200"})
+    return False
 
 
 def _signs(seen: Evidence, result: Result) -> set[str]:

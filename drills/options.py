@@ -19,6 +19,7 @@ class Options:
         reports: where they go.
         abort_after: the limit of `drills.guard`.
         documents: that are searched while a model is replaced.
+        enough: so many failures that must be end a control; it may do more harm than that.
     """
 
     requests: int
@@ -26,10 +27,14 @@ class Options:
     reports: Path
     abort_after: int = 20
     documents: int = 1000
+    enough: int = 3
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """REQUESTS, RUNS, REPORTS, ABORT_AFTER and DOCUMENTS. Raises ValueError for what is no positive number."""
+        """REQUESTS, RUNS, REPORTS, ABORT_AFTER, DOCUMENTS and ENOUGH.
+
+        Raises ValueError for what is no positive number.
+        """
 
         def number(name: str, default: int) -> int:
             value = int(environment.get(name) or default)
@@ -43,4 +48,5 @@ class Options:
             Path(environment.get("REPORTS") or "reports/drills"),
             number("ABORT_AFTER", cls.abort_after),
             number("DOCUMENTS", cls.documents),
+            number("ENOUGH", cls.enough),
         )

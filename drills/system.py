@@ -15,11 +15,22 @@ log = logging.getLogger(__name__)
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
 # The drain is shorter than by default: services restart between most drills. Drills about the drain set their own.
-BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.5"}
+BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.1"}
 STEADY_SECONDS = 60.0
 MODEL = "all-MiniLM-L6-v2"
 CONTROLS = Path(__file__).with_name("controls.py")
 DOCUMENTS = 12  # a search of the load asks for ten
+
+
+def needed(row: Row, controlled: bool) -> tuple[str, ...]:
+    """What a drill or its control needs of the services before it begins: for the order of drills."""
+    control = row.control if controlled else None
+    found: list[str] = [row.engine]
+    for part in SERVICES:
+        settings = {**row.settings.get(part, {}), **(control.settings.get(part, {}) if control else {})}
+        patches = (row.patches.get(part), control and control.patches.get(part))
+        found.append("" if part in row.starts else f"{sorted(settings.items())} {patches}")
+    return (*found, f"{row.detours}")
 
 
 class System:
@@ -49,12 +60,15 @@ class System:
         return settings
 
     def configure(self, row: Row, *, controlled: bool = False) -> None:
-        """Run the services with the drill's settings; those that the drill starts itself keep the common ones."""
+        """Run the services with the drill's settings; those that the drill starts itself keep the common ones.
+
+        Services that need others start at the same time, and nobody waits for them: `prove_steady` does.
+        """
         for part in SERVICES:
             plain = {"ENGINE": row.engine} if part == "worker" else {}
             wanted = plain if part in row.starts else self.settings_of(row, part, controlled=controlled)
             if self._settings[part] != wanted:
-                self.start(part, wanted)
+                self.start(part, wanted, wait=False)
 
     def start(self, part: Part, settings: Mapping[str, str], *, wait: bool = True) -> None:
         """Start a service, or restart it, with these settings."""
@@ -76,11 +90,14 @@ class System:
 
     def restore(self, part: Part) -> None:
         """Start a service that a drill left in any state, without the drill's settings; `heal` starts the others."""
-        self.start(part, {"ENGINE": "fake"} if part == "worker" else {}, wait=False)
+        common = {"ENGINE": "fake"} if part == "worker" else {}
+        ready = any(each.part == part and each.ready for each in self.stack.status())
+        if self._settings[part] != common or not ready:
+            self.start(part, common, wait=False)
 
     def prove_steady(self) -> None:
         """Return when every part is ready, and an embedding and a search succeed. Raises StackError."""
-        until(self._steady, STEADY_SECONDS, "the steady state", interval=0.2)
+        until(self._steady, STEADY_SECONDS, "the steady state", interval=0.1)
 
     def _steady(self) -> bool:
         unready = [f"{each.part}: {each.detail}" for each in self.stack.status() if not each.ready]

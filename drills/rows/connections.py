@@ -64,6 +64,7 @@ ROWS = (
         cluster="the proxy is in the api's pod",
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
         radius=("api_fresh",),
+        settings={"api": {"REQUEST_TIMEOUT": "5"}},
         detours=("worker",),
         control=Control(
             "leaving the pool after a sample without an answer",

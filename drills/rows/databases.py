@@ -30,7 +30,7 @@ ROWS = (
         control=Control(
             "leaving connections that lead to a replica",
             breaks="none is lost once the new one answers",
-            patches={"api": "replicas_stay_pooled"},
+            patches={"api": "replicas_stay_pooled,idle_stay_pooled"},  # the health sample ends the idle ones, too
         ),
         not_on={"compose": ONE_SERVER, "kubernetes": ONE_SERVER},
     ),

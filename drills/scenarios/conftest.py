@@ -3,7 +3,7 @@
 import json
 import signal
 from collections.abc import Generator, Iterator
-from typing import cast
+from typing import TypeAlias, cast
 
 import pytest
 
@@ -13,11 +13,13 @@ from drills.drill import Drill
 from drills.matrix import ROWS
 from drills.options import Options
 from drills.result import Result
-from drills.system import System
+from drills.row import Row
+from drills.system import System, needed
 
 BY_NAME = {row.name: row for row in ROWS}
 OPTIONS = Options.of()
 RESULTS = pytest.StashKey[list[Result]]()
+Case: TypeAlias = tuple[Row, bool, int]  # a row, whether its control is meant, and the number of the run
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
 
@@ -60,6 +62,11 @@ def drill(request: pytest.FixtureRequest, system: System) -> Drill:
     return Drill(row, system, OPTIONS, folder, run, controlled=controlled)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have drills with the same settings follow each other: each change restarts services."""
+    items.sort(key=lambda item: needed(*cast("Case", cast("pytest.Function", item).callspec.params["drill"])[:2]))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A drill fails if a fact of its was violated; a control, if the fact that it must violate was not."""
@@ -87,7 +94,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     phases = [each for outcome in OUTCOMES for each in terminalreporter.stats.get(outcome, ())]
     OPTIONS.reports.mkdir(parents=True, exist_ok=True)
     (OPTIONS.reports / "ctrf.json").write_text(json.dumps(ctrf.document(phases), indent=1) + "\n")
-    if results := config.stash[RESULTS]:
+    results = config.stash[RESULTS]
+    results.sort(key=lambda each: (list(BY_NAME).index(each.name), each.run, each.control))
+    if results:
         terminalreporter.section("drills")
         for line in report.table(results):
             terminalreporter.write_line(line)

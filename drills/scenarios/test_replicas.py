@@ -13,7 +13,7 @@ from stack.http import FAILURES, ask
 REPLICAS = 3
 SHARED_WITHIN = 15.0  # seconds after the last replica became ready
 LOOK = 4.0  # seconds over which shares are counted
-RATE = 40.0  # requests/s
+RATE = 80.0  # requests/s
 IN_FLIGHT = 0.1  # seconds that a call takes, so that the api needs several connections
 BUSY = 0.25  # seconds: so long that each worker has calls in flight at any time
 # Of its fair share. Behind one address, connections are distributed, not calls.

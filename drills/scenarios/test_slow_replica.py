@@ -10,7 +10,7 @@ from loadtest.openloop import Row
 from loadtest.percentiles import percentile
 
 REPLICAS = 3
-RATE = 40.0  # requests/s
+RATE = 60.0  # requests/s
 IN_FLIGHT = 0.1  # seconds that a call takes, so that each worker has some in flight
 SLOW = 1.0  # seconds that a call takes at the slow one
 FAST = 0.9  # seconds: a call that takes less is none of its

@@ -70,7 +70,7 @@ def test_overload(drill: Drill) -> None:
 
 def test_bulk_flood(drill: Drill) -> None:
     with drill.slowed("worker", PASS):
-        drill.load(MAKER, rate=40)
+        drill.load(MAKER)
         drill.go(0.1)
         with drill.fault():
             flood = drill.load(Stream("drills.requests:bulk", drill.stack.url("worker")), rate=100)
@@ -96,7 +96,7 @@ def test_bulk_flood(drill: Drill) -> None:
 def test_clients_leave(drill: Drill) -> None:
     url = drill.stack.url("worker")
     with drill.slowed("worker", PASS):
-        drill.load(Stream("drills.requests:light", url), rate=40)
+        drill.load(Stream("drills.requests:light", url))
         drill.go(0.1)
         with drill.fault():
             leavers = drill.load(Stream("drills.requests:heavy", url), rate=150, timeout=0.1)

@@ -1,6 +1,7 @@
-"""A drill whose fault reaches further than its row says, on a real stack."""
+"""Drills that end early, on a real stack: one whose fault reaches further than its row says, and a control."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,32 +11,39 @@ from drills import report
 from drills.drill import Drill
 from drills.matrix import ROWS
 from drills.options import Options
+from drills.result import Result
+from drills.row import Control, Row
 from drills.system import BASE, System
 from stack import EmbeddedStack, free_ports
 
 [STOPPED] = [row for row in ROWS if row.name == "postgres_stopped"]
 
 
-@pytest.fixture
-def drill(tmp_path: Path) -> Drill:
-    """Postgres is stopped, and no stream may suffer from it."""
-    stack = EmbeddedStack(tmp_path / "stack", free_ports(), environment={**BASE, "ENGINE": "fake"})
-    options = Options(1000, 1, tmp_path / "report", abort_after=5)
-    row = replace(STOPPED, radius=())
-    return Drill(row, System(stack, "embedded"), options, options.reports / "rows", 1, controlled=False)
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A stack that both use."""
+    folder = tmp_path_factory.mktemp("stack")
+    with EmbeddedStack(folder, free_ports(), environment={**BASE, "ENGINE": "fake"}) as stack:
+        yield System(stack, "embedded")
 
 
-def test_a_drill_that_harms_others_is_rolled_back(drill: Drill, tmp_path: Path) -> None:
+def without_postgres(row: Row, system: System, folder: Path, *, controlled: bool) -> Result:
+    """What two minutes without Postgres come to, after which everything is ready again."""
+    options = Options(1000, 1, folder, abort_after=5)
+    drill = Drill(row, system, options, folder / "rows", 1, controlled=controlled)
+    with drill:
+        drill.load("search", "api_repeated")
+        drill.go(0.1)
+        with drill.fault(lambda: drill.stack.start("postgres")):
+            drill.stack.stop("postgres")
+            drill.hold(120)
+    assert [status.part for status in drill.stack.status() if not status.ready] == []
+    return drill.result
+
+
+def test_a_drill_that_harms_others_is_rolled_back(system: System, tmp_path: Path) -> None:
     """It ends long before its time, everything is ready again, and each report says that it was aborted and why."""
-    with drill.stack:
-        with drill:
-            drill.load("search", "api_repeated")
-            drill.go(0.1)
-            with drill.fault(lambda: drill.stack.start("postgres")):
-                drill.stack.stop("postgres")
-                drill.hold(120)
-        assert [status.part for status in drill.stack.status() if not status.ready] == []
-    result = drill.result
+    result = without_postgres(replace(STOPPED, radius=()), system, tmp_path / "report", controlled=False)
     assert (result.verdict, result.good, result.violations) == ("aborted", False, [])
     assert len(result.windows) == 1
     reason = result.aborted
@@ -52,3 +60,12 @@ def test_a_drill_that_harms_others_is_rolled_back(drill: Drill, tmp_path: Path) 
     assert reason in line
     assert reason in report.failure(result)
     assert report.one_line(result).startswith("aborted: ")
+
+
+def test_a_control_ends_when_it_has_failed_as_it_must(system: System, tmp_path: Path) -> None:
+    """It ends long before its time, everything is ready again, and it has violated nothing but what it must."""
+    row = replace(STOPPED, clients=(), control=Control("a Postgres that stays", breaks="clients"))
+    result = without_postgres(row, system, tmp_path / "report", controlled=True)
+    assert result.verdict == "failed as it must"
+    assert [fact for fact, _ in result.violations] == ["clients"]
+    assert result.seconds < 100

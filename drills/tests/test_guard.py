@@ -1,10 +1,10 @@
-"""The abort rule on rows that are written while it reads."""
+"""What ends a drill early, on rows that are written while it reads."""
 
 from pathlib import Path
 
 import pytest
 
-from drills.guard import Aborted, Guard
+from drills.guard import Aborted, Guard, Proof
 from loadtest.openloop import Constant, Plan, Row, RowFile
 
 
@@ -37,3 +37,20 @@ def test_half_a_row_is_read_when_it_is_whole(tmp_path: Path) -> None:
     path.write_text(line)
     with pytest.raises(Aborted, match="1 x search: reset"):
         guard.check()
+
+
+def test_failures_that_must_be_are_counted_until_there_are_enough(tmp_path: Path) -> None:
+    """Those written since the last look are added to the others; good answers and failures of others don't count."""
+    path = tmp_path / "0.jsonl"
+    proof = Proof(path, limit=2)
+
+    def searched(each: Row) -> bool:
+        return each.stream == "search"
+
+    with RowFile(path, Plan(Constant(1), ())) as rows:
+        rows.begin(0.0)
+        for each in (row("search"), row("search", 200), row("api_fresh"), row("api_fresh")):
+            rows.add(each)
+        assert not proof.found(searched)
+        rows.add(row("search"))
+        assert proof.found(searched)

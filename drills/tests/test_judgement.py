@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from drills.judgement import Evidence, judge
+from drills.judgement import Evidence, judge, strays
 from drills.ledger import Ledger, unexpected
 from drills.result import Result
 from drills.row import STEADY, Control, Probes, Row
 from drills.watch import Watch
 from loadtest.openloop import Row as Request
+from stack import Part
 from stack.prober import Look
 
 RESET: dict[str, Any] = {"status": None, "error": "reset"}
@@ -131,6 +132,15 @@ def test_a_control_must_fail_for_its_reason() -> None:
     otherwise = verdict(row, [request(1)], watched(livez=["none"]), controlled=True)
     assert (passed.verdict, passed.good) == ("passed", False)
     assert (otherwise.verdict, otherwise.good) == ("failed otherwise", False)
+
+
+def test_a_probe_that_may_only_be_well_strays_at_its_first_other_answer() -> None:
+    """One that may fail on the way doesn't: what it has answered so far may be as the row says."""
+    unready: dict[Part, Watch] = {"api": watched(readyz=["200", "503"])}
+    assert strays(CLAIM, unready, "api /readyz")
+    assert not strays(CLAIM, {"api": watched()}, "api /readyz")
+    assert not strays(CLAIM, unready, "api /livez")
+    assert not strays(replace(CLAIM, probes={"api": Probes(ready="200 503 200")}), unready, "api /readyz")
 
 
 def test_every_request_is_in_one_bucket() -> None:

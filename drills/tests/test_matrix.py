@@ -2,7 +2,7 @@
 
 import ast
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from drills import controls
 from drills.document import FILE, document
 from drills.matrix import ROWS
 from drills.row import Row
+from drills.system import needed
 from drills.watch import PATHS
 from loadtest.openloop import Row as Request
 
@@ -68,12 +69,21 @@ def test_a_row_that_lets_requests_fail_names_their_streams(row: Row, kind: str) 
     assert set(there.radius) <= sent
 
 
+def test_what_a_drill_needs_before_it_begins_depends_on_its_settings() -> None:
+    """Drills without settings of their own need the same; a control needs other ones, another engine, too."""
+    known = {row.name: row for row in ROWS}
+    stopped, paused = known["postgres_stopped"], known["redis_paused"]
+    assert needed(stopped, False) == needed(paused, False) != needed(stopped, True)
+    assert needed(stopped, True) == needed(known["postgres_paused"], True)
+    assert needed(stopped, False) != needed(replace(stopped, engine="auto"), False)
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.control], ids=lambda row: row.name)
 def test_a_control_takes_something_away(row: Row) -> None:
     """By settings that the drill itself doesn't have, or by a function that exists."""
     assert row.control
     assert row.control.settings or row.control.patches
     for part, patch in row.control.patches.items():
-        assert callable(getattr(controls, patch)), part
+        assert all(callable(getattr(controls, each)) for each in patch.split(",")), part
     for part, settings in row.control.settings.items():
         assert settings != row.settings.get(part)
