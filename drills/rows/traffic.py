@@ -158,11 +158,11 @@ ROWS = (
     Row(
         "slow_clients",
         "Clients that fall silent, before or after a first request, delay no other, and are disconnected in time.",
-        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3, REQUEST_TIMEOUT=5",
+        "210 connections: silence, half a line, half the headers, half a body; HEADER_TIMEOUT=3, REQUEST_TIMEOUT=4",
         probes={"api": STEADY},
         bites=("half a request waits",),
         cluster="nothing is different: the load goes to the only pod",
-        settings={"api": {"HEADER_TIMEOUT": "3", "REQUEST_TIMEOUT": "5"}},
+        settings={"api": {"HEADER_TIMEOUT": "3", "REQUEST_TIMEOUT": "4"}},
         control=Control(
             "HEADER_TIMEOUT",
             breaks="they are sent away",

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from drills.drill import Drill
 
-GIVEN = 9.0  # seconds until clients must be gone: they are cut after 3, with half a body after 5 (REQUEST_TIMEOUT)
+GIVEN = 7.0  # seconds until clients must be gone: they are cut after 3, with half a body after 4 (REQUEST_TIMEOUT)
 OF_EACH = 30
 HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 FIRST = b"HEAD /livez HTTP/1.1\r\nHost: api\r\n\r\n"

@@ -11,6 +11,7 @@ from stack.http import ask
 
 PROCESSES = 3
 QUERIES = 3
+REPLACED = 6.0  # seconds: three times gunicorn's timeout
 RETRIED = 2.5  # seconds until the api has retried all that one kill met, one call at a time: api.suspects.PATIENCE
 SECOND = 1.0  # seconds until the second process that a deadly text kills is surely missed
 DEADLY = "these words are deadly"
@@ -33,7 +34,7 @@ def test_event_loop_blocked(drill: Drill) -> None:
     drill.go(0.3)
     known = len(drill.stack.logs("api"))
     with drill.switched("api", blocked_loop=True):
-        took = drill.until("it is replaced", lambda: "WORKER TIMEOUT" in drill.stack.logs("api")[known:], 10)
+        took = drill.until("it is replaced", lambda: "WORKER TIMEOUT" in drill.stack.logs("api")[known:], REPLACED)
     drill.measure(seconds_until_replaced=took)
     drill.until_ready("api")
     drill.go(1)

@@ -10,13 +10,13 @@ from drills.replaced import NEW, NEXT, OLD, OTHER, Replaced
 from stack.http import FAILURES, ask
 
 KILLS = 10
-LONGEST = 3.0  # seconds that a job may work before it is killed, beside those of its start
+LONGEST = 2.0  # seconds that a job may work before it is killed, beside those of its start
 SLOW = 0.05  # seconds of a forward pass: a page of the job takes about twenty
 BEGUN = 60.0  # seconds
 AWAY = 5.0  # seconds: longer than the api's patience
 BACK = 30.0  # seconds
 SETTLED = 2.0  # seconds: the api's health sample, which runs every second, has been taken
-NAIVE = 5.0  # seconds
+NAIVE = 3.0  # seconds
 
 
 def test_reindex_killed(drill: Drill) -> None:

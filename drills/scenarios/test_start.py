@@ -11,7 +11,7 @@ from stack import PARTS, Part
 
 PROMPT = 2.0  # seconds
 # Seconds for a start that can't succeed, which takes up to two; on compose a container is tried six times.
-GIVEN = {"embedded": 7.0, "compose": 12.0, "kubernetes": 12.0}
+GIVEN = {"embedded": 6.0, "compose": 12.0, "kubernetes": 12.0}
 
 
 def test_slow_warmup(drill: Drill) -> None:

@@ -31,7 +31,7 @@ HELD = 0.5  # seconds of a lock
 EXPIRY = "certificate has expired"
 EXPIRED = 3.0  # seconds: several health samples
 REFUSING = 3.0  # seconds
-FOUND = 12.0  # seconds; a look-up that began in the silence is repeated after five
+FOUND = 10.0  # seconds; a look-up that began in the silence is repeated after five
 
 
 def test_worker_moved(drill: Drill) -> None:

@@ -4,7 +4,7 @@ from drills.drill import Drill
 from loadtest.openloop import Row
 from loadtest.percentiles import percentile
 
-UNREADY_SECONDS = 10.0  # two samples, after REQUEST_TIMEOUT or after a pass of a known text
+UNREADY_SECONDS = 8.0  # two samples, after REQUEST_TIMEOUT or after a pass of a known text
 REPLACED_SECONDS = 12.0  # HEAL_TIMEOUT, the drain, requests in flight, a start
 SERVES = 0.5  # seconds between two kills, so that the probes see the worker serve
 SEEN = 2.5  # seconds until the api's sample, which runs every second, must have seen that the worker is back
