@@ -212,9 +212,9 @@ def idle_stay_pooled() -> None:
 
 def replicas_stay_pooled() -> None:
     """A connection stays in use when the server it leads to takes no writes any more."""
-    from api import postgres_errors
+    from api import postgres
 
-    postgres_errors.CONNECTION_IS_STALE = set()
+    postgres.leads_to_replica = lambda error: False  # type: ignore[attr-defined]
 
 
 def read_only_is_lost() -> None:

@@ -70,6 +70,35 @@ async def test_after_a_failure_and_the_clock_back_connections_are_kept(
     assert len(set(pids)) <= 5
 
 
+async def test_a_write_that_a_new_connection_refuses_too_costs_one_connection(engine: AsyncEngine) -> None:
+    """While Postgres is read-only, its pool is left to those who read."""
+
+    async def refused(connection: AsyncConnection) -> None:
+        await connection.execute(text("SET TRANSACTION READ ONLY"))
+        await connection.execute(text("CREATE TABLE never_made (id int)"))
+
+    before = {await transact(engine, backend) for _ in range(5)}
+    with pytest.raises(DependencyUnavailable):
+        await transact(engine, refused)
+    after = {await transact(engine, backend) for _ in range(5)}
+    assert len(before) == len(after) == 5
+    assert len(before & after) == 4
+
+
+async def test_what_a_new_connection_could_do_ends_the_old_ones(engine: AsyncEngine) -> None:
+    """They may all lead to a server that takes no writes."""
+    before = {await transact(engine, backend) for _ in range(5)}
+
+    async def write(connection: AsyncConnection) -> None:
+        if await backend(connection) in before:
+            await connection.execute(text("SET TRANSACTION READ ONLY"))
+        await connection.execute(text("CREATE TABLE IF NOT EXISTS drill_of_ages ()"))
+        await connection.execute(text("DROP TABLE drill_of_ages"))
+
+    await transact(engine, write)
+    assert not before & {await transact(engine, backend) for _ in range(5)}
+
+
 async def test_a_connection_that_dies_before_its_commit_costs_no_reading(
     engine: AsyncEngine, stack: EmbeddedStack
 ) -> None:

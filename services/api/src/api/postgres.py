@@ -14,9 +14,9 @@ from api import pool_use
 from api.patience import Patience
 from api.patient_connector import AWAY, PatientConnector
 from api.pool_use import connected
-from api.postgres_ages import ConnectionAges
+from api.postgres_ages import ConnectionAges, made_from_now_on
 from api.postgres_connection import Connector
-from api.postgres_errors import end_stale_connections, unavailable_as_503
+from api.postgres_errors import end_stale_connections, leads_to_replica, unavailable_as_503
 from api.postgres_health import PostgresHealth
 from api.postgres_idle import IdleConnections
 from api.settings import ApiSettings
@@ -123,10 +123,17 @@ async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaita
             return await _transact(engine, work, reads=reads)
         except _LostError:
             return await _transact(engine, work, reads=reads, last=True)
+        except _ReplicaError:
+            with made_from_now_on():
+                return await _transact(engine, work, reads=reads, last=True)
 
 
 class _LostError(Exception):
     """The connection can't be used any more, and nothing was committed."""
+
+
+class _ReplicaError(Exception):
+    """The server takes no writes."""
 
 
 async def _transact(
@@ -136,6 +143,8 @@ async def _transact(
         try:
             done = await work(connection)
         except DBAPIError as error:
+            if leads_to_replica(error) and not last:
+                raise _ReplicaError from error
             if last or not error.connection_invalidated:
                 raise
             raise _LostError from error

@@ -18,9 +18,9 @@ from warmstart.lifecycle.health import reason
 
 READ_ONLY = "25006"
 UNDEFINED_TABLE = "42P01"
-# The server answers, but on this connection it can't do the work: a primary that became a replica, a transaction
-# that a pooler left behind, a statement prepared on another server connection, a plan from before a migration.
-CONNECTION_IS_STALE = {READ_ONLY, "25P02", "26000", "42P05", "0A000"}
+# The server answers, but on this connection it can't do the work: a transaction that a pooler left behind, a statement
+# prepared on another server connection, a plan from before a migration.
+CONNECTION_IS_STALE = {"25P02", "26000", "42P05", "0A000"}
 
 # Connection, unsupported (a stale plan), transaction state, statement name, authorization, database, schema,
 # rollback (deadlock), resources, limits, state (a lock), operator (shutting down), system, configuration, internal
@@ -67,6 +67,11 @@ def unavailable_as_503() -> Iterator[None]:
         raise DependencyUnavailable("postgres", reason(error)) from None
 
 
+def leads_to_replica(error: DBAPIError) -> bool:
+    """Whether the server takes no writes on this connection; on a new one it, or another server, may."""
+    return sqlstate(error) == READ_ONLY
+
+
 def explain(error: DBAPIError) -> str:
     """One line for people: the server's or driver's own words, without those of SQLAlchemy."""
     said, state = reason(error.orig or error), sqlstate(error)
@@ -85,7 +90,7 @@ def _is_unavailable(error: DBAPIError) -> bool:
         unreachable
         or error.connection_invalidated
         or state[:2] in UNAVAILABLE_CLASSES
-        or state in SCHEMA_STATES | CONNECTION_IS_STALE
+        or state in SCHEMA_STATES | CONNECTION_IS_STALE | {READ_ONLY}
     )
 
 
