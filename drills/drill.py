@@ -239,9 +239,15 @@ class Drill:
         """SIGKILL to one process of a service; returns the seconds until its replacement was ready."""
         watch = self.watches[part]
         known, whole = len(watch.pids), " ".join(["ready"] * len(watch.first_pids))
+        self.kill_process(part)
+        return self.until("it is replaced", lambda: len(watch.pids) > known and watch.phase.now == whole, 60)
+
+    def kill_process(self, part: Part) -> None:
+        """SIGKILL to one process of a service; the fault lasts until it is gone, and its connections with it."""
+        known = set(self.stack.pids(part))
         with self.fault():
             self.stack.signal_process(part, Signals.SIGKILL)
-        return self.until("it is replaced", lambda: len(watch.pids) > known and watch.phase.now == whole, 60)
+            self.until("it is gone", lambda: known - set(self.stack.pids(part)), 10)
 
     def expect(self, fact: str, holds: object, detail: object) -> None:
         """Record whether a fact is true; the drill goes on."""

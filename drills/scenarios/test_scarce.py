@@ -4,7 +4,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from shutil import disk_usage
-from signal import SIGKILL
 
 from drills.disk import BALLAST, fill, filled, small_disk
 from drills.drill import Drill
@@ -96,8 +95,7 @@ def test_shared_memory_full(drill: Drill) -> None:
 def replace(drill: Drill, part: Part, ballast: Path) -> None:
     """Kill a process; its replacement finds no room, since what the files of the dead one give back is taken."""
     watch, known = drill.watches[part], len(drill.watches[part].pids)
-    with drill.fault():
-        drill.stack.signal_process(part, SIGKILL)
+    drill.kill_process(part)
 
     def replaced() -> bool:
         fill(ballast)
