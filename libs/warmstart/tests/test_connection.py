@@ -290,6 +290,36 @@ def test_a_slow_reader_gets_its_whole_answer(ends: bool) -> None:
     asyncio.run(read_slowly())
 
 
+class Packets(asyncio.Transport):
+    """A transport that notes each of its system calls."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.sent.append(b"".join(list_of_data))
+
+
+def test_a_head_is_one_packet_with_its_body() -> None:
+    """A head that is held back goes out with the body, or alone when no body follows in this turn of the event loop."""
+
+    async def answer() -> list[bytes]:
+        transport = Packets()
+        connection = lingering.Lingering(transport, 10, asyncio.get_running_loop().call_later)
+        for pieces in ([b"head", b"body", b"more"], [b"stream"]):
+            connection.hold_back()
+            for piece in pieces:
+                connection.write(piece)
+        while len(transport.sent) < 3:
+            await asyncio.sleep(0)
+        return transport.sent
+
+    assert asyncio.run(answer()) == [b"headbody", b"more", b"stream"]
+
+
 @pytest.mark.parametrize("before", [b"", GET], ids=["first", "second"])
 def test_half_a_head_does_not_delay_the_stop(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the server stops, a request that has only begun is waited for as one whose answer is out is."""

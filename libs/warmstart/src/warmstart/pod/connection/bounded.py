@@ -137,8 +137,10 @@ class Bounded(Upgradable):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_and_close(message: Message) -> None:
-                if message["type"] == "http.response.start" and cycle.more_body:
-                    cycle.keep_alive = False  # the request was answered before it was read
+                if message["type"] == "http.response.start":
+                    self.transport.hold_back()
+                    if cycle.more_body:
+                        cycle.keep_alive = False  # the request was answered before it was read
                 await send(message)
 
             await app(scope, receive, send_and_close)

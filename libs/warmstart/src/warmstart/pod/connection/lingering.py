@@ -1,4 +1,4 @@
-"""Closes a connection whose client may still be sending, so that the client can read its answer."""
+"""Writes the head of an answer with its body, and closes a connection so that the client can read its answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,15 +8,17 @@ DISCARD_BYTES = 64 * 2**20  # of a request that was answered before it was read;
 
 
 class Lingering:
-    """uvicorn's transport, with a `close` that is bounded and reads what the client still sends.
+    """uvicorn's transport, which writes a head and its body in one packet, and whose `close` is bounded.
 
     When a connection is closed with unread bytes, the kernel resets it, and the client may lose the answer (RFC 9112,
-    section 9.6). So this class ends the answer, and drops further bytes for at most `seconds` and DISCARD_BYTES. It
+    section 9.6). So `close` ends the answer, and drops further bytes for at most `seconds` and DISCARD_BYTES. It
     also cuts a client that reads nothing of its answer for `seconds`; a client that reads slowly gets the whole answer.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, later: Callable[..., asyncio.TimerHandle]) -> None:
         self._transport = transport
+        self._holds = False
+        self._head = b""  # of an answer whose body may come in this turn of the event loop
         self._seconds = seconds
         self._later = later
         self._left = DISCARD_BYTES
@@ -24,10 +26,31 @@ class Lingering:
         self._unsent = 0  # bytes that waited when the timer was set
         self.client_sends = False  # part of a request is missing, or its end is unknown
         self.lingers = False
-        self.write = transport.write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def hold_back(self) -> None:
+        """The next write is a head, which goes out with the write after it, or alone after this turn of the event loop.
+
+        uvicorn writes head and body one by one, and uvloop sends each at once: two system calls, and two packets.
+        """
+        self._holds = True
+
+    def write(self, data: bytes) -> None:
+        """Write it, after what was held back."""
+        if self._holds:
+            self._holds, self._head = False, data
+            self._later(0, self._flush)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        else:
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._head:
+            self.write(b"")
 
     def is_closing(self) -> bool:
         """Whether nothing more will be written."""
@@ -37,6 +60,7 @@ class Lingering:
         """End the answer; close now, or when the client has sent its whole request."""
         if self.is_closing():
             return
+        self._flush()
         self.hold()
         if self.client_sends and not self._transport.get_extra_info("sslcontext"):  # TLS can't close one side only
             self.lingers = True
