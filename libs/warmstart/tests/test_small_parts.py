@@ -2,10 +2,13 @@
 
 import json
 import logging
+import time
+
+import pytest
 
 from warmstart.http.timing import Timings
 from warmstart.lifecycle import backoff
-from warmstart.logs import JsonFormatter
+from warmstart.logs import ConsoleFormatter, JsonFormatter
 
 
 def test_timings_survive_the_header() -> None:
@@ -26,6 +29,18 @@ def test_a_json_log_line_is_one_object_with_its_extra_fields() -> None:
     assert "\n" not in line
     assert (fields["message"], fields["level"], fields["status"]) == ("hello you", "info", 200)
     assert fields["exception"].endswith("ValueError: why\n")
+
+
+FORMS = [(JsonFormatter(), "%Y-%m-%dT%H:%M:%S%z"), (ConsoleFormatter(), "%Y-%m-%d %H:%M:%S,{:03d}")]
+
+
+@pytest.mark.parametrize(("formatter", "form"), FORMS)
+def test_each_line_has_its_own_time(formatter: logging.Formatter, form: str) -> None:
+    """Lines of one second share what is formatted once, and no more: seconds and milliseconds are each record's own."""
+    for seconds, milliseconds in [(1, 250), (1, 500), (2, 0), (1, 750)]:
+        record = logging.makeLogRecord({"created": seconds + milliseconds / 1000, "msecs": float(milliseconds)})
+        expected = time.strftime(form, time.localtime(seconds)).format(milliseconds)
+        assert expected in formatter.format(record)
 
 
 def test_pauses_grow_to_a_cap_and_vary() -> None:

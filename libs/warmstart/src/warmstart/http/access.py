@@ -107,7 +107,8 @@ class _Answer:
             line = LINE
             if caller := self._scope.get("state", {}).get("caller"):  # left there by what has authenticated it
                 fields["caller"], line = caller, LINE_WITH_CALLER
-            log.log(level, line, fields, extra=fields)
+            # As `log.log` does it, but for the search of the line of code that wrote it, which takes 3 µs.
+            log.handle(log.makeRecord(log.name, level, __file__, 0, line, (fields,), None, extra=fields))
 
 
 def _template(scope: Scope) -> str:

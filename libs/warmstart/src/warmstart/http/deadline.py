@@ -134,8 +134,11 @@ async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
 
 def _asked(scope: Scope) -> float | None:
     """The caller's own limit, in seconds."""
+    stated = [value for name, value in scope["headers"] if name == _HEADER]
+    if not stated:
+        return None
     try:
-        seconds = float(dict(scope["headers"]).get(_HEADER, b""))
+        seconds = float(stated[-1])
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
