@@ -12,7 +12,7 @@ from stack.errors import StackError
 from stack.interface import Part
 from stack.ports import HOST
 from stack.program import Program
-from stack.site import REPOSITORY, Site
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site
 
 STEP_SECONDS = 120.0
 DEFAULTS = {
@@ -42,6 +42,8 @@ class Service(Program):
     def command(self, environment: Mapping[str, str]) -> Command:
         argv = (sys.executable, "-m", "gunicorn", "-c", f"services/{self._service}/gunicorn.conf.py")
         own = {"HOST": HOST, "PORT": str(self.port), "FAULTS_FILE": str(self.site.shared / f"{self.name}.faults")}
+        if self._service == "api" and self.site.root == DEFAULT_ROOT:  # of `make up`: this machine's own
+            own["REPORTS_FOLDER"] = str(REPOSITORY / "reports")
         return Command(argv, service_environment({**own, **environment}))
 
 

@@ -7,6 +7,7 @@ faults off.
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.resources import Resource
 from warmstart.settings.service import ServiceSettings
 
@@ -41,6 +43,7 @@ class Faults(BaseModel):
     unready: bool = Field(False, description="/readyz is 503")
     moved_clock: float = Field(0, ge=-1e9, le=1e9, description="seconds by which the wall clock, `time.time()`, is off")
     leaked_mb: int = Field(0, ge=0, le=8192, description="memory that is held for nothing")
+    until: float | None = Field(None, description="when all of it ends by itself, as Unix time; none: never")
 
 
 class Switches:
@@ -64,7 +67,8 @@ class Switches:
     def read(self) -> Faults:
         """Read the file."""
         try:
-            self.now = Faults.model_validate_json(self._file.read_bytes()) if self._file else Faults()
+            read = Faults.model_validate_json(self._file.read_bytes()) if self._file else Faults()
+            self.now = Faults() if read.until is not None and WALL_CLOCK() >= read.until else read
             self._complaint = ""
         except OSError:
             self.now = Faults()
@@ -135,6 +139,16 @@ class Switches:
 def _move_clock(seconds: float) -> None:
     """Replace Python's wall clock; `datetime` and programs in C, which ask the system, are not deceived."""
     time.time = (lambda: WALL_CLOCK() + seconds) if seconds else WALL_CLOCK
+
+
+def turn(file: Path, faults: Faults) -> None:
+    """Write the file, at once. Raises DependencyUnavailable where that isn't allowed."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(faults.model_dump_json(exclude_defaults=True))
+        unfinished.replace(file)
+    except OSError as error:
+        raise DependencyUnavailable("faults", f"the file of the switches can't be written: {error.strerror}") from error
 
 
 def switches(settings: ServiceSettings) -> list[Switches]:

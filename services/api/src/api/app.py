@@ -13,7 +13,7 @@ from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
 from api.resources import REPLICA, RESOURCES
-from api.routes import documents, embeddings, models, page, search, system
+from api.routes import documents, embeddings, faults, models, page, reports, search, system
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
 from api.system.look import Look
@@ -49,13 +49,15 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.add_middleware(Authenticate, keys=keys.known)
     # The OpenAPI document asks for a key only where one is needed.
     guards = [Depends(bearer)] if closed else []
-    for routes in (embeddings, models, documents, search, system):
+    breakable = [faults] if settings.faults_enabled else []
+    for routes in (embeddings, models, documents, search, system, reports, *breakable):
         app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
     app.include_router(page.router)
+    app.include_router(reports.files)
     around = [RateLimitHeaders] if settings.quota or closed else []
     advice = f"if they are token ids: {SEND_TEXTS}"
     # The page shows how far the start has come.
-    open_paths = ("/", "/favicon.ico", "/assets/", system.PATH)
+    open_paths = ("/", "/favicon.ico", "/assets/", "/reports/", "/v1/reports", "/v1/faults/", system.PATH)
     install(
         app,
         settings,

@@ -1,5 +1,6 @@
 """Settings of the api, read from the environment."""
 
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -103,6 +104,11 @@ class ApiSettings(ServiceSettings):
     token_ids: bool = Field(
         False,
         description="whether `/v1/embeddings` takes token ids of the served model's vocabulary",
+    )
+    reports_folder: Path | None = Field(
+        None,
+        description="folder of the reports of `make coldstart` and `make drills`: the page shows them, and they are "
+        "served without a key; none: no reports",
     )
     migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from contract.model import PATH
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
+from warmstart.http import faults
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
 from worker.resources import RESOURCES
@@ -31,5 +32,7 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
     app.include_router(router)
-    install(app, settings, quiet=(PATH,))  # the api asks for it every second
+    if settings.faults_enabled and settings.faults_file:
+        app.include_router(faults.router(settings.faults_file))
+    install(app, settings, quiet=(PATH,), open_paths=(faults.PATH,))  # the api asks for it every second
     return app

@@ -51,7 +51,7 @@ async function run([size, work]) {
     told = now;
     if (size) element("progress").value = Math.min(1, now.bytes / size);
     const rate = now.stored / ((performance.now() - began) / 1000);
-    const pace = now.waiting ? `waiting ${now.waiting}` : `${number(rate)} a second`;
+    const pace = now.waiting ? now.waiting : `${number(rate)} a second`;
     say("added", `${number(now.stored)} stored, ${pace}`, now.waiting ? "warn" : "");
     refusals(now.refused);
   };

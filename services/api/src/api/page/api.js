@@ -34,7 +34,7 @@ async function failure(response) {
   return new ApiError(response.status, error, Number(response.headers.get("Retry-After")) || 0);
 }
 
-/** As `call`, again while the service is overloaded, starts, or counts against a quota, when it says to. */
+/** As `call`, with `waiting(why)` before each pause, again while the service is overloaded, starts, or counts against a quota, when it says to. */
 export async function patiently(method, path, body, signal, waiting) {
   const ends = performance.now() + PATIENCE * 1000;
   for (let tries = 0; ; tries += 1) {
@@ -43,9 +43,9 @@ export async function patiently(method, path, body, signal, waiting) {
     } catch (error) {
       const gone = error instanceof TypeError;  // no answer at all
       if (!gone && ![429, 503].includes(error.status)) throw error;
-      const seconds = (!gone && error.retryAfter) || Math.min(8, 2 ** tries);
+      const seconds = (!gone && error.retryAfter) || Math.min(4, 2 ** tries);
       if (performance.now() + seconds * 1000 > ends) throw error;
-      waiting(seconds, gone ? "no answer" : error.message);
+      waiting(gone ? `no answer; again in ${seconds} s` : `waiting ${seconds} s, as the service asks: ${error.message}`);
       await pause(seconds, signal);
     }
   }

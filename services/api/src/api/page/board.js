@@ -17,12 +17,13 @@ function card(part) {
     make("div", {class: "head"},
       make("h3", {}, NAMES[part.kind], " ", make("span", {class: "quiet"}, part.address)),
       make("span", {class: "pill", "data-state": state.kind}, state.word)),
-    ...(part.startup ? [timeline(part), detail(part), ...failing(part)] : [make("p", {class: "bad"}, state.why)]));
+    ...(part.startup ? [timeline(part), detail(part), ...failing(part, state)].filter(Boolean) : [make("p", {class: "bad"}, state.why)]));
 }
 
 /** Bars begin with the process; each ends where its resource was open. */
 function timeline(part) {
   const resources = resourcesOf(part);
+  if (!resources.length) return make("p", {class: "quiet"}, "Its details are for operators' keys.");
   const whole = Math.max(0.1, ...resources.map(each => each.elapsed_seconds));
   return make("ul", {class: "timeline", "aria-label": "The last start"}, resources.map(each => {
     const kind = kindOfResource(each.state);
@@ -49,7 +50,8 @@ function detail(part) {
 }
 
 /** What a probe says besides the resources' own errors. */
-function failing(part) {
+function failing(part, state) {
+  if (state.kind === "busy") return [];  // it says what it waits for
   const errors = resourcesOf(part).filter(each => each.error).map(each => each.name);
   const others = part.failing.filter(each => !errors.some(name => each.startsWith(`${name} `)));
   return others.map(each => make("p", {class: part.ready ? "warn-text" : "bad"}, each));

@@ -2,7 +2,8 @@
 
 import {draw, make, number, put} from "./dom.js";
 
-const WIDTH = 240, HEIGHT = 44, POINTS = 150;
+const WIDTH = 240, HEIGHT = 44;
+const LEAST = 30;  // points that fill a chart: a minute. More are drawn closer together.
 
 const rate = value => `${number(value, value > 0 && value < 10 ? 1 : 0)}/s`;
 const time = value => value < 0.01 ? `${number(value * 1000, 1)} ms` : value < 1 ? `${number(value * 1000)} ms` : `${number(value, 1)} s`;
@@ -34,7 +35,7 @@ function figure({title, lines, say, least, shape}, points) {
 }
 
 /** Newest at the right. */
-const x = (index, length) => (WIDTH - (length - 1 - index) * WIDTH / (POINTS - 1)).toFixed(1);
+const x = (index, length) => (WIDTH - (length - 1 - index) * WIDTH / (Math.max(LEAST, length) - 1)).toFixed(1);
 const y = (value, most) => (HEIGHT - 2 - (HEIGHT - 6) * value / most).toFixed(1);
 
 /** Of what is only measured by requests: the line leads over the time without any. */

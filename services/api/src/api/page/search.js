@@ -1,6 +1,6 @@
 // The search box: results, filters, and where the time went.
 
-import {patiently, words} from "./api.js";
+import {patiently, sentence, words} from "./api.js";
 import {element, make, number, say} from "./dom.js";
 import {resultItem} from "./result.js";
 import {timingBar} from "./timing.js";
@@ -29,11 +29,8 @@ async function search() {
   say("found", "Searching …");
   const body = {query, limit: Number(element("limit").value), filter: Object.fromEntries(filters)};
   try {
-    let began = performance.now();
-    const waiting = (seconds, why) => {
-      say("found", `Waiting ${number(seconds)} s, as the service asks: ${why}`, "warn");
-      began = performance.now() + seconds * 1000;
-    };
+    const began = performance.now();
+    const waiting = why => say("found", sentence(why), "warn");
     const response = await patiently("POST", "v1/search", body, turn.signal, waiting);
     const {results} = await response.json();
     show(results, response.headers.get("Server-Timing"), performance.now() - began);

@@ -6,6 +6,7 @@ import {showCharts} from "./charts.js";
 import {element, make, number, put, say} from "./dom.js";
 import {showFaults} from "./faults.js";
 import {History} from "./history.js";
+import {showModels} from "./models.js";
 import {waitingFor, worst} from "./states.js";
 
 const CALM = 2000, BUSY = 700;  // milliseconds between two looks: while all is well, and while something starts
@@ -44,7 +45,8 @@ function show(system) {
   showCharts(element("charts"), history.points);
   showBoard(element("board"), system);
   showFaults(system);
-  say("instance", system.instance);
+  if (state.kind === "good" || state.kind === "warn") showModels();
+  say("instance", `pod ${system.instance}`);
   return state.kind;
 }
 

@@ -41,7 +41,7 @@ export async function storeStream(stream, signal, tell) {
 export async function storeAll(batch, signal, told, tell) {
   let left = lastOfEachId(batch);
   while (left.length) {
-    const waiting = (seconds, why) => { told.waiting = `${Math.ceil(seconds)} s, as the service asks: ${why}`; tell(told); };
+    const waiting = why => { told.waiting = why; tell(told); };
     try {
       await patiently("POST", "v1/documents", {documents: left.map(each => each.document)}, signal, waiting);
       told.stored += left.length;

@@ -58,9 +58,9 @@ async def icon(request: Request) -> Response:
 
 def _answer(request: Request, file: File) -> Response:
     """No copy is used without asking, so that page and modules are of one version."""
-    headers = {"ETag": file.tag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == file.tag:
         return Response(status_code=304, headers=headers)
     if file.media_type == "text/html":
-        headers |= {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+        headers |= {"Content-Security-Policy": POLICY}
     return Response(file.content, 200, headers, file.media_type)

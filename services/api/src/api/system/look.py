@@ -14,6 +14,7 @@ from api.system.figures import figures
 from api.system.schemas import Part, System
 from api.system.workers import Workers, failing
 from warmstart import Lifecycle
+from warmstart.faults import Faults
 from warmstart.http.metrics import counted
 from warmstart.http.probes import startup_report
 from warmstart.lifecycle.readiness import checks, is_ready
@@ -52,6 +53,10 @@ class Look:
             self._fresh_until = now + FRESH
             self._last = asyncio.create_task(self._look(), name="look at the system")
         return await asyncio.shield(self._last)
+
+    async def turn_workers(self, faults: Faults) -> None:
+        """Turn the fault switches of every worker. Raises DependencyUnavailable when one of them doesn't."""
+        await self._workers.turn(faults)
 
     async def _look(self) -> bytes:
         lifecycle: Lifecycle = self._app.state.lifecycle

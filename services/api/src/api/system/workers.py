@@ -1,16 +1,20 @@
 """Asks every worker for its probes: those of other addresses than the first, too."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Awaitable, Sequence
 from typing import Literal
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout
 from pydantic import ValidationError
 from yarl import URL
 
 from api.addresses import KeptAddresses
 from api.system.figures import queue
 from api.system.schemas import Part
+from warmstart.errors import DependencyUnavailable
+from warmstart.faults import Faults
+from warmstart.http import faults
 from warmstart.http.probes import StartupReport
 from warmstart.lifecycle.health import reason
 
@@ -61,11 +65,25 @@ class Workers:
             queue=queue(metrics[1]),
         )
 
-    async def _get(self, host: str, path: str) -> tuple[int, bytes]:
+    async def turn(self, switches: Faults) -> None:
+        """Turn the fault switches of each. Raises DependencyUnavailable when one doesn't answer, or has none."""
+        try:
+            hosts = sorted(await self._addresses.get())[:MOST]
+            body = switches.model_dump_json(exclude_defaults=True).encode()
+            answers = await asyncio.gather(*(self._call("PUT", host, faults.PATH, body) for host in hosts))
+        except FAILURES as error:
+            raise DependencyUnavailable("worker", _why(error)) from error
+        if refused := [status for status, _ in answers if status != 200]:
+            raise DependencyUnavailable("worker", f"its fault switches answered {refused[0]}")
+
+    def _get(self, host: str, path: str) -> Awaitable[tuple[int, bytes]]:
+        return self._call("GET", host, path)
+
+    async def _call(self, method: str, host: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         url = self._url.with_host(host).join(URL(path))
-        headers = {"Host": self._url.host_port_subcomponent or ""}
+        headers = {"Host": self._url.host_port_subcomponent or "", "Content-Type": "application/json"}
         name = self._url.host if self._url.scheme == "https" else None
-        async with self._session.get(url, headers=headers, server_hostname=name) as reply:
+        async with self._session.request(method, url, data=body, headers=headers, server_hostname=name) as reply:
             return reply.status, await reply.content.read(LARGEST)
 
     def _away(self, host: str, why: str) -> Part:
@@ -81,4 +99,7 @@ def failing(lines: Sequence[str]) -> list[str]:
 
 
 def _why(error: BaseException) -> str:
-    return "it answered, but not as a worker does" if isinstance(error, ValidationError) else reason(error)
+    if isinstance(error, ValidationError):
+        return "it answered, but not as a worker does"
+    number = error.os_error.errno if isinstance(error, ClientConnectorError) else None
+    return os.strerror(number) if number else reason(error)  # aiohttp's own text names the address a second time

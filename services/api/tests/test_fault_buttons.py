@@ -1,0 +1,38 @@
+"""`PUT /v1/faults/{service}`: what the page's buttons do."""
+
+import json
+import time
+from pathlib import Path
+
+from services.api.tests.conftest import Start
+from warmstart.faults import Faults, Switches
+
+
+def test_switches_go_off_by_themselves(start: Start, tmp_path: Path) -> None:
+    """The file says until when they are on: not even a blocked process has to be asked."""
+    file = tmp_path / "faults"
+    client = start(faults_enabled=True, faults_file=file)
+    began = time.time()
+    assert client.put("/v1/faults/api?seconds=9999", json={"failing_checks": ["redis"]}).status_code == 200
+    assert began + 300 <= json.loads(file.read_text())["until"] <= time.time() + 300
+    switches = Switches(file)
+    assert switches.read().failing_checks == {"redis"}
+    assert client.put("/v1/faults/api?seconds=0", json={"failing_checks": ["redis"]}).status_code == 200
+    assert switches.read() == Faults()
+
+
+def test_what_can_not_be_turned_is_an_error(start: Start, tmp_path: Path) -> None:
+    """A switch that isn't known is the caller's mistake; a worker without switches, and a lost folder, are said."""
+    client = start(faults_enabled=True, faults_file=tmp_path / "gone" / "faults")
+    assert client.put("/v1/faults/api", json={"typo": True}).status_code == 400
+    assert client.put("/v1/faults/database", json={}).status_code == 400
+    for service in ("api", "worker"):
+        refused = client.put(f"/v1/faults/{service}", json={"unready": True})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
+
+
+def test_without_faults_enabled_there_is_no_such_route(start: Start) -> None:
+    """Neither in the api nor in the OpenAPI document."""
+    client = start()
+    assert client.put("/v1/faults/api", json={}).status_code == 404
+    assert "/v1/faults/{service}" not in client.get("/openapi.json").json()["paths"]
