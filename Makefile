@@ -17,7 +17,7 @@ TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	reindex bench overload flood abandonment soak fuzz lint workflows lock licenses sbom audit \
+	reindex bench scale overload flood abandonment soak fuzz lint workflows lock licenses sbom audit \
 	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -82,6 +82,9 @@ drills: install-dev artifact  ## Break the system on purpose and check its claim
 
 bench: install-dev artifact  ## Compare worker and api with their peers and limits (15 to 20 minutes)
 	$(RUN) -m loadtest.bench
+
+scale: install-dev artifact  ## Measure how the cost of documents and searches grows: 10,000 and 100,000 documents (SIZES), FULL=1 a million
+	$(RUN) -m loadtest.scale
 
 overload: install-dev artifact  ## Send ten times a worker's capacity for a minute
 	$(RUN) -m loadtest.bench.overload

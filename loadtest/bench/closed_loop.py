@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
 import uvloop
 
-from loadtest.bench.dialects import Dialect, check
+from loadtest.bench.dialects import Dialect
 from loadtest.closed_loop import ClosedLoop, Sent
 from loadtest.connection import Client
+from stack.http import Answer
 
 STALL_SECONDS = 0.5  # a virtual machine may stand still; figures of that time are worthless
 
@@ -38,9 +39,16 @@ class Load:
 
 
 def closed_loop(
-    port: int, dialect: Dialect, batches: Iterator[list[str]], clients: int, *, seconds: float, warm: float
+    port: int,
+    dialect: Dialect,
+    batches: Iterator[list[str]],
+    clients: int,
+    *,
+    seconds: float,
+    warm: float,
+    keep: Callable[[Answer], None] | None = None,
 ) -> Load:
-    """Load for `warm` + `seconds` seconds, of which the second part counts."""
+    """Load for `warm` + `seconds` seconds, of which the second part counts; `keep` gets each answer that counts."""
     load, begin = Load(seconds), time.monotonic() + warm
     last: dict[int, Sent[list[str]]] = {}
 
@@ -52,6 +60,8 @@ def closed_loop(
             load.texts += len(sent.what)
             if sent.at >= begin:
                 load.latencies.append(sent.seconds)
+                if keep and sent.answer:
+                    keep(sent.answer)
         last[sent.client] = sent
 
     async def run() -> None:
@@ -90,8 +100,8 @@ async def _watch_cpu(load: Load, begin: float) -> None:
 
 
 def _check(dialect: Dialect, sent: Sent[list[str]], load: Load) -> None:
-    """Raise unless the last answer of a client holds a unit vector for each of its texts."""
+    """Count the last answer of a client as an error unless it holds what its texts must get."""
     if sent.answer is None or sent.answer.status != 200:
         return
-    if wrong := check(dialect.vectors(sent.answer.body), len(sent.what)):
+    if wrong := dialect.wrong(sent.answer.body, sent.what):
         load.errors[wrong] += 1

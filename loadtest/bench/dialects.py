@@ -35,6 +35,10 @@ class Dialect:
         """The rows of an answer, (texts, dimensions). Raises ValueError or KeyError for anything else."""
         return np.asarray(self.rows(orjson.loads(body)), np.float32)
 
+    def wrong(self, body: bytes, texts: Sequence[str]) -> str | None:
+        """What is wrong with an answer to these texts, None if nothing is. Raises ValueError or KeyError."""
+        return check(self.vectors(body), len(texts))
+
 
 def _openai_rows(answer: Any) -> list[list[float]]:
     return [each["embedding"] for each in answer["data"]]

@@ -1,0 +1,1 @@
+"""How the cost of documents and searches grows with the number of documents."""
