@@ -35,11 +35,18 @@ def no_browser() -> str:
     return "" if shutil.which("chromium") else "no chromium is installed (on Debian: apt install chromium)"
 
 
+def no_prometheus() -> str:
+    """Debian's package has both programs."""
+    found = all(map(shutil.which, ("prometheus", "promtool")))
+    return "" if found else "no Prometheus is installed (on Debian: apt install prometheus)"
+
+
 TOOLS = {
     "engine": Tool("a Docker engine with compose", "container tests", "REQUIRE_ENGINE", docker.silence),
     "kubectl": Tool(
         "a kubectl that renders kustomizations", "tests of manifests", "REQUIRE_KUBECTL", rendering.silence
     ),
+    "prometheus": Tool("Prometheus and promtool", "tests of dashboard and alerts", "REQUIRE_PROMETHEUS", no_prometheus),
     "browser": Tool("chromium and playwright", "tests of the page", "REQUIRE_CHROMIUM", no_browser),
     "reference": Tool("torch and the model's weights", "tests of the reference engine", "REQUIRE_TORCH", no_torch),
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_a_password_reaches_the_services_as_a_url_needs_it(tmp_path: Path) -> No
     environment = {name: value.replace("$$", "$") for name, value in services["api"]["environment"].items() if value}
     assert parse_database_url(environment["DATABASE_URL"]).driver["password"] == password
     assert parse_redis_url(environment["REDIS_URL"])["password"] == password
+
+
+def test_what_observes_is_confined_and_starts_only_when_asked_for(tmp_path: Path) -> None:
+    """Without the profile `observe` nothing is different; with it, three containers more, for this machine alone."""
+    project = ComposeStack(tmp_path, free_ports()).project
+    names = {"prometheus", "grafana", "jaeger"}
+    assert not names & set(json.loads(project.run("config", "--format", "json"))["services"])
+    found = json.loads(project.run(*WHOLE, "config", "--format", "json"))["services"]
+    for service in (found[name] for name in names):
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert min(int(service["mem_limit"]), service["cpus"], service["pids_limit"]) > 0
+        assert [port["host_ip"] for port in service["ports"]] == ["127.0.0.1"]
+        assert re.fullmatch(r"\S+:v?\d+\.\d+\.\d+", service["image"]), "a version that stays"
 
 
 def test_the_proxy_is_confined_and_starts_only_when_asked_for(tmp_path: Path) -> None:
