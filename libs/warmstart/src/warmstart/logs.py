@@ -10,6 +10,7 @@ from typing import Any
 
 from warmstart import request_id
 from warmstart.settings.service import ServiceSettings
+from warmstart.traces import now
 
 # Attributes that every record has; all others came through `extra=`.
 _PLAIN = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
@@ -51,7 +52,10 @@ class ConsoleFormatter(_Dated):
 
 
 class JsonFormatter(_Dated):
-    """One JSON object a line: time (ISO 8601, UTC), level, logger, pid, message, request_id, and the `extra` fields."""
+    """One JSON object a line: time (ISO 8601, UTC), level, logger, pid, message, request_id, and the `extra` fields.
+
+    Within a span it also has `trace_id` and `span_id`.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The line for one record."""
@@ -65,6 +69,7 @@ class JsonFormatter(_Dated):
         }
         if name := _request_of(record):
             line["request_id"] = name
+        line |= now.ids()
         if record.exc_info:
             line["exception"] = "".join(traceback.format_exception(*record.exc_info))
         return _json(line)

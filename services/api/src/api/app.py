@@ -20,6 +20,7 @@ from api.system.look import Look
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from warmstart.http.errors import error_responses
+from warmstart.traces.exporter import traces
 
 
 def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] | None = None) -> FastAPI:
@@ -36,7 +37,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             Look(app, settings) as app.state.look,
-            Lifecycle(app, declared, settings, plugins=switches(settings)),
+            Lifecycle(app, declared, settings, plugins=[*switches(settings), *traces(settings)]),
         ):
             app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield

@@ -21,6 +21,7 @@ from api.postgres_health import PostgresHealth
 from api.postgres_idle import IdleConnections
 from api.settings import ApiSettings
 from warmstart.errors import Unavailable
+from warmstart.traces import now
 
 COMMAND_TIMEOUT = 5.0  # seconds, well below a request's budget
 POOL_TIMEOUT = 2.0  # seconds to wait for a free connection
@@ -118,7 +119,7 @@ async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaita
     work that only `reads` needs no COMMIT.
     Raises DependencyUnavailable when Postgres can't serve the work, StatementError when it refuses the statement.
     """
-    with unavailable_as_503():
+    with unavailable_as_503(), now.span("postgresql", {"db.system.name": "postgresql"}, "client"):
         try:
             return await _transact(engine, work, reads=reads)
         except _LostError:

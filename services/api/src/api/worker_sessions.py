@@ -35,6 +35,8 @@ from contract.answer import BINARY
 from contract.lane import Lane
 from warmstart import request_id
 from warmstart.errors import Overloaded
+from warmstart.traces import now
+from warmstart.traces.now import Attributes
 
 LOSSES = 1  # how often the connection of a call may die when the call may have been computed
 KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 75, so that the client closes it first
@@ -136,8 +138,16 @@ class WorkerSessions:
         self, session: ClientSession, method: str, url: URL, payload: bytes | None, headers: dict[str, str]
     ) -> tuple[ClientResponse, bytes]:
         headers["Host"] = self._host
-        async with session.request(method, url, data=payload, headers=headers, server_hostname=self._tls_name) as reply:
-            return reply, await reply.read()
+        about: Attributes = {"http.request.method": method, "server.address": url.host or ""}
+        with now.span(f"{method} {url.path}", about, "client") as span:
+            now.send(headers)
+            async with session.request(
+                method, url, data=payload, headers=headers, server_hostname=self._tls_name
+            ) as reply:
+                body = await reply.read()
+            if span:
+                span.set_attribute("http.response.status_code", reply.status)
+            return reply, body
 
     async def _ping(self, replica: URL) -> None:
         await self._exchange(self._fresh, "GET", replica.with_path(model.PATH), None, {})

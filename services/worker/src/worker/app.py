@@ -10,6 +10,7 @@ from contract.model import PATH
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from warmstart.http import faults
+from warmstart.traces.exporter import traces
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
 from worker.resources import RESOURCES
@@ -27,7 +28,7 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, resources, settings, plugins=plugins):
+        async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings)]):
             yield
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)

@@ -10,7 +10,7 @@ from time import perf_counter
 from contract.lane import Lane
 from warmstart.errors import ServiceError, Unavailable
 from warmstart.lifecycle.health import reason
-from worker import metrics
+from worker import metrics, spans
 from worker.engines.base import Engine, TokenIds, Vectors
 from worker.engines.padding import next_of
 from worker.health import EngineHealth, embed
@@ -183,9 +183,10 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 - an engine may raise anything
             return await self._separate(batch, error)
         seconds = perf_counter() - began
-        self._account(batch, seconds)
         for item, row in zip(batch, rows, strict=True):
             item.job.finish(item.index, row)
+        spans.note_pass(batch, seconds)
+        self._account(batch, seconds)
         return sum(len(item.ids) for item in batch)
 
     async def _separate(self, batch: list[Item], error: Exception) -> int:

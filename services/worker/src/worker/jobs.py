@@ -2,12 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from contract.lane import Lane
 from warmstart import request_id
+from warmstart.traces import now
 from worker.engines.base import TokenIds, Vectors
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import SpanContext
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +36,7 @@ class Job:
     inference_seconds: float = 0.0
     dropped: str | None = None
     request_id: str | None = field(default_factory=request_id.current)
+    span: "SpanContext | None" = field(default_factory=now.current)
 
     def __post_init__(self) -> None:
         """Needs a running event loop."""

@@ -5,7 +5,7 @@ from collections import deque
 
 from contract.lane import Lane
 from warmstart.errors import DeadlineExceeded
-from worker import metrics
+from worker import metrics, spans
 from worker.admission import OLDEST
 from worker.jobs import Item, Job
 
@@ -31,6 +31,7 @@ class LaneQueue:
         """Take the waiting texts of a job out of the queue."""
         texts = len(job.inputs) - job.taken
         metrics.drop(why, texts)
+        spans.note_drop(job, why)
         self.count(-job.waiting_tokens, -texts)
         job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why
 

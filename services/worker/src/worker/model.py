@@ -11,6 +11,7 @@ from contract.lane import Lane
 from contract.model import ModelInfo
 from warmstart.errors import ServiceError
 from warmstart.http.timing import Timings
+from warmstart.traces import now
 from worker import metrics
 from worker.admission import Demand
 from worker.batcher import Batcher
@@ -54,7 +55,8 @@ class Model:
         demand = self._demand(request, whole, asked)
         with self.batcher.queue.reserve(demand, left):
             try:
-                inputs = await self._tokenize(request)
+                with now.span("tokenize"):
+                    inputs = await self._tokenize(request)
             except Exception as error:
                 log.exception("%s can't be tokenized", request.field)
                 self.batcher.health.doubt()

@@ -97,7 +97,7 @@ class _Answer:
         self._ended = True
         self._active.dec()
         seconds = perf_counter() - self._began
-        request_metrics.duration(self._counted_as, _template(self._scope), self.status).observe(seconds)
+        request_metrics.duration(self._counted_as, template_of(self._scope), self.status).observe(seconds)
         path = path_of(self._scope)
         level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
@@ -111,7 +111,8 @@ class _Answer:
             log.handle(log.makeRecord(log.name, level, __file__, 0, line, (fields,), None, extra=fields))
 
 
-def _template(scope: Scope) -> str:
+def template_of(scope: Scope) -> str:
+    """The path of the route that took the request, with its parameters' names."""
     # FastAPI keeps the path with its router's prefix here; `scope["route"]` has it without.
     context = scope.get("fastapi", {}).get("effective_route_context")
     for route in (context, getattr(context, "starlette_route", None), scope.get("route")):

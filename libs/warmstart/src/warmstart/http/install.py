@@ -72,6 +72,10 @@ def install(
         if cors_origins:
             stack = Cors(stack, cors_origins)
         stack = Access(stack, app.state, quiet, security)
+        if settings.otel_exporter_otlp_endpoint:
+            from warmstart.http.traced import Traced  # noqa: PLC0415 - OpenTelemetry is imported where traces are on
+
+            stack = Traced(stack, quiet)
         return Owner(stack, app, lambda: _started(app, operators))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]

@@ -127,6 +127,12 @@ class ServiceSettings(BaseSettings):
         None, description="file of the fault switches, as JSON (`warmstart.faults.Faults`)"
     )
 
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        description="where traces go: the URL of an OTLP endpoint that takes HTTP, such as `http://127.0.0.1:4318`",
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.faults_enabled and self.environment == "production":
