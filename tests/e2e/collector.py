@@ -1,7 +1,7 @@
 """An OTLP endpoint that keeps the spans it is sent."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,7 +17,7 @@ class Collector:
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
         self.received: list[bytes] = []
-        self.stop = lambda: None  # from then on nobody listens
+        self.stop: Callable[[], None]  # from then on nobody listens
 
     def spans(self, trace_id: str) -> list[tuple[str, Span]]:
         """Of one trace, in the order of their start."""
