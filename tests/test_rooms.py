@@ -33,7 +33,8 @@ ROOMS: Mapping[str, Collection[str]] = {
         "warmstart.settings",
         "warmstart.traces",
     ),
-    "warmstart.faults": ("warmstart.lifecycle", "warmstart.settings"),
+    "warmstart.faults": ("warmstart.errors", "warmstart.lifecycle", "warmstart.settings"),
+    "warmstart.faults_route": ("warmstart.faults",),
 }
 # What a part must not import, nor anything that it imports.
 FORBIDDEN: Mapping[str, Collection[str]] = {

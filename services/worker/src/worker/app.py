@@ -7,9 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from contract.model import PATH
-from warmstart import Lifecycle, Resource, install
+from warmstart import Lifecycle, Resource, faults_route, install
 from warmstart.faults import switches
-from warmstart.http import faults
 from warmstart.traces.exporter import traces
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
@@ -34,6 +33,6 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
-        app.include_router(faults.router(settings.faults_file))
-    install(app, settings, quiet=(PATH,), open_paths=(faults.PATH,))  # the api asks for it every second
+        app.include_router(faults_route.router(settings.faults_file))
+    install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,))  # the api asks for it every second
     return app

@@ -12,9 +12,9 @@ from yarl import URL
 from api.addresses import KeptAddresses
 from api.system.figures import queue
 from api.system.schemas import Part
+from warmstart import faults_route
 from warmstart.errors import DependencyUnavailable
 from warmstart.faults import Faults
-from warmstart.http import faults
 from warmstart.http.probes import StartupReport
 from warmstart.lifecycle.health import reason
 
@@ -70,7 +70,7 @@ class Workers:
         try:
             hosts = sorted(await self._addresses.get())[:MOST]
             body = switches.model_dump_json(exclude_defaults=True).encode()
-            answers = await asyncio.gather(*(self._call("PUT", host, faults.PATH, body) for host in hosts))
+            answers = await asyncio.gather(*(self._call("PUT", host, faults_route.PATH, body) for host in hosts))
         except FAILURES as error:
             raise DependencyUnavailable("worker", _why(error)) from error
         if refused := [status for status, _ in answers if status != 200]:
