@@ -34,9 +34,14 @@ class Embedding:
     tokens: int
     packed: bytes
 
+    @property
+    def dimensions(self) -> int:
+        """How many numbers the vector has."""
+        return len(self.packed) // FLOAT_BYTES
+
     def floats(self) -> list[float]:
         """The vector as Python floats."""
-        return list(struct.unpack(f"<{len(self.packed) // FLOAT_BYTES}f", self.packed))
+        return list(struct.unpack(f"<{self.dimensions}f", self.packed))
 
     def base64(self) -> str:
         """The packed vector in base64, as OpenAI's `encoding_format` has it."""

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.embedding import Embedding
@@ -66,16 +67,16 @@ async def search_first(
 async def _search(connection: AsyncConnection, wanted: Wanted, limit: int) -> list[Match]:
     """The best `limit`, and perhaps more."""
     enough = limit + TWINS
-    if len(wanted.query.floats()) <= spaces.INDEXED:
+    if wanted.query.dimensions <= spaces.INDEXED:
         candidates = NEAR * enough if wanted.equals else enough
-        found = await nearest.through_index(connection, wanted, enough, candidates)
+        found = await nearest.among(connection, wanted, enough, candidates)
         if _has_all(found, limit):
             return found
         if len(found) * RARE < candidates and (few := await nearest.of_few(connection, wanted, enough)) is not None:
             EXACT_SEARCHES.inc()
             return few
         if len(found) < limit:
-            found = await nearest.through_index(connection, wanted, enough)
+            found = await nearest.further(connection, wanted, enough)
             if _has_all(found, limit):
                 return found
     EXACT_SEARCHES.inc()
@@ -98,14 +99,17 @@ def _has_all(found: Sequence[Match], limit: int) -> bool:
 
 async def _plan(connection: AsyncConnection, space: str) -> str | None:
     """How Postgres plans and scans in this transaction; returns the space that a replacement serves, if any."""
-    planned = await connection.execute(
-        select(
-            served_beside(space).label("served"),
-            func.set_config("hnsw.ef_search", str(EF_SEARCH), True),
-            func.set_config("hnsw.iterative_scan", "strict_order", True),
-            # A plan for any limit and any filter joins all documents: a filter that a third match took twice the time.
-            func.set_config("plan_cache_mode", "force_custom_plan", True),
-        )
-    )
+    planned = await connection.execute(_planning(space, EF_SEARCH))
     served: str | None = planned.one().served
     return served
+
+
+@lru_cache(maxsize=16)
+def _planning(space: str, candidates: int) -> Select[Any]:
+    return select(
+        served_beside(space).label("served"),
+        func.set_config("hnsw.ef_search", str(candidates), True),
+        func.set_config("hnsw.iterative_scan", "strict_order", True),
+        # A plan for any limit and any filter joins all documents: a filter that a third match took twice the time.
+        func.set_config("plan_cache_mode", "force_custom_plan", True),
+    )
