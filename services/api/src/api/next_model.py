@@ -12,6 +12,7 @@ from api.settings import ApiSettings
 from api.store import replacement
 from api.store.replacement import Replacement
 from api.worker_client import WorkerClient
+from api.worker_secret import WorkerSecret
 from warmstart.errors import DependencyUnavailable
 
 LOOK = 0.5  # seconds to read the row: less than a health sample has
@@ -36,7 +37,7 @@ async def open_next_model(app: FastAPI) -> AsyncIterator[NextModel]:
     """Yield it without a call to its workers: while nothing is replaced, there are none."""
     settings: ApiSettings = app.state.settings
     database: Database = app.state.postgres
-    async with WorkerClient(settings.next_worker_url, settings.worker_patience) as worker:
+    async with WorkerClient(settings.next_worker_url, settings.worker_patience, WorkerSecret(settings)) as worker:
         yield NextModel(database.engine, worker)
 
 

@@ -14,7 +14,7 @@ from api.quota_text import checked as checked_quota
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
-from warmstart.settings.service import Count, Seconds, words
+from warmstart.settings.service import Count, Seconds, Tokens, words
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -83,6 +83,9 @@ class ApiSettings(ServiceSettings):
     next_worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:8002",
         description="URL of the workers whose model replaces the served one; not called unless `api.reindex` has begun",
+    )
+    worker_secret: Tokens | None = Field(
+        None, description="token that the workers want; several while it is rotated, of which the first is tried first"
     )
     worker_patience: float = Field(
         3, ge=0, le=86_400, description="how long requests wait for a worker that is away; then they fail at once"

@@ -6,6 +6,7 @@ from aiohttp import ClientResponse
 from pydantic import ValidationError
 
 from api.embedding import Embedding
+from api.worker_secret import REFUSED
 from contract.answer import FLOAT_BYTES, Description
 from contract.prompts import FIELD
 from warmstart.errors import (
@@ -32,6 +33,13 @@ class OtherPrompts(DependencyUnavailable):
 
     def __init__(self, reason: str) -> None:
         super().__init__("worker", reason)
+
+
+class NotLetIn(DependencyUnavailable):
+    """The worker accepts none of our secrets."""
+
+    def __init__(self) -> None:
+        super().__init__("worker", "it doesn't accept WORKER_SECRET")
 
 
 class Refused(DependencyUnavailable):
@@ -86,7 +94,7 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
         case 504:
             return DeadlineExceeded(error.message)
         case status if 400 <= status < 500 and status not in OF_THE_CONNECTION:
-            return Refused(error.message)
+            return NotLetIn() if status in REFUSED else Refused(error.message)
         case _:
             return DependencyUnavailable("worker", error.message)
 

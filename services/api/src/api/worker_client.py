@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from api.embedding import Item
 from api.patience import Patience
 from api.settings import ApiSettings
-from api.worker_answer import Answer, WorkerAway, read_answer, refusal
+from api.worker_answer import Answer, NotLetIn, WorkerAway, read_answer, refusal
+from api.worker_secret import WorkerSecret
 from api.worker_sessions import FAILURES, UNSENT, Call, WorkerSessions
 from contract import call, model
 from contract.lane import Lane
@@ -30,8 +31,8 @@ class WorkerClient:
     model: ModelInfo  # as the worker last described it
     described = False  # whether it ever has
 
-    def __init__(self, base_url: str, patience: float = 0) -> None:
-        self._sessions = WorkerSessions(base_url)
+    def __init__(self, base_url: str, patience: float = 0, secret: WorkerSecret | None = None) -> None:
+        self._sessions = WorkerSessions(base_url, secret or WorkerSecret())
         self.patience = Patience("worker", patience, self.refresh)
 
     async def __aenter__(self) -> Self:
@@ -65,7 +66,7 @@ class WorkerClient:
             raise DependencyUnavailable("worker", reason(error)) from error
         if response.status != 200:
             refused = refusal(response, body)
-            if isinstance(refused, WorkerAway):
+            if isinstance(refused, WorkerAway | NotLetIn):
                 raise refused
             raise DependencyUnavailable("worker", f"it answered {response.status}")
         try:
@@ -140,7 +141,7 @@ class WorkerClient:
 async def open_worker(app: FastAPI) -> AsyncIterator[WorkerClient]:
     """Yield the client after the worker described its model. Raises DependencyUnavailable otherwise."""
     settings: ApiSettings = app.state.settings
-    async with WorkerClient(settings.worker_url, settings.worker_patience) as client:
+    async with WorkerClient(settings.worker_url, settings.worker_patience, WorkerSecret(settings)) as client:
         await client.refresh()
         yield client
 

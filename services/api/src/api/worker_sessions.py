@@ -30,6 +30,7 @@ from api.replicas import Hung, Replicas, Unresolved
 from api.suspects import Suspects
 from api.worker_answer import refusal
 from api.worker_pool import WorkerPool
+from api.worker_secret import HEADER, REFUSED, WorkerSecret
 from contract import call, lane, model
 from contract.answer import BINARY
 from contract.lane import Lane
@@ -57,6 +58,8 @@ class Call:
     whole: int = 0  # tokens of the whole call that it is a part of
     lane: Lane | None = None
     ready: Callable[[], Awaitable[None]] | None = None  # returns when the worker can take it a second time
+    secret: str | None = None  # what was last sent as such
+    denied: int = 0  # how often the worker has refused that
     tried: float = 0.0  # when it was last sent
     lost: int = 0  # how often its connection failed when it may have been computed
     suspect: bool = False  # whether it may have ended a process
@@ -65,8 +68,9 @@ class Call:
 class WorkerSessions:
     """Sends calls to the worker's replicas."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, secret: WorkerSecret) -> None:
         url = URL(base_url)
+        self._secret = secret
         self._host, self._tls_name = url.host_port_subcomponent or "", url.host if url.scheme == "https" else None
         self._suspects = Suspects()
         self._pool = WorkerPool(lambda: _session(keepalive_timeout=KEEPALIVE))
@@ -96,6 +100,10 @@ class WorkerSessions:
                 async with self._suspects.turn(asked.ends) if asked.suspect and asked.payload else nullcontext():
                     with held as session:
                         reply, body, serves = await self._send(session, asked)
+                if reply.status in REFUSED and asked.denied < self._secret.number:
+                    asked.denied, tries = asked.denied + 1, tries - 1
+                    self._secret.refused(asked.secret)
+                    continue
                 if serves or tries > self._replicas.number:
                     return reply, body
             except FAILURES as error:
@@ -115,6 +123,8 @@ class WorkerSessions:
         """Send it once; returns the answer, its body, and whether the replica serves."""
         asked.tried = asyncio.get_running_loop().time()
         headers = {"Accept": BINARY, "Content-Type": "application/json"} if asked.payload else {}
+        headers |= self._secret.headers
+        asked.secret = headers.get(HEADER)
         if asked.ends < math.inf:
             headers[call.SECONDS] = f"{max(0.001, asked.ends - asked.tried):.3f}"
         if asked.whole:

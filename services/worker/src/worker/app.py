@@ -12,6 +12,7 @@ from warmstart.faults import switches
 from warmstart.traces.exporter import traces
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
+from worker.guard import Guard, WorkerSecrets
 from worker.resources import RESOURCES
 from worker.routes import router
 from worker.settings import WorkerSettings
@@ -28,11 +29,16 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings)]):
+            app.state.lifecycle.spawn("watch WORKER_SECRET", secrets.watch, may_end=True)
             yield
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
         app.include_router(faults_route.router(settings.faults_file))
-    install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,))  # the api asks for it every second
+    secrets = WorkerSecrets(settings)
+    if secrets.needed:
+        app.add_middleware(Guard, secrets=secrets)
+    # The api asks for the model every second.
+    install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,), known=secrets.of)
     return app

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contract.limits import BODY_BYTES, TEXT_CHARACTERS
-from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings
+from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings, Tokens
 from worker.cpu import cpu_limit
 
 
@@ -21,6 +21,9 @@ class WorkerSettings(ServiceSettings):
     max_body_bytes: Bytes = Field(BODY_BYTES, description="largest request body")
     max_body_bytes_in_flight: Bytes = Field(
         32 * 2**20, description="largest total of the request bodies of one process; beyond it, 503"
+    )
+    worker_secret: Tokens | None = Field(
+        None, description="tokens of which callers need one; several while it is rotated; none: anybody may call"
     )
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",

@@ -7,6 +7,7 @@ from typing import Self
 
 from api.settings import ApiSettings
 from api.worker_client import WorkerClient
+from api.worker_secret import WorkerSecret
 from contract.model import ModelInfo
 from warmstart.errors import DependencyUnavailable
 
@@ -24,7 +25,8 @@ class Workers:
     async def open(cls, settings: ApiSettings) -> AsyncIterator[Self]:
         """Clients that don't wait for a worker themselves."""
         now, following = settings.worker_url, settings.next_worker_url
-        async with WorkerClient(now) as first, WorkerClient(following) as second:
+        first, second = (WorkerClient(url, secret=WorkerSecret(settings)) for url in (now, following))
+        async with first, second:
             yield cls((now, first), (following, second))
 
     async def serving(self) -> ModelInfo:

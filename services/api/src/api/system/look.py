@@ -13,6 +13,7 @@ from api.settings import ApiSettings
 from api.system.figures import figures
 from api.system.schemas import Part, System
 from api.system.workers import Workers, failing
+from api.worker_secret import WorkerSecret
 from warmstart import Lifecycle
 from warmstart.faults import Faults
 from warmstart.http.metrics import counted
@@ -30,8 +31,8 @@ class Look:
     def __init__(self, app: FastAPI, settings: ApiSettings) -> None:
         self._app = app
         self._settings = settings
-        self._workers = Workers("worker", settings.worker_url)
-        self._next = Workers("next", settings.next_worker_url)
+        self._workers = Workers("worker", settings.worker_url, WorkerSecret(settings))
+        self._next = Workers("next", settings.next_worker_url, WorkerSecret(settings))
         self._last: asyncio.Task[bytes] | None = None
         self._fresh_until = 0.0  # the event loop's time
 

@@ -12,6 +12,7 @@ from yarl import URL
 from api.addresses import KeptAddresses
 from api.system.figures import queue
 from api.system.schemas import Part
+from api.worker_secret import HEADER, REFUSED, WorkerSecret
 from warmstart import faults_route
 from warmstart.errors import DependencyUnavailable
 from warmstart.faults import Faults
@@ -28,8 +29,9 @@ FAILURES = (ClientError, OSError, TimeoutError, ValidationError)
 class Workers:
     """The workers behind one URL."""
 
-    def __init__(self, kind: Literal["worker", "next"], url: str) -> None:
+    def __init__(self, kind: Literal["worker", "next"], url: str, secret: WorkerSecret) -> None:
         self._kind = kind
+        self._secret = secret
         self._url = URL(url)
         self._addresses = KeptAddresses(self._url.host or "", self._url.port or 0)
         self._session = ClientSession(timeout=ClientTimeout(total=LIMIT))
@@ -82,8 +84,11 @@ class Workers:
     async def _call(self, method: str, host: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         url = self._url.with_host(host).join(URL(path))
         headers = {"Host": self._url.host_port_subcomponent or "", "Content-Type": "application/json"}
+        headers |= self._secret.headers
         name = self._url.host if self._url.scheme == "https" else None
         async with self._session.request(method, url, data=body, headers=headers, server_hostname=name) as reply:
+            if reply.status in REFUSED:
+                self._secret.refused(headers.get(HEADER))  # the next look has another one
             return reply.status, await reply.content.read(LARGEST)
 
     def _away(self, host: str, why: str) -> Part:

@@ -1,0 +1,36 @@
+"""What the api shows to the worker: `WORKER_SECRET`, of which several values count while it is rotated."""
+
+from api.settings import ApiSettings
+from warmstart.settings.service import words
+
+HEADER = "Authorization"
+REFUSED = (401, 403)
+
+
+class WorkerSecret:
+    """The value to send. When the worker refuses it, the secret's file is read again, and the next value is sent."""
+
+    def __init__(self, settings: ApiSettings | None = None) -> None:
+        self._settings = settings
+        secret = settings.worker_secret if settings else None
+        self._values = words(secret.get_secret_value()) if secret else []
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that a call has because of it."""
+        return {HEADER: f"Bearer {self._values[0]}"} if self._values else {}
+
+    @property
+    def number(self) -> int:
+        """How many values there are: after so many refusals none of them is the worker's."""
+        return len(self._values)
+
+    def refused(self, sent: str | None) -> None:
+        """The worker has refused what was sent. Another call may have learnt that before."""
+        if sent != self.headers.get(HEADER):
+            return
+        read = words((self._settings and self._settings.read_again("worker_secret")) or "")
+        if read and set(read) != set(self._values):
+            self._values = read
+        else:
+            self._values = [*self._values[1:], *self._values[:1]]
