@@ -72,6 +72,7 @@ SECURITY: dict[Rule, list[Example]] = {
     ],
     security.production_is_closed: [
         production(drop("Deployment", "api", "spec/template/spec/containers/0/env/0"), "without API_KEYS_FILE"),
+        production(drop("Deployment", "worker", "spec/template/spec/containers/0/env"), "without WORKER_SECRET"),
         production(setting("FAULTS_ENABLED", "1"), "FAULTS_ENABLED with ENVIRONMENT=production"),
         production(added({"kind": "Secret", "data": {}}), "Secret/added among the manifests"),
     ],

@@ -140,7 +140,7 @@ def _texts(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
 
 
 def production_is_closed(manifest: Manifest) -> Iterator[str]:
-    """In production callers need a key, faults stay off, and no throwaway password is around."""
+    """In production callers need a key, also those of the worker; faults are off, no throwaway password is there."""
     for pod in manifest.services:
         environment = manifest.environment(pod)
         settings = settings_of(pod.image, {**environment, "FAULTS_ENABLED": "0"})
@@ -148,6 +148,8 @@ def production_is_closed(manifest: Manifest) -> Iterator[str]:
             continue
         if isinstance(settings, ApiSettings) and not settings.keys():
             yield f"{pod}: ENVIRONMENT=production without API_KEYS_FILE: /v1 would be open to everybody"
+        if "WORKER_SECRET" not in {each["name"] for each in pod.main.get("env", []) if "valueFrom" in each}:
+            yield f"{pod}: ENVIRONMENT=production without WORKER_SECRET: any pod that reaches the worker could use it"
         if environment.get("FAULTS_ENABLED", "0") != "0":
             yield f"{pod}: FAULTS_ENABLED with ENVIRONMENT=production: the service refuses to start"
         for secret in manifest.of("Secret"):

@@ -51,15 +51,15 @@ def _secret(closed: Closed) -> None:
 
 def test_strangers_get_nothing_of_the_worker(closed: Closed) -> None:
     """Every route is 401 without the secret, and probes answer as ever, without details."""
-    embed = {"method": "POST", "payload": {"texts": ["a"]}}
+    embed, payload = closed.url + call.PATH, {"texts": ["a"]}
     for more in ({}, {"Authorization": "Bearer on"}, {"Authorization": "Basic one"}, {"Authorization": "Bearer "}):
         answers = [ask(closed.url + path, timeout=10, more=more) for path in (model.PATH, "/docs", "/nowhere")]
-        answers.append(ask(closed.url + call.PATH, timeout=10, more=more, **embed))
+        answers.append(ask(embed, "POST", payload, 10, more))
         assert {each.status for each in answers} == {401}
         assert answers[-1].json()["error"]["code"] == "invalid_worker_secret"
         assert [ask(closed.url + path, more=more).status for path in ("/livez", "/readyz", "/startupz")] == [200] * 3
         assert ask(f"{closed.url}/metrics", more=more).status == 401
-    assert ask(closed.url + call.PATH, timeout=10, more=WANTED, **embed).status == 200
+    assert ask(embed, "POST", payload, 10, WANTED).status == 200
     assert ask(f"{closed.url}/metrics", timeout=10, more=WANTED).status == 200
 
 
