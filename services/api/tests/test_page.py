@@ -10,7 +10,10 @@ from fastapi.testclient import TestClient
 
 from api.routes.page import FILES, FOLDER
 from api.system.figures import figures, queue
+from api.system.schemas import Part
+from api.system.workers import without_idle_family
 from services.api.tests.conftest import Start
+from stack import EmbeddedStack
 
 
 def test_the_page_needs_no_other_host_and_nothing_inline(start: Start) -> None:
@@ -88,6 +91,14 @@ def test_a_worker_that_is_away_is_shown_so(start: Start) -> None:
     assert api["ready"]
     assert (worker["ready"], worker["startup"]) == (False, None)
     assert worker["error"] == "Connection refused"
+
+
+def test_a_name_with_addresses_of_both_ip_versions_is_one_worker(start: Start, stack: EmbeddedStack) -> None:
+    """`localhost` is no worker that is away, where the workers listen on 127.0.0.1 alone; all lost ones are shown."""
+    client = start(worker_url=stack.url("worker").replace("127.0.0.1", "localhost"))
+    assert [each["ready"] for each in client.get("/v1/system").json()["parts"]] == [True, True]
+    away = [Part(kind="worker", address=each, ready=False) for each in ("127.0.0.1:8001", "::1:8001")]
+    assert without_idle_family(away) == away
 
 
 def test_with_keys_the_system_is_for_callers_only(start: Start) -> None:

@@ -1,10 +1,14 @@
 // Rates and quantiles of the last minutes, from two looks at the api's counts.
 
-const POINTS = 150;  // at a look every two seconds: five minutes
+const SPAN = 5 * 60_000;  // milliseconds
+const MOST = 300;  // points
+const KEPT = "warmstart-history";  // of this tab, so that the charts outlive a reload
 
-/** The points of each chart, oldest first; `add(system)` takes one look. */
+const NOTHING = {rate: null, p50: null, p95: null, hits: null};
+
+/** The points of all charts, oldest first; `add(system)` takes one look. */
 export class History {
-  points = [];
+  points = kept().filter(each => each.at > Date.now() - SPAN);
   #last = new Map();
 
   add({instance, figures, parts}) {
@@ -14,16 +18,25 @@ export class History {
     const queue = queues.length ? sum(queues.flatMap(each => Object.values(each.queue))) : null;
     const seconds = before ? figures.clock - before.clock : 0;
     // Another pod's counts, or those of one that has been replaced, say nothing about this one.
-    const fresh = seconds > 0 && figures.requests >= before.requests;
-    this.points.push({...(fresh ? between(before, figures, seconds) : NOTHING), queue});
-    if (this.points.length > POINTS) this.points.shift();
+    const comparable = seconds > 0 && figures.requests >= before.requests;
+    const measured = comparable ? between(before, figures, seconds) : NOTHING;
+    const at = Date.now();
+    this.points = [...this.points.filter(each => each.at > at - SPAN), {at, queue, ...measured}].slice(-MOST);
+    sessionStorage.setItem(KEPT, JSON.stringify(this.points));
   }
 }
 
-const NOTHING = {rate: null, p50: null, p95: null, hits: null};
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
+  } catch {
+    return [];
+  }
+}
 
 function between(before, now, seconds) {
-  const counts = now.buckets.map(([limit, count], place) => [limit, count - (before.buckets[place]?.[1] ?? 0)]);
+  const earlier = new Map(before.buckets.map(([limit, count]) => [limit, count]));
+  const counts = now.buckets.map(([limit, count]) => [limit, count - (earlier.get(limit) ?? 0)]);
   const hits = now.cache_hits - before.cache_hits;
   const looked = hits + now.cache_misses - before.cache_misses;
   return {

@@ -25,10 +25,9 @@ export const kindOfResource = state =>
 
 const firstError = part => resourcesOf(part).find(each => each.error)?.error ?? "";
 
-/** The resources that are not open yet, in words. */
+/** The resources that are not open yet; the board has their errors. */
 export function waitingFor(part) {
-  const missing = resourcesOf(part).filter(each => each.state !== "ready");
-  return missing.map(each => each.error ? `${each.name} (${each.error})` : each.name).join(", ");
+  return resourcesOf(part).filter(each => each.state !== "ready").map(each => each.name).join(", ");
 }
 
 const ORDER = ["bad", "busy", "warn", "good"];

@@ -49,7 +49,8 @@ class Workers:
         except (OSError, TimeoutError) as error:
             return [self._away(self._url.host or "", reason(error))], 0
         asked = sorted(hosts)[:MOST]
-        return list(await asyncio.gather(*map(self._ask, asked))), len(hosts) - len(asked)
+        found = await asyncio.gather(*map(self._ask, asked))
+        return without_idle_family(found), len(hosts) - len(asked)
 
     async def _ask(self, host: str) -> Part:
         asked = self._get(host, "/startupz"), self._get(host, "/readyz?verbose"), self._get(host, "/metrics")
@@ -96,6 +97,19 @@ class Workers:
 
     def _name(self, host: str) -> str:
         return f"{host}:{self._url.port}"
+
+
+def without_idle_family(parts: Sequence[Part]) -> list[Part]:
+    """Without the addresses of an IP version on which no worker answers, while some answer on the other one.
+
+    `localhost` has an address of each version, and most servers listen on one of them.
+    """
+    answering = {_is_ipv6(part) for part in parts if part.startup}
+    return [part for part in parts if not answering or _is_ipv6(part) in answering]
+
+
+def _is_ipv6(part: Part) -> bool:
+    return part.address.count(":") > 1
 
 
 def failing(lines: Sequence[str]) -> list[str]:
