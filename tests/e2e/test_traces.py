@@ -1,11 +1,14 @@
 """One trace leads from the client through both services, and says nothing of the texts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.samples import Exemplar
 
 from stack import EmbeddedStack, free_ports, until
 from stack.http import Answer, ask
@@ -13,6 +16,7 @@ from tests.e2e.collector import Collector, collecting
 
 SETTINGS = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "LOG_FORMAT": "json", "OTEL_BSP_SCHEDULE_DELAY": "50"}
 CLIENT = "00f067aa0ba902b7"  # the client's own span
+DURATIONS = "http_server_request_duration_seconds"
 TEXT = "words that nobody else may read"
 
 
@@ -103,6 +107,21 @@ def test_log_lines_name_the_trace(traced: EmbeddedStack) -> None:
         lines = _lines(traced, part)
         until(lambda: any(_is(line, path, 2) for line in _lines(traced, part)), 10, f"{part}'s line")  # noqa: B023
         assert not [line for line in lines if "trace_id" in line and "request_id" not in line]
+
+
+def test_metrics_lead_to_traces(traced: EmbeddedStack) -> None:
+    """Who scrapes in OpenMetrics gets, in the bucket of each request's duration, the id of its trace."""
+    assert call(traced, "/v1/search", {"query": f"{TEXT} for the metrics"}, 5).status == 200
+    accept = {"Accept": "application/openmetrics-text;version=1.0.0"}
+
+    families: Callable[[str], Iterable[Metric]] = text_string_to_metric_families
+
+    def noted() -> list[Exemplar]:
+        text = ask(f"{traced.url('api')}/metrics", more=accept).body.decode()
+        [durations] = [each for each in families(text) if each.name == DURATIONS]
+        return [sample.exemplar for sample in durations.samples if sample.exemplar]
+
+    until(lambda: any(each.labels == {"trace_id": f"{5:032x}"} for each in noted()), 10, "the exemplar")
 
 
 def test_texts_are_in_no_span(traced: EmbeddedStack, collector: Collector) -> None:

@@ -8,11 +8,12 @@ from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart import request_id
-from warmstart.http import request_metrics
+from warmstart.http import exemplars, request_metrics
 from warmstart.http.paths import path_of
 from warmstart.http.probes import is_operation
 from warmstart.lifecycle.phase import Phase
 from warmstart.security_headers import SecurityHeaders
+from warmstart.traces import now
 
 log = logging.getLogger("warmstart.access")
 
@@ -97,7 +98,10 @@ class _Answer:
         self._ended = True
         self._active.dec()
         seconds = perf_counter() - self._began
-        request_metrics.duration(self._counted_as, template_of(self._scope), self.status).observe(seconds)
+        route = template_of(self._scope)
+        request_metrics.duration(self._counted_as, route, self.status).observe(seconds)
+        if traced := now.current():
+            exemplars.note(self._counted_as, route, self.status, seconds, traced.trace_id)
         path = path_of(self._scope)
         level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):

@@ -1,21 +1,28 @@
-"""`/metrics`: Prometheus text of the whole pod, right with several processes."""
+"""`/metrics`: Prometheus text of the whole pod, right with several processes; OpenMetrics with exemplars for traces."""
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from warmstart.errors import Unauthorized
 from warmstart.http.errors import error_responses
+from warmstart.http.exemplars import Collector, WithExemplars
 from warmstart.http.operators import WITHHELD
 from warmstart.http.pod_metrics import PodFacts
 from warmstart.settings.service import METRICS_FOLDER
+from warmstart.traces import now
+
+OPEN = "application/openmetrics-text"
+END = b"# EOF\n"  # of a text in OpenMetrics
 
 router = APIRouter(tags=["probes"])
-_running: dict[asyncio.AbstractEventLoop, asyncio.Task[bytes]] = {}
+_running: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[bytes]] = {}
 
 
 @router.get(
@@ -29,30 +36,49 @@ async def metrics(request: Request) -> Response:
         message = "a key of OPERATOR_KEYS is needed: Authorization: Bearer <key>"
         raise Unauthorized(message, headers={"WWW-Authenticate": "Bearer"})
     app: FastAPI = request.app
-    return Response(_facts(app) + await counted(), media_type=CONTENT_TYPE_LATEST)
+    if now.on() and OPEN in request.headers.get("accept", ""):
+        facts = _openmetrics(PodFacts(app))
+        return Response(facts.removesuffix(END) + await _shared(_open_text), media_type=openmetrics.CONTENT_TYPE_LATEST)
+    return Response(generate_latest(_registry(PodFacts(app))) + await counted(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def counted() -> bytes:
-    """What the processes count. Requests during a scrape share its result."""
-    scrape = _running.get(loop := asyncio.get_running_loop())
+    """What the processes count."""
+    return await _shared(_text)
+
+
+async def _shared(text: Callable[[], bytes]) -> bytes:
+    """The text, made in a thread. Requests during a scrape share its result."""
+    key = asyncio.get_running_loop(), text.__name__
+    scrape = _running.get(key)
     if scrape is None:
-        scrape = _running[loop] = asyncio.create_task(asyncio.to_thread(_text), name="scrape")
-        scrape.add_done_callback(lambda _: _running.pop(loop))
+        scrape = _running[key] = asyncio.create_task(asyncio.to_thread(text), name="scrape")
+        scrape.add_done_callback(lambda _: _running.pop(key))
     return await asyncio.shield(scrape)
 
 
 def _text() -> bytes:
-    """Read the files of all processes. It takes milliseconds, so it runs in a thread: probes must not wait."""
+    return generate_latest(_registry(_counts()))
+
+
+def _open_text() -> bytes:
+    return _openmetrics(WithExemplars(_counts()))
+
+
+def _openmetrics(collector: Collector) -> bytes:
+    return openmetrics.generate_latest(_registry(collector))  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _counts() -> Collector:
+    """The files of all processes. To read them takes milliseconds, so it is done in a thread: probes must not wait."""
     if METRICS_FOLDER not in os.environ:
-        return generate_latest(REGISTRY)
+        return REGISTRY
     from warmstart.pod.metric_files import PodMetrics  # noqa: PLC0415 - it locks files, which Windows can't
 
-    registry = CollectorRegistry()
-    registry.register(PodMetrics(Path(os.environ[METRICS_FOLDER])))
-    return generate_latest(registry)
+    return PodMetrics(Path(os.environ[METRICS_FOLDER]))
 
 
-def _facts(app: FastAPI) -> bytes:
+def _registry(collector: Collector) -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(PodFacts(app))
-    return generate_latest(registry)
+    registry.register(collector)
+    return registry

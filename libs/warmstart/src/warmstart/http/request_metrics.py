@@ -20,11 +20,11 @@ ACTIVE = Gauge(
     ["http_request_method"],
     multiprocess_mode="livesum",
 )
+NAME = "http_server_request_duration_seconds"
+LABELS = ("http_request_method", "http_route", "http_response_status_code")
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DURATION = Histogram(
-    "http_server_request_duration_seconds",
-    "Seconds from a request to the end of its answer, by route template and status",
-    ["http_request_method", "http_route", "http_response_status_code"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    NAME, "Seconds from a request to the end of its answer, by route template and status", LABELS, buckets=BUCKETS
 )
 
 

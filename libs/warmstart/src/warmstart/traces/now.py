@@ -24,6 +24,11 @@ def use(spans: "Spans | None") -> None:
     _spans = spans
 
 
+def on() -> bool:
+    """Whether spans are made."""
+    return _spans is not None
+
+
 def span(
     name: str,
     attributes: Attributes = NONE,
