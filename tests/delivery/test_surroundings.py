@@ -30,11 +30,10 @@ def watched(ecosystem: str) -> set[str]:
 
 
 def test_dependabot_looks_into_every_folder_that_asks_for_packages() -> None:
-    """Of Python, node, base images and actions; the stand-ins for base images ask for none."""
+    """Of Python and node, images and actions."""
     assert watched("pip") == committed("pyproject.toml", "*/pyproject.toml", "*.in")
     assert watched("npm") == committed("*/package.json")
-    stores = {"/k8s/components/stores"}
-    assert watched("docker") == {each for each in committed("*/Dockerfile") if not each.startswith("/.ci")} | stores
+    assert watched("docker") == {"/k8s/components/stores"}
     assert watched("docker-compose") == committed("compose.yaml")
     assert watched("github-actions") == {"/"} | {f"/{path.parent.relative_to(ROOT)}" for path in ACTIONS}
 

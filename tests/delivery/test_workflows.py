@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from drills.matrix import ROWS
 from tests.delivery.workflows import ACTIONS, FILES, ROOT, jobs, make_targets, read, scripts, steps, targets_named
 
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
@@ -36,6 +37,14 @@ def test_what_a_workflow_names_exists(path: Path) -> None:
     locals_ = re.findall(r"uses: \./(\S+)", path.read_text())
     filters = (read(path).get("on") or {}).get("pull_request") or {}
     assert [each for each in [*files, *locals_, *filters.get("paths", [])] if not list(ROOT.glob(each))] == []
+
+
+def test_the_drills_that_workflows_name_exist() -> None:
+    """A word that no drill has would choose none, or all the others."""
+    chosen = re.findall(r"(?:drills: |DRILLS: .*&& ')([a-z_ ]+)", "".join(path.read_text() for path in FILES))
+    words = {word for expression in chosen for word in expression.split(" or ")}
+    assert len(words) > 2
+    assert {word for word in words if not any(word in row.name for row in ROWS)} == set()
 
 
 @named
