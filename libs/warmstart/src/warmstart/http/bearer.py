@@ -19,31 +19,36 @@ _SIZE = 32  # bytes of both digests
 
 
 class Bearers(Generic[T]):
-    """A value for each known token, of which only the SHA-256 digest is kept.
+    """A value for each known token, of which only a keyed hash of its SHA-256 digest is kept in memory.
 
-    A look-up takes as long for an unknown token as for a known one, and as long for one that nearly is one. The table
-    is ordered by a keyed hash of the digest: nobody outside can tell where a token falls in it. An unknown token is
-    compared, too, with a digest that no token has.
+    A look-up does the same for every token. Its hash chooses a row, and is compared with all of that row; all rows are
+    of one length, filled up with hashes that no token has. Nobody outside can tell which row a token falls in. In a
+    dict, a known token touches memory that others don't, and which is in no cache by then: over loopback its answer
+    took 0.7 µs longer (python -m loadtest.keys).
     """
 
     def __init__(self, known: Iterable[tuple[bytes, T]] = ()) -> None:
         self._secret = os.urandom(_SIZE)
-        self._nobody: tuple[bytes, T | None] = (os.urandom(_SIZE), None)
-        self._table: dict[bytes, tuple[bytes, T | None]] = {}
+        self._rows: list[list[tuple[bytes, T | None]]] = [[]]
         self.replace(known)
 
     def replace(self, known: Iterable[tuple[bytes, T]]) -> None:
         """Know these digests from now on, and no others."""
-        self._table = {self._place(digest): (digest, value) for digest, value in known}
-
-    def __len__(self) -> int:
-        return len(self._table)
+        entries: list[tuple[bytes, T | None]] = [(self._place(digest), value) for digest, value in known]
+        rows: list[list[tuple[bytes, T | None]]] = [[] for _ in range(1 << (len(entries) - 1).bit_length())]
+        for entry in entries:
+            rows[_row(entry[0], len(rows))].append(entry)
+        longest = max(map(len, rows))
+        for row in rows:
+            row.extend((os.urandom(_SIZE), None) for _ in range(longest - len(row)))
+        self._rows = rows
 
     def find(self, token: bytes) -> T | None:
         """What is known under a token, of any bytes, or None."""
-        digest = sha256(token).digest()
-        known, value = self._table.get(self._place(digest), self._nobody)
-        return value if compare_digest(known, digest) else None
+        place, rows, found = self._place(sha256(token).digest()), self._rows, None
+        for known, value in rows[_row(place, len(rows))]:
+            found = (found, value)[compare_digest(known, place)]
+        return found
 
     def of(self, scope: Scope) -> T | None:
         """What is known under the token of a request, or None."""
@@ -52,6 +57,10 @@ class Bearers(Generic[T]):
 
     def _place(self, digest: bytes) -> bytes:
         return blake2b(digest, key=self._secret, digest_size=_SIZE).digest()
+
+
+def _row(place: bytes, rows: int) -> int:
+    return int.from_bytes(place[:4], "big") % rows
 
 
 def digest_of(token: str) -> bytes:
