@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ARRAY, Result, Select, Text, any_, bindparam, delete, func, select
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import ARRAY, REAL, Result, Select, Text, any_, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -40,12 +41,15 @@ class NewDocument:
 
 
 _COLUMNS = [column for column in documents.c if column is not documents.c.embedding]
+# As an array of numbers: 384 of them as text take 0.15 ms to write, and a document's vector goes to two tables.
+_NUMBERS = bindparam("numbers", type_=ARRAY(REAL, dimensions=1))
+_OLD_VECTOR = cast(_NUMBERS, Vector(OLD_DIMENSIONS))
 _INSERT = insert(documents)
-_UPSERT = _INSERT.values(updated_at=func.now()).on_conflict_do_update(
+_UPSERT = _INSERT.values(updated_at=func.now(), embedding=_OLD_VECTOR).on_conflict_do_update(
     index_elements=[documents.c.id],
     set_={column.name: _INSERT.excluded[column.name] for column in documents.c if not column.primary_key},
 )
-_VECTORS = insert(embeddings)
+_VECTORS = insert(embeddings).values(embedding=cast(_NUMBERS, Vector()))
 _UPSERT_VECTORS = _VECTORS.on_conflict_do_update(
     index_elements=[embeddings.c.document_id, embeddings.c.space],
     set_={"embedding": _VECTORS.excluded.embedding},
@@ -75,10 +79,10 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
     order = sorted(range(len(new)), key=lambda place: new[place].id)
     searched = next(iter(vectors))
     old = [_for_old_apis(vectors[searched][place]) for place in order]
-    rows = [{**asdict(new[place]), "model": model, "embedding": each} for place, each in zip(order, old, strict=True)]
+    rows = [{**asdict(new[place]), "model": model, "numbers": each} for place, each in zip(order, old, strict=True)]
     ids = [row["id"] for row in rows]
     placed = {
-        space: [{"document_id": new[place].id, "space": space, "embedding": each[place].floats()} for place in order]
+        space: [{"document_id": new[place].id, "space": space, "numbers": each[place].floats()} for place in order]
         for space, each in vectors.items()
     }
 
@@ -95,7 +99,7 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
         try:
             return await transact(engine, work)
         except _NoSpaceError as missing:
-            space, dimensions = missing.space, len(vectors[missing.space][0].floats())
+            space, dimensions = missing.space, vectors[missing.space][0].dimensions
             if space in made:
                 why = f"space {space} takes no vectors of {dimensions} dimensions"
                 raise DependencyUnavailable("postgres", why) from None
@@ -123,8 +127,7 @@ async def _put(connection: AsyncConnection, space: str, rows: Sequence[Mapping[s
 
 def _for_old_apis(embedding: Embedding) -> Sequence[float]:
     """What apis from before spaces search: they ask for models of `OLD_DIMENSIONS` only, never for another's zeros."""
-    floats = embedding.floats()
-    return floats if len(floats) == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
+    return embedding.floats() if embedding.dimensions == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
 
 
 def _forget(written: Iterable[str], searched: str) -> Select[Any]:
