@@ -6,9 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
+from api.app import create_app
 from api.auth import network_of
 from api.keys.entries import parse
+from api.settings import ApiSettings
 from services.api.tests.conftest import MODEL, Start
 from stack import EmbeddedStack
 from stack.interface import Part
@@ -113,6 +116,16 @@ def test_probes_and_page_need_no_key(start: Start) -> None:
     client = start(api_keys=KEYS)
     paths = ["/livez", "/startupz", "/readyz", "/metrics", "/"]
     assert [client.get(path).status_code for path in paths] == [200] * 5
+
+
+@pytest.mark.parametrize("keys", [None, KEYS])
+def test_the_document_asks_for_a_key_where_one_is_needed(keys: str | None) -> None:
+    """With keys every operation below /v1 does, and no other; without keys none does."""
+    document = create_app(ApiSettings(api_keys=SecretStr(keys) if keys else None)).openapi()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert ("security" in operation) == (keys is not None and path.startswith("/v1/")), path
+    assert ("securitySchemes" in document["components"]) == (keys is not None)
 
 
 def test_the_quota_counts_texts_of_each_caller(start: Start) -> None:

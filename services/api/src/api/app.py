@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from api import __version__
-from api.auth import Authenticate, bearer
+from api.auth import Authenticate, document_keys
 from api.embedder import new_flights
 from api.keys.known import KnownKeys
 from api.quota import Quota
@@ -48,11 +48,10 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     keys = KnownKeys(settings.keys())
     if closed:
         app.add_middleware(Authenticate, keys=keys.known)
-    # The OpenAPI document asks for a key only where one is needed.
-    guards = [Depends(bearer)] if closed else []
+        document_keys(app)  # only where one is needed
     breakable = [faults] if settings.faults_enabled else []
     for routes in (embeddings, models, documents, search, system, reports, *breakable):
-        app.include_router(routes.router, prefix="/v1", dependencies=guards, responses=error_responses(401))
+        app.include_router(routes.router, prefix="/v1", responses=error_responses(401))
     app.include_router(page.router)
     app.include_router(reports.files)
     around = [RateLimitHeaders] if settings.quota or closed else []
