@@ -17,7 +17,7 @@ TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
 .PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
-	reindex bench scale overload flood abandonment soak fuzz lint workflows lock licenses sbom audit \
+	reindex bench scale overload flood abandonment overhead soak fuzz lint workflows lock licenses sbom audit \
 	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
@@ -94,6 +94,9 @@ flood: install-dev artifact  ## Search while documents are stored at ten times t
 
 abandonment: install-dev artifact  ## Let 500 clients leave while they wait
 	$(RUN) -m loadtest.bench.abandonment
+
+overhead: install-dev  ## Measure what metrics, logs, ids and keys cost of a cache hit
+	$(RUN) -m loadtest.bench.overhead
 
 soak: install-dev artifact  ## Send mixed load for ten minutes; SECONDS=60 shortens it
 	$(RUN) -m loadtest.bench.soak
