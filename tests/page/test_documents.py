@@ -79,7 +79,7 @@ def test_a_file_is_stored_in_batches_as_the_service_asks(page: Page, stack: Embe
         calls += 1
         if calls == 2:
             error = {"message": "the queue is full", "type": "", "param": None, "code": "overloaded"}
-            route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": error})
+            route.fulfill(status=503, headers={"Retry-After": "2"}, json={"error": error})
         else:
             route.continue_()
 
@@ -94,10 +94,16 @@ def test_a_file_is_stored_in_batches_as_the_service_asks(page: Page, stack: Embe
     expect(page.locator("#added")).to_have_text(re.compile(r"^298 stored in .*, 2 refused\.$"))
     refused = page.locator("#refused li")
     expect(refused).to_have_text([re.compile('^Line 100: it has no "text"'), re.compile("^Line 150: documents")])
-    assert any("waiting 1 s, as the service asks: the queue is full" in each for each in said)
+    assert any("waiting 2 s, as the service asks: the queue is full" in each for each in said)
     assert any(re.match(r"\d+ stored, [\d,]+ a second", each) for each in said)
     assert calls >= 6
     assert ask(f"{stack.url('api')}/v1/documents/line-300").status == 200
+
+
+def test_json_of_many_lines_is_no_file_of_lines(page: Page) -> None:
+    """A JSON array would become a document for each of its lines: it is refused, with what is wanted instead."""
+    page.set_input_files("#file", {"name": "x.json", "mimeType": "", "buffer": b'[\n{"text": "a"}\n]'})
+    expect(page.locator("#added")).to_contain_text("not JSON Lines")
 
 
 def test_plain_text_becomes_one_document_or_one_a_line(page: Page) -> None:

@@ -1,5 +1,7 @@
 // Calls the api with the key of this tab. Addresses are relative: a proxy may offer the page below a prefix.
 
+import {remember, remembered} from "./storage.js";
+
 const KEY = "warmstart-key";
 const PATIENCE = 90;  // seconds that a call is sent again while the service asks for it
 
@@ -11,8 +13,8 @@ export class ApiError extends Error {
 }
 
 export const key = {
-  get: () => sessionStorage.getItem(KEY) ?? "",
-  set: value => value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY),
+  get: () => remembered(KEY),
+  set: value => remember(KEY, value),
 };
 
 /** The response of a call that succeeded. Throws ApiError for any other answer, TypeError where there is none. */

@@ -31,7 +31,7 @@ const SWITCHES = {
   },
 };
 
-let timer = null;
+const timers = new Map();
 
 export function showFaults({faults}) {
   const box = element("faults");
@@ -60,9 +60,11 @@ async function set(service, title, body) {
     return;
   }
   press(service, title);
-  clearTimeout(timer);
+  clearTimeout(timers.get(service));
   say("switched", title ? `${service}: ${title}, for ${seconds} s` : `${service}: all switches are off`, title ? "warn" : "good");
-  timer = setTimeout(() => { press(service, ""); say("switched", `${service}: off again`, "good"); }, seconds * 1000);
+  if (!title) return;
+  const ended = () => { press(service, ""); say("switched", `${service}: off again`, "good"); };
+  timers.set(service, setTimeout(ended, seconds * 1000));
 }
 
 function press(service, title) {

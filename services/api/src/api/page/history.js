@@ -1,5 +1,7 @@
 // Rates and quantiles of the last minutes, from two looks at the api's counts.
 
+import {remember, remembered} from "./storage.js";
+
 const SPAN = 5 * 60_000;  // milliseconds
 const MOST = 300;  // points
 const KEPT = "warmstart-history";  // of this tab, so that the charts outlive a reload
@@ -22,13 +24,13 @@ export class History {
     const measured = comparable ? between(before, figures, seconds) : NOTHING;
     const at = Date.now();
     this.points = [...this.points.filter(each => each.at > at - SPAN), {at, queue, ...measured}].slice(-MOST);
-    sessionStorage.setItem(KEPT, JSON.stringify(this.points));
+    remember(KEPT, JSON.stringify(this.points));
   }
 }
 
 function kept() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT)) ?? [];
+    return JSON.parse(remembered(KEPT) || "[]");
   } catch {
     return [];
   }

@@ -19,6 +19,12 @@ element("key-form").addEventListener("submit", event => {
   showReports();
 });
 
+element("key-box").addEventListener("keydown", event => {
+  if (event.key !== "Escape") return;
+  element("key-box").open = false;
+  element("key-box").querySelector("summary").focus();
+});
+
 let asked = false;
 document.addEventListener("key-needed", () => {  // once: whoever closes it wants it closed
   if (!asked) element("key-box").open = true;

@@ -7,6 +7,8 @@ const BATCH = 64;  // documents of one call
 const BATCH_CHARACTERS = 256 * 1024;
 const MOST_REFUSED = 20;  // bad lines after which a file is given up
 
+const WHOLE = /^\s*[[{]\s*$/;  // the first line of JSON that is written over many lines
+
 /** Thrown after `MOST_REFUSED` bad lines. */
 export class TooManyRefused extends Error {}
 
@@ -24,6 +26,7 @@ export async function storeStream(stream, signal, tell) {
   };
   for await (const each of linesOf(stream)) {
     json ??= isJson(each.line);
+    if (!told.bytes && WHOLE.test(each.line)) throw new SyntaxError("it is one JSON value, not JSON Lines, which has a document a line");
     told.bytes += new TextEncoder().encode(each.line).length + 1;
     try {
       batch.push(documentOf(each, json));
@@ -52,6 +55,8 @@ export async function storeAll(batch, signal, told, tell) {
         const half = left.length >> 1;
         await storeAll(left.slice(0, half), signal, told, tell);
         left = left.slice(half);
+      } else if (error.status === 413) {
+        refuse(told, left.pop().number, error.message);
       } else if (error.status === 400 && left[place]) {
         refuse(told, left[place].number, error.message);
         left = left.filter((_, other) => other !== place);
