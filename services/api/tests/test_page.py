@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError
 from fastapi.testclient import TestClient
 
 from api.routes.page import FILES, FOLDER
@@ -99,6 +100,33 @@ def test_a_name_with_addresses_of_both_ip_versions_is_one_worker(start: Start, s
     assert [each["ready"] for each in client.get("/v1/system").json()["parts"]] == [True, True]
     away = [Part(kind="worker", address=each, ready=False) for each in ("127.0.0.1:8001", "::1:8001")]
     assert without_idle_family(away) == away
+
+
+def test_each_address_of_a_name_is_a_worker(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a name with many addresses each is shown as itself; those beyond the largest number are counted."""
+    client = start()
+    workers = client.app.state.look._workers  # type: ignore[attr-defined]
+
+    async def twenty() -> list[str]:
+        return [f"127.0.0.{number}" for number in range(1, 21)]
+
+    monkeypatch.setattr(workers._addresses, "get", twenty)
+    found = client.get("/v1/system").json()
+    shown = found["parts"][1:]
+    assert (len(shown), found["unasked"]) == (16, 4)
+    assert [each["address"].split(":")[0] for each in shown if each["ready"]] == ["127.0.0.1"]
+
+
+def test_an_answer_in_many_pieces_is_read_whole(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker's metrics may be larger than what a connection carries at once; what is too large is no answer."""
+    client = start()
+    workers = client.app.state.look._workers  # type: ignore[attr-defined]
+    assert client.portal
+    status, body = client.portal.call(workers._call, "GET", "127.0.0.1", "/docs-assets/swagger-ui.css")
+    assert (status, len(body) > 100_000) == (200, True)
+    monkeypatch.setattr("api.system.workers.LARGEST", 1000)
+    with pytest.raises(ClientPayloadError):
+        client.portal.call(workers._call, "GET", "127.0.0.1", "/docs-assets/swagger-ui.css")
 
 
 def test_with_keys_the_system_is_for_callers_only(start: Start) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Awaitable, Sequence
 from typing import Literal
 
-from aiohttp import ClientConnectorError, ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientConnectorError, ClientError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout
 from pydantic import ValidationError
 from yarl import URL
 
@@ -90,7 +90,7 @@ class Workers:
         async with self._session.request(method, url, data=body, headers=headers, server_hostname=name) as reply:
             if reply.status in REFUSED:
                 self._secret.refused(headers.get(HEADER))  # the next look has another one
-            return reply.status, await reply.content.read(LARGEST)
+            return reply.status, await _whole(reply)
 
     def _away(self, host: str, why: str) -> Part:
         return Part(kind=self._kind, address=self._name(host), ready=False, error=why)
@@ -110,6 +110,16 @@ def without_idle_family(parts: Sequence[Part]) -> list[Part]:
 
 def _is_ipv6(part: Part) -> bool:
     return part.address.count(":") > 1
+
+
+async def _whole(reply: ClientResponse) -> bytes:
+    """The body, which may come in many pieces. Raises ClientPayloadError for one that is too large."""
+    body = bytearray()
+    async for piece in reply.content.iter_any():
+        body += piece
+        if len(body) > LARGEST:
+            raise ClientPayloadError(f"it answered more than {LARGEST} bytes")
+    return bytes(body)
 
 
 def failing(lines: Sequence[str]) -> list[str]:
