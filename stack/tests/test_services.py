@@ -15,9 +15,10 @@ from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, until
 from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
 from stack.health import describe
 from stack.http import ask
-from stack.ports import VARIABLES
-from stack.services import service_environment
-from stack.site import REPOSITORY
+from stack.ports import DEFAULTS, VARIABLES
+from stack.secrets import Secrets
+from stack.services import Service, service_environment
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
 FAKE = {"ENGINE": "fake", "DRAIN_SECONDS": "0"}
@@ -207,3 +208,13 @@ def test_no_proxy_is_believed_unless_the_caller_names_one(monkeypatch: pytest.Mo
     assert service_environment({"FORWARDED_ALLOW_IPS": "10.0.0.1"})["FORWARDED_ALLOW_IPS"] == "10.0.0.1"
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.2")
     assert service_environment({})["FORWARDED_ALLOW_IPS"] == "10.0.0.2"
+
+
+def test_the_api_of_make_up_alone_has_the_reports(tmp_path: Path) -> None:
+    """Its page shows those of this repository; another stack's api, and a worker, know of none."""
+
+    def folder(part: Part, root: Path) -> str | None:
+        return Service(part, Site(root, DEFAULTS, Secrets("", ""))).command({}).environment.get("REPORTS_FOLDER")
+
+    assert folder("api", DEFAULT_ROOT) == str(REPOSITORY / "reports")
+    assert (folder("worker", DEFAULT_ROOT), folder("api", tmp_path)) == (None, None)
