@@ -16,6 +16,7 @@ import pytest
 from stack import PARTS, EmbeddedStack, Part, PartStatus, StackError, free_ports, until
 from stack.pgserver import psql
 from stack.ports import HOST, VARIABLES
+from stack.postgres import memory_at_hand, shared_buffers
 from stack.secrets import Secrets
 from stack.site import MODELS
 
@@ -57,6 +58,29 @@ def test_the_database_takes_vectors_and_sorts_by_unicode(stores: EmbeddedStack) 
     assert query(stores, "CREATE EXTENSION vector; SELECT '[3,4]'::vector <-> '[0,0]'::vector") == "5"
     locale = "SELECT datlocale FROM pg_database WHERE datname = current_database()"
     assert query(stores, locale) == "C.UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"), [(2**29, 128), (2**30, 128), (2**32, 512), (24 * 2**30, 2048), (2**40, 2048)]
+)
+def test_an_eighth_of_the_memory_is_for_postgres_cache(memory: int, expected: int) -> None:
+    """In MB: no less than Postgres' default, and no more than 2 GB."""
+    assert shared_buffers(memory) == expected
+
+
+@pytest.mark.parametrize("content", ["1073741824\n", "max\n", ""])
+def test_a_containers_memory_is_its_limit(tmp_path: Path, content: str) -> None:
+    """Without a limit, or where none can be read, it is the machine's."""
+    limit = tmp_path / "memory.max"
+    limit.write_text(content)
+    whole = psutil.virtual_memory().total
+    assert memory_at_hand([tmp_path / "none", limit]) == (min(whole, 2**30) if content[:1].isdigit() else whole)
+
+
+def test_the_database_has_its_cache(stores: EmbeddedStack) -> None:
+    """Postgres was started with the size."""
+    pages = query(stores, "SELECT setting FROM pg_settings WHERE name = 'shared_buffers'")
+    assert int(pages) * 8 // 1024 == shared_buffers(memory_at_hand())
 
 
 def test_the_database_wants_its_password(stores: EmbeddedStack) -> None:

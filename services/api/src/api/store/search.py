@@ -19,8 +19,9 @@ from warmstart.errors import DependencyUnavailable
 
 EF_SEARCH = 200  # candidates of one index scan, about twice the largest limit; pgvector has 40
 TWINS = 10  # documents with one vector that pgvector keeps in one node of the graph (HNSW_HEAPTIDS)
-# Candidates for each result of a search with a filter, at first: 200 for 10 results cost no more than without a filter.
-NEAR = 10
+# Candidates for each result of a search with a filter, at first: 160 for 10 results come from one scan of `EF_SEARCH`,
+# and cost no more than without a filter, even if a fifth of those are dead (as many as autovacuum leaves).
+NEAR = 8
 # If fewer than one in 50 candidates match, it is likely that few documents do.
 RARE = 50
 
