@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 from loadtest.openloop import Request
+from stack.worker_secret import worker_headers
 
 _RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
@@ -59,5 +60,5 @@ def stored(_draw: random.Random, _number: int) -> Request:
 
 
 def _worker(texts: list[str]) -> Request:
-    headers = {"Content-Type": "application/json", "Accept": "application/octet-stream"}
+    headers = {"Content-Type": "application/json", "Accept": "application/octet-stream", **worker_headers()}
     return Request("/embeddings/", json.dumps({"texts": texts}).encode(), headers=headers)

@@ -18,6 +18,7 @@ from stack.interface import PARTS, Part, Stack
 from stack.models import DEFAULT_MODEL
 from stack.project import SERVICES
 from stack.site import DEFAULT_ROOT
+from stack.worker_secret import worker_headers
 
 # Exit codes of `status`.
 ALL_READY, NOTHING_RUNS, SOME_NOT_READY = 0, 3, 4
@@ -150,7 +151,7 @@ def _up(stack: Stack, _options: argparse.Namespace) -> int:
 def _model(worker: str) -> str:
     """The name of the model that a worker serves, or that of the default one if it doesn't tell."""
     try:
-        name: str = ask(f"{worker}/model", timeout=5).json()["model"]
+        name: str = ask(f"{worker}/model", timeout=5, more=worker_headers()).json()["model"]
     except (*FAILURES, ValueError, KeyError):
         return DEFAULT_MODEL
     return name

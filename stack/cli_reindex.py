@@ -7,6 +7,7 @@ from collections.abc import Callable
 from stack.errors import StackError
 from stack.http import FAILURES, ask
 from stack.interface import NEXT, PARTS, Part, Stack
+from stack.worker_secret import worker_headers
 
 Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.ArgumentParser]
 STEPS = ("cut-over", "roll-back", "finish", "abandon", "status")
@@ -97,7 +98,7 @@ def _end(stack: Stack, step: str) -> int:
 def _space(stack: Stack, part: Part) -> str:
     """Of the vectors that these workers make; the part's name if they don't tell."""
     try:
-        space: str = ask(f"{stack.url(part)}/model", timeout=5).json()["space"]
+        space: str = ask(f"{stack.url(part)}/model", timeout=5, more=worker_headers()).json()["space"]
     except (*FAILURES, ValueError, KeyError):
         return part
     return space

@@ -8,6 +8,7 @@ from drills.drill import Drill
 from drills.reindexing import Job
 from drills.replaced import NEW, NEXT, OLD, OTHER, Replaced
 from stack.http import FAILURES, ask
+from stack.worker_secret import worker_headers
 
 KILLS = 10
 LONGEST = 2.0  # seconds that a job may work before it is killed, beside those of its start
@@ -72,7 +73,7 @@ def naively(drill: Drill, replaced: Replaced) -> None:
 def serves(drill: Drill, model: str) -> bool:
     """Whether the worker answers, with this model."""
     try:
-        return str(ask(f"{drill.stack.url('worker')}/model", timeout=2).json()["model"]) == model
+        return str(ask(f"{drill.stack.url('worker')}/model", timeout=2, more=worker_headers()).json()["model"]) == model
     except (*FAILURES, ValueError, KeyError):
         return False
 

@@ -10,6 +10,7 @@ from loadtest.openloop import Request, makers
 from loadtest.openloop.client import Client
 from loadtest.openloop.peer import Peers
 from stack.http import Answer
+from stack.worker_secret import worker_headers
 
 # The bodies that the worker is warmed for, and one between them.
 SHAPES: Mapping[str, Callable[[random.Random, int], Request]] = {
@@ -56,7 +57,7 @@ class Asker:
 
     def engine(self) -> dict[str, Any]:
         """Name, precision and threads. With a lazy start this would load the model: ask afterwards."""
-        _, answer = self._send(Request("/model", method="GET", headers={}))
+        _, answer = self._send(Request("/model", method="GET", headers=worker_headers()))
         return {name: json.loads(answer.body)[name] for name in ("engine", "precision", "threads")}
 
     def _send(self, request: Request) -> tuple[float, Answer]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from loadtest import checks
 from loadtest.request import Request
+from stack.worker_secret import worker_headers
 
 SENTENCES = Path(__file__).resolve().parents[2] / "tests/data/sentences.txt"
 REPEATED = 50  # texts that every run repeats
@@ -120,7 +121,7 @@ def livez(_draw: random.Random, _number: int) -> Request:
 
 
 def _worker(*texts: str) -> Request:
-    headers = {**HEADERS, "Accept": "application/octet-stream"}
+    headers = {**HEADERS, **worker_headers(), "Accept": "application/octet-stream"}
     return Request("/embeddings/", _json({"texts": texts}), headers=headers, check=checks.rows(len(texts)))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from stack import StackError
 from stack.secrets import load_secrets
+from stack.worker_secret import worker_headers
 
 
 def test_they_are_made_once(tmp_path: Path) -> None:
@@ -73,3 +74,11 @@ def test_repr_hides_them(tmp_path: Path) -> None:
     """A traceback or a log line that shows the object shows no password."""
     found = load_secrets(tmp_path / ".env")
     assert found.postgres not in f"{found!r} {found}"
+
+
+def test_who_calls_the_worker_shows_its_secret(tmp_path: Path) -> None:
+    """Load tests and drills do so by themselves, with the first value of this shell, or of the file that it names."""
+    (tmp_path / "secret").write_text("new\nold\n")
+    assert worker_headers({}) == {}
+    assert worker_headers({"WORKER_SECRET": "new, old"}) == {"Authorization": "Bearer new"}
+    assert worker_headers({"WORKER_SECRET_FILE": str(tmp_path / "secret")}) == {"Authorization": "Bearer new"}
