@@ -45,7 +45,7 @@ def _instances() -> dict[str, Any]:
         "multi": True,
         "includeAll": True,
         "allValue": ".*",
-        "current": {"text": "All", "value": "$__all"},
+        "current": {"text": ["All"], "value": ["$__all"]},
     }
 
 
@@ -98,6 +98,7 @@ def _drawn(panel: Panel) -> dict[str, Any]:
                 "expr": each.expr,
                 "legendFormat": each.legend,
                 "instant": now,
+                "exemplar": panel.exemplars,
                 "range": not now,
             }
             for index, each in enumerate(panel.queries)

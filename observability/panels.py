@@ -17,7 +17,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Panel:
-    """Drawn as Grafana's `kind`; `unit` is one of Grafana's. `width` is in 24ths."""
+    """Drawn as Grafana's `kind`, with links to traces where there are `exemplars`.
+
+    `unit` is one of Grafana's, `width` is in 24ths.
+    """
 
     title: str
     about: str
@@ -26,6 +29,7 @@ class Panel:
     kind: str = "timeseries"
     width: int = 8
     stacked: bool = False
+    exemplars: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ REQUESTS = Row(
                 for share in (0.5, 0.95, 0.99)
             ),
             unit="s",
+            exemplars=True,
         ),
         Panel(
             "Answers by status",

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from time import perf_counter
 
+from prometheus_client import Gauge, Histogram
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.metrics import POOL_SIZE, POOL_USED, POOL_WAITS
@@ -14,8 +16,18 @@ NAME = "warmstart_pool"  # the execution option of an engine that has its pool's
 def count(name: str, size: int) -> None:
     """Let the pool's metrics be there from the start."""
     POOL_SIZE.labels(name).set(size)
-    POOL_USED.labels(name, "used").set(0)
-    POOL_WAITS.labels(name)
+    _used(name).set(0)
+    _waits(name)
+
+
+@cache
+def _used(name: str) -> Gauge:
+    return POOL_USED.labels(name, "used")
+
+
+@cache
+def _waits(name: str) -> Histogram:
+    return POOL_WAITS.labels(name)
 
 
 @asynccontextmanager
@@ -27,6 +39,6 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         if name is None:
             yield connection
             return
-        POOL_WAITS.labels(name).observe(perf_counter() - began)
-        with POOL_USED.labels(name, "used").track_inprogress():
+        _waits(name).observe(perf_counter() - began)
+        with _used(name).track_inprogress():
             yield connection
