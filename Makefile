@@ -13,10 +13,11 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDA
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
 RUNS := .venv/.installed-run
 DEVELOPS := .venv/.installed-dev
+QUANTIZES := .venv/.installed-int8
 TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help install install-dev artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install install-dev install-int8 artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
 	reindex bench scale overload flood abandonment overhead soak fuzz lint workflows lock licenses sbom audit \
 	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
@@ -34,6 +35,8 @@ install: $(RUNS)  ## Create .venv with what the system runs on (done by the othe
 
 install-dev: $(DEVELOPS)  ## Add torch, and what tests, lint and load tests need (done by the others when needed)
 
+install-int8: $(QUANTIZES)  ## Add nncf, which makes int8 of a model (done by make artifact PRECISION=int8 when needed)
+
 $(RUNS): requirements/install.sh requirements/run.lock $(PROJECTS)
 	@PYTHON="$(PYTHON)" bash requirements/install.sh run
 
@@ -45,6 +48,9 @@ $(TOOLS): requirements/tools.lock | $(RUNS)
 	@.venv-tools/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
+$(QUANTIZES): $(RUNS) requirements/int8.lock
+	@PYTHON="$(PYTHON)" bash requirements/install.sh int8
+
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
 
@@ -54,13 +60,13 @@ down:  ## Stop the system; documents stay (in a cluster they are deleted, see k8
 images: install  ## Build the images of both services (done by up when needed)
 	@$(RUN) -m stack images
 
-# The default model is exported without torch, another one with it.
-DEFAULT_MODELS := all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2
-artifact: $(if $(filter-out $(DEFAULT_MODELS),$(EMBEDDING_MODEL)),install-dev,install)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed)
-	@$(RUN) -m worker.export
-
 # From make's command line alone: a MODEL, STEP or YES of the environment was meant for something else.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
+
+# The default model is exported without torch, another one with it.
+DEFAULT_MODELS := all-MiniLM-L6-v2 sentence-transformers/all-MiniLM-L6-v2 all-MiniLM-L6-v2-int8
+artifact: $(if $(filter-out $(DEFAULT_MODELS),$(EMBEDDING_MODEL)),install-dev,install) $(if $(filter int8,$(PRECISION)),install-int8)  ## Export the model that EMBEDDING_MODEL names: a folder, or organisation/name of the hub (done when needed); PRECISION=int8 quantizes it
+	@$(RUN) -m worker.export $(if $(call given,TEXTS),--texts "$(TEXTS)") $(if $(call given,LABELLED),--labelled "$(LABELLED)")
 
 reindex: $(if $(filter-out $(DEFAULT_MODELS),$(call given,MODEL)),install-dev,install)  ## Replace the model while it serves: MODEL=name, YES=1; then STEP=cut-over, roll-back, finish, abandon or status
 	@case "$(if $(call given,MODEL),model)$(if $(call given,STEP),step)" in model|step) ;; *) \
@@ -71,7 +77,7 @@ reindex: $(if $(filter-out $(DEFAULT_MODELS),$(call given,MODEL)),install-dev,in
 graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
-test: install-dev artifact  ## Run every test
+test: install-dev install-int8 artifact  ## Run every test
 	$(RUN) -m pytest
 
 test-python: install-dev  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')

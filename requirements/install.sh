@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # .venv from the locks. `install.sh run`: what the system runs on. `install.sh dev`: also torch, and what tests and tools need.
+# `install.sh int8`, after one of them: also what quantizes models.
 # It ends with a stamp or, if a new .venv could not be finished, with no .venv.
 set -euo pipefail
 
@@ -48,7 +49,8 @@ pip_install() {
 remove_unfinished() { [[ -f $stamp ]] || rm -rf "$venv"; }
 
 step=0
-step() { say "$((++step))/3 $*"; }
+readonly steps=$([[ $what == int8 ]] && echo 2 || echo 3)
+step() { say "$((++step))/$steps $*"; }
 
 make_venv() {
     if [[ -f $stamp ]] && "$venv/bin/python" -c '' 2>/dev/null; then
@@ -94,6 +96,6 @@ check() {
 
 make_venv
 install_locked
-if [[ $what == dev ]]; then install_torch; else install_own; fi
+case $what in dev) install_torch ;; run) install_own ;; esac
 check
 touch "$venv/.installed-$what"

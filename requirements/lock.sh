@@ -24,7 +24,8 @@ compile() {
     exit 1
 }
 
-compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" --all-extras
+# All extras but int8: nncf would keep numpy and networkx at older versions for every Python.
+compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" --extra docs --extra export --extra gunicorn
 if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
@@ -35,6 +36,8 @@ compile requirements/run.lock "${light[@]}" --group run "$kit" "$contract" "$api
     --extra onnx --extra openvino --extra model
 compile requirements/test.lock "${light[@]}" --group test "$kit" "$contract" "$api" "$worker" \
     --extra onnx --extra openvino --extra model
+# What quantizes an artifact, besides what make up installs: no torch.
+compile requirements/int8.lock "${light[@]}" "$worker" --extra openvino --extra model --extra int8
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 # Clients of the api, in an environment that their tests make.
@@ -45,4 +48,4 @@ compile requirements/api.lock --constraint requirements/dev.lock "$api"
 # The worker's image has one engine; what makes its artifact stays in a stage of the build. The one with torch has all.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
 compile requirements/worker-export.lock "${light[@]}" "$worker" --extra onnx --extra openvino --extra model
-compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --all-extras
+compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --extra export

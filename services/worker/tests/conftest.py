@@ -21,7 +21,7 @@ import sys
 for name in ("torch", "transformers", "sentence_transformers"):
     sys.modules[name] = None  # importing it raises
 from worker.export import main
-sys.exit(main(["--int8"]))
+sys.exit(main([]))
 """
 
 
@@ -39,7 +39,7 @@ def folder() -> ModelFolder:
 
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the artifact of the default model, made as `make up` makes it, and quantized too."""
+    """A folder with the artifact of the default model, made as `make up` makes it."""
     folder: Path = tmp_path_factory.mktemp("artifacts")
     environment = {**os.environ, "ARTIFACTS": str(folder)}
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH], env=environment, timeout=300, check=True)

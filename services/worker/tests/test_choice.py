@@ -26,9 +26,9 @@ EVERYTHING = Manifest(
 )
 
 
-def chosen(**settings: Any) -> tuple[str, str]:
-    """Engine and precision that these settings get of an artifact that has everything."""
-    variant = engine.choose(EVERYTHING, WorkerSettings(**settings))
+def chosen(manifest: Manifest = EVERYTHING, **settings: Any) -> tuple[str, str]:
+    """Engine and precision that these settings get of an artifact, by default one that has everything."""
+    variant = engine.choose(manifest, WorkerSettings(**settings))
     return variant.engine, variant.precision
 
 
@@ -67,6 +67,8 @@ def test_an_engine_that_is_not_installed_is_passed_over(monkeypatch: pytest.Monk
 def test_int8_is_for_who_asks() -> None:
     """Its vectors differ visibly."""
     assert chosen(precision="int8") == ("onnx", "int8")
+    only = EVERYTHING.model_copy(update={"variants": EVERYTHING.variants[:1]})
+    assert chosen(only) == ("onnx", "int8")  # its name says what it is
     with pytest.raises(Fatal, match=r"ENGINE=openvino PRECISION=int8 can't be served: the artifact has .*onnx int8"):
         chosen(engine="openvino", precision="int8")
 

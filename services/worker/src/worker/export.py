@@ -1,4 +1,7 @@
-"""`python -m worker.export`: makes the artifact of the model that the settings name, unless it exists."""
+"""`python -m worker.export`: makes the artifact of the model that the settings name, unless it exists.
+
+With PRECISION=int8 or --int8 it makes the int8 artifact of that model, whose name ends in -int8.
+"""
 
 import argparse
 import logging
@@ -10,10 +13,11 @@ from typing import get_args
 from warmstart import Fatal
 from warmstart.settings.service import load
 from worker.artifact.build import build
+from worker.artifact.int8 import Judges, build_int8
 from worker.artifact.manifest import EngineName, Manifest
 from worker.artifact.verification import RefusedError
-from worker.hub import fetch
-from worker.model_files import Wanted, locate, wanted
+from worker.hub import fetch, hub_model
+from worker.model_files import INT8, ModelFolder, Wanted, locate, quantized, wanted
 from worker.settings import WorkerSettings
 
 log = logging.getLogger("worker.export")
@@ -23,25 +27,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when the artifact is there, 3 when it can't be made."""
     parser = argparse.ArgumentParser(prog="python -m worker.export", description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=get_args(EngineName), default=list(get_args(EngineName)))
-    parser.add_argument("--int8", action="store_true", help="also quantize to 8 bits, for PRECISION=int8")
+    parser.add_argument(
+        "--int8", action="store_true", help=f"make the int8 artifact, NAME{INT8}, as PRECISION=int8 does"
+    )
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="texts of yours to judge int8 by: one a line, or JSON Lines"
+    )
+    parser.add_argument("--labelled", type=Path, metavar="FILE", help="pairs of texts with scores, to judge int8 by")
     parser.add_argument("--force", action="store_true", help="make it again, even if it exists")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)  # exporters are talkative
     log.setLevel(logging.INFO)
     settings = load(WorkerSettings)
+    int8 = options.int8 or settings.precision == "int8"
+    if not int8 and (options.texts or options.labelled):
+        parser.error("--texts and --labelled are for int8: add --int8")
     try:
         model = wanted(settings.embedding_model)
+        if int8:
+            model = quantized(model)
         target = settings.artifacts / model.folder
-        if not options.force and _is_there(target, model, options):
+        anew = options.force or options.texts or options.labelled
+        if not anew and _is_there(target, model, options):
             log.info("the artifact is there: %s", target)
             return 0
-        source = locate(settings.embedding_model, of_hub=fetch)
-        build(source, target, options.engines, settings.threads, int8=options.int8)
+        judges = Judges.of(options.texts, options.labelled) if int8 else None
+        source = _locate(settings.embedding_model)
+        if judges:
+            build_int8(source, target, settings.threads, judges)
+        else:
+            build(source, target, options.engines, settings.threads)
     except (Fatal, RefusedError) as error:
         log.error("no artifact: %s", error)
         return 3
     log.info("wrote %s", target)
     return 0
+
+
+def _locate(name: str) -> ModelFolder:
+    if name.endswith(INT8) and not Path(name).is_dir() and not hub_model(name):
+        how = f"make artifact PRECISION=int8 EMBEDDING_MODEL={name.removesuffix(INT8)}"
+        raise Fatal(f"EMBEDDING_MODEL={name} is no artifact here; make it with: {how}")
+    return locate(name, of_hub=fetch)
 
 
 def _is_there(target: Path, model: Wanted, options: argparse.Namespace) -> bool:
@@ -56,9 +83,7 @@ def _is_there(target: Path, model: Wanted, options: argparse.Namespace) -> bool:
     except Fatal as error:
         log.warning("%s: making it anew", error)
         return False
-    asked = {*options.engines} | ({"int8"} if options.int8 else set())
-    has = {part for variant in manifest.variants for part in (variant.engine, variant.precision)}
-    return asked <= has | {*manifest.left_out}
+    return {*options.engines} <= {variant.engine for variant in manifest.variants} | {*manifest.left_out}
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from worker.artifact.engine import choose, engine_of
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
 from worker.executor import DaemonExecutor
-from worker.model_files import KNOWN, fingerprint, locate, short, verified, wanted
+from worker.model_files import KNOWN, fingerprint, locate, quantized, short, verified, wanted
 from worker.settings import WorkerSettings
 from worker.space import REFERENCE, space
 from worker.speed import Speed
@@ -105,6 +105,8 @@ def _load_fake(settings: WorkerSettings) -> Loaded:
 def _load_artifact(settings: WorkerSettings) -> Loaded | None:
     """The best engine of the artifact of just these weights; None when ENGINE=auto finds no such artifact."""
     model = wanted(settings.embedding_model)
+    if settings.precision == "int8" and (settings.artifacts / quantized(model).folder).is_dir():
+        model = quantized(model)
     folder = settings.artifacts / model.folder
     manifest = Manifest.read(folder)
     if manifest is None or not manifest.names(model):

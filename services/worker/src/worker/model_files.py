@@ -17,6 +17,7 @@ from worker.hub import WEIGHTS, HubModel, fetched, hub_model, once
 
 FAMILY = "sentence-transformers/"
 PINNED = "model.safetensors"
+INT8 = "-int8"  # ends the name of a model that was quantized, and of its artifact's folder
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,11 @@ def wanted(name: str) -> Wanted:
         return Wanted(folder.name, folder.name, verified(folder))
     model = hub_model(name)
     return Wanted(model.name if model else name, name.replace("/", "--"), {})
+
+
+def quantized(model: Wanted) -> Wanted:
+    """The int8 artifact of a model: a model of its own, since its vectors are compared with no others."""
+    return model if model.name.endswith(INT8) else Wanted(model.name + INT8, model.folder + INT8, model.hashes)
 
 
 def fingerprint(hashes: dict[str, str], engine: Engine, prompts: Prompts = NO_PROMPTS) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from worker.artifact.engine import engine_of, has_bf16
-from worker.artifact.graph import write_int8, write_openvino
+from worker.artifact.graph import write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
 from worker.artifact.reference import Reference, from_model, installed
 from worker.artifact.shipped import shipped
@@ -23,7 +23,7 @@ log = logging.getLogger("worker.export")
 TOOLS = ("tokenizers", "onnxruntime", "openvino")
 
 
-def build(model: ModelFolder, target: Path, engines: Collection[EngineName], threads: int, *, int8: bool) -> Manifest:
+def build(model: ModelFolder, target: Path, engines: Collection[EngineName], threads: int) -> Manifest:
     """Export, compare with the reference, and only then move the folder to its place.
 
     Raises Fatal for a model whose weights are not the expected ones, RefusedError for a graph that isn't the model.
@@ -36,23 +36,9 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         folder = Path(scratch, "artifact")
-        variants = _write(reference, folder, engines, int8=int8)
+        variants = _write(reference, folder, engines)
         reference.tokenizer.save(folder / TOKENIZER)
-        facts = reference.facts
-        manifest = Manifest(
-            model=model.name,
-            revision=model.revision,
-            source=source,
-            pooling=facts.pooling,
-            max_tokens=facts.max_tokens,
-            dimensions=facts.dimensions,
-            pad_token=facts.pad_token,
-            prompts=reference.prompts,
-            texts=len(reference_texts()),
-            versions=facts.versions | installed(TOOLS),
-            variants=variants,
-            files={file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()},
-        )
+        manifest = manifest_of(model, source, reference, variants, folder)
         manifest = _compared(manifest, folder, reference, threads)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
         shutil.rmtree(target, ignore_errors=True)
@@ -60,7 +46,28 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
     return manifest
 
 
-def _write(reference: Reference, folder: Path, engines: Collection[EngineName], *, int8: bool) -> tuple[Variant, ...]:
+def manifest_of(
+    model: ModelFolder, source: dict[str, str], reference: Reference, variants: tuple[Variant, ...], folder: Path
+) -> Manifest:
+    """The manifest of a folder with all its files but that of the manifest."""
+    facts = reference.facts
+    return Manifest(
+        model=model.name,
+        revision=model.revision,
+        source=source,
+        pooling=facts.pooling,
+        max_tokens=facts.max_tokens,
+        dimensions=facts.dimensions,
+        pad_token=facts.pad_token,
+        prompts=reference.prompts,
+        texts=len(reference_texts()),
+        versions=facts.versions | installed(TOOLS),
+        variants=variants,
+        files={file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()},
+    )
+
+
+def _write(reference: Reference, folder: Path, engines: Collection[EngineName]) -> tuple[Variant, ...]:
     folder.mkdir()
     onnx = folder / "model.onnx"
     log.info("writing the graph for %s", ", ".join(engines))
@@ -77,9 +84,6 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName], 
             write_compiled(folder, Variant(engine="openvino", precision=precision, files=files, cosine=0))
             for precision in (("bf16", "fp32") if has_bf16() else ("fp32",))
         ]
-    if int8:
-        write_int8(onnx, folder / "model.int8.onnx")
-        variants.append(Variant(engine="onnx", precision="int8", files=("model.int8.onnx",), cosine=0))
     if "onnx" in engines:
         variants.append(Variant(engine="onnx", precision="fp32", files=graph, cosine=0))
     else:
@@ -89,10 +93,7 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName], 
 
 
 def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: int) -> Manifest:
-    """The manifest with the variants whose vectors are the reference's.
-
-    Raises RefusedError when there is none, or when int8 is not among them, since somebody asked for it.
-    """
+    """The manifest with the variants whose vectors are the reference's. Raises RefusedError when there is none."""
     inputs = TextTokenizer.read(folder / TOKENIZER).encode(reference_texts())
     compared: list[Variant] = []
     refused: dict[Variant, RefusedError] = {}
@@ -102,8 +103,6 @@ def _compared(manifest: Manifest, folder: Path, reference: Reference, threads: i
         try:
             cosine = check(engine, inputs, reference.vectors)
         except RefusedError as error:
-            if variant.precision == "int8":
-                raise
             log.warning("left out: %s", error)
             refused[variant] = error
             continue

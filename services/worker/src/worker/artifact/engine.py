@@ -22,7 +22,8 @@ def choose(manifest: Manifest, settings: WorkerSettings) -> Variant:
 
     Raises Fatal, with what the artifact has, when there is none.
     """
-    allowed = [each for each in _ranked(manifest.variants) if _asked_for(each, settings)]
+    only_int8 = all(each.precision == "int8" for each in manifest.variants)
+    allowed = [each for each in _ranked(manifest.variants) if _asked_for(each, settings, only_int8)]
     for variant in allowed:
         if _installed(variant) and (variant.precision != "bf16" or has_bf16()):
             return variant
@@ -39,11 +40,12 @@ def _ranked(variants: Iterable[Variant]) -> list[Variant]:
     return sorted(variants, key=rank)
 
 
-def _asked_for(variant: Variant, settings: WorkerSettings) -> bool:
+def _asked_for(variant: Variant, settings: WorkerSettings, only_int8: bool) -> bool:
     if settings.engine not in ("auto", variant.engine):
         return False
-    # int8 changes vectors visibly, so it is used only on request.
-    return settings.precision == variant.precision or (settings.precision == "auto" and variant.precision != "int8")
+    # int8 changes vectors visibly, so it is used only on request: by PRECISION, or by the name of an artifact of int8.
+    asked = only_int8 or variant.precision != "int8"
+    return settings.precision == variant.precision or (settings.precision == "auto" and asked)
 
 
 def _installed(variant: Variant) -> bool:

@@ -55,10 +55,3 @@ def write_openvino(onnx: Path, file: Path) -> None:
     import openvino  # noqa: PLC0415
 
     openvino.save_model(openvino.Core().read_model(str(onnx)), str(file), compress_to_fp16=True)
-
-
-def write_int8(onnx: Path, file: Path) -> None:
-    """The same graph with weights quantized to 8 bits and activations quantized as they come."""
-    from onnxruntime.quantization import quantize_dynamic  # noqa: PLC0415
-
-    quantize_dynamic(onnx, file, per_channel=True)  # with one scale a tensor, cosines fell to 0.77
