@@ -25,7 +25,8 @@ compile() {
 }
 
 # All extras but int8: nncf would keep numpy and networkx at older versions for every Python.
-compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" --extra docs --extra export --extra gunicorn
+compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" \
+    --extra docs --extra export --extra gunicorn --extra traces
 if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
