@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 import psutil
 
-from loadtest.bench.added import Asked, added_ms
+from loadtest.bench.case import BLOCKS, C1, CACHED, CASES, FIRST, TURNS, Case
 from loadtest.bench.closed_loop import Load, closed_loop, send
 from loadtest.bench.dialects import WORKER
+from loadtest.bench.in_turns import in_turns, server
 from loadtest.bench.metrics import counters
 from loadtest.bench.ready import first_embedding
 from loadtest.bench.shapes import first_requests
@@ -19,22 +20,6 @@ Row: TypeAlias = dict[str, Any]
 
 MB = 1e6
 LOOKUPS = "api_cache_lookups_total"
-CACHED = 512  # texts that api-hit repeats
-
-
-@dataclass(frozen=True)
-class Case:
-    """So many clients with so many texts in a request, for `seconds`: longer for cases with fewer answers."""
-
-    name: str
-    clients: int
-    texts: int
-    seconds: float
-
-
-CASES = (Case("c1", 1, 1, 2.5), Case("c32", 32, 1, 4.0), Case("b32", 4, 32, 6.0))
-FIRST, TURNS = len(CASES), len(CASES) + 1  # further blocks of texts in a round, after those of the cases
-BLOCKS = TURNS + 1
 
 
 @dataclass(frozen=True)
@@ -86,8 +71,9 @@ def _added(system: System, running: Running, number: int, durations: Durations) 
     """What the api adds to the latency of the worker behind it."""
     if system.cache != "miss" or running.worker_port is None:
         return {}
-    front, behind = Asked(running.port, system.dialect), Asked(running.worker_port, WORKER)
-    return {"added_ms_c1": added_ms(front, behind, batches(block(number), 1), durations.scale)}
+    texts = block(number)
+    api, worker = server(running.port, system.dialect, texts), server(running.worker_port, WORKER, texts)
+    return {"added_ms_c1": in_turns(api, worker, C1, durations.scale)}
 
 
 def memory(pids: list[int]) -> Row:

@@ -1,7 +1,7 @@
 """The in-process limit of an engine: the worker's own tokenizer and engine, the same texts, no HTTP, no event loop.
 
 This program imports a service, as only `bare` does besides: it must measure the very engine that is served. `limits`
-starts it with ENGINE set; it reads orders from its command line, and writes one line of JSON.
+starts it with ENGINE set. It says when the engine has embedded a text, and then answers orders; all are lines of JSON.
 """
 
 import json
@@ -15,34 +15,40 @@ from statistics import median
 import psutil
 
 from loadtest.bench.burn import burning
-from loadtest.bench.cases import BLOCKS, CASES, FIRST, MB, Case, Row
+from loadtest.bench.case import CASES, Case
+from loadtest.bench.cases import MB, Row
 from loadtest.bench.shapes import SHAPES, STEADY, by_shape, texts_of
-from loadtest.bench.texts import BLOCK, batches, block
+from loadtest.bench.texts import batches, block
 from warmstart.settings.service import load as load_settings
 from worker.engines.base import Engine
 from worker.loading import load
 from worker.settings import WorkerSettings
 
 PASSES = (1, 2, 4, 8, 16, 32, 64, 128)  # texts of a forward pass to try
-TRIAL = 0.4  # seconds of each trial
+TRIAL = 0.4  # seconds of each trial, at most
+WARM_SECONDS = 0.15
 
 
 def main() -> None:
-    """Measure the limit. Orders: {"round", "scale", "client_cpu": {case: share}}."""
-    orders = json.loads(sys.argv[1])
+    """Answer each order until there are no more.
+
+    The orders are {"first": number of a text}, and {"case", "block", "seconds", "client_cpu"}.
+    """
     engine = load(load_settings(WorkerSettings)).engine
     _embed(engine, ["ready"])
-    ready = time.perf_counter()  # a clock that all processes of a machine share, as in `limits`
-    number = orders["round"] * BLOCKS
-    row = _first(engine, (number + FIRST) * BLOCK)
-    for offset, case in enumerate(CASES):
-        with burning(orders["client_cpu"].get(case.name, 0.0)):
-            texts = block(number + offset)
-            seconds = case.seconds * orders["scale"]
-            row |= (
-                _one(engine, texts, seconds) if case.texts == case.clients == 1 else _many(engine, texts, case, seconds)
-            )
-    print(json.dumps({"ready_at": ready, **row, "rss_mb": psutil.Process().memory_info().rss / MB}))
+    _say({"ready_at": time.perf_counter()})  # a clock that all processes of a machine share, as in `limits`
+    cases = {case.name: _Measured(engine, case) for case in CASES}
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "first" in order:
+            _say(_first(engine, order["first"]))
+        else:
+            with burning(order["client_cpu"]):
+                _say(cases[order["case"]].figure(order["block"], order["seconds"]))
+
+
+def _say(answer: Row) -> None:
+    print(json.dumps({**answer, "rss_mb": psutil.Process().memory_info().rss / MB}), flush=True)
 
 
 def _embed(engine: Engine, texts: Sequence[str]) -> None:
@@ -67,21 +73,29 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def _one(engine: Engine, texts: Iterator[str], seconds: float) -> Row:
-    _run(engine, batches(texts, 1), 1, TRIAL)
-    return {"p50_ms_c1": median(_run(engine, batches(texts, 1), 1, seconds)) * 1000}
+class _Measured:
+    """One case. Its figure is the best of several passes, which are tried before it is measured for the first time."""
 
+    def __init__(self, engine: Engine, case: Case) -> None:
+        self._engine = engine
+        self._case = case
+        self._texts: dict[int, Iterator[str]] = {}
+        self._best = 1 if case.is_latency else 0
 
-def _many(engine: Engine, texts: Iterator[str], case: Case, seconds: float) -> Row:
-    """The speed with all the texts at hand that the clients together could have waiting: the best of several passes."""
-    waiting = case.clients * case.texts
-    sizes = [size for size in PASSES if size <= waiting]
-    speed = {size: _speed(engine, texts, waiting, size, TRIAL) for size in sizes}
-    best = max(sizes, key=lambda size: speed[size])
-    return {
-        f"texts_per_s_{case.name}": _speed(engine, texts, waiting, best, seconds),
-        f"pass_texts_{case.name}": best,
-    }
+    def figure(self, number: int, seconds: float) -> Row:
+        """As the case has it, with all the texts at hand that its clients together could have waiting."""
+        waiting = self._case.clients * self._case.texts
+        texts = self._texts.setdefault(number, block(number))
+        if not self._best:
+            sizes = [size for size in PASSES if size <= waiting]
+            trial = min(TRIAL, seconds)
+            speed = {size: _speed(self._engine, texts, waiting, size, trial) for size in sizes}
+            self._best = max(sizes, key=lambda size: speed[size])
+        run = partial(_run, self._engine, batches(texts, waiting), self._best)
+        run(WARM_SECONDS)
+        times = run(seconds)
+        figure = median(times) * 1000 if self._case.is_latency else waiting * len(times) / sum(times)
+        return {"figure": figure, "pass_texts": self._best}
 
 
 def _speed(engine: Engine, texts: Iterator[str], waiting: int, size: int, seconds: float) -> float:

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from loadtest.bench.beside import BARE, LIMIT_PREFIX, beside, started
 from loadtest.bench.cases import Durations, Row, measure
 from loadtest.bench.limits import measure_limit
 from loadtest.bench.systems import ENGINES, OTHERS, WORKER_PREFIX, named
-
-LIMIT_PREFIX = "limit-"
 
 
 def names() -> list[str]:
@@ -76,7 +75,12 @@ class Rounds:
             return measure_limit(engine, folder, round_, self._durations, self._client_cpu(engine, round_))
         system = named(name)
         with system.launch(folder) as running:
-            return measure(system, running, round_, self._durations)
+            row = measure(system, running, round_, self._durations)
+            limit = BARE if system.cache == "hit" else name.replace(WORKER_PREFIX, LIMIT_PREFIX)
+            if limit != name and limit in self._wanted and limit not in self.failed:
+                with started(limit, folder, round_) as side:
+                    row["in_turns"] = beside(side, system, running, round_, self._durations.scale)
+            return row
 
     def _client_cpu(self, engine: str, round_: int) -> dict[str, float]:
         """What the load generator used for the worker of this engine in this round; nothing if it was not measured."""

@@ -60,7 +60,7 @@ def _outcome(goal: Goal | None, rounds: Sequence[Round]) -> Outcome | None:
 def summary(rows: Sequence[Row], rounds: int) -> dict[str, Any]:
     """The content of summary.json: medians by system, and the medians of the comparisons between two systems."""
     found = outcomes(rows)
-    compared = [each for one in found for each in (one, one.limit) if each and each.goal.right]
+    compared = [each for one in found for each in (one, one.limit) if each and each.goal.compares]
     return {
         "rounds": rounds,
         "systems": {

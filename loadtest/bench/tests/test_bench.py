@@ -37,6 +37,8 @@ def test_a_short_run_writes_all_its_results(tmp_path: Path) -> None:
         assert all(value > 0 for value in figures.values())
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert [row["system"] for row in rows] == list(SYSTEMS)
+    assert all(value > 0 for value in rows[0]["in_turns"].values())  # with its limit, which does less
+    assert list(rows[0]["in_turns"]) == ["p50_ms_c1", "texts_per_s_c32", "texts_per_s_b32"]
     assert rows[1]["client_cpu"] == rows[0]["client_cpu"]  # what burned beside the limit
     assert (tmp_path / "table.txt").read_text().strip() in done.stdout
     assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")

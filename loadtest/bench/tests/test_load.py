@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler
 import numpy as np
 import pytest
 
-from loadtest.bench import added
+from loadtest.bench import in_turns as turns
+from loadtest.bench.case import C1, C32, Case
 from loadtest.bench.closed_loop import Load, closed_loop, send
 from loadtest.bench.dialects import WORKER
 from loadtest.bench.reference import Reference
@@ -80,15 +81,28 @@ def test_refusals_are_no_throughput() -> None:
     assert load.errors["503"] > 0
 
 
-def test_what_a_server_adds_is_its_latency_less_that_of_the_one_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A front that takes longer adds, one that takes less long spares, and a wrong answer is no figure."""
-    monkeypatch.setattr(added, "TURNS", 2)
-    texts = batches(block(0), 1)
-    with stand_in([UNIT], delay=0.05) as slow, stand_in([UNIT]) as fast, stand_in([[2.0]]) as wrong:
-        asked, behind = added.Asked(slow, WORKER), added.Asked(fast, WORKER)
-        assert added.added_ms(asked, behind, texts, 0.5) > 0 > added.added_ms(behind, asked, texts, 0.5)
-        with pytest.raises(OSError, match=r"length 2\.000"):
-            added.added_ms(added.Asked(wrong, WORKER), behind, texts, 0.5)
+def test_a_limit_has_its_turn_after_each_of_the_system() -> None:
+    """A machine that gets slower turn by turn slows both: 2 ms remain 2 ms, and half the speed remains half."""
+    asked: list[tuple[str, float]] = []
+
+    def side(name: str, added: float, factor: float) -> turns.Side:
+        def figure(case: Case, _seconds: float, client_cpu: float) -> turns.Turn:
+            asked.append((name, client_cpu))
+            number = len(asked) // 2
+            return turns.Turn(number + added if case.is_latency else factor * (100 - number), 0.25)
+
+        return figure
+
+    ours, limit = side("ours", 3.0, 0.5), side("limit", 0.0, 1.0)
+    assert turns.in_turns(ours, limit, C1, 1.0) == pytest.approx(2.0)
+    assert turns.in_turns(ours, limit, C32, 1.0) == pytest.approx(0.5, abs=0.01)
+    assert asked[:4] == [("ours", 0.0), ("limit", 0.25)] * 2  # what the load generator used burns beside the limit
+
+
+def test_a_turn_with_a_wrong_answer_is_no_figure() -> None:
+    """It is an error that says what was wrong."""
+    with stand_in([[2.0]]) as port, pytest.raises(OSError, match=r"length 2\.000"):
+        turns.server(port, WORKER, block(0))(C1, 0.3, 0.0)
 
 
 def test_a_server_that_hangs_up_is_an_error() -> None:
