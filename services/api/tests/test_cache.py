@@ -1,8 +1,10 @@
 """What is stored in Redis, and that Redis never fails a request."""
 
+import asyncio
 import struct
 import sys
 import time
+from collections.abc import Mapping
 
 import pytest
 from redis import Redis
@@ -10,6 +12,7 @@ from redis import Redis
 from api.cache import Cache, cache_key, pack, unpack
 from api.embedding import Embedding, Item
 from api.redis_connection import connect
+from api.singleflight import SingleFlight
 from services.api.tests.conftest import MODEL, SHORT, Start
 from stack import EmbeddedStack, until
 
@@ -47,6 +50,34 @@ async def test_without_redis_everything_is_a_miss() -> None:
     """A refused connection is a miss, not an error."""
     async with connect("redis://127.0.0.1:1/0") as client:
         assert await Cache(client, ttl=60, timeout=0.25).get([b"key"], dimensions=3) == {}
+
+
+@pytest.mark.anyio
+async def test_an_answer_goes_before_its_write() -> None:
+    """What one call computed is written after the request that waited for it goes on, and both texts in one write."""
+    done: list[object] = []
+
+    class Noted(Cache):
+        async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:
+            done.append(set(embeddings))
+
+    async with connect("redis://127.0.0.1:9") as client:
+        cache = Noted(client, ttl=1, timeout=1)
+
+        async def work(keys: list[bytes]) -> dict[bytes, None]:
+            for key in keys:
+                cache.put({key: VECTOR})
+            return dict.fromkeys(keys)
+
+        writing = asyncio.create_task(cache.write())
+        await asyncio.sleep(0)
+        await SingleFlight[bytes, None]().run([b"a", b"b"], work)
+        done.append("answer")
+        async with asyncio.timeout(10):
+            while len(done) < 2:
+                await asyncio.sleep(0)
+        writing.cancel()
+    assert done == ["answer", {b"a", b"b"}]
 
 
 def test_a_repeated_text_comes_from_redis(stack: EmbeddedStack, start: Start) -> None:

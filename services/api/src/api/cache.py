@@ -26,6 +26,8 @@ from warmstart.traces import now
 log = logging.getLogger("api.cache")
 
 TOKENS = struct.Struct("<I")
+AFTER = 3  # turns of the event loop, the second of which sends the answer: a write takes 0.15 ms of it
+TOGETHER = 256  # texts written in one call, unless one request alone has more
 PENDING_WRITES = 64  # requests whose misses wait to be written; with 256 texts of 384 dimensions each they hold 25 MB
 MGET = {"db.system.name": "redis", "db.operation.name": "MGET"}  # OpenTelemetry's semantic conventions
 FAILURES = (RedisError, OSError, TimeoutError)
@@ -89,7 +91,7 @@ class Cache:
         """Write the queued embeddings, for ever."""
         told = Told(log)
         while True:
-            embeddings = await self._writes.get()
+            embeddings = await self._next()
             try:
                 await self._write(embeddings)
             except FAILURES as error:
@@ -101,6 +103,15 @@ class Cache:
             else:
                 metrics.CACHE_WRITTEN.inc(len(embeddings))
                 told.well()
+
+    async def _next(self) -> dict[bytes, Embedding]:
+        """What waits to be written, after the answers with it have been sent."""
+        embeddings = dict(await self._writes.get())
+        for _ in range(AFTER):
+            await asyncio.sleep(0)
+        while len(embeddings) < TOGETHER and not self._writes.empty():
+            embeddings.update(self._writes.get_nowait())
+        return embeddings
 
     async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:
         async with self.client.pipeline(transaction=False) as pipeline:

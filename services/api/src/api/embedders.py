@@ -63,19 +63,20 @@ def searched(request: Request, space: str | None = None) -> Embedder:
     raise DependencyUnavailable("worker", f"searches use {names.get(served, served)}, which no worker serves")
 
 
-async def as_searched(request: Request, work: Callable[[Embedder], Awaitable[T]]) -> T:
-    """Do `work` with `searched`; once more when it finds that searches have turned to another space.
+async def as_searched(request: Request, first: Embedder, work: Callable[[Embedder], Awaitable[T]]) -> T:
+    """Do `work` with `first`, which `searched` gave; once more when it finds that searches turned to another space.
 
     Raises DependencyUnavailable when they turn twice, and what `work` raises.
     """
-    space = None
-    for _ in range(2):
-        try:
-            return await work(searched(request, space))
-        except OtherSpaceError as other:
-            space = other.served  # perhaps a replica's, which knows it later than Postgres itself
-            known = request.app.state.lifecycle.held(REPLACEMENT)
-            with suppress(DependencyUnavailable):
-                if known and await known.read() and not known.worker.described:
-                    await known.worker.refresh()
-    raise DependencyUnavailable("worker", "the model that searches use changed during the call")
+    try:
+        return await work(first)
+    except OtherSpaceError as other:
+        space = other.served  # perhaps a replica's, which knows it later than Postgres itself
+    known = request.app.state.lifecycle.held(REPLACEMENT)
+    with suppress(DependencyUnavailable):
+        if known and await known.read() and not known.worker.described:
+            await known.worker.refresh()
+    try:
+        return await work(searched(request, space))
+    except OtherSpaceError:
+        raise DependencyUnavailable("worker", "the model that searches use changed during the call") from None

@@ -44,7 +44,8 @@ async def store_documents(
     asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
     texts = [each.text for each in new]
-    await admit(request, texts, TEXT, searched(request).model)
+    first = searched(request)
+    await admit(request, texts, TEXT, first.model)
 
     async def work(embedder: Embedder) -> Timings:
         embedded, vectors = await for_each_model(request, embedder, texts, TEXT, asked or Lane.BULK)
@@ -53,7 +54,7 @@ async def store_documents(
         embedded.timings["database"] = time.perf_counter() - began
         return embedded.timings
 
-    timings = await as_searched(request, work)
+    timings = await as_searched(request, first, work)
     STAGES.observe(timings)
     response.headers["Server-Timing"] = timings.header()
     return DocumentIds(ids=[each.id for each in new])

@@ -36,7 +36,8 @@ async def search_documents(
     The query gets the model's prompt of queries.
     """
     asked = lane.asked(request.headers)
-    await admit(request, [body.query], QUERY, searched(request).model)
+    first = searched(request)
+    await admit(request, [body.query], QUERY, first.model)
 
     async def work(embedder: Embedder) -> tuple[list[Match], Timings]:
         embedded = await embedder.embed([body.query], QUERY, asked or Lane.INTERACTIVE, prompts.QUERY)
@@ -47,7 +48,7 @@ async def search_documents(
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 
-    matches, timings = await as_searched(request, work)
+    matches, timings = await as_searched(request, first, work)
     STAGES.observe(timings)
     response.headers["Server-Timing"] = timings.header()
     return SearchResults(results=[SearchResult.model_validate(match) for match in matches])
