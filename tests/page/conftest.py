@@ -1,5 +1,6 @@
 """One system with a fake engine, and one browser: Debian's chromium, as a person would have it."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +13,7 @@ pytest.importorskip("playwright")
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium") or "chromium"
 PATIENCE = 60_000  # milliseconds; what is waited for takes a few seconds at most, on an idle machine
 SETTINGS = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "FAULTS_ENABLED": "1"}
 
