@@ -122,12 +122,15 @@ def _card(name: str, calibrated: int, judges: Judges, exact: Engine, quantized: 
 
 
 def _of_int8(manifest: Manifest, folder: Path, variant: Variant) -> Manifest:
-    """The manifest of the folder as it is. The graph is a part of what the vectors' space is named by."""
+    """The manifest of the folder as it is. Weights and ranges are a part of what the vectors' space is named by.
+
+    The other file of the graph comes with other names each time.
+    """
     files = {file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()}
     return manifest.model_copy(
         update={
             "model": manifest.model + INT8,
-            "source": manifest.source | {f"int8/{file}": files[file] for file in FILES},
+            "source": manifest.source | {f"int8/{FILES[1]}": files[FILES[1]]},
             "variants": (variant,),
             "left_out": ("onnx",),
             "files": files,
