@@ -17,7 +17,7 @@ QUANTIZES := .venv/.installed-int8
 TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help install install-dev install-int8 artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile \
+.PHONY: help install install-dev install-int8 artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile startup-matrix \
 	reindex bench scale overload flood abandonment overhead soak fuzz lint workflows lock licenses sbom audit \
 	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
@@ -112,6 +112,10 @@ fuzz: install-dev artifact  ## Send odd bytes, requests of schemathesis and slow
 
 startup-profile: install-dev artifact  ## Show the stages of a worker's start, and their times
 	@$(RUN) -m loadtest.startup_profile
+
+startup-matrix: install-dev artifact  ## Start the worker under several Pythons and CPU quotas (PYTHONS='3.12 3.13', CPUS='0.5 1 2')
+	@PYTHONS="$(or $(PYTHONS),3.12 3.13 3.14)" bash requirements/test.sh install
+	@PYTHONS="$(or $(PYTHONS),3.12 3.13 3.14)" $(RUN) -m loadtest.startup_matrix
 
 loadtest: install-dev  ## Put load on the running system; fails when it is too slow (STAGES, OPEN_RATE, HOST)
 	@mkdir -p reports/loadtest
