@@ -60,7 +60,7 @@ def test_the_table_has_every_metric(stack: Stack, api: int, service: str) -> Non
     """With its type and labels; none is missing, none stale."""
     use(api)
     port = int(stack.url("api" if service == "api" else "worker").rsplit(":", 1)[1])
-    assert exported(port) == documented(service)
+    until(lambda: exported(port) == documented(service), 10, "the table", lambda: exported(port) ^ documented(service))
 
 
 def queries() -> Iterator[tuple[str, str]]:

@@ -48,7 +48,6 @@ async def _measure(lifecycle: Lifecycle) -> None:
 def note_start(lifecycle: Lifecycle) -> None:
     """Note the start of a process that has just become ready."""
     warming = lifecycle.elapsed_seconds
-    STARTS.inc()
     STARTUP.labels(Phase.WARMING).set(warming)
     if (age := _age()) is not None:
         STARTUP.labels(Phase.STARTING).set(max(0.0, age - warming))
@@ -56,6 +55,7 @@ def note_start(lifecycle: Lifecycle) -> None:
         if each.is_open:
             RESOURCE_STARTUP.labels(name, "waiting").set(each.waited_seconds)
             RESOURCE_STARTUP.labels(name, "opening").set(each.elapsed_seconds - each.waited_seconds)
+    STARTS.inc()  # last: who sees it counted sees its figures
 
 
 def _age() -> float | None:
