@@ -81,8 +81,7 @@ class _Answer:
         self._ended = False
         self._named = (request_id.RAW_HEADER, request_id.begin(scope).encode())
         self._counted_as = request_metrics.known(self._method)
-        self._active = request_metrics.active(self._counted_as)
-        self._active.inc()
+        request_metrics.UNDER_WAY[self._counted_as] += 1
 
     def begins(self, message: Message, security: SecurityHeaders) -> None:
         """The head of the answer is about to be sent."""
@@ -96,7 +95,7 @@ class _Answer:
         if self._ended:
             return
         self._ended = True
-        self._active.dec()
+        request_metrics.UNDER_WAY[self._counted_as] -= 1
         seconds = perf_counter() - self._began
         route = template_of(self._scope)
         request_metrics.duration(self._counted_as, route, self.status).observe(seconds)

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from warmstart.errors import Unauthorized
+from warmstart.http import request_metrics
 from warmstart.http.errors import error_responses
 from warmstart.http.exemplars import Collector, WithExemplars
 from warmstart.http.operators import WITHHELD
@@ -52,6 +53,7 @@ async def _shared(text: Callable[[], bytes]) -> bytes:
     key = asyncio.get_running_loop(), text.__name__
     scrape = _running.get(key)
     if scrape is None:
+        request_metrics.publish()
         scrape = _running[key] = asyncio.create_task(asyncio.to_thread(text), name="scrape")
         scrape.add_done_callback(lambda _: _running.pop(key))
     return await asyncio.shield(scrape)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from warmstart.http import request_metrics
 from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.lifecycle.phase import Phase
 
@@ -43,6 +44,7 @@ async def _measure(lifecycle: Lifecycle) -> None:
         due = time.monotonic() + PAUSE
         await asyncio.sleep(PAUSE)
         LAG.observe(max(0.0, time.monotonic() - due))
+        request_metrics.publish()
 
 
 def note_start(lifecycle: Lifecycle) -> None:
