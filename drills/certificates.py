@@ -91,16 +91,31 @@ class TlsProxy:
         self._started.set()
         await self._over.wait()
         server.close()
+        served = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in served:
+            each.cancel()
+        # Otherwise Postgres keeps their transactions, and locks, for as long as this process lives.
+        await asyncio.gather(*served, return_exceptions=True)
+        await asyncio.sleep(0)  # transports close in the loop's next round
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with closed(writer), suppress(OSError, asyncio.IncompleteReadError):
             if await reader.readexactly(len(WANTS_TLS)) == WANTS_TLS:
                 writer.write(YES)
                 await writer.drain()
                 await writer.start_tls(self.context)
                 far_reader, far_writer = await asyncio.open_connection(HOST, self._target)
-                await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
-        writer.close()
+                with closed(far_writer):
+                    await asyncio.gather(pipe(reader, far_writer), pipe(far_reader, writer))
+
+
+@contextmanager
+def closed(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """A connection that is gone after the block, whatever it was about to send."""
+    try:
+        yield
+    finally:
+        writer.transport.abort()
 
 
 @contextmanager

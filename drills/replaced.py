@@ -62,7 +62,7 @@ class Replaced:
     def _end(self) -> None:
         """The system as it was, however far this has come; documents are stored again when they are missing."""
         self.stack.inject(NEXT, {})
-        sql(self.stack, "DELETE FROM replacement")
+        sql(self.stack, "DELETE FROM replacement", "TRUNCATE documents CASCADE")
         self.stack.stop_next()
         self.drill.system.restore("worker")
 

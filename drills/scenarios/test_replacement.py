@@ -11,8 +11,8 @@ from stack.http import FAILURES, ask
 from stack.worker_secret import worker_headers
 
 KILLS = 10
-LONGEST = 2.0  # seconds that a job may work before it is killed, beside those of its start
-SLOW = 0.05  # seconds of a forward pass: a page of the job takes about twenty
+LONGEST = 3.0  # seconds that a job may work before it is killed, beside those of its start
+SLOW, SLOWER = 0.03, 0.1  # seconds of a forward pass: two pages of the job, which go on together, take about forty
 BEGUN = 60.0  # seconds
 AWAY = 5.0  # seconds: longer than the api's patience
 BACK = 30.0  # seconds
@@ -84,7 +84,7 @@ def test_reindex_worker_lost(drill: Drill) -> None:
     drill.go(0.15)
     replaced.start_next()
     replaced.phase("while_it_fills")
-    with drill.switched(NEXT, slow_calls={"inference": 2 * SLOW}):
+    with drill.switched(NEXT, slow_calls={"inference": SLOWER}):
         job = Job(stack, "prepare")
         drill.until("some documents are embedded", lambda: replaced.vectors() > 0, BEGUN)
         with drill.fault():

@@ -23,6 +23,7 @@ HERE, FIRST, SECOND = "127.0.0.1", "127.0.0.2", "127.0.0.3"  # all of them are t
 SILENT = 5.0  # seconds: an address is looked up again after two
 STREAMS = ("api_repeated", "api_fresh", "search")
 SERVICES: tuple[Part, ...] = ("worker", "api")
+RATE = 50.0  # requests/s, of which a third wait for the lock
 MINUTE, HOUR = 60.0, 3600.0  # seconds
 MOVED = 2.0  # seconds: two health samples
 KEPT = 3.0  # seconds
@@ -95,7 +96,7 @@ def moves_in_silence(drill: Drill) -> None:
 
 
 def test_clock_moved(drill: Drill) -> None:
-    drill.load(*STREAMS)
+    drill.load(*STREAMS, rate=RATE)
     drill.go(0.1)
     with drill.fault(lambda: move_clocks(drill, 0)):
         for seconds in (HOUR, -HOUR):
@@ -126,7 +127,7 @@ def test_certificate_expired(drill: Drill) -> None:
         drill.start("api", DATABASE_URL=known._replace(netloc=where, query=query).geturl())
         drill.system.prove_steady()
         drill.watch()
-        drill.load(*STREAMS)
+        drill.load(*STREAMS, rate=RATE)
         drill.go(0.2)
         fill_pool(drill)
         with drill.fault():
