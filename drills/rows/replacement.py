@@ -6,7 +6,7 @@ ROWS = (
     Row(
         "reindex_killed",
         "A model is replaced, rolled back and replaced again: no request is lost, each search is exact in one space.",
-        "the job is killed (SIGKILL) at ten random moments; then cut-over, roll-back, cut-over, finish, under load",
+        "the job is killed (SIGKILL) up to ten times at random; then cut-over, roll-back, cut-over, finish, under load",
         probes={"api": STEADY},
         bites=("it is killed at its work", "searches change spaces"),
         cluster="the job's pod is deleted at once",
