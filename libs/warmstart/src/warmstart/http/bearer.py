@@ -69,9 +69,12 @@ def digest_of(token: str) -> bytes:
 
 
 def token_of(scope: Scope) -> bytes | None:
-    """The request's bearer token. None without one, and for several `Authorization` headers: proxies read either."""
+    """The request's bearer token. None without one or with an empty one, whose hash anybody can make.
+
+    None for several `Authorization` headers, too: proxies read either.
+    """
     found = [value for name, value in scope["headers"] if name == HEADER]
     if len(found) != 1:
         return None
     scheme, _, token = found[0].partition(b" ")
-    return token.strip(b" ") if scheme.lower() == b"bearer" else None
+    return (token.strip(b" ") or None) if scheme.lower() == b"bearer" else None
