@@ -11,14 +11,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.keys.entries import Entry
 from warmstart.errors import Unauthorized, respond
 from warmstart.http.bearer import Bearers
+from warmstart.http.paths import path_of
 
 PREFIX = "/v1/"
 SCHEME = {"type": "http", "scheme": "bearer", "description": "a key of `API_KEYS`"}
 
 
 class Authenticate:
-    """401 for a request to `/v1/` without one of the keys, before its body is read.
+    """401 for a request to `/v1/` without one of the keys, before its body is read; WebSockets are requests, too.
 
+    The path is the one that routes are found by: behind a prefix (`--root-path`, a mount) keys count as anywhere.
     The key's owner is noted as `request.state.caller`, for the quota and the access log, and its own quota as
     `request.state.quota`. A request that has been let in goes on when its key is revoked.
     """
@@ -29,13 +31,14 @@ class Authenticate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        if scope["type"] != "lifespan" and path_of(scope).startswith(PREFIX):
             owner = self._keys.of(scope)
-            if owner is None:
+            if owner:
+                state = scope.setdefault("state", {})
+                state["caller"], state["quota"] = owner.name, owner.quota
+            else:
                 await respond(_refusal(scope))(scope, receive, send)
                 return
-            state = scope.setdefault("state", {})
-            state["caller"], state["quota"] = owner.name, owner.quota
         await self._app(scope, receive, send)
 
 
