@@ -137,6 +137,15 @@ def test_with_keys_the_system_is_for_callers_only(start: Start) -> None:
     assert client.get("/v1/system", headers={"Authorization": "Bearer k"}).status_code == 200
 
 
+def test_an_operators_key_shows_the_system_and_opens_nothing_else(start: Start) -> None:
+    """It needs no API key beside it; a wrong one shows nothing, and the right one is none for other routes."""
+    client = start(api_keys="k", operator_keys="0perator")
+    keys = {each: {"Authorization": f"Bearer {each}"} for each in ("0perator", "0perato")}
+    assert client.get("/v1/system", headers=keys["0perator"]).status_code == 200
+    assert client.get("/v1/system", headers=keys["0perato"]).status_code == 401
+    assert client.get("/v1/models", headers=keys["0perator"]).status_code == 401
+
+
 def sample(name: str, value: float, **labels: object) -> str:
     """A line of Prometheus text."""
     written = ",".join(f'{key}="{label}"' for key, label in labels.items())

@@ -47,7 +47,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     app.state.flights = new_flights()
     keys = KnownKeys(settings.keys())
     if closed:
-        app.add_middleware(Authenticate, keys=keys.known)
+        app.add_middleware(Authenticate, keys=keys.known, known=system.is_operators)
         document_keys(app)  # only where one is needed
     breakable = [faults] if settings.faults_enabled else []
     for routes in (embeddings, models, documents, search, system, reports, *breakable):

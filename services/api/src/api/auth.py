@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.keys.entries import Entry
 from warmstart.errors import Unauthorized, respond
 from warmstart.http.bearer import Bearers
+from warmstart.http.operators import Known, nobody
 from warmstart.http.paths import path_of
 
 PREFIX = "/v1/"
@@ -21,13 +22,15 @@ class Authenticate:
     """401 for a request to `/v1/` without one of the keys, before its body is read; WebSockets are requests, too.
 
     The path is the one that routes are found by: behind a prefix (`--root-path`, a mount) keys count as anywhere.
+    `known` lets in, without an owner, a request whose route has a check of its own.
     The key's owner is noted as `request.state.caller`, for the quota and the access log, and its own quota as
     `request.state.quota`. A request that has been let in goes on when its key is revoked.
     """
 
-    def __init__(self, app: ASGIApp, keys: Bearers[Entry]) -> None:
+    def __init__(self, app: ASGIApp, keys: Bearers[Entry], known: Known = nobody) -> None:
         self._app = app
         self._keys = keys
+        self._known = known
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -36,7 +39,7 @@ class Authenticate:
             if owner:
                 state = scope.setdefault("state", {})
                 state["caller"], state["quota"] = owner.name, owner.quota
-            else:
+            elif not self._known(scope):
                 await respond(_refusal(scope))(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -31,7 +31,11 @@ class Operators:
 
     def may_read(self, scope: Scope) -> bool:
         """Whether a request may."""
-        return not self._closed or bool(self._keys.of(scope)) or bool(self._known(scope))
+        return not self._closed or self.have(scope) or bool(self._known(scope))
+
+    def have(self, scope: Scope) -> bool:
+        """Whether a request has a key of `OPERATOR_KEYS`."""
+        return bool(self._keys.of(scope))
 
     async def watch(self, _: object = None) -> None:
         """Follow the file of `OPERATOR_KEYS` for ever; return at once where there is none."""
