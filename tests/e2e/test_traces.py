@@ -10,12 +10,14 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Exemplar
 
-from stack import EmbeddedStack, free_ports, until
+from stack import EmbeddedStack, Part, free_ports, until
 from stack.http import Answer, ask
 from tests.e2e.collector import Collector, collecting
 
 SETTINGS = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "LOG_FORMAT": "json", "OTEL_BSP_SCHEDULE_DELAY": "50"}
 CLIENT = "00f067aa0ba902b7"  # the client's own span
+PARTS: tuple[Part, ...] = ("api", "worker")
+LOST = "takes no spans"
 DURATIONS = "http_server_request_duration_seconds"
 TEXT = "words that nobody else may read"
 
@@ -125,19 +127,25 @@ def test_metrics_lead_to_traces(traced: EmbeddedStack) -> None:
 
 
 def test_texts_are_in_no_span(traced: EmbeddedStack, collector: Collector) -> None:
-    """Neither a text nor a vector is sent to where traces go, and health samples begin no trace."""
-    assert call(traced, "/v1/documents", {"documents": [{"id": "1", "text": TEXT}]}, 3).status == 200
+    """Neither a text nor a document's id is sent to where traces go, and health samples begin no trace."""
+    assert call(traced, "/v1/documents", {"documents": [{"id": "patient", "text": TEXT}]}, 3).status == 200
+    more = {"traceparent": f"00-{6:032x}-{CLIENT}-01"}
+    assert ask(f"{traced.url('api')}/v1/documents/patient?token=hidden", timeout=15, more=more).status == 200
     spans_of(collector, 3, f"{API} POST /v1/documents")
+    spans_of(collector, 6, f"{API} GET /v1/documents/{{id}}")
     sent = b"".join(collector.received)
-    assert TEXT.encode() not in sent
-    assert b"/model" not in sent
-    assert b"readyz" not in sent
+    for secret in (TEXT, "patient", "hidden", "/model", "readyz"):
+        assert secret.encode() not in sent
 
 
 def test_a_lost_collector_harms_nobody(traced: EmbeddedStack, collector: Collector) -> None:
     """While nobody takes the spans, the services serve as ever, and they stop with status 0."""
     collector.stop()
-    assert call(traced, "/v1/search", {"query": f"{TEXT} once more"}, 4).status == 200
+    for attempt in range(3):
+        assert call(traced, "/v1/search", {"query": f"{TEXT} once more, {attempt}"}, 4).status == 200
+        until(lambda: all(LOST in traced.logs(part) for part in PARTS), 10, "a line in each log")
+    for part in PARTS:
+        assert [traced.logs(part).count(LOST), traced.logs(part).count("opentelemetry")] == [1, 0]
     assert traced.stop("api") == 0
     assert traced.stop("worker") == 0
 

@@ -5,6 +5,8 @@ import socket
 
 from aiohttp.resolver import DefaultResolver
 
+from warmstart.apart import apart
+
 FRESH = 2.0  # seconds until addresses are looked up again
 PATIENCE = 0.5  # seconds to wait for a look-up after a call to a known address failed
 
@@ -48,7 +50,7 @@ class KeptAddresses:
     def _look_up(self) -> asyncio.Task[None]:
         """The look-up that is under way, or a new one."""
         if self._looking is None:
-            self._looking = asyncio.create_task(self._learn(), name=f"look up {self._host}")
+            self._looking = apart(self._learn(), f"look up {self._host}")
             self._looking.add_done_callback(self._looked_up)
         return self._looking
 

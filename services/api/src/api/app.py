@@ -20,6 +20,7 @@ from api.system.look import Look
 from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from warmstart.http.errors import error_responses
+from warmstart.http.operations import NO_TELEMETRY
 from warmstart.traces.exporter import traces
 
 
@@ -42,7 +43,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
             app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield
 
-    app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan, telemetry=NO_TELEMETRY)
     app.state.quota = Quota(settings.quota, settings.cache_timeout)
     app.state.flights = new_flights()
     keys = KnownKeys(settings.keys())

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from api.metrics import WAITS
+from warmstart.apart import apart
 from warmstart.errors import DependencyUnavailable
 
 PAUSE = 0.05  # seconds between two looks: by so much at most a call waits too long
@@ -67,7 +68,7 @@ class Patience:
         if self._over is None:
             self.away = why
             self._over = asyncio.get_running_loop().create_future()
-            self._looking = asyncio.create_task(self._look_for_it(self._over), name=f"look for {self._name}")
+            self._looking = apart(self._look_for_it(self._over), f"look for {self._name}")
         self._waiting += 1
         try:
             back = await asyncio.shield(self._over)

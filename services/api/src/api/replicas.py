@@ -10,6 +10,7 @@ from aiohttp import ClientError
 from yarl import URL
 
 from api.addresses import KeptAddresses
+from warmstart.apart import apart
 from warmstart.lifecycle.health import reason
 
 AVOIDED = 1.0  # seconds for which a replica that refused gets no call; doubled each time, up to LONGEST
@@ -149,7 +150,7 @@ class Replicas:
         self._known = known | {host: Replica(self._url.with_host(host)) for host in hosts if host not in known}
         self._hosts, self._listed = hosts, [self._known[host] for host in hosts]
         if len(hosts) > 1 and self._watch is None:
-            self._watch = asyncio.create_task(self._watch_silent(), name="watch the worker's replicas")
+            self._watch = apart(self._watch_silent(), "watch the worker's replicas")
 
     async def _watch_silent(self) -> None:
         """Ask those that answer no call whether they live."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from contract.model import PATH
 from warmstart import Lifecycle, Resource, faults_route, install
 from warmstart.faults import switches
+from warmstart.http.operations import NO_TELEMETRY
 from warmstart.traces.exporter import traces
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
@@ -32,7 +33,7 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
             app.state.lifecycle.spawn("watch WORKER_SECRET", secrets.watch, may_end=True)
             yield
 
-    app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan, telemetry=NO_TELEMETRY)
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
         app.include_router(faults_route.router(settings.faults_file))

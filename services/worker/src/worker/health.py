@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
+from warmstart.apart import apart
 from warmstart.errors import Unavailable
 from warmstart.lifecycle.health import reason
 from worker.engines.base import Engine, TokenIds, Vectors
@@ -78,7 +79,7 @@ class EngineHealth:
         if self.stuck:
             raise Unavailable(self.stuck, retry_after=1)
         if self._suspect and (self._trying is None or self._trying.done()):
-            self._trying = asyncio.create_task(self._try(), name="pass of a known text")
+            self._trying = apart(self._try(), "pass of a known text")
         if self._broken:
             raise Unavailable(f"forward passes fail: {self._broken}", retry_after=1)
 

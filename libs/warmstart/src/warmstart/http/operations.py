@@ -1,12 +1,16 @@
 """Probes and metrics, answered before any part of the application sees the request."""
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from warmstart.http import metrics, probes
 from warmstart.http.errors import ErrorFormat, install_errors
 from warmstart.http.operators import WITHHELD, Operators
 from warmstart.http.paths import path_of
+
+# Of FastAPI's own spans, metrics and logs: they hold queries and the messages of errors, which may quote a user's text.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 class Operations:
@@ -15,7 +19,7 @@ class Operations:
     def __init__(self, app: ASGIApp, owner: FastAPI, error_format: ErrorFormat, operators: Operators) -> None:
         self._app = app
         self._operators = operators
-        self._operations = FastAPI(title=owner.title, version=owner.version, openapi_url=None)
+        self._operations = FastAPI(title=owner.title, version=owner.version, openapi_url=None, telemetry=NO_TELEMETRY)
         self._operations.state = owner.state
         if error_format == "envelope":
             install_errors(self._operations)

@@ -17,7 +17,8 @@ SENT = (b"traceparent", b"tracestate")  # W3C Trace Context
 class Traced:
     """Only where traces are on. Names follow OpenTelemetry's semantic conventions for HTTP servers.
 
-    Probes, `/metrics` and `quiet` paths have no span, and a WebSocket has none.
+    Probes, `/metrics` and `quiet` paths have no span, and a WebSocket has none. A span ends with the answer's last
+    byte: background tasks, which run later, are not part of it.
     """
 
     def __init__(self, app: ASGIApp, quiet: Collection[str]) -> None:
@@ -31,7 +32,7 @@ class Traced:
             return
         received = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in SENT}
         method = scope["method"]
-        about = {"http.request.method": method, "url.path": scope["path"], "url.scheme": scope["scheme"]}
+        about = {"http.request.method": method, "url.scheme": scope["scheme"]}  # the path may hold a user's words
         with now.span(method, about, "server", received) as span:
 
             async def send_and_note(message: Message) -> None:
@@ -44,5 +45,7 @@ class Traced:
                         span.set_attribute("error.type", str(message["status"]))
                         span.set_status(StatusCode.ERROR)
                 await send(message)
+                if span and message["type"] == "http.response.body" and not message.get("more_body"):
+                    span.end()
 
             await self._app(scope, receive, send_and_note if span else send)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from warmstart.settings import trusted
+from warmstart.settings.headers import headers
 from warmstart.settings.listening import binds, checked
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
@@ -39,6 +40,12 @@ def tokens(secret: SecretStr) -> SecretStr:
 
 
 Tokens = Annotated[SecretStr, AfterValidator(tokens)]
+
+
+def _headers(secret: SecretStr) -> SecretStr:
+    """Raises ValueError, which quotes nothing, unless the text is in OpenTelemetry's form."""
+    headers(secret)
+    return secret
 
 
 class UpperCase(EnvSettingsSource):
@@ -131,6 +138,9 @@ class ServiceSettings(BaseSettings):
         None,
         pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
         description="where traces go: the URL of an OTLP endpoint that takes HTTP, such as `http://127.0.0.1:4318`",
+    )
+    otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_headers)] | None = Field(
+        None, description="headers for that endpoint, such as credentials: `name=value,name=value`, percent-encoded"
     )
 
     @model_validator(mode="after")

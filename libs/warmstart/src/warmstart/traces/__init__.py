@@ -1,1 +1,1 @@
-"""Traces: what each request waited for, as spans of OpenTelemetry. Nothing is imported for them unless they are on."""
+"""Traces: what each request waited for, as spans of OpenTelemetry. Without them nothing imports its SDK."""

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from warmstart.lifecycle.resources import Resource
+from warmstart.settings.headers import headers
 from warmstart.settings.service import ServiceSettings
 from warmstart.traces import now
 
@@ -23,8 +24,9 @@ SENDING = 2.0  # seconds: of one attempt, and of what is left when the process s
 class Traces:
     """A plug-in of the lifecycle. It opens in the process that serves: a fork would have no sending thread."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
         self._endpoint = endpoint
+        self._headers = headers
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
         """Return the resources, and one that sends spans; nothing waits for it."""
@@ -35,7 +37,7 @@ class Traces:
 
     @asynccontextmanager
     async def _open(self, app: Any) -> AsyncIterator[None]:
-        provider = await asyncio.to_thread(_provider, self._endpoint, getattr(app, "title", ""))
+        provider = await asyncio.to_thread(_provider, self._endpoint, self._headers, getattr(app, "title", ""))
         from warmstart.traces.spans import Spans  # noqa: PLC0415 - only where traces are on
 
         now.use(Spans(provider.get_tracer("warmstart")))
@@ -46,18 +48,22 @@ class Traces:
             await _sent(provider)
 
 
-def _provider(endpoint: str, name: str) -> "TracerProvider":
+def _provider(endpoint: str, headers: Mapping[str, str], name: str) -> "TracerProvider":
     """Imports take 0.2 s, so this runs in a thread. The SDK itself reads OpenTelemetry's other variables, `OTEL_*`."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
+    from warmstart.traces.told import ToldExporter  # noqa: PLC0415
+
+    # They write some lines each second while nobody takes the spans, and quote headers that they can't read.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     given = OTELResourceDetector().detect()
     resource = Resource.create({"service.name": name.lower().replace(" ", "-"), **given.attributes})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    exporter = OTLPSpanExporter(endpoint.rstrip("/") + PATH, timeout=SENDING)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    exporter = OTLPSpanExporter(endpoint.rstrip("/") + PATH, headers=headers, timeout=SENDING)
+    provider.add_span_processor(BatchSpanProcessor(ToldExporter(exporter, log)))
     return provider
 
 
@@ -80,5 +86,5 @@ async def _sent(provider: "TracerProvider") -> None:
 
 def traces(settings: ServiceSettings) -> list[Traces]:
     """The plug-in for `Lifecycle(…, plugins=…)`: none unless OTEL_EXPORTER_OTLP_ENDPOINT is set."""
-    endpoint = settings.otel_exporter_otlp_endpoint
-    return [Traces(endpoint)] if endpoint else []
+    endpoint, secret = settings.otel_exporter_otlp_endpoint, settings.otel_exporter_otlp_headers
+    return [Traces(endpoint, headers(secret) if secret else {})] if endpoint else []

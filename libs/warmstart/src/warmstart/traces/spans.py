@@ -29,12 +29,14 @@ class Spans:
         try:
             yield made
         except BaseException as error:
-            made.set_attribute("error.type", type(error).__qualname__)
-            made.set_status(StatusCode.ERROR)
+            if made.is_recording():
+                made.set_attribute("error.type", type(error).__qualname__)
+                made.set_status(StatusCode.ERROR)
             raise
         finally:
             context.detach(token)
-            made.end()
+            if made.is_recording():  # the block may have ended it
+                made.end()
 
     def note(
         self,

@@ -15,6 +15,7 @@ from api.system.schemas import Part, System
 from api.system.workers import Workers, failing
 from api.worker_secret import WorkerSecret
 from warmstart import Lifecycle
+from warmstart.apart import apart
 from warmstart.faults import Faults
 from warmstart.http.metrics import counted
 from warmstart.http.probes import startup_report
@@ -52,7 +53,7 @@ class Look:
         now = asyncio.get_running_loop().time()
         if self._last is None or (self._last.done() and now >= self._fresh_until):
             self._fresh_until = now + FRESH
-            self._last = asyncio.create_task(self._look(), name="look at the system")
+            self._last = apart(self._look(), "look at the system")
         return await asyncio.shield(self._last)
 
     async def turn_workers(self, faults: Faults) -> None:
