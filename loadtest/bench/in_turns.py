@@ -43,6 +43,6 @@ def server(port: int, dialect: Dialect, texts: Iterator[str]) -> Side:
         load = closed_loop(port, dialect, sent, case.clients, seconds=seconds, warm=WARM_SECONDS)
         if load.errors:
             raise OSError(f"answers in turns: {dict(load.errors)}")
-        return Turn(load.p50_ms if case.is_latency else load.texts_per_s, load.cpu)
+        return Turn(load.p50_ms if case.is_latency else load.whole_texts_per_s, load.cpu)
 
     return ask

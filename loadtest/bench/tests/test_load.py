@@ -99,6 +99,14 @@ def test_a_limit_has_its_turn_after_each_of_the_system() -> None:
     assert asked[:4] == [("ours", 0.0), ("limit", 0.25)] * 2  # what the load generator used burns beside the limit
 
 
+def test_a_speed_in_turns_counts_whole_requests() -> None:
+    """An answer that comes after the window counts with its time: 0.4 s for each is 2.5 texts/s, not none."""
+    with stand_in([UNIT], delay=0.4) as port:
+        load = closed_loop(port, WORKER, batches(block(0), 1), 1, seconds=0.1, warm=0.1)
+    assert load.texts == 0
+    assert 0 < load.whole_texts_per_s <= 2.5
+
+
 def test_a_turn_with_a_wrong_answer_is_no_figure() -> None:
     """It is an error that says what was wrong."""
     with stand_in([[2.0]]) as port, pytest.raises(OSError, match=r"length 2\.000"):
