@@ -28,12 +28,12 @@ def test_the_rule_of_the_operator_has_the_alerts() -> None:
 
 
 def test_every_alert_is_tried_and_documented() -> None:
-    """Each fires in one of the tests of rules and is silent in another, and docs/operations.md says what to do."""
+    """Each fires in one of the tests of rules and is silent in another, and docs/observability.md says what to do."""
     tried = [each for test in TESTS for each in test["alert_rule_test"]]
     names = {each["alert"] for each in ALERTS}
     assert {each["alertname"] for each in tried if each["exp_alerts"]} == names
     assert {each["alertname"] for each in tried if not each["exp_alerts"]} == names
-    text = (REPOSITORY / "docs" / "operations.md").read_text()
+    text = (REPOSITORY / "docs" / "observability.md").read_text()
     assert set(re.findall(r"^\| `(Warmstart\w+)` \|", text, re.MULTILINE)) == names
 
 

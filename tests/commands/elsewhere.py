@@ -24,7 +24,7 @@ ELSEWHERE = {
     ("docs/models.md", "make artifact EMBEDDING_MODEL=BAAI"): HUB,
     ("docs/models.md", "make reindex MODEL=BAAI"): f"{HUB}; tests/e2e replace one by another",
     ("docs/models.md", "kubectl"): CLUSTER,
-    ("docs/operations.md", "docker compose --profile observe"): f"{ENGINE}; tests/e2e/test_metrics.py has a Prometheus",
+    ("docs/observability.md", "docker compose --profile"): f"{ENGINE}; tests/e2e/test_metrics.py has a Prometheus",
 }
 # Lines shown of a block that runs, which only a first run prints: the environment is there already.
 FIRST_TIME = ("==> ",)

@@ -1,4 +1,4 @@
-"""docs/operations.md names every metric that there is; dashboard and alerts ask a real Prometheus for real figures."""
+"""docs/observability.md names every metric; dashboard and alerts ask a real Prometheus for real figures."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def use(api: int) -> None:
 
 def documented(service: str) -> set[Metric]:
     """The table's rows of a service."""
-    rows = ROW.findall((REPOSITORY / "docs" / "operations.md").read_text())
+    rows = ROW.findall((REPOSITORY / "docs" / "observability.md").read_text())
     return {
         (name, kind, frozenset(re.findall(r"`(\w+)`", labels)))
         for name, kind, labels, of in rows
