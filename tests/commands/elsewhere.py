@@ -22,6 +22,7 @@ ELSEWHERE = {
     ("docs/kubernetes.md", "kubectl"): CLUSTER,
     ("docs/kubernetes.md", "make artifact EMBEDDING_MODEL=BAAI"): HUB,
     ("docs/models.md", "make artifact EMBEDDING_MODEL=BAAI"): HUB,
+    ("docs/models.md", "make artifact PRECISION=int8"): f"{MINUTES}; services/worker/tests quantize a small model",
     ("docs/models.md", "make reindex MODEL=BAAI"): f"{HUB}; tests/e2e replace one by another",
     ("docs/models.md", "kubectl"): CLUSTER,
     ("docs/observability.md", "docker compose --profile"): f"{ENGINE}; tests/e2e/test_metrics.py has a Prometheus",
