@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import pwd
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -86,15 +88,17 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _put(path: Path, text: str) -> None:
-    """Replace the file by one with the same owner and mode; a new one is its owner's alone."""
+    """Replace the file by one that the same users can read; a new one is its owner's alone.
+
+    Raises Mistake, and leaves the file as it is, where an api that reads it now couldn't read the next one: it would
+    keep what it has read before, revoked keys too.
+    """
     descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(descriptor, "w") as file:
             if path.exists():
-                known = path.stat()
-                os.fchmod(file.fileno(), known.st_mode & 0o777)
-                with suppress(PermissionError):  # only root may give files away
-                    os.fchown(file.fileno(), known.st_uid, known.st_gid)
+                shutil.copystat(path, made)  # its mode, and its access control list
+                _give(file.fileno(), path)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -102,3 +106,34 @@ def _put(path: Path, text: str) -> None:
     except BaseException:
         Path(made).unlink(missing_ok=True)
         raise
+
+
+def _give(made: int, path: Path) -> None:
+    known = path.stat()
+    with suppress(PermissionError):  # who is in the group may, but not together with the owner
+        os.fchown(made, -1, known.st_gid)
+    with suppress(PermissionError):  # only root may give files away
+        os.fchown(made, known.st_uid, -1)
+    if not _as_readable(os.fstat(made), known):
+        raise Mistake(f"who reads {path} couldn't read it any more: do this as root, or as its owner and in its group")
+
+
+def _as_readable(new: os.stat_result, known: os.stat_result) -> bool:
+    """Whether the owner and the group of a file can read the one in its place."""
+    by_all, by_group = known.st_mode & 0o004, known.st_mode & 0o040
+    if by_all or (new.st_uid, new.st_gid) == (known.st_uid, known.st_gid):
+        return True
+    if by_group and new.st_gid != known.st_gid:
+        return False
+    if known.st_uid in (0, new.st_uid):  # root reads everything
+        return True
+    return bool(by_group) and known.st_gid in _groups(known.st_uid)
+
+
+def _groups(user: int) -> list[int]:
+    """The groups of a user; none of one that this machine doesn't know."""
+    try:
+        known = pwd.getpwuid(user)
+    except KeyError:
+        return []
+    return os.getgrouplist(known.pw_name, known.pw_gid)
