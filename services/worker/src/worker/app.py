@@ -1,5 +1,6 @@
 """The worker's application."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,13 @@ from worker.resources import RESOURCES
 from worker.routes import router
 from worker.settings import WorkerSettings
 
+log = logging.getLogger("worker")
+
+OPEN = (
+    "WORKER_SECRET is not set: whoever reaches this worker may use it. Set it for worker and api, or let nobody else "
+    "reach this port, by a network policy or a private network"
+)
+
 
 def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resource[Any]] = RESOURCES) -> FastAPI:
     """The application. In a unit test, other `resources` stand in for the model."""
@@ -29,6 +37,8 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.environment == "production" and not secrets.needed:
+            log.warning(OPEN)
         async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings)]):
             app.state.lifecycle.spawn("watch WORKER_SECRET", secrets.watch, may_end=True)
             yield
