@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from stack.operator_key import operator_headers
 from stack.prober import NONE, Look, Prober, Track
 
 PATHS = ("/livez", "/startupz", "/readyz")
@@ -15,6 +16,7 @@ class Watch(Prober):
 
     def __init__(self, locate: Callable[[], str]) -> None:
         super().__init__(locate, PATHS)
+        self.more = operator_headers()
         self.phase = Track()
         self.first_pids: set[int] = set()
         self.pids: set[int] = set()

@@ -10,6 +10,7 @@ from typing import Self
 
 from loadtest.openloop import Row
 from stack.http import ask
+from stack.operator_key import operator_headers
 from stack.prober import Look, Prober
 
 METRICS, STARTUP = "/metrics", "/startupz"
@@ -25,7 +26,7 @@ def calls(metrics: bytes) -> int:
 
 def served(replicas: Iterable[str]) -> list[int]:
     """The calls of each of them until now."""
-    return [calls(ask(f"{url}{METRICS}", timeout=5).body) for url in replicas]
+    return [calls(ask(f"{url}{METRICS}", timeout=5, more=operator_headers()).body) for url in replicas]
 
 
 class Counted(Prober):
@@ -33,6 +34,7 @@ class Counted(Prober):
 
     def __init__(self, url: str) -> None:
         super().__init__(url, (METRICS, STARTUP), PERIOD)
+        self.more = operator_headers()
         self.url = url
         self.counts: list[tuple[float, int]] = []
         self.phases: set[str] = set()

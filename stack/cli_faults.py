@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from stack.errors import StackError
 from stack.http import FAILURES, ask
 from stack.interface import ADDRESSES, Part, Stack
+from stack.operator_key import operator_headers
 from stack.project import SERVICES
 from stack.toxic.toxics import BadToxic, Toxic
 
@@ -40,7 +41,7 @@ def switch(text: str) -> tuple[str, object]:
 
 
 def _fault(stack: Stack, options: argparse.Namespace) -> int:
-    if _ignores_faults(stack, options.part):
+    if ignores_faults(stack, options.part):
         raise StackError(
             f"nothing would happen: the {options.part} that runs was started without FAULTS_ENABLED=1 "
             f"({stack.breakable})"
@@ -49,11 +50,16 @@ def _fault(stack: Stack, options: argparse.Namespace) -> int:
     return 0
 
 
-def _ignores_faults(stack: Stack, part: Part) -> bool:
-    """Whether the service says so itself. One that doesn't answer may start later, or its switches keep it silent."""
+def ignores_faults(stack: Stack, part: Part) -> bool:
+    """Whether the service says so itself.
+
+    One that doesn't answer may start later, or its switches keep it silent. One that names no resources withholds them:
+    this shell has no key of its OPERATOR_KEYS.
+    """
     try:
-        answer = ask(f"{stack.probe_url(part)}/startupz").json()
-        return SWITCHES not in [each["name"] for each in answer["resources"]]
+        answer = ask(f"{stack.probe_url(part)}/startupz", more=operator_headers()).json()
+        names = [each["name"] for each in answer["resources"]]
+        return bool(names) and SWITCHES not in names
     except (*FAILURES, StackError, ValueError, KeyError, TypeError):
         return False
 

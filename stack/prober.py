@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
 from stack.errors import StackError
-from stack.http import FAILURES, ask
+from stack.http import FAILURES, NOTHING, ask
 
 NONE = "none"  # no answer: refused, reset, or too late
 LOOK_AGAIN = 1.0  # seconds between two look-ups of the new address of a service that doesn't answer
@@ -71,7 +71,11 @@ class Prober:
         period: seconds from look to look.
         timeout: seconds; the default of a Kubernetes probe is 1.
         last: a path that has given this answer is not asked again.
+
+    `more`: headers of each request, which a subclass that reads what strangers don't see sets before the first one.
     """
+
+    more: Mapping[str, str] = NOTHING
 
     def __init__(
         self,
@@ -124,7 +128,7 @@ class Prober:
 
     def _ask(self, path: str) -> tuple[str, bytes]:
         try:
-            answer = ask(f"{self._url}{path}", timeout=self._timeout)
+            answer = ask(f"{self._url}{path}", timeout=self._timeout, more=self.more)
         except FAILURES:
             self._lost.set()
             return NONE, b""

@@ -7,6 +7,11 @@ from pathlib import Path
 
 def worker_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The headers, by WORKER_SECRET or WORKER_SECRET_FILE of this shell; none without them. Raises OSError."""
-    secret, file = environment.get("WORKER_SECRET", ""), environment.get("WORKER_SECRET_FILE")
-    values = (Path(file).read_text("utf-8-sig") if file else secret).replace(",", " ").split()
+    return bearer("WORKER_SECRET", environment)
+
+
+def bearer(name: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The header with the first token of a setting, or of the file that the shell names for it. Raises OSError."""
+    tokens, file = environment.get(name, ""), environment.get(f"{name}_FILE")
+    values = (Path(file).read_text("utf-8-sig") if file else tokens).replace(",", " ").split()
     return {"Authorization": f"Bearer {values[0]}"} if values else {}

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from drills.database import demote, promote, sql, standby, switch_over
 from drills.drill import Drill
 from stack.http import ask
+from stack.operator_key import operator_headers
 
 STREAMS = ("api_repeated", "search", "document")
 ROLE = "drill_rotated"
@@ -20,7 +21,7 @@ def test_postgres_demoted(drill: Drill) -> None:
     with drill.fault(lambda: promote(stack)):
         demote(stack)
         drill.hold(SEEN)
-        shown = ask(f"{stack.url('api')}/readyz?verbose").body.decode()
+        shown = ask(f"{stack.url('api')}/readyz?verbose", more=operator_headers()).body.decode()
         drill.prove("it is read-only", "[-]postgres failed: degraded: read-only" in shown)
     promoted = time.monotonic()
     drill.go(1)

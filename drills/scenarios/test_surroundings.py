@@ -16,6 +16,7 @@ from drills.scenarios.test_worker import known_texts
 from drills.system import MODEL
 from stack import ComposeStack, Part
 from stack.http import FAILURES, ask
+from stack.operator_key import operator_headers
 
 IMAGE = "warmstart-worker:0.1.0"
 NAME = "worker.drill"
@@ -155,7 +156,7 @@ def test_certificate_expired(drill: Drill) -> None:
 
 def verbose(drill: Drill) -> str:
     """What the api's probe says of its resources."""
-    return ask(f"{drill.stack.url('api')}/readyz?verbose", timeout=2).body.decode()
+    return ask(f"{drill.stack.url('api')}/readyz?verbose", timeout=2, more=operator_headers()).body.decode()
 
 
 def move_clocks(drill: Drill, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from stack.http import ask
+from stack.operator_key import operator_headers
 from stack.ports import HOST
 
 METRICS_SECONDS = 5.0
@@ -10,7 +11,8 @@ METRICS_SECONDS = 5.0
 
 def counters(port: int, name: str) -> dict[str, float]:
     """The samples of one metric by their label values, joined by a comma; {"": value} for a metric without labels."""
-    return samples(ask(f"http://{HOST}:{port}/metrics", timeout=METRICS_SECONDS).body.decode(), name)
+    answer = ask(f"http://{HOST}:{port}/metrics", timeout=METRICS_SECONDS, more=operator_headers())
+    return samples(answer.body.decode(), name)
 
 
 def samples(text: str, name: str) -> dict[str, float]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from loadtest.bench.metrics import counter, samples
 from stack import StackError, until
+from stack.operator_key import operator_headers
 from stack.ports import HOST
 from stack.prober import Look, Prober
 
@@ -24,6 +25,7 @@ class Queue(Prober):
 
     def __init__(self, port: int) -> None:
         super().__init__(f"http://{HOST}:{port}", ["/metrics"], QUEUE_PERIOD, PROBE_SECONDS)
+        self.more = operator_headers()
         self.tokens: list[float] = []
 
     def note(self, path: str, look: Look, body: bytes) -> None:

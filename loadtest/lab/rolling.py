@@ -16,6 +16,7 @@ from loadtest.openloop import Background, Plan, Poisson, Row, Stream
 from loadtest.percentiles import percentile
 from stack import Stack, until
 from stack.http import ask
+from stack.operator_key import operator_headers
 
 PROCESSES = 2
 DRAIN_SECONDS = "2"
@@ -70,7 +71,7 @@ def _plan(url: str) -> Plan:
 
 
 def _ready(stack: Stack) -> int:
-    processes = ask(f"{stack.own_url('worker')}/startupz").json()["processes"]
+    processes = ask(f"{stack.own_url('worker')}/startupz", more=operator_headers()).json()["processes"]
     return sum(process["phase"] == "ready" for process in processes)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stack import StackError
+from stack.operator_key import operator_headers
 from stack.secrets import load_secrets
 from stack.worker_secret import worker_headers
 
@@ -82,3 +83,11 @@ def test_who_calls_the_worker_shows_its_secret(tmp_path: Path) -> None:
     assert worker_headers({}) == {}
     assert worker_headers({"WORKER_SECRET": "new, old"}) == {"Authorization": "Bearer new"}
     assert worker_headers({"WORKER_SECRET_FILE": str(tmp_path / "secret")}) == {"Authorization": "Bearer new"}
+
+
+def test_who_looks_inside_shows_an_operators_key(tmp_path: Path) -> None:
+    """Drills and benchmarks read processes and metrics of a stack whose shell has OPERATOR_KEYS."""
+    (tmp_path / "keys").write_text("new\nold\n")
+    assert operator_headers({"WORKER_SECRET": "other"}) == {}
+    assert operator_headers({"OPERATOR_KEYS": "new, old"}) == {"Authorization": "Bearer new"}
+    assert operator_headers({"OPERATOR_KEYS_FILE": str(tmp_path / "keys")}) == {"Authorization": "Bearer new"}

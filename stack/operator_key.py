@@ -1,0 +1,14 @@
+"""What who looks inside a service sends, where a stack was started with OPERATOR_KEYS."""
+
+import os
+from collections.abc import Mapping
+
+from stack.worker_secret import bearer
+
+
+def operator_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For `/metrics`, `/startupz` and `/readyz?verbose`, by OPERATOR_KEYS or OPERATOR_KEYS_FILE of this shell.
+
+    None without them. Raises OSError.
+    """
+    return bearer("OPERATOR_KEYS", environment)
