@@ -84,12 +84,12 @@ def test_each_key_opens(start: Start, given: str) -> None:
 
 def test_keys_from_a_file_close_an_api_in_production(stack: EmbeddedStack, tmp_path: Path) -> None:
     """Under gunicorn, as the manifests start it: no key and a wrong one are 401, the file's key is 200."""
-    (tmp_path / "keys").write_text("first-key\nsecond-key\n")
+    (tmp_path / "keys").write_text("first-key-of-production\nsecond-key-of-production\n")
     addresses = {name: stack.url(part) for name, part in ADDRESSES.items()}
     files = {"ENVIRONMENT": "production", "API_KEYS_FILE": tmp_path / "keys"}
     with Gunicorn(CONF, tmp_path, DRAIN_SECONDS=0, **addresses, **files) as api:
         api.wait_ready()
-        answers = [status(api.port, headers) for headers in ({}, bearer("wrong"), bearer("second-key"))]
+        answers = [status(api.port, headers) for headers in ({}, bearer("wrong"), bearer("second-key-of-production"))]
     assert answers == [401, 401, 200]
 
 

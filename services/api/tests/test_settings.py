@@ -1,6 +1,7 @@
 """Bad settings of the api are named at start, and no secret is shown."""
 
 import pytest
+from pydantic import SecretStr
 
 from api.keys.entries import parse
 from api.settings import ApiSettings
@@ -51,3 +52,34 @@ def test_keys_are_separated_by_commas_or_white_space(monkeypatch: pytest.MonkeyP
     """One key a line in a file works as commas in a variable do."""
     monkeypatch.setenv("API_KEYS", text)
     assert ApiSettings().keys() == parse("a b")
+
+
+HASHED = f"mobile sha256:{'0' * 64} 5/hour"
+LONG = "0123456789abcdef012345"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("api_keys", "S3cret", True),
+        ("api_keys", f"# the\n{LONG}\nS3cret", True),
+        ("api_keys", f"# the\n{LONG}", False),
+        ("api_keys", HASHED, False),
+        ("operator_keys", f"{LONG},S3cret", True),
+        ("operator_keys", LONG, False),
+        ("worker_secret", LONG[1:], True),
+        ("worker_secret", LONG, False),
+    ],
+)
+def test_a_key_that_can_be_guessed_is_refused_in_production(name: str, value: str, *, refused: bool) -> None:
+    """Where it stands as it is; the message has the setting, and nothing of the key. In development it is nobody's."""
+    keys = {"api_keys": SecretStr(HASHED), name: SecretStr(value)}
+    ApiSettings.model_validate(keys).check_serving()
+    settings = ApiSettings.model_validate({**keys, "environment": "production"})
+    if not refused:
+        settings.check_serving()
+        return
+    with pytest.raises(ValueError, match=f"^{name.upper()}: .* 22 characters") as said:
+        settings.check_serving()
+    assert value not in str(said.value)
+    assert "S3cret" not in str(said.value)

@@ -35,7 +35,7 @@ class Closed(NamedTuple):
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Closed]:
     """A real one, with the fake engine."""
     root = tmp_path_factory.mktemp("closed")
-    (root / "secret").write_text("one")
+    (root / "secret").write_text("a-start-in-production-wants-a-long-one")
     environment = {"ENGINE": "fake", "DRAIN_SECONDS": "0", "ENVIRONMENT": "production"}
     environment["WORKER_SECRET_FILE"] = str(root / "secret")
     with EmbeddedStack(root / "stack", free_ports(), ["worker"], environment) as running:

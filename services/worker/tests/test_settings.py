@@ -43,3 +43,13 @@ def test_processes_share_the_cpus() -> None:
 def test_every_setting_is_described() -> None:
     """The table of settings is made from the descriptions."""
     assert all(field.description for field in WorkerSettings.model_fields.values())
+
+
+@pytest.mark.parametrize("name", ["WORKER_SECRET", "OPERATOR_KEYS"])
+def test_a_secret_that_can_be_guessed_is_refused_in_production(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Of several values each counts; a worker without one starts."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    WorkerSettings().check_serving()
+    monkeypatch.setenv(name, f"{'0' * 22} {'0' * 21}")
+    with pytest.raises(ValueError, match=f"^{name}: .* 22 characters"):
+        WorkerSettings().check_serving()

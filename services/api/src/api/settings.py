@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from api.database_url import parse as parse_database_url
-from api.keys.entries import Entry
+from api.keys.entries import Entry, plain_keys
 from api.keys.entries import parse as parse_keys
 from api.quota_text import TEN_YEARS
 from api.quota_text import checked as checked_quota
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
-from warmstart.settings.service import Count, Seconds, Tokens, words
+from warmstart.settings.service import Count, Seconds, Tokens, words, words_of
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -124,6 +124,11 @@ class ApiSettings(ServiceSettings):
         super().check_serving()
         if self.environment == "production" and not self.api_keys:
             raise ValueError("API_KEYS: ENVIRONMENT=production needs keys; python -m api.keys makes them")
+
+    def plain_tokens(self) -> dict[str, list[str]]:
+        """See `ServiceSettings.plain_tokens`."""
+        own = plain_keys(self.api_keys.get_secret_value()) if self.api_keys else []
+        return {**super().plain_tokens(), "WORKER_SECRET": words_of(self.worker_secret), "API_KEYS": own}
 
     def cors(self) -> list[str]:
         """The allowed origins."""

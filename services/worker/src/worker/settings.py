@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from contract.limits import BODY_BYTES, TEXT_CHARACTERS
-from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings, Tokens
+from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings, Tokens, words_of
 from worker.cpu import cpu_limit
 
 
@@ -49,6 +49,10 @@ class WorkerSettings(ServiceSettings):
         65_536,
         description="most tokens that may wait (bulk requests count both lanes, others their own); beyond it, 503",
     )
+
+    def plain_tokens(self) -> dict[str, list[str]]:
+        """See `ServiceSettings.plain_tokens`."""
+        return {**super().plain_tokens(), "WORKER_SECRET": words_of(self.worker_secret)}
 
     @property
     def threads(self) -> int:

@@ -18,6 +18,7 @@ Bytes = Annotated[int, Field(ge=1, le=2**36)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 START_FAILED = 3  # the status of a container whose service can't start
+SHORTEST = 22  # characters of a bearer token in production; of base64 they are 128 bits, which nobody can guess
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows of several processes
 
 
@@ -40,6 +41,11 @@ def tokens(secret: SecretStr) -> SecretStr:
 
 
 Tokens = Annotated[SecretStr, AfterValidator(tokens)]
+
+
+def words_of(secret: SecretStr | None) -> list[str]:
+    """The words of a secret; none of one that is not set."""
+    return words(secret.get_secret_value()) if secret else []
 
 
 def _headers(secret: SecretStr) -> SecretStr:
@@ -184,8 +190,19 @@ class ServiceSettings(BaseSettings):
     def check_serving(self) -> None:
         """Raise ValueError for what a program that serves can't do without, though others with these settings can.
 
-        Others are migrations and command lines.
+        Others are migrations and command lines. In production no token may be one that can be guessed.
         """
+        if self.environment == "production":
+            for name, found in self.plain_tokens().items():
+                if any(len(each) < SHORTEST for each in found):
+                    raise ValueError(
+                        f"{name}: ENVIRONMENT=production needs random keys of {SHORTEST} characters or more; "
+                        "openssl rand -hex 32 makes one"
+                    )
+
+    def plain_tokens(self) -> dict[str, list[str]]:
+        """The bearer tokens that settings hold as they are, by the setting's variable."""
+        return {"OPERATOR_KEYS": words_of(self.operator_keys)}
 
     def read_again(self, name: str) -> str | None:
         """Read the secret `name` from its file again; None when it has no file, or the file can't be read."""

@@ -36,10 +36,9 @@ def parse(text: str) -> list[Entry]:
 
     Raises ValueError, which names the line and quotes nothing of it.
     """
-    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
-    lines = {number: line for number, line in lines.items() if line and not is_comment(line)}
-    if not any(_MEANT.search(line) for line in lines.values()):
-        return _plain(" ".join(lines.values()))
+    lines = _lines(text)
+    if not _hashed(lines):
+        return _plain(_keys(lines))
     entries: list[Entry] = []
     for number, line in lines.items():
         try:
@@ -47,6 +46,25 @@ def parse(text: str) -> list[Entry]:
         except ValueError as error:
             raise ValueError(f"line {number} {error}") from None
     return _distinct(entries)
+
+
+def plain_keys(text: str) -> list[str]:
+    """The keys of a text that holds them themselves; none of one with names and hashes."""
+    lines = _lines(text)
+    return [] if _hashed(lines) else _keys(lines)
+
+
+def _lines(text: str) -> dict[int, str]:
+    lines = {number: line.strip() for number, line in enumerate(text.splitlines(), 1)}
+    return {number: line for number, line in lines.items() if line and not is_comment(line)}
+
+
+def _hashed(lines: dict[int, str]) -> bool:
+    return any(map(_MEANT.search, lines.values()))
+
+
+def _keys(lines: dict[int, str]) -> list[str]:
+    return " ".join(lines.values()).replace(",", " ").split()
 
 
 def is_comment(line: str) -> bool:
@@ -75,8 +93,7 @@ def _distinct(entries: list[Entry]) -> list[Entry]:
     return entries
 
 
-def _plain(text: str) -> list[Entry]:
-    keys = text.replace(",", " ").split()
+def _plain(keys: list[str]) -> list[Entry]:
     if not all(key.isascii() for key in keys):
         raise ValueError("must hold keys of ASCII characters, separated by commas or white space")
     return [Entry(_owner(key), (digest_of(key),)) for key in dict.fromkeys(keys)]
