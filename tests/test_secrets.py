@@ -16,7 +16,12 @@ CLASSES = (ApiSettings, WorkerSettings)
 SECRETS = [(each, name) for each in CLASSES for name, field in each.model_fields.items() if is_secret(field)]
 # What a validator lets through, for those that are no plain word.
 POSTGRES = "postgresql+asyncpg://u:word@h/d"
-CONTENT = {"database_url": POSTGRES, "search_database_url": POSTGRES, "redis_url": "redis://:word@h:1/0"}
+CONTENT = {
+    "database_url": POSTGRES,
+    "search_database_url": POSTGRES,
+    "redis_url": "redis://:word@h:1/0",
+    "otel_exporter_otlp_headers": "authorization=word",
+}
 
 
 def test_the_list_is_not_empty() -> None:
