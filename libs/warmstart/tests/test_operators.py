@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from stack import until
@@ -42,7 +42,9 @@ def start() -> Iterator[Any]:
             app = FastAPI(lifespan=lifespan)
 
             @app.get("/page")
-            async def page() -> Response:
+            async def page(request: Request) -> Response:
+                if "if-none-match" in request.headers:  # as Starlette's StaticFiles answers, without its own headers
+                    return Response(status_code=304, headers={"ETag": '"1"'})
                 own = {"Content-Security-Policy": "default-src 'self'", "ETag": '"1"'}
                 return Response("x", headers=own)
 
@@ -128,6 +130,12 @@ def test_every_answer_has_security_headers(start: Any) -> None:
     assert "cache-control" not in page
     assert page["x-frame-options"] == "DENY"
     assert start(hsts_seconds=3600).get("/livez").headers["strict-transport-security"] == "max-age=3600"
+
+
+def test_an_answer_that_a_browser_has_kept_keeps_its_headers(start: Any) -> None:
+    """A browser replaces them by those of a 304 (RFC 9111, section 3.2): it has none but the application's own."""
+    answer = start(hsts_seconds=60).get("/page", headers={"If-None-Match": '"1"'})
+    assert (answer.status_code, set(answer.headers)) == (304, {"etag", "x-request-id"})
 
 
 def test_nothing_is_added_twice() -> None:

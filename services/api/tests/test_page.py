@@ -54,6 +54,21 @@ def test_an_asset_is_asked_for_again_and_not_sent_again(start: Start) -> None:
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/assets/main.js", "/favicon.ico"])
+def test_a_second_visit_keeps_the_first_ones_policy(start: Start, path: str) -> None:
+    """A browser takes a 304's headers for the file that it has kept (RFC 9111, section 3.2): they change nothing."""
+    client = start()
+    first = client.get(path).headers
+    second = client.get(path, headers={"If-None-Match": first["ETag"]})
+    assert second.status_code == 304
+    own = {"x-request-id"}
+    assert {name: first[name] for name in second.headers if name not in own} == {
+        name: value for name, value in second.headers.items() if name not in own
+    }
+    if path == "/":
+        assert second.headers["Content-Security-Policy"] == first["Content-Security-Policy"]
+
+
 def test_the_system_is_the_api_and_its_workers(start: Start) -> None:
     """One call tells phase, resources and queue of each, and counts the api's own work without itself."""
     client = start()

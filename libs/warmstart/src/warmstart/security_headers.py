@@ -1,4 +1,4 @@
-"""Headers that every answer has, so that browsers do nothing unforeseen with it. No web framework is needed here.
+"""Headers that every answer has but a 304, so that browsers do nothing unforeseen with it. No web framework is needed.
 
 An answer that has one of them keeps its own: a page names what it may load in its `Content-Security-Policy`.
 """

@@ -21,6 +21,9 @@ LINE = "%(method)s %(path)s %(status)d %(ms).2f ms"
 LINE_WITH_CALLER = f"{LINE} %(caller)s"
 CLOSE = (b"connection", b"close")
 STARTS = {"http.response.start", "websocket.http.response.start", "websocket.accept"}
+# 101 is no answer that a browser keeps. A 304's headers replace those of the answer that it has kept (RFC 9111,
+# section 3.2): a default would take the place of the application's own.
+BARE = {101, 304}
 ENDS = {"http.response.body", "websocket.http.response.body"}
 
 
@@ -87,7 +90,7 @@ class _Answer:
         """The head of the answer is about to be sent."""
         self.status = message.get("status", 101)
         headers = message.get("headers", ())
-        added = security.missing(headers) if self.status != 101 else ()
+        added = security.missing(headers) if self.status not in BARE else ()
         message["headers"] = [*headers, *added, self._named]
 
     def ends(self) -> None:

@@ -59,8 +59,8 @@ async def icon(request: Request) -> Response:
 def _answer(request: Request, file: File) -> Response:
     """No copy is used without asking, so that page and modules are of one version."""
     headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
+    if file.media_type == "text/html":  # with a 304, too: a browser takes the new headers for the page that it has
+        headers |= {"Content-Security-Policy": POLICY}
     if request.headers.get("if-none-match") == file.tag:
         return Response(status_code=304, headers=headers)
-    if file.media_type == "text/html":
-        headers |= {"Content-Security-Policy": POLICY}
     return Response(file.content, 200, headers, file.media_type)
