@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 
 from services.api.tests.conftest import Start
-from warmstart.faults import Faults, Switches
+from stack import until
+from warmstart.faults import WALL_CLOCK, Faults, Switches
 
 
 def test_switches_go_off_by_themselves(start: Start, tmp_path: Path) -> None:
@@ -19,6 +20,16 @@ def test_switches_go_off_by_themselves(start: Start, tmp_path: Path) -> None:
     assert switches.read().failing_checks == {"redis"}
     assert client.put("/v1/faults/api?seconds=0", json={"failing_checks": ["redis"]}).status_code == 200
     assert switches.read() == Faults()
+
+
+def test_a_moved_clock_keeps_no_switch_on(start: Start, tmp_path: Path) -> None:
+    """Seconds are those of the real clock: what is turned while `time.time()` is an hour ahead ends as usual."""
+    file = tmp_path / "faults"
+    client = start(faults_enabled=True, faults_file=file)
+    assert client.put("/v1/faults/api", json={"moved_clock": 3600}).status_code == 200
+    until(lambda: time.time() > WALL_CLOCK() + 3000, 20, "the moved clock")
+    assert client.put("/v1/faults/api", json={"unready": True}).status_code == 200
+    assert json.loads(file.read_text())["until"] <= WALL_CLOCK() + 30
 
 
 def test_what_can_not_be_turned_is_an_error(start: Start, tmp_path: Path) -> None:

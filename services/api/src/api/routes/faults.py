@@ -1,6 +1,5 @@
 """`PUT /v1/faults/{service}`: breaks the api or its workers on purpose; it is there only with FAULTS_ENABLED."""
 
-import time
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Request
 from api.settings import ApiSettings
 from api.system.look import Look
 from warmstart.errors import DependencyUnavailable
-from warmstart.faults import Faults, turn
+from warmstart.faults import WALL_CLOCK, Faults, turn
 
 router = APIRouter(tags=["faults"])
 
@@ -24,7 +23,8 @@ async def put_faults(
     After that time they are off by themselves, also where a switch keeps the service from answering.
     """
     settings: ApiSettings = request.app.state.settings
-    faults = faults.model_copy(update={"until": time.time() + max(0.0, min(seconds, LONGEST))})
+    # Not `time.time()`, which a switch may have moved: those who read the file ask the real clock.
+    faults = faults.model_copy(update={"until": WALL_CLOCK() + max(0.0, min(seconds, LONGEST))})
     if service == "api":
         if settings.faults_file is None:
             raise DependencyUnavailable("faults", "FAULTS_FILE names no file")
