@@ -38,6 +38,7 @@ def folder(tmp_path: Path) -> Path:
         (found / name / "index.html").write_text(f"<title>{name}</title>")
     (tmp_path / "secret.json").write_text("{}")
     (found / "drills" / "link.json").symlink_to(tmp_path / "secret.json")
+    (found / "drills" / "circle.html").symlink_to("circle.html")
     (found / "drills" / "notes.txt").write_text("")
     return found
 
@@ -73,6 +74,10 @@ def test_a_report_is_served_in_a_sandbox(start: Start, folder: Path) -> None:
     page = start(reports_folder=folder).get("/reports/drills/index.html")
     assert page.text == "<title>drills</title>"
     assert page.headers["Content-Security-Policy"].startswith("sandbox")
+    again = start(reports_folder=folder).get(
+        "/reports/drills/index.html", headers={"If-None-Match": page.headers["ETag"]}
+    )
+    assert again.headers["Content-Security-Policy"] == page.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,11 @@ def test_a_report_is_served_in_a_sandbox(start: Start, folder: Path) -> None:
         "drills/none.html",
         "%2fetc/passwd",
         "a%00.html",
+        "drills/circle.html",
+        "drills/circle.html/page.html",
+        pytest.param("a" * 300 + ".html", id="a long name"),
+        pytest.param("a/" * 3000 + ".html", id="a long path"),
+        "%ff.html",
     ],
 )
 def test_no_other_file_is_served(start: Start, folder: Path, path: str) -> None:

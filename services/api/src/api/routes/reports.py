@@ -31,7 +31,7 @@ async def get_reports(request: Request) -> Reports:
 async def get_report(request: Request, path: str) -> FileResponse:
     """A page of a report, or a file that it names."""
     settings: ApiSettings = request.app.state.settings
-    file = _below(settings.reports_folder, path)
+    file = await asyncio.to_thread(_below, settings.reports_folder, path)
     if file is None:
         raise NotFound("there is no such report", param="path")
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
@@ -40,7 +40,10 @@ async def get_report(request: Request, path: str) -> FileResponse:
 
 def _below(folder: Path | None, path: str) -> Path | None:
     """The file, if it is one of the known kinds in the folder, also after all links in its path were followed."""
-    if folder is None or "\0" in path:
+    if folder is None:
         return None
-    root, file = folder.resolve(), (folder / path).resolve()
-    return file if file.is_relative_to(root) and file.suffix in KINDS and file.is_file() else None
+    try:
+        root, file = folder.resolve(), (folder / path).resolve()
+        return file if file.is_relative_to(root) and file.suffix in KINDS and file.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # a name that is too long, links in a circle, a name that can't be one
+        return None
