@@ -12,7 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from drills.guard import Aborted, Guard, Proof, Shown
-from drills.judgement import Evidence, judge, strays
+from drills.judgement import STEADY_AGAIN, Evidence, judge, strays
 from drills.ledger import in_flight, kind, unexpected
 from drills.options import CONTROL_SHARE, Options
 from drills.result import Result, Violation
@@ -146,12 +146,12 @@ class Drill:
             return True
         if not self._open and not self._faults:  # what failed before the fault proves nothing
             return False
-        if strays(self.row, self.watches, fact):
+        begin = min([*self._open, *(begin for begin, _ in self._faults)])
+        if strays(self.row, self.watches, fact, begin):
             return True
         counts = self._unexpected if fact == "clients" else self._promises.get(fact)
         if counts is None or self._proof is None:
             return False
-        begin = min([*self._open, *(begin for begin, _ in self._faults)])
         return self._proof.found(lambda row: (row.done or begin) >= begin and counts(row))
 
     def _unexpected(self, row: Request) -> bool:
@@ -305,7 +305,7 @@ class Drill:
         try:
             self.system.prove_steady()
         except StackError as unsteady:
-            self.expect("it is steady again", holds=False, detail=unsteady)
+            self.expect(STEADY_AGAIN, holds=False, detail=unsteady)
         rows = self.rows()
         if not self.result.aborted:
             for fact, counts in self._promises.items():

@@ -14,6 +14,7 @@ from loadtest.openloop import Row as Request
 from stack import Part
 
 BUCKET = 0.25  # seconds
+STEADY_AGAIN = "it is steady again"  # a fact of every drill, also of one that was cut short
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Evidence:
     proofs: Collection[str] = ()
     cut_short: bool = False  # a control that had shown what it must
 
+    @property
+    def fault_began(self) -> float:
+        """The begin of the first fault; that of the drill, if it had none."""
+        return min([begin for begin, _ in self.faults], default=self.begin)
+
 
 def judge(row: Row, seen: Evidence, result: Result) -> None:
     """Complete the result; its verdict is `broken` if any fact was violated, `aborted` if the drill was."""
@@ -40,7 +46,7 @@ def judge(row: Row, seen: Evidence, result: Result) -> None:
     if result.aborted:
         result.violations = noted  # the rest of the drill would have shown what is missing now
     if seen.cut_short:
-        result.violations = [each for each in result.violations if each[0] == result.breaks]
+        result.violations = [each for each in result.violations if each[0] in (result.breaks, STEADY_AGAIN)]
     result.windows = [(round(a - seen.begin, 3), round(b - seen.begin, 3)) for a, b in seen.faults]
     result.seconds = round(time.monotonic() - seen.begin, 2)
     result.verdict = _verdict(result)
@@ -53,16 +59,19 @@ def _verdict(result: Result) -> str:
         return "broken" if result.violations else "held"
     if not result.violations:
         return "passed"
-    broken = any(fact == result.breaks for fact, _ in result.violations)
-    return "failed as it must" if broken else "failed otherwise"
+    violated = {fact for fact, _ in result.violations}
+    return "failed as it must" if result.breaks in violated and STEADY_AGAIN not in violated else "failed otherwise"
 
 
 def _probes(row: Row, seen: Evidence, result: Result) -> None:
     for part, watch in seen.watches.items():
         expected = row.probes[part]
         for path, steps in zip(PATHS, (expected.live, expected.startup, expected.ready), strict=True):
-            found = watch.tracks[path].values
-            if not matches(steps, found):
+            found, told = watch.tracks[path].values, [watch.tracks[path].values]
+            if result.control:  # what failed before the fault proves nothing: until then it was steady
+                since = watch.tracks[path].since(seen.fault_began)
+                told += [since, ["200", *since]]
+            if not any(matches(steps, each) for each in told):
                 result.violations.append((f"{part} {path}", f"{' '.join(found)} instead of {steps}"))
         tracks = {**watch.tracks, "phase": watch.phase}
         result.tracks[part] = {
@@ -76,13 +85,16 @@ def _probes(row: Row, seen: Evidence, result: Result) -> None:
             result.violations.append((f"{part} restarts", detail))
 
 
-def strays(row: Row, watches: dict[Part, Watch], fact: str) -> bool:
-    """Whether a probe has answered what it never may; `fact` names the service and the probe (`api /readyz`)."""
+def strays(row: Row, watches: dict[Part, Watch], fact: str, begin: float) -> bool:
+    """Whether a probe, asked at `begin` (monotonic seconds) or later, has answered what it never may.
+
+    `fact` names the service and the probe (`api /readyz`).
+    """
     part, _, path = fact.partition(" ")
     for name, watch in watches.items():
         steps = dict(zip(PATHS, (row.probes[name].live, row.probes[name].startup, row.probes[name].ready), strict=True))
         if name == part and steps.get(path) == "200":
-            return bool(set(watch.tracks[path].values) - {"200"})
+            return any(each.value != "200" for each in watch.tracks[path].looks if each.at >= begin)
     return False
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Self
 
 from stack.errors import StackError
@@ -46,6 +47,10 @@ class Track:
     def values(self) -> list[str]:
         """The statuses in order, each change once."""
         return [each.value for each in self.changes]
+
+    def since(self, begin: float) -> list[str]:
+        """The statuses of the looks that began then or later, each change once."""
+        return [value for value, _ in groupby(each.value for each in self.looks if each.at >= begin)]
 
     @property
     def now(self) -> str:

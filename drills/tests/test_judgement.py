@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drills.judgement import Evidence, judge, strays
+from drills.judgement import STEADY_AGAIN, Evidence, judge, strays
 from drills.ledger import Ledger, unexpected
 from drills.result import Result
 from drills.row import STEADY, Control, Probes, Row
@@ -44,13 +44,17 @@ def verdict(
     *,
     controlled: bool = False,
     proofs: Collection[str] = (),
+    noted: Collection[tuple[str, str]] = (),
+    cut_short: bool = False,
 ) -> Result:
     """What `judge` makes of it; the fault was from 101 to 102."""
     control = row.control if controlled else None
     result = Result(row.name, row.claim, row.fault, "embedded", "fake", 1)
     if control:
         result.control, result.breaks = control.without, control.breaks
-    judge(row, Evidence(100.0, [(101.0, 102.0)], {"api": watch or watched()}, requests, "", proofs), result)
+    result.violations.extend(noted)
+    watches: dict[Part, Watch] = {"api": watch or watched()}
+    judge(row, Evidence(100.0, [(101.0, 102.0)], watches, requests, "", proofs, cut_short), result)
     return result
 
 
@@ -129,18 +133,43 @@ def test_a_control_must_fail_for_its_reason() -> None:
     lost = [request(1, **RESET)]
     assert verdict(row, lost, controlled=True).verdict == "failed as it must"
     passed = verdict(row, [request(1)], controlled=True)
-    otherwise = verdict(row, [request(1)], watched(livez=["none"]), controlled=True)
+    otherwise = verdict(row, [request(1)], watched(livez=["200", "none"]), controlled=True)
     assert (passed.verdict, passed.good) == ("passed", False)
     assert (otherwise.verdict, otherwise.good) == ("failed otherwise", False)
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_a_control_that_leaves_the_system_broken_is_no_success(cut_short: bool) -> None:
+    """Cut short or not, it has failed as it must only if the system was steady again afterwards."""
+    row, lost = replace(CLAIM, control=CONTROL), [request(1, **RESET)]
+    unsteady = (STEADY_AGAIN, "api: not ready after 60 s")
+    result = verdict(row, lost, controlled=True, noted=[unsteady], cut_short=cut_short)
+    assert (result.verdict, result.good) == ("failed otherwise", False)
+    assert unsteady in result.violations
+    assert verdict(row, lost, controlled=True, cut_short=cut_short).good
+
+
+def test_a_probe_that_fails_before_the_fault_proves_nothing() -> None:
+    """A control needs an answer of its probe to a question at the fault's begin or later; a drill is held to all."""
+    row = replace(CLAIM, control=Control("its own check", breaks="api /readyz"))
+    early, late = ["503", "200"], ["200", "503"]  # asked 1 s before the fault, and at its begin
+    other = [("clients", "1 x reset")]
+    assert verdict(row, [], watched(readyz=early), controlled=True, noted=other).verdict == "failed otherwise"
+    assert verdict(row, [], watched(readyz=early), controlled=True).verdict == "passed"
+    assert verdict(row, [], watched(readyz=late), controlled=True).verdict == "failed as it must"
+    assert verdict(row, [], watched(readyz=early)).verdict == "broken"
+    watches: dict[Part, Watch] = {"api": watched(readyz=late)}
+    assert strays(row, watches, "api /readyz", 101.0)
+    assert not strays(row, watches, "api /readyz", 101.5)
 
 
 def test_a_probe_that_may_only_be_well_strays_at_its_first_other_answer() -> None:
     """One that may fail on the way doesn't: what it has answered so far may be as the row says."""
     unready: dict[Part, Watch] = {"api": watched(readyz=["200", "503"])}
-    assert strays(CLAIM, unready, "api /readyz")
-    assert not strays(CLAIM, {"api": watched()}, "api /readyz")
-    assert not strays(CLAIM, unready, "api /livez")
-    assert not strays(replace(CLAIM, probes={"api": Probes(ready="200 503 200")}), unready, "api /readyz")
+    assert strays(CLAIM, unready, "api /readyz", 101.0)
+    assert not strays(CLAIM, {"api": watched()}, "api /readyz", 101.0)
+    assert not strays(CLAIM, unready, "api /livez", 101.0)
+    assert not strays(replace(CLAIM, probes={"api": Probes(ready="200 503 200")}), unready, "api /readyz", 101.0)
 
 
 def test_every_request_is_in_one_bucket() -> None:
