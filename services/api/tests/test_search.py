@@ -8,7 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from api.embedding import Embedding
@@ -18,6 +19,7 @@ from stack import EmbeddedStack
 
 DOCUMENTS = 1280
 RARE = 3
+BOOK = 6
 BUILDS = 5  # of the index, at most
 QUERY = Embedding(tokens=3, packed=struct.pack("<384f", 1, *[0] * 383))
 
@@ -223,22 +225,51 @@ async def looked_up(database: AsyncConnection) -> int:
     return int(read or 0)
 
 
+async def looks_up(
+    stack: EmbeddedStack, database: AsyncConnection, equals: dict[str, Any], limit: int
+) -> tuple[set[str], int]:
+    """The ids that a search finds, and how many rows of `documents` it reads.
+
+    Of three searches the one that read least counts: a session of another test may tell what it read only now.
+    """
+    space, read = await current_space(database), []
+    for _ in range(3):
+        engine = create_async_engine(stack.url("postgres"), pool_size=1, max_overflow=0)
+        before = await looked_up(database)
+        found = await search_store(engine, QUERY, space, limit=limit, equals=equals)
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        await engine.dispose()
+        read.append(await looked_up(database) - before)
+    return {match.id for match in found}, min(read)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("known", [True, False])
 async def test_a_filter_that_many_match_is_applied_to_candidates_alone(
     stack: EmbeddedStack, database: AsyncConnection, known: bool
 ) -> None:
     """Half of 1,280 documents match, and no more than 160 are looked at, whatever Postgres knows of their metadata."""
-    space = await current_space(database)
     if not known:
         await database.execute(text("DELETE FROM pg_statistic WHERE starelid = 'documents'::regclass"))
         await database.commit()
-    engine = create_async_engine(stack.url("postgres"), pool_size=1, max_overflow=0)
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
-    before = await looked_up(database)
-    assert len(await search_store(engine, QUERY, space, limit=10, equals={"even": True})) == 10
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT pg_stat_force_next_flush()"))
-    await engine.dispose()
-    assert 0 < await looked_up(database) - before <= 160
+    found, read = await looks_up(stack, database, {"even": True}, limit=10)
+    assert len(found) == 10
+    assert 0 < read <= 160
+
+
+@pytest.mark.anyio
+async def test_no_other_document_is_looked_at_when_few_match_and_are_nearest(
+    stack: EmbeddedStack, database: AsyncConnection
+) -> None:
+    """The six documents of a book about the query's subject are found by reading 160 candidates and these six."""
+    book, _ = await looks_up(stack, database, {}, limit=BOOK)
+    await database.execute(
+        text("UPDATE documents SET metadata = metadata || :more WHERE id = ANY(:book)").bindparams(
+            bindparam("more", {"book": 1}, JSONB), bindparam("book", list(book))
+        )
+    )
+    await database.commit()
+    found, read = await looks_up(stack, database, {"book": 1}, limit=10)
+    assert found == book
+    assert 0 < read <= 160 + 4 * BOOK

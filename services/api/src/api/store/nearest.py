@@ -31,8 +31,8 @@ from api.store import spaces
 from api.store.tables import documents, embeddings
 
 DIGITS = 6  # of a score: numbers are float32, and scores that differ only by rounding count as equal
-# Matches that are compared one by one, at 10 µs each: more than that many are looked for through the HNSW index, which
-# takes 15 µs for each candidate.
+# Matches that are compared one by one, at 10 µs each: more than that many, or than a search says, are looked for in
+# the HNSW index, which takes 15 µs for each candidate.
 FEW = 5000
 
 # As an array of numbers: to write 384 of them as text takes 0.2 ms, to read it again half as long.
@@ -88,13 +88,13 @@ async def further(connection: AsyncConnection, wanted: Wanted, limit: int) -> li
     return [_match(row) for row in await connection.execute(wanted.statements.far, wanted.values(limit))]
 
 
-async def of_few(connection: AsyncConnection, wanted: Wanted, limit: int) -> list[Match] | None:
-    """The best of all that match, exactly; None if more than `FEW` do."""
+async def of_few(connection: AsyncConnection, wanted: Wanted, limit: int, most: int) -> list[Match] | None:
+    """The best of all that match, exactly; None if more than `most` do."""
     # Were a filter that matches nothing taken for a common one, Postgres would read all documents for it.
     await connection.execute(_settings(enable_seqscan="off"))
-    values = wanted.values(limit, candidates=FEW + 1)
+    values = wanted.values(limit, candidates=most + 1)
     rows = (await connection.execute(wanted.statements.few, values)).all()
-    return None if rows and rows[0].counted > FEW else [_match(row) for row in rows]
+    return None if rows and rows[0].counted > most else [_match(row) for row in rows]
 
 
 async def exact(connection: AsyncConnection, wanted: Wanted, limit: int) -> list[Match]:

@@ -22,8 +22,6 @@ TWINS = 10  # documents with one vector that pgvector keeps in one node of the g
 # Candidates for each result of a search with a filter, at first: 160 for 10 results come from one scan of `EF_SEARCH`,
 # and cost no more than without a filter, even if a fifth of those are dead (as many as autovacuum leaves).
 NEAR = 8
-# If fewer than one in 50 candidates match, it is likely that few documents do.
-RARE = 50
 
 
 async def search(
@@ -73,9 +71,14 @@ async def _search(connection: AsyncConnection, wanted: Wanted, limit: int) -> li
         found = await nearest.among(connection, wanted, enough, candidates)
         if _has_all(found, limit):
             return found
-        if len(found) * RARE < candidates and (few := await nearest.of_few(connection, wanted, enough)) is not None:
-            EXACT_SEARCHES.inc()
-            return few
+        if wanted.equals:
+            # A book's few documents are the nearest to a query about its subject, and no others match: to look further
+            # is in vain, and takes 8 times as long. So first no more matches are compared than it would take candidates
+            # to find `enough` if those that match were spread evenly.
+            most = min(nearest.FEW, candidates * enough // max(1, len(found)))
+            if (few := await nearest.of_few(connection, wanted, enough, most)) is not None:
+                EXACT_SEARCHES.inc()
+                return few
         if len(found) < limit:
             found = await nearest.further(connection, wanted, enough)
             if _has_all(found, limit):
