@@ -111,9 +111,16 @@ WARM = Row(
             kind="bargauge",
         ),
         Panel(
-            "Starts",
-            "Processes that became ready: of the first start, and replacements.",
-            (Query(f"sum by (job) (increase(warmstart_starts_total{{{SELECTED}}}[$__rate_interval]))", "{{job}}"),),
+            # No `increase` of the starts: it is 0 for a pod that is new, and for a container that restarts in its pod.
+            "Time since the last start",
+            "It falls to 0 when a process has become ready: in a new pod, after a restart, or as a replacement.",
+            (
+                Query(
+                    f"time() - max by (job, instance) (warmstart_last_start_timestamp_seconds{{{SELECTED}}})",
+                    "{{job}} {{instance}}",
+                ),
+            ),
+            unit="s",
         ),
     ),
 )

@@ -102,6 +102,7 @@ def test_starts_are_timed_and_counted(world: World, start: Start) -> None:
     until(lambda: found()["warmstart_starts_total"][()] == 2, 10, "both starts")
     startup = found()["warmstart_startup_seconds"]
     opening = found()["warmstart_resource_startup_seconds"]
+    started = found()["warmstart_last_start_timestamp_seconds"][()]
     assert set(startup) == {("starting",), ("warming",)}
     assert set(opening) == {
         (phase, name) for phase in ("waiting", "opening") for name in ("database", "cache", "model")
@@ -115,5 +116,6 @@ def test_starts_are_timed_and_counted(world: World, start: Start) -> None:
     until(lambda: len(service.workers()) == 2 and not first & set(service.workers()), 20, "other processes")
     until(lambda: found()["warmstart_processes"]["ready",] == 2, 20, "both ready")
     until(lambda: found()["warmstart_starts_total"][()] == 4, 10, "all starts")
+    assert found()["warmstart_last_start_timestamp_seconds"][()] > started
     later = found()["warmstart_resource_startup_seconds"]
     assert later["opening", "model"] != opening["opening", "model"], "that of a process that has gone"

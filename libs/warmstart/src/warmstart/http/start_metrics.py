@@ -24,6 +24,11 @@ RESOURCE_STARTUP = Gauge(
     ["resource", "phase"],
     multiprocess_mode="livemax",
 )
+LAST_START = Gauge(
+    "warmstart_last_start_timestamp_seconds",
+    "When the youngest living process became ready, as Unix time",
+    multiprocess_mode="livemax",
+)
 STARTS = Counter("warmstart_starts_total", "Processes that became ready")
 LAG = Histogram(
     "warmstart_event_loop_lag_seconds",
@@ -57,6 +62,7 @@ def note_start(lifecycle: Lifecycle) -> None:
         if each.is_open:
             RESOURCE_STARTUP.labels(name, "waiting").set(each.waited_seconds)
             RESOURCE_STARTUP.labels(name, "opening").set(each.elapsed_seconds - each.waited_seconds)
+    LAST_START.set_to_current_time()
     STARTS.inc()  # last: who sees it counted sees its figures
 
 
