@@ -40,7 +40,7 @@ POOL_USED = Gauge(
 POOL_SIZE = Gauge("db_client_connection_max", "Connections that the pool may have", [POOL], multiprocess_mode="livesum")
 POOL_WAITS = Histogram(
     "db_client_connection_wait_time_seconds",
-    "Seconds until a request has its connection: a free one, or a new one",
+    "Seconds until a request has its connection, a free one or a new one, or gets none",
     [POOL],
     buckets=(0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5),
 )

@@ -1,7 +1,7 @@
 """How much of a pool of database connections requests use, and how long they wait for one."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from time import perf_counter
 
@@ -34,11 +34,15 @@ def _waits(name: str) -> Histogram:
 async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection of the engine's pool. Raises what `engine.connect()` raises."""
     name = engine.get_execution_options().get(NAME)
-    began = perf_counter()
-    async with engine.connect() as connection:
-        if name is None:
+    if name is None:
+        async with engine.connect() as connection:
             yield connection
-            return
-        _waits(name).observe(perf_counter() - began)
+        return
+    async with AsyncExitStack() as held:
+        began = perf_counter()
+        try:
+            connection = await held.enter_async_context(engine.connect())
+        finally:  # the longest waits are those in vain
+            _waits(name).observe(perf_counter() - began)
         with _used(name).track_inprogress():
             yield connection
