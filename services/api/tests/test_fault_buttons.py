@@ -1,8 +1,14 @@
 """`PUT /v1/faults/{service}`: what the page's buttons do."""
 
+import asyncio
 import json
 import time
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
 
 from services.api.tests.conftest import Start
 from stack import until
@@ -40,6 +46,44 @@ def test_what_can_not_be_turned_is_an_error(start: Start, tmp_path: Path) -> Non
     for service in ("api", "worker"):
         refused = client.put(f"/v1/faults/{service}", json={"unready": True})
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
+
+
+@pytest.mark.anyio
+async def test_workers_that_are_away_keep_no_other_one_from_being_turned(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer names those that were not turned, though not the idle IP version, and counts those not asked."""
+    ordered: list[Any] = []
+
+    async def obey(request: web.Request) -> web.Response:
+        ordered.append(await request.json())
+        return web.json_response({})
+
+    worker = web.Application()
+    worker.router.add_put("/faults", obey)
+    runner = web.AppRunner(worker)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    known = ["127.0.0.1", "127.0.0.2", "::1"]
+    client = start(faults_enabled=True, faults_file=tmp_path / "faults")
+    workers = client.app.state.look._workers  # type: ignore[attr-defined]
+    workers._url = workers._url.with_port(port)
+
+    async def get() -> list[str]:
+        return known
+
+    monkeypatch.setattr(workers._addresses, "get", get)
+    turn = partial(client.put, "/v1/faults/worker", json={"unready": True})
+    answer = (await asyncio.to_thread(turn)).json()
+    assert [each["unready"] for each in ordered] == [answer["unready"]] == [True]
+    assert (answer["missed"], answer["unasked"]) == ({f"127.0.0.2:{port}": "Connection refused"}, 0)
+    known[1:] = [f"127.0.0.{number}" for number in range(2, 21)]
+    answer = (await asyncio.to_thread(turn)).json()
+    assert (len(answer["missed"]), answer["unasked"]) == (15, 4)
+    known[:] = ["127.0.0.2", "::1"]
+    assert (await asyncio.to_thread(turn)).status_code == 503
+    await runner.cleanup()
 
 
 def test_without_faults_enabled_there_is_no_such_route(start: Start) -> None:

@@ -109,6 +109,14 @@ def test_a_worker_that_is_away_is_shown_so(start: Start) -> None:
     assert worker["error"] == "Connection refused"
 
 
+def test_a_worker_without_tls_is_shown_so(start: Start) -> None:
+    """The number of an error of TLS is none of the system's errors: `Operation not permitted` would be a lie."""
+    client = start()
+    workers = client.app.state.look._workers  # type: ignore[attr-defined]
+    workers._url = workers._url.with_scheme("https")
+    assert "SSL" in client.get("/v1/system").json()["parts"][1]["error"]
+
+
 def test_a_name_with_addresses_of_both_ip_versions_is_one_worker(start: Start, stack: EmbeddedStack) -> None:
     """`localhost` is no worker that is away, where the workers listen on 127.0.0.1 alone; all lost ones are shown."""
     client = start(worker_url=stack.url("worker").replace("127.0.0.1", "localhost"))
@@ -167,10 +175,10 @@ def sample(name: str, value: float, **labels: object) -> str:
     return f"{name}{{{written}}} {value:.1f}"
 
 
-def answers(route: str, status: int, fast: int, number: int) -> list[str]:
+def answers(route: str, status: int, fast: int, number: int, method: str = "POST") -> list[str]:
     """A route's durations, of which some are fast."""
     family = "http_server_request_duration_seconds"
-    labels = {"http_request_method": "POST", "http_response_status_code": status, "http_route": route}
+    labels = {"http_request_method": method, "http_response_status_code": status, "http_route": route}
     counts = [
         sample(f"{family}_bucket", fast, **labels, le=0.01),
         sample(f"{family}_bucket", number, **labels, le="+Inf"),
@@ -183,7 +191,11 @@ METRICS = "\n".join(
         "# HELP api_cache_lookups_total Texts looked up in Redis",
         *answers("/v1/search", 200, 2, 3),
         *answers("/v1/search", 503, 1, 1),
-        *answers("/v1/system", 200, 99, 99),
+        *(
+            line
+            for route in ("/v1/system", "/v1/models", "/v1/models/{model}", "/v1/reports")
+            for line in answers(route, 200, 99, 99, "GET")
+        ),
         *answers("unmatched", 404, 7, 7),
         sample("http_server_active_requests", 1, http_request_method="GET"),
         sample("http_server_active_requests", 1, http_request_method="POST"),
@@ -195,7 +207,7 @@ METRICS = "\n".join(
 
 
 def test_figures_are_those_of_the_work() -> None:
-    """Routes of `/v1` are added up, but for the one that pages ask; a look-up that failed is no hit."""
+    """Routes of `/v1` are added up, but for those that pages ask; a look-up that failed is no hit."""
     began = time.monotonic()
     found = figures(METRICS)
     assert (found.requests, found.errors, found.in_progress) == (4, 1, 2)

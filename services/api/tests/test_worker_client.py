@@ -11,7 +11,7 @@ import uvloop
 
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.standin import StandIn, cut, cut_known, hold, refuse
-from stack import until_async
+from stack import free_ports, until_async
 from tests.harness.clock import put_forward
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded
 
@@ -39,6 +39,15 @@ async def test_an_answer_has_vectors_counts_model_and_timings(client: WorkerClie
     assert [each.tokens for each in answer.embeddings] == [1, 3]
     assert answer.fingerprint == "fp-1"
     assert answer.timings == pytest.approx({"tokenize": 0.001, "queue": 0.002, "inference": 0.003})
+
+
+async def test_a_worker_that_is_away_is_told_in_a_few_words() -> None:
+    """Probes, errors and the page say what the system said, and of which address: aiohttp's own text is long."""
+    port = free_ports()["worker"]
+    async with WorkerClient(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(DependencyUnavailable) as raised:
+            await client.refresh()
+    assert raised.value.reason == f"Connection refused (127.0.0.1:{port})"
 
 
 def test_a_spent_budget_is_never_taken_for_a_failure_of_the_worker() -> None:

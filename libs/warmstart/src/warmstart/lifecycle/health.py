@@ -1,6 +1,7 @@
 """Health of one opened resource, sampled in the background and cached."""
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -74,8 +75,16 @@ def reason(error: BaseException) -> str:
         return error.message
     if isinstance(error, BaseExceptionGroup):  # as a TaskGroup raises
         return reason(error.exceptions[0])
+    if isinstance(refused := getattr(error, "os_error", None), OSError):  # of aiohttp, whose own text is long
+        return f"{connect_reason(refused)} ({getattr(error, 'host', '')}:{getattr(error, 'port', '')})"
     text = str(error).strip().splitlines()
     if not text:
         return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
     meant = isinstance(error, Exception) and (isinstance(error, Fatal) or not is_hopeless(error))
     return text[0] if meant else f"{type(error).__name__}: {text[0]}"
+
+
+def connect_reason(error: OSError) -> str:
+    """Why there is no connection, without its address: the system's text instead of asyncio's 'Connect call failed'."""
+    said = error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno) if error.errno and "Connect call failed" in said else said

@@ -10,7 +10,8 @@ from api.system.schemas import Figures
 _SAMPLE = re.compile(rb"^(\w+)(?:\{(.*)\})? (\S+)", re.MULTILINE)
 _LABEL = re.compile(rb'(\w+)="((?:[^"\\]|\\.)*)"')
 
-OWN = "/v1/system"  # what pages ask for every second is no work of the service
+# What pages ask for by themselves is no work of the service.
+OWN = re.compile(r"/v1/(?:models|reports|faults|system)(?:/|$)")
 
 
 def queue(text: bytes) -> dict[str, float]:
@@ -43,7 +44,8 @@ def figures(text: bytes) -> Figures:
 
 
 def _is_work(labels: dict[str, str]) -> bool:
-    return labels["http_route"].startswith("/v1/") and labels["http_route"] != OWN
+    route = labels["http_route"]
+    return route.startswith("/v1/") and not (labels["http_request_method"] == "GET" and OWN.match(route))
 
 
 def _samples(text: bytes, name: bytes) -> Iterator[tuple[dict[str, str], float]]:

@@ -56,9 +56,9 @@ class Look:
             self._last = apart(self._look(), "look at the system")
         return await asyncio.shield(self._last)
 
-    async def turn_workers(self, faults: Faults) -> None:
-        """Turn the fault switches of every worker. Raises DependencyUnavailable when one of them doesn't."""
-        await self._workers.turn(faults)
+    async def turn_workers(self, faults: Faults) -> tuple[dict[str, str], int]:
+        """Turn the fault switches of the workers, as `Workers.turn` does."""
+        return await self._workers.turn(faults)
 
     async def _look(self) -> bytes:
         lifecycle: Lifecycle = self._app.state.lifecycle

@@ -26,8 +26,9 @@ class Part(BaseModel):
 class Figures(BaseModel):
     """Counts of the api's pod since its start; from two of them a page makes rates and quantiles.
 
-    `clock` is in seconds, and only its differences mean anything. They are of `/v1` but for this route. `buckets` are
-    cumulative: how many requests took at most so many seconds, the last one (null) all of them.
+    `clock` is in seconds, and only its differences mean anything. They are of `/v1` but for what pages ask for by
+    themselves. `buckets` are cumulative: how many requests took at most so many seconds, the last one (null) all of
+    them.
     """
 
     clock: float

@@ -1,9 +1,8 @@
 """Asks every worker for its probes: those of other addresses than the first, too."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aiohttp import ClientConnectorError, ClientError, ClientPayloadError, ClientResponse, ClientSession, ClientTimeout
 from pydantic import ValidationError
@@ -17,13 +16,21 @@ from warmstart import faults_route
 from warmstart.errors import DependencyUnavailable
 from warmstart.faults import Faults
 from warmstart.http.probes import StartupReport
-from warmstart.lifecycle.health import reason
+from warmstart.lifecycle.health import connect_reason, reason
 
 MOST = 16  # addresses that are asked
 LIMIT = 1.0  # seconds for one worker's three answers
 LARGEST = 2**20  # bytes of an answer that are read
 
 FAILURES = (ClientError, OSError, TimeoutError, ValidationError)
+
+
+class Turn(NamedTuple):
+    """What became of the order to one worker: `error` is empty where it was obeyed."""
+
+    address: str
+    answered: bool
+    error: str
 
 
 class Workers:
@@ -44,13 +51,17 @@ class Workers:
     async def look(self) -> tuple[list[Part], int]:
         """Each of them now, and how many were not asked; never raises for what workers do."""
         try:
-            async with asyncio.timeout(LIMIT):
-                hosts = await self._addresses.get()
-        except (OSError, TimeoutError) as error:
+            hosts, unasked = await self._hosts()
+        except OSError as error:
             return [self._away(self._url.host or "", reason(error))], 0
-        asked = sorted(hosts)[:MOST]
-        found = await asyncio.gather(*map(self._ask, asked))
-        return without_idle_family(found), len(hosts) - len(asked)
+        found = await asyncio.gather(*map(self._ask, hosts))
+        return without_idle_family(found), unasked
+
+    async def _hosts(self) -> tuple[list[str], int]:
+        """The addresses to ask, and how many more there are. Raises OSError."""
+        async with asyncio.timeout(LIMIT):
+            hosts = sorted(await self._addresses.get())
+        return hosts[:MOST], max(0, len(hosts) - MOST)
 
     async def _ask(self, host: str) -> Part:
         asked = self._get(host, "/startupz"), self._get(host, "/readyz?verbose"), self._get(host, "/metrics")
@@ -68,16 +79,31 @@ class Workers:
             queue=queue(metrics[1]),
         )
 
-    async def turn(self, switches: Faults) -> None:
-        """Turn the fault switches of each. Raises DependencyUnavailable when one doesn't answer, or has none."""
+    async def turn(self, switches: Faults) -> tuple[dict[str, str], int]:
+        """Turn the fault switches of each.
+
+        Returns by address why some were not turned, and how many were not asked. Raises DependencyUnavailable when none
+        was turned.
+        """
         try:
-            hosts = sorted(await self._addresses.get())[:MOST]
-            body = switches.model_dump_json(exclude_defaults=True).encode()
-            answers = await asyncio.gather(*(self._call("PUT", host, faults_route.PATH, body) for host in hosts))
+            hosts, unasked = await self._hosts()
+        except OSError as error:
+            raise DependencyUnavailable("worker", reason(error)) from error
+        body = switches.model_dump_json(exclude_defaults=True).encode()
+        turns = await asyncio.gather(*(self._turn(host, body) for host in hosts))
+        if all(each.error for each in turns):
+            first = min(turns, key=lambda each: not each.answered)  # who answers knows better why
+            raise DependencyUnavailable("worker", first.error)
+        living = {is_ipv6(each.address) for each in turns if each.answered}
+        missed = {each.address: each.error for each in turns if each.error and is_ipv6(each.address) in living}
+        return missed, unasked
+
+    async def _turn(self, host: str, body: bytes) -> Turn:
+        try:
+            status, _ = await self._call("PUT", host, faults_route.PATH, body)
         except FAILURES as error:
-            raise DependencyUnavailable("worker", _why(error)) from error
-        if refused := [status for status, _ in answers if status != 200]:
-            raise DependencyUnavailable("worker", f"its fault switches answered {refused[0]}")
+            return Turn(self._name(host), answered=False, error=_why(error))
+        return Turn(self._name(host), True, "" if status == 200 else f"its fault switches answered {status}")
 
     def _get(self, host: str, path: str) -> Awaitable[tuple[int, bytes]]:
         return self._call("GET", host, path)
@@ -104,12 +130,13 @@ def without_idle_family(parts: Sequence[Part]) -> list[Part]:
 
     `localhost` has an address of each version, and most servers listen on one of them.
     """
-    answering = {_is_ipv6(part) for part in parts if part.startup}
-    return [part for part in parts if not answering or _is_ipv6(part) in answering]
+    answering = {is_ipv6(part.address) for part in parts if part.startup}
+    return [part for part in parts if not answering or is_ipv6(part.address) in answering]
 
 
-def _is_ipv6(part: Part) -> bool:
-    return part.address.count(":") > 1
+def is_ipv6(address: str) -> bool:
+    """Whether an address with a port is one of IPv6."""
+    return address.count(":") > 1
 
 
 async def _whole(reply: ClientResponse) -> bytes:
@@ -130,5 +157,5 @@ def failing(lines: Sequence[str]) -> list[str]:
 def _why(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return "it answered, but not as a worker does"
-    number = error.os_error.errno if isinstance(error, ClientConnectorError) else None
-    return os.strerror(number) if number else reason(error)  # aiohttp's own text names the address a second time
+    # The address is named beside it.
+    return connect_reason(error.os_error) if isinstance(error, ClientConnectorError) else reason(error)
