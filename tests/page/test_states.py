@@ -108,9 +108,13 @@ def test_a_warm_up_is_seen_live(page: Page, stack: EmbeddedStack) -> None:
 
 
 def test_a_key_is_asked_for_and_used(page: Page, stack: EmbeddedStack) -> None:
-    """With keys, the page shows what it is missing and where to enter it; with the key it works."""
+    """With keys, the page asks for one and says where to enter it, after a wrong one, too; with the key it works."""
     stack.restart("api", environment={"API_KEYS": "the-key", "FAULTS_ENABLED": "0"})
     expect(page.locator("#state")).to_have_text("needs a key")
+    page.fill("#key", "no key “of” 日本")  # no header holds these letters as they are
+    page.click("#key-form button")
+    expect(page.locator("#state")).to_have_text("key refused")
+    expect(page.locator("#board")).to_contain_text("a valid API key is needed")
     page.fill("#key", "the-key")
     page.click("#key-form button")
     expect(page.locator("#state")).to_have_text("ready")

@@ -20,12 +20,15 @@ export const key = {
 /** The response of a call that succeeded. Throws ApiError for any other answer, TypeError where there is none. */
 export async function call(method, path, body, signal) {
   const headers = {};
-  if (key.get()) headers.Authorization = `Bearer ${key.get()}`;
+  if (key.get()) headers.Authorization = `Bearer ${inBytes(key.get())}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const response = await fetch(path, {method, headers, signal, cache: "no-store", body: body && JSON.stringify(body)});
   if (!response.ok) throw await failure(response);
   return response;
 }
+
+/** A header holds bytes: a key is sent in UTF-8, as by curl, and `fetch` throws for other characters than bytes. */
+const inBytes = text => String.fromCharCode(...new TextEncoder().encode(text));
 
 async function failure(response) {
   let error = {message: `the service answered ${response.status}`};

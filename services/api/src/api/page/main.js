@@ -14,6 +14,7 @@ element("key").value = key.get();
 element("key-form").addEventListener("submit", event => {
   event.preventDefault();
   key.set(element("key").value.trim());
+  asked = false;
   element("key-box").open = false;
   lookNow();
   showReports();
@@ -26,7 +27,7 @@ element("key-box").addEventListener("keydown", event => {
 });
 
 let asked = false;
-document.addEventListener("key-needed", () => {  // once: whoever closes it wants it closed
+document.addEventListener("key-needed", () => {  // once for each key: whoever closes it wants it closed
   if (!asked) element("key-box").open = true;
   asked = true;
 });

@@ -1,6 +1,6 @@
 // Looks at the system again and again while the page is seen, and shows it.
 
-import {call, words} from "./api.js";
+import {call, key, words} from "./api.js";
 import {showBoard} from "./board.js";
 import {showCharts} from "./charts.js";
 import {element, make, number, put, say} from "./dom.js";
@@ -29,7 +29,7 @@ async function look() {
   try {
     const signal = AbortSignal.timeout(5000);
     const system = await (await call("GET", "v1/system", undefined, signal)).json();
-    next = show(system) === "good" ? CALM : BUSY;
+    next = show(system) === "busy" ? BUSY : CALM;
   } catch (error) {
     lost(error);
   }
@@ -70,9 +70,11 @@ function warmUp(parts, state) {
 }
 
 function lost(error) {
-  const kind = error.status === 401 ? "warn" : "bad";
-  headline(error.status === 401 ? "needs a key" : error.status ? `error ${error.status}` : "no answer", kind, "");
+  const keyless = error.status === 401, refused = keyless && key.get();
+  const kind = keyless ? "warn" : "bad";
+  headline(refused ? "key refused" : keyless ? "needs a key" : error.status ? `error ${error.status}` : "no answer", kind, "");
   element("warmup").hidden = true;
-  const text = error.status === 401 ? "This service was given keys: enter one above to see it." : words(error);
+  const text = refused ? `The key above doesn't open this: ${error.message}.`
+    : keyless ? "This service was given keys: enter one above to see it." : words(error);
   put(element("board"), [make("p", {class: kind === "bad" ? "bad" : "warn-text"}, text)]);
 }
