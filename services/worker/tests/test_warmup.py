@@ -142,6 +142,30 @@ def test_a_machine_that_computes_other_vectors_is_not_ready() -> None:
         warm_up(WrongAt64(), 300, known)
 
 
+def test_int8_that_loses_more_than_at_its_export_is_not_ready() -> None:
+    """A CPU without VNNI turns vectors to a cosine of 0.996 with those of the export; one with it to 0.9995."""
+
+    class Turned(Padding):
+        precision = "int8"
+
+        def __init__(self, cosine: float) -> None:
+            super().__init__()
+            self.cosine = np.float32(cosine)
+
+        def embed(self, batch: Sequence[TokenIds]) -> Vectors:
+            rows = super().embed(batch)
+            aside = np.roll(rows, 1, axis=1)
+            aside -= (aside * rows).sum(axis=1, keepdims=True) * rows
+            aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+            turned: Vectors = self.cosine * rows + np.sqrt(1 - self.cosine**2) * aside
+            return turned
+
+    known = known_vectors(Turned(1))
+    warm_up(Turned(0.9995), 300, known)
+    with pytest.raises(Fatal, match=r"cosine 0\.996., at least 0\.9990 .*int8 needs a CPU .* with VNNI"):
+        warm_up(Turned(0.996), 300, known)
+
+
 def test_a_vector_without_numbers_is_wrong() -> None:
     """NaN fails the start, whether or not the right vector is known."""
 
