@@ -34,7 +34,9 @@ class Lingering:
         """The next write is a head, which goes out with the write after it, or alone after this turn of the event loop.
 
         uvicorn writes head and body one by one, and uvloop sends each at once: two system calls, and two packets.
+        A head that still waits goes out first: answers to pipelined requests may have no body.
         """
+        self._flush()
         self._holds = True
 
     def write(self, data: bytes) -> None:
