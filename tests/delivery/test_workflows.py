@@ -76,6 +76,35 @@ def test_every_run_is_bounded(path: Path) -> None:
     assert all("uses" in job or job["timeout-minutes"] <= 90 for job in jobs(path).values())
 
 
+@named
+def test_a_failure_before_a_pipe_is_a_failure(path: Path) -> None:
+    """GitHub's default is `bash -e`; with `shell: bash` it is also `-o pipefail`. What `<(…)` runs can fail unseen."""
+    if scripts(path):
+        assert read(path).get("defaults") == {"run": {"shell": "bash"}}
+    assert [step for job in jobs(path).values() for step in job.get("steps", []) if "shell" in step] == []
+    assert [script for script in scripts(path) if "<(" in script] == []
+
+
+@pytest.mark.parametrize("path", ACTIONS, ids=lambda path: path.parent.name)
+def test_an_actions_scripts_run_in_bash(path: Path) -> None:
+    """An action has no defaults: each of its steps says it."""
+    assert [step for step in steps(path) if "run" in step and step["shell"] != "bash"] == []
+    assert [script for script in scripts(path) if "<(" in script] == []
+
+
+def test_ci_requires_every_tool() -> None:
+    """A test that a missing tool would leave out fails there: on GitHub, and in the project's own CI."""
+    files = [
+        ROOT / "conftest.py",
+        *(each for part in ("tests", "services", "libs") for each in ROOT.glob(f"{part}/**/test_*.py")),
+    ]
+    named = {name for each in files for name in re.findall(r'"(REQUIRE_[A-Z]+)"', each.read_text())}
+    assert {"REQUIRE_ENGINE", "REQUIRE_PGBOUNCER"} < named
+    required = jobs(ROOT / ".github" / "workflows" / "ci.yml")["test"]["env"]
+    assert named - set(required) == set()
+    assert named - set(re.findall(r"(REQUIRE_[A-Z]+)=1", (ROOT / ".ci" / "run").read_text())) == set()
+
+
 def test_ci_covers_the_pythons_that_the_project_supports() -> None:
     """3.11 with all tests, and each later one that make install takes."""
     [low, high] = re.findall(r"3, 1[1-9]", (ROOT / "requirements" / "install.sh").read_text())[:2]
