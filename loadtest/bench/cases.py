@@ -42,7 +42,6 @@ def measure(system: System, running: Running, round_: int, durations: Durations)
         "texts_per_s_c32": loads["c32"].texts_per_s,
         "texts_per_s_b32": loads["b32"].texts_per_s,
         **memory(running.pids()),
-        **_added(system, running, round_ * BLOCKS + TURNS, durations),
         "first_to_steady": {shape: each.ratio for shape, each in first.items()},
         "steady_ms": {shape: each.steady_ms for shape, each in first.items()},
         "client_cpu": {name: load.cpu for name, load in loads.items()},
@@ -67,11 +66,11 @@ def _load(system: System, running: Running, case: Case, number: int, durations: 
     return load
 
 
-def _added(system: System, running: Running, number: int, durations: Durations) -> Row:
-    """What the api adds to the latency of the worker behind it."""
+def added(system: System, running: Running, round_: int, durations: Durations) -> Row:
+    """What the api adds to the latency of the worker behind it. Raises what `in_turns` raises."""
     if system.cache != "miss" or running.worker_port is None:
         return {}
-    texts = block(number)
+    texts = block(round_ * BLOCKS + TURNS)
     api, worker = server(running.port, system.dialect, texts), server(running.worker_port, WORKER, texts)
     return {"added_ms_c1": in_turns(api, worker, C1, durations.scale)}
 

@@ -1,6 +1,6 @@
 """Measures a system and its limit in turns: a machine's speed changes, by a third from one minute to the next."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
@@ -12,6 +12,14 @@ from loadtest.bench.texts import batches
 TURNS = 8  # fewer in a run that `scale` makes shorter
 SHARE = 0.25  # of the case's seconds, for each turn
 WARM_SECONDS = 0.15
+
+
+class WrongAnswers(OSError):
+    """A server gave answers other than the right ones; `kinds` counts them."""
+
+    def __init__(self, kinds: Mapping[str, int]) -> None:
+        super().__init__(f"answers in turns: {dict(kinds)}")
+        self.kinds = dict(kinds)
 
 
 class Turn(NamedTuple):
@@ -36,13 +44,13 @@ def in_turns(system: Side, limit: Side, case: Case, scale: float) -> float:
 
 
 def server(port: int, dialect: Dialect, texts: Iterator[str]) -> Side:
-    """The side of a running server. It raises OSError for an answer that is wrong."""
+    """The side of a running server. It raises WrongAnswers."""
 
     def ask(case: Case, seconds: float, _client_cpu: float) -> Turn:
         sent = batches(texts, case.texts)
         load = closed_loop(port, dialect, sent, case.clients, seconds=seconds, warm=WARM_SECONDS)
         if load.errors:
-            raise OSError(f"answers in turns: {dict(load.errors)}")
+            raise WrongAnswers(load.errors)
         return Turn(load.p50_ms if case.is_latency else load.whole_texts_per_s, load.cpu)
 
     return ask

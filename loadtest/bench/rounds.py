@@ -3,14 +3,15 @@
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from loadtest.bench.beside import BARE, LIMIT_PREFIX, beside, started
-from loadtest.bench.cases import Durations, Row, measure
+from loadtest.bench.cases import Durations, Row, added, measure
+from loadtest.bench.in_turns import WrongAnswers
 from loadtest.bench.limits import measure_limit
-from loadtest.bench.systems import ENGINES, OTHERS, WORKER_PREFIX, named
+from loadtest.bench.systems import ENGINES, OTHERS, WORKER_PREFIX, Running, System, named
 
 
 def names() -> list[str]:
@@ -36,6 +37,16 @@ def order(wanted: Sequence[str], round_: int) -> list[str]:
 def _worker_of(name: str) -> str | None:
     """The worker of the same engine as a limit."""
     return WORKER_PREFIX + name.removeprefix(LIMIT_PREFIX) if name.startswith(LIMIT_PREFIX) else None
+
+
+def compare(row: Row, found: Callable[[], Row]) -> None:
+    """Add what was found in turns with another system, or why nothing was: the row's own figures stay."""
+    try:
+        row |= found()
+    except Exception as error:  # noqa: BLE001 - whatever the other system does
+        row["not_in_turns"] = f"{type(error).__name__}: {error}"
+        if isinstance(error, WrongAnswers):
+            row["errors"] = {**row.get("errors", {}), "in turns": error.kinds}
 
 
 class Rounds:
@@ -76,11 +87,15 @@ class Rounds:
         system = named(name)
         with system.launch(folder) as running:
             row = measure(system, running, round_, self._durations)
+            compare(row, lambda: added(system, running, round_, self._durations))
             limit = BARE if system.cache == "hit" else name.replace(WORKER_PREFIX, LIMIT_PREFIX)
             if limit != name and limit in self._wanted and limit not in self.failed:
-                with started(limit, folder, round_) as side:
-                    row["in_turns"] = beside(side, system, running, round_, self._durations.scale)
+                compare(row, lambda: self._beside(limit, system, running, round_, folder))
             return row
+
+    def _beside(self, limit: str, system: System, running: Running, round_: int, folder: Path) -> Row:
+        with started(limit, folder, round_) as side:
+            return {"in_turns": beside(side, system, running, round_, self._durations.scale)}
 
     def _client_cpu(self, engine: str, round_: int) -> dict[str, float]:
         """What the load generator used for the worker of this engine in this round; nothing if it was not measured."""

@@ -25,7 +25,8 @@ def progress(row: Row, rounds: int) -> str:
         return f"{head}not measured: {_last_line(row['failed'])}"
     figures = "  ".join(f"{title} {row[key]:{form}}" for key, (title, form) in COLUMNS.items() if key in row)
     errors = f"  ERRORS {row['errors']}" if row.get("errors") else ""
-    return f"{head}{figures}  ({row['took_seconds']:.0f} s){errors}"
+    alone = f"  NOT IN TURNS: {_last_line(row['not_in_turns'])}" if "not_in_turns" in row else ""
+    return f"{head}{figures}  ({row['took_seconds']:.0f} s){errors}{alone}"
 
 
 def systems(rows: Sequence[Row], rounds: int) -> str:
