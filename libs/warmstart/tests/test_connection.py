@@ -304,7 +304,7 @@ class Packets(asyncio.Transport):
 
 
 def test_a_head_is_one_packet_with_its_body() -> None:
-    """A head that is held back goes out with the body, or alone: before the next head, or after this turn of the loop."""
+    """A head that is held back goes out with its body, or alone: before the next head, or after this turn."""
 
     async def answer() -> list[bytes]:
         transport = Packets()
