@@ -5,13 +5,19 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from pydantic import SecretStr
 from redis import Redis
 
 from api.cache import Cache, cache_key, pack, unpack
 from api.embedding import Embedding, Item
+from api.redis_cache import open_cache
 from api.redis_connection import connect
+from api.settings import ApiSettings
 from api.singleflight import SingleFlight
 from services.api.tests.conftest import MODEL, SHORT, Start
 from stack import EmbeddedStack, until
@@ -78,6 +84,45 @@ async def test_an_answer_goes_before_its_write() -> None:
                 await asyncio.sleep(0)
         writing.cancel()
     assert done == ["answer", {b"a", b"b"}]
+
+
+def dropped() -> float:
+    """Texts so far."""
+    return REGISTRY.get_sample_value("api_cache_writes_total", {"result": "dropped"}) or 0.0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_miss_is_written_or_counted_as_dropped(turns: int) -> None:
+    """Whenever the process stops: while the text waits, when the writer has just taken it, and after the write."""
+    written: list[bytes] = []
+
+    class Noted(Cache):
+        async def _write(self, embeddings: Mapping[bytes, Embedding]) -> None:
+            written.extend(embeddings)
+
+    async with connect("redis://127.0.0.1:9") as client:
+        cache, before = Noted(client, ttl=1, timeout=1), dropped()
+        writing = asyncio.create_task(cache.write())
+        await asyncio.sleep(0)
+        cache.put({b"a": VECTOR})
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        writing.cancel()
+        cache.close()
+        await asyncio.wait([writing])
+    assert len(written) + dropped() - before == 1
+
+
+@pytest.mark.anyio
+async def test_a_cache_that_closes_counts_what_still_waits(stack: EmbeddedStack) -> None:
+    """Here its writer has not even begun."""
+    app, before = FastAPI(), dropped()
+    app.state.settings = ApiSettings(redis_url=SecretStr(stack.url("valkey")))
+    app.state.lifecycle = SimpleNamespace(spawn=lambda *_: asyncio.create_task(asyncio.sleep(3600)))
+    async with open_cache(app) as cache:
+        cache.put({b"a": VECTOR, b"b": VECTOR})
+    assert dropped() - before == 2
 
 
 def test_a_repeated_text_comes_from_redis(stack: EmbeddedStack, start: Start) -> None:

@@ -62,6 +62,7 @@ class Cache:
         self._ttl_ms = round(ttl * 1000)
         self._timeout = timeout
         self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
+        self._taken: dict[bytes, Embedding] = {}  # from there, to be written now
 
     async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
         """The known embeddings of `keys`; none when Redis fails."""
@@ -103,10 +104,18 @@ class Cache:
             else:
                 metrics.CACHE_WRITTEN.inc(len(embeddings))
                 told.well()
+            self._taken = {}
+
+    def close(self) -> None:
+        """Count what nobody will write any more as dropped: the misses of the last requests before a stop."""
+        while not self._writes.empty():
+            self._taken.update(self._writes.get_nowait())
+        metrics.CACHE_DROPPED.inc(len(self._taken))
+        self._taken = {}
 
     async def _next(self) -> dict[bytes, Embedding]:
         """What waits to be written, after the answers with it have been sent."""
-        embeddings = dict(await self._writes.get())
+        embeddings = self._taken = dict(await self._writes.get())
         for _ in range(AFTER):
             await asyncio.sleep(0)
         while len(embeddings) < TOGETHER and not self._writes.empty():

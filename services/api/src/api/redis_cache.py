@@ -25,6 +25,7 @@ async def open_cache(app: FastAPI) -> AsyncIterator[Cache]:
             yield cache
         finally:
             writer.cancel()
+            cache.close()
 
 
 async def check_cache(cache: Cache) -> None:
