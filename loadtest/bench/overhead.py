@@ -1,6 +1,7 @@
 """What metrics, log, request id and key check take of the rate of cache hits: `make overhead`.
 
-Two apis on the same stores, one with all of them, one without any, answer cached texts in turns. The figure is their
+Two apis on the same stores, one with all of them, one without any (`bare.unwatched`: nothing counts, and a middleware
+that adds only the security headers is in the place of `Access`), answer cached texts in turns. The figure is their
 CPU time for a hit, which other work on the machine changes little; the one that doesn't answer uses next to none.
 """
 
