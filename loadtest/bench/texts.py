@@ -42,6 +42,17 @@ def text(number: int) -> str:
     return halves[first][0] + halves[(first + shift) % count][1]
 
 
+@cache
+def _firsts() -> dict[str, int]:
+    return {first: place for place, (first, _) in enumerate(_halves())}
+
+
+def subject(written: str) -> int:
+    """The sentence whose first half a text begins with: texts `number` and `number` + 2,400 are about the same."""
+    cuts = (place for place, character in enumerate(written) if character == " ")
+    return next((_firsts()[written[:cut]] for cut in cuts if written[:cut] in _firsts()), 0)
+
+
 def block(number: int, size: int = BLOCK) -> Iterator[str]:
     """The texts of one case, repeated after `size`; no two blocks of one run share a text."""
     return cycle(map(text, range(number * BLOCK, number * BLOCK + size)))

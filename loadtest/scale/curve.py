@@ -70,6 +70,10 @@ class Point:
         """recall@10."""
         return float(self.of("recall")[-1]["recall"][name])
 
+    def queries(self, name: str) -> int:
+        """Over how many queries that is the mean."""
+        return int(self.of("recall")[-1]["queries"][name])
+
 
 def _median(values: Sequence[float]) -> float:
     return median(values) if values else float("inf")
@@ -103,7 +107,8 @@ def _lines(found: Sequence[Point]) -> Iterator[list[str]]:
     for kind in FILTERS:
         yield [f"1 client, {kind}: of it in Postgres, ms", *(f"{p.p50(kind, 1, 'database_ms'):.1f}" for p in found)]
     for name in found[0].of("recall")[-1]["recall"]:
-        yield [f"recall@10, {name}", *(f"{point.recall(name):.4f}" for point in found)]
+        cells = (f"{point.recall(name):.4f}; {point.queries(name)}" for point in found)
+        yield [f"recall@10, {name}; queries", *cells]
     titles = {
         "hnsw_mb": "HNSW index, MB",
         "indexes_mb": "other indexes, MB",

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from loadtest.bench.dialects import API, Dialect
-from loadtest.scale.corpus import FILTERS, NONE, queries, search
+from loadtest.scale.corpus import NONE, equals, queries, search
 from loadtest.scale.database import Database
 from stack import StackError
 from stack.http import ask
@@ -30,22 +30,23 @@ class Comparison:
     queries: int
     seconds: float
 
-    async def recall(self, name: str, size: int) -> float:
-        """The share of the ten best of `size` documents with a filter that the api finds.
+    async def recall(self, name: str, size: int) -> tuple[float, int]:
+        """The share of the ten best of `size` documents with a filter that the api finds, and over how many queries.
 
         A document that is as near as the tenth counts as one of the ten.
         """
-        right = wanted = 0
+        right = wanted = compared = 0
         until = time.monotonic() + self.seconds
         for query in islice(queries(OWN), self.queries):
             [vector] = API.vectors(self._ask(API, query))
-            best = await self.database.scores(vector.tolist(), FILTERS[name])
+            best = await self.database.scores(vector.tolist(), equals(name, query[0]))
             found = orjson.loads(self._ask(search(name, size), query))["results"]
             right += sum(each["score"] >= best[-1] - ROUNDING for each in found)
             wanted += len(best)
+            compared += 1
             if time.monotonic() > until:
                 break
-        return right / wanted
+        return right / wanted, compared
 
     def _ask(self, dialect: Dialect, query: list[str]) -> bytes:
         answer = ask(f"http://{HOST}:{self.port}{dialect.path}", "POST", dialect.body(query), ANSWER_SECONDS)

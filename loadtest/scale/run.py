@@ -69,8 +69,12 @@ class Run:
         async with connected(self._stack.url("postgres")) as database:
             compare = Comparison(self._api, database, self._plan.queries, self._plan.recall_seconds)
             found = {name: await compare.recall(name, size) for name in COMPARED}
-        self._progress.say(f"{size:>9,} documents  recall@10: " + ", ".join(f"{k} {v:.4f}" for k, v in found.items()))
-        return {"recall": found}
+        said = ", ".join(f"{name} {recall:.4f} ({queries} queries)" for name, (recall, queries) in found.items())
+        self._progress.say(f"{size:>9,} documents  recall@10: {said}")
+        return {
+            "recall": {name: recall for name, (recall, _) in found.items()},
+            "queries": {name: queries for name, (_, queries) in found.items()},
+        }
 
 
 def _line(each: Measured) -> str:

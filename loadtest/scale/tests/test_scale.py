@@ -1,6 +1,7 @@
 """`make scale`: what it stores and asks for, and what it makes of the rows."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.scale.__main__ import main
-from loadtest.scale.corpus import FILTERS, NONE, STRONG, document, matches, queries, search
+from loadtest.scale.corpus import BOOK, FILTERS, NONE, STRONG, document, equals, matches, queries, search
 from loadtest.scale.curve import Point, points, table
 from loadtest.scale.filling import TEXTS, fill
 from loadtest.scale.goals import goals
@@ -20,13 +21,23 @@ from loadtest.scale.searching import CLIENTS, KINDS
 from stack.tests.server import reply, serving
 
 
-@pytest.mark.parametrize("size", [1, 77, 78, 5000, 10_077, 10_078])
+@pytest.mark.parametrize("size", [1, 77, 78, 5000, 10_077, 10_078, 15_000])
 @pytest.mark.parametrize("name", FILTERS)
 def test_the_number_of_matches_is_known(name: str, size: int) -> None:
     """As many documents match a filter as their metadata says."""
-    wanted = FILTERS[name].items()
+    [query] = next(queries(77))
+    wanted = equals(name, query).items()
     found = sum(wanted <= document(number)["metadata"].items() for number in range(size))
-    assert matches(name, size) == found
+    assert matches(name, size, query) == found
+
+
+def test_a_book_is_on_the_subject_of_its_query() -> None:
+    """Of 20,000 documents five are of the first book on it, and begin as the query does."""
+    [query] = next(queries(2477))
+    found = [document(number) for number in range(20_000)]
+    book = [each["text"] for each in found if equals(BOOK, query).items() <= each["metadata"].items()]
+    assert len(book) == 5
+    assert len({tuple(each.split()[:4]) for each in (query, *book)}) == 1
 
 
 def test_no_document_is_a_query() -> None:
@@ -87,7 +98,7 @@ def rows(size: int, ms: float) -> Iterator[Row]:
                 took = ms * (number + 1) * (1 if kind in KINDS[:2] else 2)
                 figures = {"ms": [took] * 10, "database_ms": [1.0], "per_s": 1000 / took}
                 yield {"what": "searches", "kind": kind, "clients": clients, "round": number, **figures}
-    yield {"what": "recall", "recall": {NONE: 0.995}}
+    yield {"what": "recall", "recall": {NONE: 0.995}, "queries": {NONE: 200}}
     yield {"what": "size", "hnsw_mb": size / 1000}
 
 
@@ -125,6 +136,6 @@ def test_a_small_run_measures_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     wrong = {error for row in found for error in row.get("errors", ()) if "stood still" not in error}
     assert wrong == set()
     assert all(row["hnsw_mb"] > 0 and row["postgres_mb"] > 0 for row in found if row["what"] == "size")
-    assert "recall@10, 1 in 10" in (tmp_path / "table.txt").read_text()
+    assert re.search(r"recall@10, 1 in 10; queries +\d.\d{4}; 2\n", (tmp_path / "table.txt").read_text())
     assert "half match" in (tmp_path / "index.html").read_text()
     assert (tmp_path / "scale.png").stat().st_size > 0
