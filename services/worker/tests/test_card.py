@@ -8,6 +8,8 @@ import pytest
 from warmstart import Fatal
 from worker.artifact.agreement import recall
 from worker.artifact.card import Card, Texts, read_pairs, read_texts
+from worker.artifact.int8 import Judges
+from worker.artifact.quantize import varied
 from worker.artifact.verification import RefusedError
 from worker.engines.base import Vectors
 
@@ -24,7 +26,7 @@ def rows(count: int) -> Vectors:
 def card(share: float) -> Card:
     """A card with this recall."""
     texts = Texts(name="mine", texts=120, cosine_mean=0.999, cosine_min=0.99, recall_at_10=share)
-    return Card(model="some-int8", engine="OpenVINO int8", calibration_texts=9, sets=[texts], versions={})
+    return Card(model="some-int8", engine="OpenVINO int8", cpu=["avx2"], calibration_texts=9, sets=[texts], versions={})
 
 
 def test_recall_counts_the_nearest_neighbours_that_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +46,14 @@ def test_the_bar_is_recall() -> None:
         card(0.969).require_good()
     with pytest.raises(RefusedError):
         card(float("nan")).require_good()
+
+
+def test_no_text_that_calibrates_judges() -> None:
+    """A text that two sets have may calibrate by its place in one: it judges in neither."""
+    judges = Judges({"mine": TEXTS, "shifted": TEXTS[5:], "varied": [*varied()[:9], *TEXTS]})
+    left = [text for texts in judges.judging.values() for text in texts]
+    assert len(left) > 200
+    assert not {*judges.calibrating, *varied()}.intersection(left)
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', '{{"id": 7, "text": "{}"}}'])

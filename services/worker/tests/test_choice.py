@@ -80,3 +80,10 @@ def test_the_cpu_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags
     (tmp_path / "cpuinfo").write_text(f"model name\t: any\nflags\t\t: {flags}\n")
     assert engine.has_bf16(tmp_path / "cpuinfo") is found
     assert engine.has_bf16(tmp_path / "none") is False
+
+
+def test_the_instruction_sets_are_those_that_multiply(tmp_path: Path) -> None:
+    """Of x86 and ARM; without a list of flags there are none."""
+    (tmp_path / "cpuinfo").write_text("flags\t: fpu avx2 avx512_vnni avx512_vnni sse2\nFeatures\t: fp asimddp i8mm\n")
+    assert engine.instructions(tmp_path / "cpuinfo") == ["asimddp", "avx2", "avx512_vnni", "i8mm"]
+    assert engine.instructions(tmp_path / "none") == []

@@ -1,6 +1,7 @@
 """An int8 artifact is a model of its own, with its own space, and a card that says how near it is to fp32."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from worker import export
 from worker.artifact import card as judged
 from worker.artifact import int8
 from worker.artifact.card import CARD, Card
+from worker.artifact.engine import instructions
 from worker.artifact.manifest import Manifest
 from worker.artifact.quantize import FILES
 from worker.loading import begin, load
@@ -81,6 +83,8 @@ def test_the_card_is_in_the_artifact(made: Path) -> None:
     assert (card.labelled.name, card.labelled.pairs) == ("pairs", 9)
     assert "nncf" in card.versions
     assert "recall@10" in card.table()
+    assert re.fullmatch(r"OpenVINO int8, the rest (bf16|fp32)", card.engine)
+    assert card.cpu == instructions()
     manifest = Manifest.read(made / "artifacts" / NAME)
     assert manifest
     assert CARD in manifest.files

@@ -37,10 +37,11 @@ class Pairs(BaseModel):
 
 
 class Card(BaseModel):
-    """What `card.json` has."""
+    """What `card.json` has. The figures are of a `cpu` with these instruction sets: another may compute others."""
 
     model: str
     engine: str
+    cpu: list[str]
     calibration_texts: int
     sets: list[Texts]
     labelled: Pairs | None = None
@@ -57,6 +58,7 @@ class Card(BaseModel):
         if pairs := self.labelled:
             found = f"{pairs.spearman_int8:.4f}, fp32 {pairs.spearman_fp32:.4f}"
             lines.append(f"  {pairs.name}: Spearman's rho over {pairs.pairs} pairs {found}")
+        lines.append(f"  measured on a CPU with {' '.join(self.cpu) or 'unknown instructions'}")
         return "\n".join(lines)
 
     def require_good(self) -> None:

@@ -55,11 +55,11 @@ def _options(precision: Precision, threads: int) -> dict[str, Any]:
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": PRECISIONS[_of_the_rest(precision)],
+        "INFERENCE_PRECISION_HINT": PRECISIONS[of_the_rest(precision)],
         "CACHE_MODE": "OPTIMIZE_SIZE",  # the compiled file refers to the weights and doesn't contain them
     }
 
 
-def _of_the_rest(precision: Precision) -> Precision:
+def of_the_rest(precision: Precision) -> Precision:
     """What computes the parts of an int8 graph that are not quantized."""
     return precision if precision != "int8" else "bf16" if has_bf16() else "fp32"

@@ -1,6 +1,7 @@
 """Chooses the variant of an artifact for this CPU and these settings, and loads its engine."""
 
 import importlib.util
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from worker.settings import WorkerSettings
 PREFERENCE = (("openvino", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"))
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+MULTIPLYING = re.compile(r"\b(?:avx2|avx512f|avx\w*(?:vnni|bf16)\w*|amx_\w+|asimddp|i8mm|bf16|sve\w*)\b")
 
 
 def choose(manifest: Manifest, settings: WorkerSettings) -> Variant:
@@ -59,6 +61,14 @@ def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         return any(BF16_FLAGS.intersection(line.split()) for line in cpuinfo.read_text().splitlines())
     except OSError:
         return False
+
+
+def instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
+    """The CPU's flags that decide how an engine multiplies; none where the system doesn't tell."""
+    try:
+        return sorted({flag for line in cpuinfo.read_text().splitlines() for flag in MULTIPLYING.findall(line)})
+    except OSError:
+        return []
 
 
 def engine_of(folder: Path, manifest: Manifest, variant: Variant, threads: int) -> Engine:

@@ -11,11 +11,11 @@ import numpy as np
 from warmstart import Fatal
 from worker.artifact.build import TOOLS, manifest_of
 from worker.artifact.card import CARD, FEWEST, Card, compare, judge, read_pairs, read_texts
-from worker.artifact.compiled import write_compiled
-from worker.artifact.engine import engine_of
+from worker.artifact.compiled import of_the_rest, write_compiled
+from worker.artifact.engine import engine_of, instructions
 from worker.artifact.graph import write_openvino
 from worker.artifact.manifest import MANIFEST, TOKENIZER, Manifest, Variant
-from worker.artifact.quantize import FILES, calibration, write_int8
+from worker.artifact.quantize import FILES, calibration, varied, write_int8
 from worker.artifact.reference import Reference, from_model, installed
 from worker.artifact.shipped import shipped
 from worker.artifact.verification import check, reference_texts
@@ -56,8 +56,9 @@ class Judges:
 
     @property
     def judging(self) -> dict[str, list[str]]:
-        """The others."""
-        return {name: [text for place, text in enumerate(texts) if place % EVERY] for name, texts in self.texts.items()}
+        """The others: no text that calibrates, in whichever set, judges in any."""
+        used = {*self.calibrating, *varied()}
+        return {name: [text for text in texts if text not in used] for name, texts in self.texts.items()}
 
 
 def build_int8(model: ModelFolder, target: Path, threads: int, judges: Judges) -> Card:
@@ -111,7 +112,8 @@ def _card(name: str, calibrated: int, judges: Judges, exact: Engine, quantized: 
     log.info("comparing with fp32")
     card = Card(
         model=name,
-        engine="OpenVINO int8",
+        engine=f"OpenVINO int8, the rest {of_the_rest('int8')}",
+        cpu=instructions(),
         calibration_texts=calibrated,
         sets=[compare(name, texts, exact, quantized) for name, texts in judges.judging.items()],
         labelled=judge(*judges.pairs, exact, quantized) if judges.pairs else None,

@@ -24,14 +24,19 @@ SMOOTHING = 0.8  # how much of the activations' range goes over to the weights; 
 FILES = ("model.int8.xml", "model.int8.bin")
 
 
+def varied() -> list[str]:
+    """A third of the export's own texts: all kinds, lengths, some thirty languages."""
+    return reference_texts()[::3]
+
+
 def calibration(tokenizer: TextTokenizer, texts: Sequence[str], prompts: Sequence[str] = ()) -> list[TokenIds]:
-    """The texts, and a third of the export's own: all kinds, lengths, some thirty languages. Some have a prompt.
+    """The texts, and the varied ones. Some have a prompt.
 
     With the export's texts alone, two thirds of them odd, the loss on usual ones was twice as large.
     """
     before = ["", "", *prompts]
-    varied = [*texts, *reference_texts()[::3]]
-    return tokenizer.encode([before[place % len(before)] + text for place, text in enumerate(varied)])
+    everything = enumerate([*texts, *varied()])
+    return tokenizer.encode([before[place % len(before)] + text for place, text in everything])
 
 
 def write_int8(onnx_file: Path, folder: Path, inputs: Sequence[TokenIds], fill: int) -> None:
