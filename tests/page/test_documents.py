@@ -59,9 +59,9 @@ def test_documents_are_text_whatever_they_hold(page: Page) -> None:
     """A document, its metadata and a message with markup show as they are, and nothing of them runs."""
     paste(page, {"id": "markup", "text": SCRIPT, "metadata": {SCRIPT: SCRIPT}})
     search(page, SCRIPT)
-    expect(page.locator(".result").first.locator(".text")).to_have_text(SCRIPT)
+    expect(page.locator(".result").first.locator(".text").first).to_have_text(SCRIPT)
     page.locator(".result").first.locator("button.chip").click()
-    expect(page.locator("#filters .chip")).to_contain_text(SCRIPT)
+    expect(page.locator("#filters .chip")).to_contain_text(SCRIPT[:70])
     expect(page.locator(".result")).to_have_count(1)
     assert page.locator("main img, main script").count() == 0
     assert "harmed" not in page.title()
@@ -123,3 +123,18 @@ def test_what_is_refused_is_said_in_words(page: Page) -> None:
     search(page, "anything")
     expect(page.locator("#found")).to_have_text("The service answered 502.")
     expect(page.locator("#found")).to_have_attribute("data-kind", "bad")
+
+
+def test_long_documents_are_cut_between_characters(page: Page) -> None:
+    """The beginning of a text, and of a metadata value, ends with a whole character; all of both can be opened."""
+    family = "👩‍👩‍👧‍👦"
+    paste(page, {"id": "long", "text": "a" + family * 60, "metadata": {"note": "V" * 4000}})
+    search(page, "a" + family * 60)
+    result = page.locator(".result").first
+    expect(result.locator(".text").first).to_have_text(re.compile(f"^a({family})+ …$"))
+    chip = result.get_by_role("button", name="Only note: VVV")
+    expect(chip).to_have_text(re.compile("^note: V{70,90} …$"))
+    result.get_by_text("All of its metadata").click()
+    expect(result.get_by_text("V" * 4000)).to_be_visible()
+    chip.click()
+    expect(page.locator(".result")).to_have_count(1)

@@ -32,16 +32,6 @@ def test_all_can_use_it(open_page: Open, scheme: str, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_the_charts_outlive_a_reload(page: Page) -> None:
-    """What was measured before is still drawn, so that whoever looks again sees the last minutes."""
-    page.fill("#query", "a mountain")
-    page.press("#query", "Enter")
-    drawn = page.locator(".chart", has_text="Latency").locator("path").first
-    expect(drawn).to_have_attribute("d", re.compile("^M[1-9]"))
-    page.reload()
-    expect(drawn).to_have_attribute("d", re.compile("^M[1-9]"))
-
-
 def test_the_keyboard_reaches_the_search_first(page: Page) -> None:
     """The first tab stop leads past the header."""
     page.keyboard.press("Tab")

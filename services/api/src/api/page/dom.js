@@ -43,5 +43,9 @@ export function put(parent, children) {
   for (const left of before.slice(children.length)) left.remove();
 }
 
+/** The beginning of a long text, of whole characters as people see them: an emoji can be many of JavaScript's. */
+export const cut = (text, most) =>
+  text.length > most ? `${text.slice(0, new Intl.Segmenter().segment(text).containing(most).index)} …` : text;
+
 export const number = (value, digits = 0) =>
   value.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});

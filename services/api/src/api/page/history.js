@@ -15,8 +15,9 @@ export class History {
 
   add({instance, figures, parts}) {
     const before = this.#last.get(instance);
+    if (before?.clock === figures.clock) return;  // the same answer again: the api's is up to a second old
     this.#last.set(instance, figures);
-    const queues = parts.filter(each => each.queue);
+    const queues = parts.filter(each => Object.keys(each.queue ?? {}).length);  // a worker that starts has no lanes yet
     const queue = queues.length ? sum(queues.flatMap(each => Object.values(each.queue))) : null;
     const seconds = before ? figures.clock - before.clock : 0;
     // Another pod's counts, or those of one that has been replaced, say nothing about this one.

@@ -2,7 +2,7 @@
 
 import {patiently, sentence, words} from "./api.js";
 import {element, make, number, say} from "./dom.js";
-import {resultItem} from "./result.js";
+import {resultItem, short} from "./result.js";
 import {timingBar} from "./timing.js";
 
 const CLOSE = 0.3;  // cosine: below it all-MiniLM-L6-v2 scores texts of other subjects
@@ -71,8 +71,8 @@ function changed() {
   const box = element("filters");
   box.hidden = !filters.size;
   box.replaceChildren(...[...filters].map(([name, value]) => make("button", {
-    class: "chip on", type: "button", "aria-label": `Remove the filter ${name}: ${value}`,
+    class: "chip on", type: "button", dir: "auto", "aria-label": `Remove the filter ${short(name, value)}`,
     onclick: () => { filters.delete(name); changed(); element("query").focus(); },
-  }, `${name}: ${value}`, make("span", {"aria-hidden": "true"}, " ×"))));
+  }, short(name, value), make("span", {"aria-hidden": "true"}, " ×"))));
   search();
 }
