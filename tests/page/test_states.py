@@ -1,6 +1,7 @@
 """What a person sees of the system: a warm-up, a lost worker, what is degraded, a key that is missing."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -97,9 +98,17 @@ def test_a_warm_up_is_seen_live(page: Page, stack: EmbeddedStack) -> None:
     expect(row.locator(".resource-state")).to_have_text(re.compile(r"^ready, \d+ attempts$"))
 
 
-def test_a_key_is_asked_for_and_used(page: Page, stack: EmbeddedStack) -> None:
-    """With keys, the page asks for one and says where to enter it, after a wrong one, too; with the key it works."""
+@pytest.fixture
+def keys(stack: EmbeddedStack) -> Iterator[None]:
+    """The api has one key, and none again for the tests that follow."""
     stack.restart("api", environment={"API_KEYS": "the-key", "FAULTS_ENABLED": "0"})
+    yield
+    stack.restart("api")
+
+
+@pytest.mark.usefixtures("page", "keys")
+def test_a_key_is_asked_for_and_used(page: Page) -> None:
+    """With keys, the page asks for one and says where to enter it, after a wrong one, too; with the key it works."""
     expect(page.locator("#state")).to_have_text("needs a key")
     page.fill("#key", "no key “of” 日本")  # no header holds these letters as they are
     page.click("#key-form button")
