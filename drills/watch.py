@@ -15,8 +15,7 @@ class Watch(Prober):
     """`tracks` by path, and `phase`: the phases of the pod's processes. `pids`: all processes seen so far."""
 
     def __init__(self, locate: Callable[[], str]) -> None:
-        super().__init__(locate, PATHS)
-        self.more = operator_headers()
+        super().__init__(locate, PATHS, more=operator_headers())
         self.phase = Track()
         self.first_pids: set[int] = set()
         self.pids: set[int] = set()

@@ -33,8 +33,7 @@ class Counted(Prober):
     """One replica. `counts`: the time of each look, and the calls by then; `phases`: all that it was seen in."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, (METRICS, STARTUP), PERIOD)
-        self.more = operator_headers()
+        super().__init__(url, (METRICS, STARTUP), PERIOD, more=operator_headers())
         self.url = url
         self.counts: list[tuple[float, int]] = []
         self.phases: set[str] = set()

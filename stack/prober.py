@@ -76,11 +76,8 @@ class Prober:
         period: seconds from look to look.
         timeout: seconds; the default of a Kubernetes probe is 1.
         last: a path that has given this answer is not asked again.
-
-    `more`: headers of each request, which a subclass that reads what strangers don't see sets before the first one.
+        more: headers of each request.
     """
-
-    more: Mapping[str, str] = NOTHING
 
     def __init__(
         self,
@@ -89,10 +86,12 @@ class Prober:
         period: float = 0.1,
         timeout: float = 1.0,
         last: str = "",
+        *,
+        more: Mapping[str, str] = NOTHING,
     ) -> None:
         self._locate = url if callable(url) else None
         self._url = url() if callable(url) else url
-        self._period, self._timeout, self._last = period, timeout, last
+        self._period, self._timeout, self._last, self._more = period, timeout, last, more
         self.tracks = {path: Track() for path in paths}
         self._lost, self._stop = threading.Event(), threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(path,), daemon=True) for path in self.tracks]
@@ -133,7 +132,7 @@ class Prober:
 
     def _ask(self, path: str) -> tuple[str, bytes]:
         try:
-            answer = ask(f"{self._url}{path}", timeout=self._timeout, more=self.more)
+            answer = ask(f"{self._url}{path}", timeout=self._timeout, more=self._more)
         except FAILURES:
             self._lost.set()
             return NONE, b""

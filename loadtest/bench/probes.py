@@ -24,8 +24,7 @@ class Queue(Prober):
     """`tokens` has the number of waiting tokens at each look."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"http://{HOST}:{port}", ["/metrics"], QUEUE_PERIOD, PROBE_SECONDS)
-        self.more = operator_headers()
+        super().__init__(f"http://{HOST}:{port}", ["/metrics"], QUEUE_PERIOD, PROBE_SECONDS, more=operator_headers())
         self.tokens: list[float] = []
 
     def note(self, path: str, look: Look, body: bytes) -> None:

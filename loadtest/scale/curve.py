@@ -30,7 +30,7 @@ class Point:
         return {
             "documents/s": median(row["documents_per_s"] for row in slices),
             "worker alone, texts/s": median(row["limit_per_s"] for row in slices),
-            "documents / worker": median(row["documents_per_s"] / row["limit_per_s"] for row in slices),
+            "documents / worker": median(row["ratio"] for row in slices),
         }
 
     def searches(self, kind: str, clients: int) -> list[Row]:

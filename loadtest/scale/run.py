@@ -42,12 +42,10 @@ class Run:
         until = self._progress.until
         for each in fill(self._api, self._worker, first, size, seconds=self._plan.seconds, until=until):
             last = each.last
-            share = each.documents_per_s / each.limit_per_s
-            said = (
-                f"{each.documents_per_s:.0f} documents/s, the worker alone {each.limit_per_s:.0f} texts/s: {share:.2f}"
-            )
+            speeds = f"{each.documents_per_s:.0f} documents/s, the worker alone {each.limit_per_s:.0f} texts/s"
+            said = f"{speeds}: {each.ratio:.2f}"
             self._progress.say(f"{last:>9,} documents  {said}{_wrong(each.errors)}")
-            yield {"what": "slice", **asdict(each)}
+            yield {"what": "slice", **asdict(each), "ratio": each.ratio}
         if last < size:
             raise TooSlow(
                 f"only {last:,} of {size:,} documents were stored in {self._progress.expected:.0f} s twice over"

@@ -91,7 +91,7 @@ def test_what_is_refused_is_stored_later() -> None:
 def rows(size: int, ms: float) -> Iterator[Row]:
     """Those of one size: two rounds, in the second of which the machine was twice as slow."""
     for speed in (1, 2):
-        yield {"what": "slice", "documents_per_s": 300 / speed, "limit_per_s": 400 / speed}
+        yield {"what": "slice", "documents_per_s": 300 / speed, "limit_per_s": 400 / speed, "ratio": 0.75}
     for number in (0, 1):
         for clients in CLIENTS:
             for kind in KINDS:

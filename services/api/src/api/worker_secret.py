@@ -1,7 +1,7 @@
 """What the api shows to the worker: `WORKER_SECRET`, of which several values count while it is rotated."""
 
 from api.settings import ApiSettings
-from warmstart.settings.service import words
+from warmstart.settings.service import words, words_of
 
 HEADER = "Authorization"
 REFUSED = (401, 403)
@@ -12,8 +12,7 @@ class WorkerSecret:
 
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings
-        secret = settings.worker_secret if settings else None
-        self._values = words(secret.get_secret_value()) if secret else []
+        self._values = words_of(settings.worker_secret if settings else None)
 
     @property
     def headers(self) -> dict[str, str]:

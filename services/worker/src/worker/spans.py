@@ -12,6 +12,8 @@ def note_pass(batch: Sequence[Item], seconds: float) -> None:
 
     Each has a span `inference`. The first one's is linked to all the others, and theirs are linked to it.
     """
+    if not now.on():
+        return
     jobs = [job for job in dict.fromkeys(item.job for item in batch) if job.span]
     about = {
         "batch.requests": len(jobs),

@@ -83,6 +83,6 @@ function isArray(line) {
 export function pasted(text, each) {
   const first = text.trim().split("\n", 1)[0];
   refuseWhole(first);
-  if (each || isJson(first)) return {stream: new Blob([text]).stream(), size: new Blob([text]).size};
+  if (each || isJson(first)) return {stream: new Blob([text]).stream()};
   return {documents: [{number: 1, document: {text}}]};
 }

@@ -78,12 +78,15 @@ async def upsert(engine: AsyncEngine, new: Sequence[NewDocument], vectors: Vecto
     # Sorted, since two calls with the same ids in different orders would deadlock.
     order = sorted(range(len(new)), key=lambda place: new[place].id)
     searched = next(iter(vectors))
-    old = [_for_old_apis(vectors[searched][place]) for place in order]
-    rows = [{**asdict(new[place]), "model": model, "numbers": each} for place, each in zip(order, old, strict=True)]
-    ids = [row["id"] for row in rows]
+    ids = [new[place].id for place in order]
+    numbers = {space: [each[place].floats() for place in order] for space, each in vectors.items()}
+    rows = [
+        {**asdict(new[place]), "model": model, "numbers": _for_old_apis(each)}
+        for place, each in zip(order, numbers[searched], strict=True)
+    ]
     placed = {
-        space: [{"document_id": new[place].id, "space": space, "numbers": each[place].floats()} for place in order]
-        for space, each in vectors.items()
+        space: [{"document_id": id_, "space": space, "numbers": one} for id_, one in zip(ids, each, strict=True)]
+        for space, each in numbers.items()
     }
 
     async def work(connection: AsyncConnection) -> None:
@@ -125,9 +128,9 @@ async def _put(connection: AsyncConnection, space: str, rows: Sequence[Mapping[s
         raise _NoSpaceError(space) from error
 
 
-def _for_old_apis(embedding: Embedding) -> Sequence[float]:
+def _for_old_apis(numbers: Sequence[float]) -> Sequence[float]:
     """What apis from before spaces search: they ask for models of `OLD_DIMENSIONS` only, never for another's zeros."""
-    return embedding.floats() if embedding.dimensions == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
+    return numbers if len(numbers) == OLD_DIMENSIONS else [0.0] * OLD_DIMENSIONS
 
 
 def _forget(written: Iterable[str], searched: str) -> Select[Any]:

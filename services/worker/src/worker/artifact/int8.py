@@ -66,12 +66,12 @@ def build_int8(model: ModelFolder, target: Path, threads: int, judges: Judges) -
 
     Raises Fatal without nncf, or for a model that can't be read; RefusedError below the card's bar.
     """
-    verified(model)
+    source = verified(model)
     reference = shipped(model) or from_model(model, threads)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
         folder = Path(scratch, "artifact")
-        manifest, card = _written(model, reference, folder, judges, threads)
+        manifest, card = _written(model, source, reference, folder, judges, threads=threads)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
         card.require_good()
         shutil.rmtree(target, ignore_errors=True)
@@ -80,9 +80,12 @@ def build_int8(model: ModelFolder, target: Path, threads: int, judges: Judges) -
 
 
 def _written(
-    model: ModelFolder, reference: Reference, folder: Path, judges: Judges, threads: int
+    model: ModelFolder, source: dict[str, str], reference: Reference, folder: Path, judges: Judges, *, threads: int
 ) -> tuple[Manifest, Card]:
-    """The folder with everything but the manifest's file. Raises RefusedError when a text's vector is too far off."""
+    """The folder with everything but the manifest's file; `source` has the hashes of the model's.
+
+    Raises RefusedError when a text's vector is too far off.
+    """
     folder.mkdir()
     reference.tokenizer.save(folder / TOKENIZER)
     onnx = folder / "model.onnx"
@@ -96,7 +99,7 @@ def _written(
     quantized = write_compiled(folder, QUANTIZED)
     for each in folder.glob("model.onnx*"):
         each.unlink()
-    manifest = manifest_of(model, verified(model), reference, (EXACT, quantized), folder)
+    manifest = manifest_of(model, source, reference, (EXACT, quantized), folder)
     exact, engine = (engine_of(folder, manifest, each, threads) for each in manifest.variants)
     cosine = check(engine, reference.tokenizer.encode(reference_texts()), reference.vectors)
     card = _card(model.name + INT8, len(inputs), judges, exact, engine)
