@@ -11,10 +11,11 @@ from contract.model import PATH
 from warmstart import Lifecycle, Resource, faults_route, install
 from warmstart.faults import switches
 from warmstart.http.operations import NO_TELEMETRY
+from warmstart.http.tokens import WatchedTokens
 from warmstart.traces.exporter import traces
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
-from worker.guard import Guard, WorkerSecrets
+from worker.guard import Guard
 from worker.resources import RESOURCES
 from worker.routes import router
 from worker.settings import WorkerSettings
@@ -37,7 +38,7 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.environment == "production" and not secrets.needed:
+        if settings.environment == "production" and not settings.worker_secret:
             log.warning(OPEN)
         async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings)]):
             app.state.lifecycle.spawn("watch WORKER_SECRET", secrets.watch, may_end=True)
@@ -47,9 +48,9 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
         app.include_router(faults_route.router(settings.faults_file))
-    secrets = WorkerSecrets(settings)
-    if secrets.needed:
+    secrets = WatchedTokens("worker_secret", settings.worker_secret)
+    if settings.worker_secret:
         app.add_middleware(Guard, secrets=secrets)
     # The api asks for the model every second.
-    install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,), known=secrets.of)
+    install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,), known=secrets.has)
     return app

@@ -87,4 +87,4 @@ def _started(app: FastAPI, operators: Operators) -> None:
     if lifecycle:
         check_opened(app, lifecycle)
         start_metrics.watch(lifecycle)
-        _ = lifecycle.spawn("watch OPERATOR_KEYS", operators.watch, may_end=True)
+        _ = lifecycle.spawn("watch OPERATOR_KEYS", operators.keys.watch, may_end=True)

@@ -14,7 +14,7 @@ from warmstart.errors import Unauthorized
 from warmstart.http import request_metrics
 from warmstart.http.errors import error_responses
 from warmstart.http.exemplars import Collector, WithExemplars
-from warmstart.http.operators import WITHHELD
+from warmstart.http.operators import withheld
 from warmstart.http.pod_metrics import PodFacts
 from warmstart.settings.service import METRICS_FOLDER
 from warmstart.traces import now
@@ -33,7 +33,7 @@ _running: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[bytes]] = {}
 )
 async def metrics(request: Request) -> Response:
     """Prometheus text, summed over the pod's processes. Raises Unauthorized for who may not read it."""
-    if getattr(request.state, WITHHELD, False):
+    if withheld(request):
         message = "a key of OPERATOR_KEYS is needed: Authorization: Bearer <key>"
         raise Unauthorized(message, headers={"WWW-Authenticate": "Bearer"})
     app: FastAPI = request.app

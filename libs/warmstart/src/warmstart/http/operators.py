@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from starlette.requests import Request
 from starlette.types import Scope
 
-from warmstart.http.bearer import Bearers, digest_of
-from warmstart.settings.service import ServiceSettings, words
-from warmstart.settings.watched import Watched
+from warmstart.http.tokens import WatchedTokens
+from warmstart.settings.service import ServiceSettings
 
 Known = Callable[[Scope], object]
 WITHHELD = "withheld"  # of the request's state
@@ -16,6 +16,11 @@ def nobody(_: Scope) -> None:
     """The application knows no callers of its own."""
 
 
+def withheld(request: Request) -> bool:
+    """Whether this caller may not read the inside; outside of `Operations` everybody may."""
+    return bool(getattr(request.state, WITHHELD, False))
+
+
 class Operators:
     """In production, and wherever `OPERATOR_KEYS` is set, only who has one of its keys, or is `known` otherwise.
 
@@ -23,23 +28,10 @@ class Operators:
     """
 
     def __init__(self, settings: ServiceSettings, known: Known = nobody) -> None:
-        keys = settings.operator_keys
-        self._closed = keys is not None or settings.environment == "production"
-        self._keys = Bearers[bool]()
+        self._closed = settings.operator_keys is not None or settings.environment == "production"
+        self.keys = WatchedTokens("operator_keys", settings.operator_keys)
         self._known = known
-        self._use(keys.get_secret_value() if keys else "")
 
     def may_read(self, scope: Scope) -> bool:
         """Whether a request may."""
-        return not self._closed or self.have(scope) or bool(self._known(scope))
-
-    def have(self, scope: Scope) -> bool:
-        """Whether a request has a key of `OPERATOR_KEYS`."""
-        return bool(self._keys.of(scope))
-
-    async def watch(self, _: object = None) -> None:
-        """Follow the file of `OPERATOR_KEYS` for ever; return at once where there is none."""
-        await Watched("operator_keys", self._use).watch()
-
-    def _use(self, text: str) -> None:
-        self._keys.replace((digest_of(key), True) for key in words(text))
+        return not self._closed or self.keys.has(scope) or bool(self._known(scope))

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from warmstart.errors import NotFound, NotReady
 from warmstart.http.errors import error_responses
-from warmstart.http.operators import WITHHELD
+from warmstart.http.operators import withheld
 from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.readiness import LIFECYCLE, checks, is_ready
@@ -79,11 +79,6 @@ def startup_report(lifecycle: Lifecycle) -> StartupReport:
     )
 
 
-def _withheld(request: Request) -> bool:
-    """Whether this caller may not read the inside; outside of `Operations` everybody may."""
-    return bool(getattr(request.state, WITHHELD, False))
-
-
 def is_probe(path: str) -> bool:
     """Whether a request path is a probe's."""
     return path in PATHS or path.startswith("/readyz/")
@@ -104,7 +99,7 @@ async def livez() -> str:
 async def startupz(request: Request, lifecycle: Running) -> JSONResponse:
     """503 until the pod's first readiness, then 200 for good. Some callers see the phase alone."""
     report = startup_report(lifecycle)
-    if _withheld(request):
+    if withheld(request):
         report = report.model_copy(update={"resources": [], "processes": []})
     return JSONResponse(report.model_dump(mode="json"), 200 if lifecycle.place.first_ready else 503)
 
@@ -123,9 +118,9 @@ async def readyz(
         return PlainTextResponse("ok")
     excludable = {check.name for check in found} - {LIFECYCLE}
     excluded = excludable.intersection(exclude)
-    withheld = _withheld(request)
+    hidden = withheld(request)
     lines = [
-        f"[+]{check.name} excluded: ok" if check.name in excluded else check.line(withheld=withheld) for check in found
+        f"[+]{check.name} excluded: ok" if check.name in excluded else check.line(withheld=hidden) for check in found
     ]
     lines += [f"warn: {name!r} is no check that can be excluded" for name in exclude if name not in excludable]
     lines.append(f"readyz check {'passed' if ready else 'failed'}")
@@ -137,5 +132,5 @@ async def readyz_check(request: Request, lifecycle: Running, name: str) -> Plain
     """One check alone: 503 when it fails, gating or not."""
     for check in checks(lifecycle):
         if check.name == name:
-            return PlainTextResponse(f"{check.line(withheld=_withheld(request))}\n", 503 if check.failure else 200)
+            return PlainTextResponse(f"{check.line(withheld=withheld(request))}\n", 503 if check.failure else 200)
     raise NotFound(f"there is no check {name!r}", param="name")

@@ -27,4 +27,4 @@ async def get_system(request: Request) -> Response:
 def is_operators(scope: Scope) -> bool:
     """Whether an operator asks for this route: with a key of `OPERATOR_KEYS`, which needs no API key beside it."""
     operators: Operators = scope["app"].state.operators
-    return path_of(scope) == PATH and operators.have(scope)
+    return path_of(scope) == PATH and operators.keys.has(scope)
