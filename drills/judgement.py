@@ -9,7 +9,7 @@ from drills.expected import matches
 from drills.ledger import OK, WAITED, Ledger, in_flight, kind, unexpected
 from drills.result import Result
 from drills.row import Row
-from drills.watch import PATHS, Watch
+from drills.watch import Watch
 from loadtest.openloop import Row as Request
 from stack import Part
 
@@ -65,8 +65,7 @@ def _verdict(result: Result) -> str:
 
 def _probes(row: Row, seen: Evidence, result: Result) -> None:
     for part, watch in seen.watches.items():
-        expected = row.probes[part]
-        for path, steps in zip(PATHS, (expected.live, expected.startup, expected.ready), strict=True):
+        for path, steps in row.probes[part].by_path.items():
             found, told = watch.tracks[path].values, [watch.tracks[path].values]
             if result.control:  # what failed before the fault proves nothing: until then it was steady
                 since = watch.tracks[path].since(seen.fault_began)
@@ -92,8 +91,7 @@ def strays(row: Row, watches: dict[Part, Watch], fact: str, begin: float) -> boo
     """
     part, _, path = fact.partition(" ")
     for name, watch in watches.items():
-        steps = dict(zip(PATHS, (row.probes[name].live, row.probes[name].startup, row.probes[name].ready), strict=True))
-        if name == part and steps.get(path) == "200":
+        if name == part and row.probes[name].by_path.get(path) == "200":
             return any(each.value != "200" for each in watch.tracks[path].looks if each.at >= begin)
     return False
 

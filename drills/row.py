@@ -18,6 +18,11 @@ class Probes:
     startup: str = "200"
     ready: str = "200"
 
+    @property
+    def by_path(self) -> Mapping[str, str]:
+        """The same under the probes' paths."""
+        return {"/livez": self.live, "/startupz": self.startup, "/readyz": self.ready}
+
 
 STEADY = Probes()
 

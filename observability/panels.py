@@ -40,9 +40,9 @@ class Row:
     panels: tuple[Panel, ...]
 
 
-def rate(metric: str, by: str, **labels: str) -> str:
+def rate(metric: str, by: str = "", **labels: str) -> str:
     """The sum of a counter's rates, by labels."""
-    return f"sum by ({by}) (rate({metric}{_where(labels)}[$__rate_interval]))"
+    return _summed(f"rate({metric}{_where(labels)}[$__rate_interval])", by)
 
 
 def quantile(share: float, histogram: str, by: str, **labels: str) -> str:
@@ -55,9 +55,13 @@ def mean(histogram: str, by: str) -> str:
     return f"{rate(f'{histogram}_sum', by)} / {rate(f'{histogram}_count', by)}"
 
 
-def total(gauge: str, by: str) -> str:
+def total(gauge: str, by: str = "") -> str:
     """The sum of a gauge, by labels."""
-    return f"sum by ({by}) ({gauge}{_where({})})"
+    return _summed(f"{gauge}{_where({})}", by)
+
+
+def _summed(each: str, by: str) -> str:
+    return f"sum by ({by}) ({each})" if by else f"sum({each})"
 
 
 def _where(labels: dict[str, str]) -> str:
@@ -230,7 +234,7 @@ API = Row(
             "Calls that waited for a worker or a Postgres that restarts, by result; calls that were sent again; quota.",
             (
                 Query(rate("api_waits_total", "dependency, result"), "{{dependency}} {{result}}"),
-                Query(f"sum(rate(api_worker_retries_total{{{SELECTED}}}[$__rate_interval]))", "sent again"),
+                Query(rate("api_worker_retries_total"), "sent again"),
                 Query(rate("api_quota_calls_total", "result"), "quota {{result}}"),
             ),
         ),
@@ -244,7 +248,7 @@ WORKER = Row(
             "By lane, and the bound of each worker together.",
             (
                 Query(total("worker_queue_tokens", "lane"), "{{lane}}"),
-                Query(f"sum(worker_queue_limit_tokens{{{SELECTED}}})", "bound"),
+                Query(total("worker_queue_limit_tokens"), "bound"),
             ),
         ),
         Panel("Texts that wait", "By lane.", (Query(total("worker_queue_texts", "lane"), "{{lane}}"),)),
@@ -258,8 +262,8 @@ WORKER = Row(
             "Tokens embedded",
             "And the padding computed beside them.",
             (
-                Query(f"sum(rate(worker_tokens_total{{{SELECTED}}}[$__rate_interval]))", "tokens"),
-                Query(f"sum(rate(worker_padding_tokens_total{{{SELECTED}}}[$__rate_interval]))", "padding"),
+                Query(rate("worker_tokens_total"), "tokens"),
+                Query(rate("worker_padding_tokens_total"), "padding"),
             ),
             stacked=True,
         ),
@@ -285,7 +289,7 @@ WORKER = Row(
             (
                 Query(rate("worker_refused_total", "lane"), "refused {{lane}}"),
                 Query(rate("worker_dropped_total", "reason"), "dropped: {{reason}}"),
-                Query(f"sum(rate(worker_failed_total{{{SELECTED}}}[$__rate_interval]))", "failed"),
+                Query(rate("worker_failed_total"), "failed"),
             ),
         ),
         Panel(
