@@ -34,6 +34,11 @@ class Evidence:
         """The begin of the first fault; that of the drill, if it had none."""
         return min([begin for begin, _ in self.faults], default=self.begin)
 
+    @property
+    def since_fault(self) -> list[Request]:
+        """The requests that ended after the first fault began: what failed before it proves nothing."""
+        return [each for each in self.rows if (each.done or each.sent) >= self.fault_began]
+
 
 def judge(row: Row, seen: Evidence, result: Result) -> None:
     """Complete the result; its verdict is `broken` if any fact was violated, `aborted` if the drill was."""
@@ -99,16 +104,17 @@ def strays(row: Row, watches: dict[Part, Watch], fact: str, begin: float) -> boo
 def _signs(seen: Evidence, result: Result) -> set[str]:
     """The signs of the fault, as `Row.bites` names them: without one, the drill has tested nothing."""
     found = set(seen.proofs)
-    if any(not each.ok for each in seen.rows):
+    if any(not each.ok for each in seen.since_fault):
         found.add("clients")
     for part, watch in seen.watches.items():
-        found |= {f"{part} {path}" for path, track in watch.tracks.items() if set(track.values) - {"200"}}
+        tracks = watch.tracks.items()
+        found |= {f"{part} {path}" for path, track in tracks if set(track.since(seen.fault_began)) - {"200"}}
         found |= {f"{part} restarts"} if result.restarts[part] else set()
     return found
 
 
 def _clients(row: Row, seen: Evidence, result: Result) -> None:
-    counted = list(seen.rows)
+    counted = list(seen.since_fault if result.control else seen.rows)
     if row.in_flight:
         own = [each for each in counted if any(in_flight(each, *window) for window in seen.faults)]
         result.measures["in flight at the fault"] = len(own)

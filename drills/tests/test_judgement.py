@@ -21,7 +21,7 @@ CLAIM = Row("killed", "Nothing is lost.", "SIGKILL", probes={"api": STEADY}, bit
 CONTROL = Control("the retry", breaks="clients")
 
 
-def request(number: int, at: float = 0.0, took: float = 0.01, **fields: Any) -> Request:
+def request(number: int, at: float = 101.5, took: float = 0.01, **fields: Any) -> Request:
     """One request: sent at `at`, answered 200 after `took` seconds, unless the fields say otherwise."""
     return Request(number, "api_fresh", at, at, **{"status": 200, "done": at + took, **fields})
 
@@ -161,6 +161,18 @@ def test_a_probe_that_fails_before_the_fault_proves_nothing() -> None:
     watches: dict[Part, Watch] = {"api": watched(readyz=late)}
     assert strays(row, watches, "api /readyz", 101.0)
     assert not strays(row, watches, "api /readyz", 101.5)
+
+
+def test_a_request_that_failed_before_the_fault_proves_nothing() -> None:
+    """A control needs one that failed after the fault began, and so does a sign; a drill is held to all requests."""
+    row = replace(CLAIM, control=CONTROL)
+    early, under_way = [request(1, 100.1, **RESET)], [request(1, 100.1, took=1.0, **RESET)]
+    assert verdict(row, early, controlled=True).verdict == "passed"
+    assert verdict(row, under_way, controlled=True).verdict == "failed as it must"
+    assert verdict(row, early).violations == [("clients", "1 x reset")]
+    bitten = replace(CLAIM, clients=("*",), bites=("clients",))
+    assert verdict(bitten, early).verdict == "broken"
+    assert verdict(bitten, under_way).verdict == "held"
 
 
 def test_a_probe_that_may_only_be_well_strays_at_its_first_other_answer() -> None:
