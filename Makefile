@@ -86,7 +86,7 @@ test-python: install-dev  ## Run the tests of the library and of both services u
 drills: install-dev artifact  ## Break the system on purpose and check its claims; reports in reports/drills
 	$(RUN) -m pytest drills/scenarios -v -p no:cacheprovider -o faulthandler_timeout=0 -k "$$DRILLS"
 
-bench: install-dev artifact  ## Compare worker and api with their peers and limits (20 to 25 minutes)
+bench: install-dev artifact  ## Compare worker and api with their peers and limits (50 minutes)
 	$(RUN) -m loadtest.bench
 
 scale: install-dev artifact  ## Measure how the cost of documents and searches grows: 10,000 and 100,000 documents (SIZES), FULL=1 a million
