@@ -8,6 +8,8 @@ from contract.call import MOST_TOKENS, estimate, stated_tokens
 from contract.inputs import check_inputs
 from contract.lane import LARGE, Lane, asked, by_size
 from contract.model import ModelInfo
+from contract.predict import PredictRequest, PredictResponse
+from contract.predictor import PredictorInfo
 from contract.prompts import Prompts
 from contract.space import DEFAULT, KNOWN
 from warmstart.errors import BadRequest
@@ -55,6 +57,31 @@ def test_once_a_worker_names_a_space_those_with_its_fingerprint_are_of_it() -> N
     assert spaces_read("0a1b", None) == ["0a1b"] * 2
     assert spaces_read("0a1b", "2c3d") == ["2c3d"] * 2
     assert spaces_read("0a1b", None) == ["2c3d"] * 2
+
+
+def test_the_model_tells_of_an_estimator_if_there_is_one() -> None:
+    """It is read as it was written; a worker of an earlier version tells of none."""
+    estimator = PredictorInfo(name="head", sha256="ab" * 32, features=384, classes=("no", "yes"), space="cd34")
+    told = MODEL.model_copy(update={"predictor": estimator}).model_dump_json()
+    assert ModelInfo.model_validate_json(told).predictor == estimator
+    earlier = {name: value for name, value in MODEL.model_dump().items() if name != "predictor"}
+    assert ModelInfo.model_validate(earlier).predictor is None
+
+
+@pytest.mark.parametrize("label", [True, 1, 1.5, "yes"])
+def test_a_class_keeps_its_type(label: bool | float | str) -> None:
+    """On its way through JSON a boolean, an integer, a float and a text stay what they are."""
+    sent = PredictResponse(predictions=[label, [0.5, 1.0]], model="head", classes=(label,), probabilities=[[1.0]])
+    read = PredictResponse.model_validate_json(sent.model_dump_json())
+    assert read == sent
+    assert [type(read.predictions[0]), *map(type, read.classes or ())] == [type(label)] * 2
+
+
+@pytest.mark.parametrize("row", [[], [True], ["1"], [None], [float("nan")], [float("inf")]])
+def test_a_row_is_of_finite_numbers(row: list[float]) -> None:
+    """Anything else is refused before it is sent."""
+    with pytest.raises(ValidationError):
+        PredictRequest(features=[[1.0], row])
 
 
 @pytest.mark.parametrize("spoilt", [{"fingerprint": []}, {"fingerprint": None}, {"space": []}, {"space": 5}])

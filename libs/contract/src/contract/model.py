@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from contract.predictor import PredictorInfo
 from contract.prompts import NO_PROMPTS, Prompts
 from contract.space import space_of
 
@@ -17,7 +18,7 @@ class ModelInfo(BaseModel):
     earlier version names none.
 
     An input has at most `max_text_characters`, or token ids below `vocabulary_size`. It is cut off at `max_tokens`,
-    of which `special_tokens` are put around it.
+    of which `special_tokens` are put around it. `predictor` is there if the worker answers `POST /predict`, too.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class ModelInfo(BaseModel):
     engine: str
     precision: str
     threads: int
+    predictor: PredictorInfo | None = None
 
     @model_validator(mode="before")
     @classmethod

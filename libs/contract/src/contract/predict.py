@@ -1,0 +1,41 @@
+"""`POST /predict`: rows of features in, one prediction for each out, by the estimator that `GET /model` describes."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contract.limits import ROWS
+from contract.predictor import Label
+
+PATH = "/predict"
+FEATURES = "features"  # field of the body
+NOT_CONFIGURED = "predictor_not_configured"  # code of the 404 of a worker without an estimator
+
+Feature = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # integers are welcome, text and booleans are not
+Row = Annotated[list[Feature], Field(min_length=1, fail_fast=True)]
+Prediction: TypeAlias = Label | list[float]  # a class, a number, or the numbers of an estimator with several outputs
+
+
+class PredictRequest(BaseModel):
+    """Rows of as many numbers as the estimator has features, in the order in which it was fitted."""
+
+    # defer_build: an api, and a worker without an estimator, import this module for less.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    features: Annotated[list[Row], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=ROWS, description="rows, each of as many finite numbers as the estimator has features"
+    )
+    probabilities: bool = Field(
+        False, description="whether to answer the probability of each class, if the estimator has them"
+    )
+
+
+class PredictResponse(BaseModel):
+    """One prediction a row; `probabilities` have a number for each of the `classes`, in their order."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    predictions: list[Prediction]
+    model: str
+    probabilities: list[list[float]] | None = None
+    classes: tuple[Label, ...] | None = None
