@@ -9,7 +9,7 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[1]
 # Where the modules of each package are found.
 ROOTS = ("libs/warmstart/src", "libs/contract/src", "services/api/src", "services/worker/src", ".")
-FOLDERS = ("libs", "services", "stack", "loadtest", "drills", "tests", "k8s", "examples", "observability")
+FOLDERS = ("libs", "services", "stack", "loadtest", "drills", "tests", "k8s", "deploy", "examples", "observability")
 
 
 def modules(repository: Path = REPOSITORY) -> dict[str, Path]:

@@ -43,10 +43,10 @@ FORBIDDEN: Mapping[str, Collection[str]] = {
     "warmstart.lifecycle": FRAMEWORKS - {"starlette"},  # starlette.exceptions, through the errors
     "warmstart.pod": {"fastapi"},  # gunicorn's master imports it
     "warmstart.http": SERVERS,
-    "warmstart": {"api", "worker", "contract", "stack", "loadtest", "drills", "tests", "k8s", "examples"},
-    "contract": {"api", "worker", "stack", "loadtest", "drills", "tests", "k8s", "examples"},
-    "api": {"worker", "stack", "loadtest", "drills", "tests", "k8s", "examples"},
-    "worker": {"api", "stack", "loadtest", "drills", "tests", "k8s", "examples"},
+    "warmstart": {"api", "worker", "contract", "stack", "loadtest", "drills", "tests", "k8s", "deploy", "examples"},
+    "contract": {"api", "worker", "stack", "loadtest", "drills", "tests", "k8s", "deploy", "examples"},
+    "api": {"worker", "stack", "loadtest", "drills", "tests", "k8s", "deploy", "examples"},
+    "worker": {"api", "stack", "loadtest", "drills", "tests", "k8s", "deploy", "examples"},
 }
 EDGES = graph(modules())
 

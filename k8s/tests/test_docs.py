@@ -1,19 +1,14 @@
 """docs/kubernetes.md says what budgets.yaml, the manifests and the settings say."""
 
 import re
-from typing import Any
 
 import pytest
-import yaml
 
 from k8s.tests.budgets import START_FACTOR, budgets, measured_starts
 from k8s.tests.rendering import K8S, text_of
-from k8s.tests.rules.server import server_of
 from stack.site import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "kubernetes.md").read_text()
-CLOUD_RUN_STOP = {"DRAIN_SECONDS": "0", "REQUEST_TIMEOUT": "6", "SHUTDOWN_TIMEOUT": "1"}
-CLOUD_RUN_SECONDS = 10  # from SIGTERM to SIGKILL
 
 
 def quoted(mark: str) -> str:
@@ -54,30 +49,3 @@ def test_the_other_numbers() -> None:
 def test_the_quoted_rendering_is_real() -> None:
     """The api's Deployment of the production overlay, word for word."""
     assert quoted("rendered: Deployment/api") in text_of(K8S / "overlays" / "production").split("---\n")
-
-
-@pytest.mark.parametrize("platform", ["azure", "cloud-run"])
-def test_other_platforms_ask_the_same(platform: str) -> None:
-    """The same paths, and no less time than the budgets; readiness and liveness with the same numbers."""
-    found: Any = yaml.safe_load(quoted(f"probes: {platform}"))
-    if platform == "azure":
-        found = {f"{each.pop('type').lower()}Probe": each for each in found["probes"]}
-        assert all(each["failureThreshold"] <= 10 for each in found.values())
-    for kind, wanted in budgets().probes.items():
-        probe = found[f"{kind}Probe"]
-        path = probe.pop("httpGet")["path"]
-        assert path == wanted["path"]
-        assert (
-            probe["periodSeconds"] * probe["failureThreshold"] >= wanted["periodSeconds"] * wanted["failureThreshold"]
-        )
-        assert probe["timeoutSeconds"] <= probe["periodSeconds"]
-        assert kind == "startup" or {"path": path, **probe} == wanted
-
-
-def test_cloud_runs_patience() -> None:
-    """With the settings given for it, gunicorn is done before Cloud Run kills."""
-    text = " ".join(TEXT.split())
-    assert all(f"`{name}={value}`" in text for name, value in CLOUD_RUN_STOP.items())
-    server = server_of("warmstart-api", CLOUD_RUN_STOP)
-    assert f"`graceful_timeout` {server.graceful_timeout:g} s." in text
-    assert server.graceful_timeout < CLOUD_RUN_SECONDS

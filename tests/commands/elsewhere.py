@@ -5,6 +5,7 @@ ENGINE = "needs a container engine; tests/containers run these images and files"
 HUB = "fetches a model from the hub; tests/e2e/test_other_models.py makes a small one and serves it"
 FOREGROUND = "a server in the foreground, or a client of it in another terminal; tests/examples run every step"
 MINUTES = "takes minutes"
+ACCOUNT = "needs an account; deploy/tests hold the manifests, and fill them in"
 
 ELSEWHERE = {
     ("docs/benchmarks.md", "make bench"): f"{MINUTES}; loadtest/tests run the bench on small parts",
@@ -25,6 +26,8 @@ ELSEWHERE = {
     ("docs/models.md", "make artifact PRECISION=int8"): f"{MINUTES}; services/worker/tests quantize a small model",
     ("docs/models.md", "make reindex MODEL=BAAI"): f"{HUB}; tests/e2e replace one by another",
     ("docs/models.md", "kubectl"): CLUSTER,
+    ("docs/platforms.md", "cd deploy/azure-container-apps"): ACCOUNT,
+    ("docs/platforms.md", "cd deploy/cloud-run"): ACCOUNT,
     ("docs/observability.md", "docker compose --profile"): f"{ENGINE}; tests/e2e/test_metrics.py has a Prometheus",
 }
 # Lines shown of a block that runs, which only a first run prints: the environment is there already.

@@ -1,0 +1,60 @@
+"""The manifests of managed platforms obey the rules, and each rule is seen refusing something."""
+
+import pytest
+
+from deploy.tests.changes import Change, at, variable
+from deploy.tests.manifests import AZURE, CLOUD_RUN, parsed, paths, read
+from deploy.tests.rules import complaints
+
+API, WORKER, JOB = (f"{CLOUD_RUN}/{name}.yaml" for name in ("api", "worker", "migrate"))
+AZURE_API, AZURE_WORKER = (f"{AZURE}/{name}.yaml" for name in ("api", "worker"))
+
+
+@pytest.mark.parametrize("path", paths())
+def test_a_manifest_obeys_the_rules(path: str) -> None:
+    """Each of both platforms, the migration too."""
+    assert complaints(parsed(path, read(path))) == []
+
+
+AZURE_PROBE = "properties/template/containers/0/probes/0"
+PROBES = "spec/template/spec/containers/0"
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "message"),
+    [
+        (AZURE_API, at(f"{AZURE_PROBE}/periodSeconds", 6), "a start may take 57 s, it must be allowed 79.5"),
+        (API, at(f"{PROBES}/startupProbe/failureThreshold", 60), "a start may take 59 s, it must be allowed 79.5"),
+        (API, at(f"{PROBES}/startupProbe/failureThreshold", 241), "240 s at most"),
+        (API, variable("STARTUP_TIMEOUT", "130"), "a start may take 119 s, it must be allowed 149.5"),
+        (API, variable("DRAIN_SECONDS", None), "graceful_timeout (14 s) < grace (10 s) must hold"),
+        (WORKER, variable("REQUEST_TIMEOUT", None), "graceful_timeout (13 s) < grace (10 s) must hold"),
+        (AZURE_API, at("properties/template/terminationGracePeriodSeconds", 20), "(22 s) < grace (20 s)"),
+        (AZURE_API, variable("DRAIN_SECONDS", "20"), "drain + in-flight + closing (35 s)"),
+        (API, at(f"{PROBES}/readinessProbe/httpGet/path", "/livez"), "readiness asks /livez"),
+        (WORKER, at(f"{PROBES}/livenessProbe/httpGet/port", 8000), "liveness asks /livez at port 8000"),
+        (API, at(f"{PROBES}/livenessProbe/failureThreshold", 1), "other numbers than k8s/budgets.yaml"),
+        (API, at(f"{PROBES}/startupProbe/timeoutSeconds", 2), "startup may take longer than its period"),
+        (AZURE_WORKER, at("properties/configuration/ingress/targetPort", 8000), "it listens on 8001"),
+        (API, variable("PORT", "8000"), "requests come to port 8000"),
+        (AZURE_API, at("properties/template/scale/minReplicas", 0), "may have 0 instances"),
+        (API, at("metadata/annotations/run.googleapis.com~minScale", "1"), "may have 1 instances"),
+        (AZURE_WORKER, at("properties/template/containers/0/resources/cpu", 1.5), "has 1.5 CPUs"),
+        (AZURE_API, at("properties/template/scale/maxReplicas", 5), "up to 110 connections, Postgres has 97"),
+        (AZURE_WORKER, at("properties/configuration/ingress/external", True), "open to the internet"),
+        (WORKER, at("metadata/annotations/run.googleapis.com~ingress", "all"), "open to the internet"),
+        (AZURE_API, variable("ENVIRONMENT", None), "ENVIRONMENT is not production"),
+        (API, variable("API_KEYS_FILE", None), "has no API_KEYS_FILE"),
+        (API, variable("LOG_FROMAT", "json"), "LOG_FROMAT is no setting of warmstart-api"),
+        (JOB, variable("DATABASE_URL_FILE", "/run/secrets/database-url"), "which is not mounted"),
+        (AZURE_API, at("properties/configuration/secrets/0", None), "which is not mounted"),
+        (API, variable("DATABASE_URL", "postgresql+asyncpg://me:word@db/x"), "a secret in plain text"),
+        (API, variable("WORKER_SECRET", "not-so-secret"), "a secret in plain text"),
+        (JOB, at("spec/template/spec/template/spec/timeoutSeconds", 120), "waits 120 s for Postgres, and is cut after"),
+    ],
+)
+def test_a_rule_refuses(path: str, change: Change, message: str) -> None:
+    """The smallest change that it is there to refuse; the complaint says what is wrong."""
+    manifest = read(path)
+    change(manifest)
+    assert any(message in each for each in complaints(parsed(path, manifest))), complaints(parsed(path, manifest))
