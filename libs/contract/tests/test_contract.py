@@ -71,7 +71,14 @@ def test_the_model_tells_of_an_estimator_if_there_is_one() -> None:
 @pytest.mark.parametrize("label", [True, 1, 1.5, "yes"])
 def test_a_class_keeps_its_type(label: bool | float | str) -> None:
     """On its way through JSON a boolean, an integer, a float and a text stay what they are."""
-    sent = PredictResponse(predictions=[label, [0.5, 1.0]], model="head", classes=(label,), probabilities=[[1.0]])
+    sent = PredictResponse(
+        predictions=[label, [0.5, 1.0]],
+        model="head",
+        fingerprint="ab" * 32,
+        space="cd34",
+        classes=(label,),
+        probabilities=[[1.0]],
+    )
     read = PredictResponse.model_validate_json(sent.model_dump_json())
     assert read == sent
     assert [type(read.predictions[0]), *map(type, read.classes or ())] == [type(label)] * 2

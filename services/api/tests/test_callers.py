@@ -51,8 +51,9 @@ def test_without_a_key_there_is_nothing(start: Start, headers: Any) -> None:
         client.get("/v1/models", headers=headers),
         client.get("/v1/documents/a", headers=headers),
         client.post("/v1/search", json={"query": "q"}, headers=headers),
+        client.post("/v1/classify", json={"texts": ["t"]}, headers=headers),
     ]
-    assert [each.status_code for each in answers] == [401] * 4
+    assert [each.status_code for each in answers] == [401] * 5
     assert answers[0].json()["error"]["code"] == "invalid_api_key"
     challenge = 'Bearer error="invalid_token"' if headers else "Bearer"  # RFC 6750, section 3.1
     assert {each.headers["www-authenticate"] for each in answers} == {challenge}

@@ -11,6 +11,7 @@ from services.api.tests.conftest import MODEL
 from stack import EmbeddedStack
 
 HEADER = "X-Priority"
+ROUTES = ["/v1/embeddings", "/v1/search", "/v1/documents", "/v1/classify"]
 
 
 def body(route: str, text: str) -> dict[str, Any]:
@@ -19,6 +20,7 @@ def body(route: str, text: str) -> dict[str, Any]:
         "/v1/embeddings": {"model": MODEL, "input": text},
         "/v1/search": {"query": text},
         "/v1/documents": {"documents": [{"id": "priority", "text": text}]},
+        "/v1/classify": {"texts": [text]},
     }
     return bodies[route]
 
@@ -43,7 +45,7 @@ def test_the_lane_of_a_call(stack: EmbeddedStack, http: httpx2.Client, route: st
     assert [lane for lane in after if after[lane] > before.get(lane, 0)] == [asked or own]
 
 
-@pytest.mark.parametrize("route", ["/v1/embeddings", "/v1/search", "/v1/documents"])
+@pytest.mark.parametrize("route", ROUTES)
 def test_another_priority_is_refused(http: httpx2.Client, route: str) -> None:
     """400 with the header's name and what it may be."""
     answer = http.post(route, json=body(route, "a"), headers={HEADER: "urgent"})
@@ -53,7 +55,7 @@ def test_another_priority_is_refused(http: httpx2.Client, route: str) -> None:
 
 
 def test_the_header_is_documented(http: httpx2.Client) -> None:
-    """On the three routes that embed, with its values."""
+    """On the routes that embed, with its values."""
     paths = http.get("/openapi.json").json()["paths"]
     named = {
         path: parameter["schema"]["enum"]
@@ -62,4 +64,4 @@ def test_the_header_is_documented(http: httpx2.Client) -> None:
         for parameter in operation.get("parameters", ())
         if parameter["name"] == HEADER
     }
-    assert named == {path: ["interactive", "bulk"] for path in ("/v1/embeddings", "/v1/search", "/v1/documents")}
+    assert named == {path: ["interactive", "bulk"] for path in ROUTES}

@@ -8,7 +8,7 @@ from contract.limits import ROWS
 from contract.predictor import Label
 
 PATH = "/predict"
-FEATURES = "features"  # field of the body
+FEATURES, PROBABILITIES = "features", "probabilities"  # fields of the body
 NOT_CONFIGURED = "predictor_not_configured"  # code of the 404 of a worker without an estimator
 
 Feature = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # integers are welcome, text and booleans are not
@@ -31,11 +31,17 @@ class PredictRequest(BaseModel):
 
 
 class PredictResponse(BaseModel):
-    """One prediction a row; `probabilities` have a number for each of the `classes`, in their order."""
+    """One prediction a row; `probabilities` have a number for each of the `classes`, in their order.
+
+    `fingerprint` is the hex sha256 of the estimator's file: while files are replaced, two answers of one `model` may be
+    by two of them. `space` is that of the embeddings which a head takes.
+    """
 
     model_config = ConfigDict(defer_build=True)
 
     predictions: list[Prediction]
     model: str
+    fingerprint: str
+    space: str | None = None
     probabilities: list[list[float]] | None = None
     classes: tuple[Label, ...] | None = None

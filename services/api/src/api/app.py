@@ -13,7 +13,7 @@ from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
 from api.resources import REPLICA, RESOURCES
-from api.routes import documents, embeddings, faults, models, page, reports, search, system
+from api.routes import classify, documents, embeddings, faults, models, page, reports, search, system
 from api.schemas.embeddings import SEND_TEXTS
 from api.settings import ApiSettings
 from api.system.look import Look
@@ -51,7 +51,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.add_middleware(Authenticate, keys=keys.known, known=system.is_operators)
         document_keys(app)  # only where one is needed
     breakable = [faults] if settings.faults_enabled else []
-    for routes in (embeddings, models, documents, search, system, reports, *breakable):
+    for routes in (embeddings, models, documents, search, classify, system, reports, *breakable):
         app.include_router(routes.router, prefix="/v1", responses=error_responses(401))
     app.include_router(page.router)
     app.include_router(reports.files)

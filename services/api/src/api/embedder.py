@@ -77,8 +77,8 @@ class Embedder:
         flights: Flights,
         worker_failure: str | None = None,
     ) -> None:
+        self.worker = worker
         self._request = request
-        self._worker = worker
         self._cache = cache
         self._flights = flights
         self.worker_failure = worker_failure
@@ -86,12 +86,12 @@ class Embedder:
     @property
     def model(self) -> ModelInfo:
         """The model that the worker serves now."""
-        return self._worker.model
+        return self.worker.model
 
     @property
     def worker_answers(self) -> bool:
         """Whether nothing is known against it."""
-        return self.worker_failure is None and self._worker.patience.away is None
+        return self.worker_failure is None and self.worker.patience.away is None
 
     async def embed(
         self, items: Sequence[Item], field: Field, lane: Lane | None = None, prompt: str | None = None
@@ -106,7 +106,7 @@ class Embedder:
         for _ in range(2):
             if embedded := await self._embed_as(self.model, items, field, lane, prompt):
                 return embedded
-            await self._worker.refresh()
+            await self.worker.refresh()
         raise DependencyUnavailable("worker", "its model changed during the call")
 
     async def _embed_as(
@@ -122,8 +122,8 @@ class Embedder:
         _saved(Saved.CACHE_HIT, len(known))
         missing = {key: item for key, item in wanted.items() if key not in known}
         if missing:
-            if why := self._worker.patience.away or self.worker_failure:
-                self._worker.patience.check(why, self._flights.waiting)
+            if why := self.worker.patience.away or self.worker_failure:
+                self.worker.patience.check(why, self._flights.waiting)
             try:
                 computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
             except OtherPrompts:
@@ -160,7 +160,7 @@ class Embedder:
 
         async def work(keys: list[Key]) -> dict[Key, Computed]:
             texts = [missing[key] for _, key in keys]
-            answer = await self._worker.embed(texts, remaining(self._request), whole, lane, named)
+            answer = await self.worker.embed(texts, remaining(self._request), whole, lane, named)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
             if self._cache and answer.space == model.space:
                 self._cache.put({key: each for (_, key), each in fresh.items()})

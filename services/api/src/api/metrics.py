@@ -13,10 +13,13 @@ CACHE_HITS, CACHE_MISSES, CACHE_ERRORS = (_LOOKUPS.labels(result) for result in 
 _WRITES = Counter("api_cache_writes", "Texts written to Redis", ["result"])
 CACHE_WRITTEN, CACHE_FAILED, CACHE_DROPPED = (_WRITES.labels(result) for result in ("ok", "error", "dropped"))
 SAVED = counters(Saved.CACHE_HIT, Saved.DUPLICATE, Saved.SHARED)
-STAGES = Stages("cache", "tokenize", "queue", "inference", "database")
+STAGES = Stages("cache", "tokenize", "queue", "inference", "classify", "database")
 WORKER_RETRIES = Counter("api_worker_retries", "Calls to the worker sent again on a fresh connection")
 EXACT_SEARCHES = Counter("api_exact_searches", "Searches that the index alone could not fill")
 LEFT_TO_REINDEX = Counter("api_left_to_reindex", "Documents stored without a vector of the other model")
+# result: computed, own (the caller's), no_predictor (on any worker), failed (also: too slow), no_room (in the metadata)
+_LABELS = Counter("api_document_labels", "Documents on their way in, where CLASSIFY_DOCUMENTS is on", ["result"])
+LABELS = {result: _LABELS.labels(result) for result in ("computed", "own", "no_predictor", "failed", "no_room")}
 _QUOTA = Counter("api_quota_calls", "Calls counted against QUOTA: where, and how", ["counted", "result"])
 QUOTA_CALLS = {
     (counted, fits): _QUOTA.labels(counted, "passed" if fits else "refused")
@@ -25,7 +28,7 @@ QUOTA_CALLS = {
 }
 # result: served, in vain (it was not back in time), refused (it has been away too long, or too many wait)
 WAITS = Counter("api_waits", "Calls that found a dependency away", ["dependency", "result"])
-for dependency in ("postgres", "worker"):
+for dependency in ("postgres", "worker", "predictor"):
     for result in ("served", "in vain", "refused"):
         WAITS.labels(dependency, result)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
@@ -110,14 +110,14 @@ class Replicas:
         return max(1, len(self._listed))
 
     @asynccontextmanager
-    async def chosen(self) -> AsyncIterator[Replica]:
-        """The one for the next call, which is under way inside.
+    async def chosen(self, unfit: Collection[str | None] = ()) -> AsyncIterator[Replica]:
+        """The one for the next call, which is under way inside; one of the `unfit` hosts only if there is no other.
 
         Raises:
             Unresolved: none is known.
             Hung: it gives no sign of life, and another one does.
         """
-        replica = await self._choose()
+        replica = await self._choose(unfit)
         try:
             async with asyncio.timeout(None) as limit:
                 replica.begin(limit, next(self._turns))
@@ -134,7 +134,7 @@ class Replicas:
                 raise Hung("it gives no sign of life") from error
             raise
 
-    async def _choose(self) -> Replica:
+    async def _choose(self, unfit: Collection[str | None]) -> Replica:
         try:
             hosts = await self._addresses.get()
         except OSError as error:
@@ -142,7 +142,7 @@ class Replicas:
         if hosts is not self._hosts:
             self._list(hosts)
         now = asyncio.get_running_loop().time()
-        return min(self._listed, key=lambda each: each.rank(now))
+        return min(self._listed, key=lambda each: (each.url.host in unfit, each.rank(now)))
 
     def _list(self, hosts: list[str]) -> None:
         """Know these replicas, and besides them those whose calls are under way."""

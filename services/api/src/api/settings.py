@@ -108,6 +108,10 @@ class ApiSettings(ServiceSettings):
         False,
         description="whether `/v1/embeddings` takes token ids of the served model's vocabulary",
     )
+    classify_documents: bool = Field(
+        False,
+        description="whether metadata of documents gets a `label` by the workers' `PREDICTOR`, unless it has one",
+    )
     reports_folder: Path | None = Field(
         None,
         description="folder of the reports of `make coldstart` and `make drills`: the page shows them, and they are "

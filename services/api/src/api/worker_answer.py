@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from api.embedding import Embedding
 from api.worker_secret import REFUSED
+from contract import predict
 from contract.answer import FLOAT_BYTES, Description
 from contract.prompts import FIELD
 from warmstart.errors import (
@@ -49,6 +50,20 @@ class Refused(DependencyUnavailable):
         super().__init__("worker", reason)
 
 
+class NoPredictor(DependencyUnavailable):
+    """No worker that can be asked has a predictor."""
+
+    def __init__(self) -> None:
+        super().__init__("predictor", "no worker has one: PREDICTOR names its file")
+
+
+class OtherPredictor(DependencyUnavailable):
+    """The worker's predictor is none for the texts of the served model."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("predictor", reason)
+
+
 @dataclass(frozen=True)
 class Answer:
     """One embedding per input, in order; the engine and the space that they are of; the worker's own stage timings."""
@@ -84,6 +99,13 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
         error = ErrorEnvelope.model_validate_json(body).error
     except ValidationError:
         error = ErrorBody(message=f"it answered {response.status}", type="", param=None, code="")
+    if response.url.path == predict.PATH and response.status in (400, 404):
+        # A worker of an earlier version has no such route.
+        return NoPredictor() if response.status == 404 else OtherPredictor(error.message)
+    return _by_status(response, error)
+
+
+def _by_status(response: ClientResponse, error: ErrorBody) -> ServiceError:
     match response.status:
         case 400 if error.param == FIELD:
             return OtherPrompts(error.message)

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from api.embedding import Item
 from api.patience import Patience
+from api.predictors import Predictors
 from api.settings import ApiSettings
-from api.worker_answer import Answer, NotLetIn, WorkerAway, read_answer, refusal
+from api.worker_answer import Answer, NoPredictor, NotLetIn, WorkerAway, read_answer, refusal
 from api.worker_secret import WorkerSecret
-from api.worker_sessions import FAILURES, UNSENT, Call, WorkerSessions
+from api.worker_sessions import FAILURES, UNSENT, Call, Fits, WorkerSessions
 from contract import call, model
 from contract.lane import Lane
 from contract.model import ModelInfo
@@ -34,6 +35,7 @@ class WorkerClient:
     def __init__(self, base_url: str, patience: float = 0, secret: WorkerSecret | None = None) -> None:
         self._sessions = WorkerSessions(base_url, secret or WorkerSecret())
         self.patience = Patience("worker", patience, self.refresh)
+        self.predictors = Predictors(self.send, self._describe, patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -42,6 +44,7 @@ class WorkerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.patience.close()
+        await self.predictors.patience.close()
         await self._sessions.close()
 
     async def refresh(self) -> None:
@@ -56,10 +59,12 @@ class WorkerClient:
             raise
         self.described = True
         self.patience.back()
+        self.predictors.note(self.model)
 
-    async def _describe(self) -> ModelInfo:
+    async def _describe(self, fits: Fits | None = None) -> ModelInfo:
+        """The model of a replica, of one whose answer `fits` if there is any."""
         try:
-            response, body = await self._sessions.ask(Call("GET", model.PATH))
+            response, body = await self._sessions.ask(Call("GET", model.PATH, fits=fits))
         except FAILURES as error:
             raise WorkerAway(reason(error)) from error
         except (ClientError, OSError) as error:
@@ -90,11 +95,19 @@ class WorkerClient:
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
         content = {kind: items} if prompt is None else {kind: items, FIELD: prompt}
-        asked = Call("POST", call.PATH, orjson.dumps(content), ends, whole, lane, self._ready)
-        limit = asyncio.timeout_at(ends)
+        response, body = await self.send(Call("POST", call.PATH, orjson.dumps(content), ends, whole, lane))
+        return read_answer(response, body, len(items))
+
+    async def send(self, asked: Call) -> tuple[ClientResponse, bytes]:
+        """A good answer, in the call's time.
+
+        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
+        """
+        asked.ready = self._ready
+        limit = asyncio.timeout_at(asked.ends)
         try:
             async with limit:
-                response, body = await self._served(asked)
+                return await self._served(asked)
         except TimeoutError as error:
             # Not by the clock: uvloop's timers go off up to a millisecond early. As an error of the worker, it would
             # reach every request that shares the call, also those that have just come.
@@ -103,7 +116,6 @@ class WorkerClient:
             raise DeadlineExceeded("the worker did not answer within the request's time budget") from error
         except (ClientError, OSError) as error:
             raise DependencyUnavailable("worker", reason(error)) from error
-        return read_answer(response, body, len(items))
 
     async def _served(self, asked: Call) -> tuple[ClientResponse, bytes]:
         """A good answer. Whenever no worker is there, or only one that starts, the call waits and is sent again."""
@@ -122,6 +134,8 @@ class WorkerClient:
                 if not isinstance(refused, WorkerAway):
                     raise refused
                 why = refused.reason
+            if asked.unfit:  # those that are there have no predictor, or another one
+                raise NoPredictor
             self.patience.missed(asked.tried)
             await self.patience.wait(why)
 

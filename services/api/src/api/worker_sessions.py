@@ -10,8 +10,8 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from aiohttp import (
     ClientConnectionError,
@@ -44,6 +44,7 @@ KEEPALIVE = 30.0  # seconds an idle connection is kept: less than the worker's 7
 CONNECT_TIMEOUT = 2.0  # seconds
 LIMITS = ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 FAILURES = (ClientConnectionError, ClientPayloadError, ConnectionError, TimeoutError)
+Fits: TypeAlias = Callable[[ClientResponse, bytes], bool]
 UNSENT = (Unresolved, ClientConnectorError, ConnectionTimeoutError)  # of these, the failures before anything was sent
 
 
@@ -58,11 +59,14 @@ class Call:
     whole: int = 0  # tokens of the whole call that it is a part of
     lane: Lane | None = None
     ready: Callable[[], Awaitable[None]] | None = None  # returns when the worker can take it a second time
+    accept: str = BINARY
+    fits: Fits | None = None  # whether no other replica need be asked after an answer
     secret: str | None = None  # what was last sent as such
     denied: int = 0  # how often the worker has refused that
     tried: float = 0.0  # when it was last sent
     lost: int = 0  # how often its connection failed when it may have been computed
     suspect: bool = False  # whether it may have ended a process
+    unfit: set[str | None] = field(default_factory=set)  # hosts that gave another answer than one that `fits`
 
 
 class WorkerSessions:
@@ -86,7 +90,7 @@ class WorkerSessions:
         await self._fresh.close()
 
     async def ask(self, asked: Call) -> tuple[ClientResponse, bytes]:
-        """Send a request; retry once if its connection died, or once for each replica that can't serve.
+        """Send a request; retry once if its connection died, or once for each replica that can't serve, or doesn't fit.
 
         The retry is safe, since embedding changes nothing in the worker. A call whose connection died twice, also when
         it waited for the worker in between, may have killed two processes, and is sent to no third one. Its retry waits
@@ -122,7 +126,7 @@ class WorkerSessions:
     async def _send(self, session: ClientSession, asked: Call) -> tuple[ClientResponse, bytes, bool]:
         """Send it once; returns the answer, its body, and whether the replica serves."""
         asked.tried = asyncio.get_running_loop().time()
-        headers = {"Accept": BINARY, "Content-Type": "application/json"} if asked.payload else {}
+        headers = {"Accept": asked.accept, "Content-Type": "application/json"} if asked.payload else {}
         headers |= self._secret.headers
         asked.secret = headers.get(HEADER)
         if asked.ends < math.inf:
@@ -133,7 +137,7 @@ class WorkerSessions:
             headers[lane.HEADER] = asked.lane
         if name := request_id.current():  # of a shared miss, the id of the first request
             headers[call.REQUEST_ID] = name
-        async with self._replicas.chosen() as replica:
+        async with self._replicas.chosen(asked.unfit) as replica:
             url = replica.url.with_path(asked.path)
             try:
                 reply, body = await self._exchange(session, asked.method, url, asked.payload, headers)
@@ -142,6 +146,9 @@ class WorkerSessions:
                 raise
             serves = not _cannot_serve(reply, body)
             replica.served() if serves else replica.avoid()
+            if serves and asked.fits and not asked.fits(reply, body):
+                asked.unfit.add(url.host)
+                serves = False
             return reply, body, serves
 
     async def _exchange(

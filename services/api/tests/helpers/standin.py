@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 from aiohttp import web
 
-from contract import call, lane, model
+from contract import call, lane, model, predict
 from contract.answer import Description
 from contract.model import ModelInfo
+from contract.predictor import PredictorInfo
 from contract.prompts import FIELD, NO_PROMPTS
 from warmstart.http.timing import Timings
 
@@ -27,6 +28,9 @@ class StandIn:
     `before` runs first and may answer, wait, or cut the connection. With `keeps` False, every answer says
     `Connection: close`, as one does on a connection that has reached its age; with `starting`, every route is
     behind the worker's gate. While `thawed` is clear, nothing is answered.
+
+    With a `predictor` it says `long` of vectors that begin with a number above 5, and `short` of others;
+    `before_predict` is as `before`.
     """
 
     def __init__(self) -> None:
@@ -48,6 +52,9 @@ class StandIn:
         self.connections: set[asyncio.Transport | None] = set()
         self.dead: set[asyncio.Transport | None] = set()  # connections on which no answer comes any more
         self.before: Misbehaviour | None = None
+        self.predictor: PredictorInfo | None = None
+        self.predicted: list[list[Any]] = []
+        self.before_predict: Misbehaviour | None = None
         self.vector: Callable[[Any], Sequence[float]] = lambda item: (len(item), 0, 0, 0)
         self.url = self.host = ""
 
@@ -81,6 +88,36 @@ class StandIn:
             answer.force_close()
         return answer
 
+    async def predict(self, request: web.Request) -> web.StreamResponse:
+        """Like the worker's `POST /predict`, with the probabilities 0.75 and 0.25."""
+        rows: list[Any] = (await request.json())[predict.FEATURES]
+        self.predicted.append(rows)
+        self.budgets.append(float(request.headers[call.SECONDS]))
+        self.lanes.append(request.headers.get(lane.HEADER, ""))
+        if self.starting:
+            return cold()
+        try:
+            if self.before_predict and (answer := await self.before_predict(request, rows)):
+                return answer
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.predictor is None:
+            error = {**ERROR, "code": predict.NOT_CONFIGURED, "message": "this worker has no PREDICTOR"}
+            return web.json_response({"error": error}, status=404)
+        numbers = [int(row[0] > 5) for row in rows]
+        told, classes = self.predictor, self.predictor.classes
+        return web.json_response(
+            {
+                "predictions": [classes[number] if classes else number for number in numbers],
+                "probabilities": [[0.25, 0.75] if number else [0.75, 0.25] for number in numbers] if classes else None,
+                "classes": classes,
+                "model": told.name,
+                "fingerprint": told.sha256,
+                "space": told.space,
+            }
+        )
+
     async def model(self, request: web.Request) -> web.Response:
         """Like the worker's `GET /model`."""
         if request.transport in self.dead:
@@ -105,6 +142,7 @@ class StandIn:
             precision="fp32",
             threads=1,
             prompts=self.prompts,
+            predictor=self.predictor,
         )
         return info.model_dump()
 
@@ -113,6 +151,7 @@ class StandIn:
         """Serve on this machine, on a free port unless one is given."""
         app = web.Application()
         app.router.add_post(call.PATH, self.embeddings)
+        app.router.add_post(predict.PATH, self.predict)
         app.router.add_get(model.PATH, self.model)
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
@@ -122,6 +161,12 @@ class StandIn:
             yield self
         finally:
             await runner.cleanup()
+
+
+def head(space: str | None, name: str = "lengths", **changes: Any) -> PredictorInfo:
+    """A classifier of vectors of a space."""
+    about = {"name": name, "sha256": name, "features": DIMENSIONS, "classes": ("short", "long"), "space": space}
+    return PredictorInfo(**{**about, **changes})
 
 
 def cold() -> web.Response:

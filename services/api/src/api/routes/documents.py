@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.admission import admit
 from api.dependencies import Postgres
+from api.document_labels import labelled
 from api.document_vectors import for_each_model
 from api.embedder import Embedder
 from api.embedders import as_searched, searched
@@ -39,7 +40,7 @@ async def store_documents(
 ) -> DocumentIds:
     """Embed and store documents; those with a known id are replaced. All or none. They are bulk unless they ask.
 
-    The texts get the model's prompt of documents.
+    The texts get the model's prompt of documents. With `CLASSIFY_DOCUMENTS`, metadata without a `label` gets one.
     """
     asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
@@ -49,8 +50,10 @@ async def store_documents(
 
     async def work(embedder: Embedder) -> Timings:
         embedded, vectors = await for_each_model(request, embedder, texts, TEXT, asked or Lane.BULK)
+        labelling = request.app.state.settings.classify_documents
+        rows = await labelled(request, embedder, embedded, new, asked or Lane.BULK) if labelling else new
         began = time.perf_counter()
-        await documents.upsert(postgres, new, vectors, embedded.model.fingerprint)
+        await documents.upsert(postgres, rows, vectors, embedded.model.fingerprint)
         embedded.timings["database"] = time.perf_counter() - began
         return embedded.timings
 
