@@ -25,8 +25,9 @@ help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
-	@echo "             API_PORT, WORKER_PORT, NEXT_WORKER_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
+	@echo "             API_PORT, WORKER_PORT, NEXT_WORKER_PORT, CHAT_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
 	@echo "             STACK=embedded|compose to choose what the system runs on,"
+	@echo "             CHAT=demo for a stand-in of a chat model, which echoes sources (docs/containers.md),"
 	@echo "             DRILLS='redis or rolling', REQUESTS=1000, RUNS=1, ABORT_AFTER=20 for make drills,"
 	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
 	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."

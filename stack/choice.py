@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from stack.compose import ComposeStack
+from stack.demo_chat import asked_parts
 from stack.docker import silence
 from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
@@ -91,7 +92,7 @@ def _start(root: Path, kind: Kind, why: str) -> Stack:
 
 def _of(kind: Kind, root: Path) -> AnyStack:
     """Of a person, who asks for faults in general: all connections of the api are to be breakable."""
-    stack = CLASSES[kind](root)
+    stack = CLASSES[kind](root, parts=asked_parts())
     stack.detoured = os.environ.get("FAULTS_ENABLED") == "1"
     return stack
 

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
+from stack import demo_chat
+from stack.chat import PORT as CHAT_PORT
 from stack.descent import descendants
 from stack.docker import Container, docker
 from stack.errors import StackError
 from stack.health import check
-from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
 from stack.local_next import LocalNext
 from stack.ports import require_free
 from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
@@ -34,7 +36,14 @@ parents = {int(stat.parent.name): int(stat.read_text().rpartition(")")[2].split(
 os.kill(min(pid for pid in parents if parents.get(parents[pid]) == 1), int(sys.argv[1]))
 """
 # Inside.
-PORTS: Mapping[Part, int] = {"postgres": 5432, "valkey": 6379, "worker": 8001, "worker-next": 8001, "api": 8000}
+PORTS: Mapping[Part, int] = {
+    "postgres": 5432,
+    "valkey": 6379,
+    "worker": 8001,
+    "worker-next": 8001,
+    "chat": CHAT_PORT,
+    "api": 8000,
+}
 
 
 class ComposeStack(LocalNext):
@@ -113,7 +122,7 @@ class ComposeStack(LocalNext):
         try:
             if "api" in services:
                 self._settings = {**self._settings, "api": self.own_detours("api")}
-            self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._settings)
+            self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._with_chat())
         except StackError as error:
             raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
         self._wait(self.parts)
@@ -170,7 +179,7 @@ class ComposeStack(LocalNext):
         self._require_ports(running, [part])
         services = [part, "front"] if part in SERVICES else [part]
         self._settings = {**self._settings, part: {**self.own_detours(part), **environment}}
-        self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings=self._settings)
+        self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings=self._with_chat())
         if wait:
             self._wait([part])
 
@@ -225,10 +234,16 @@ class ComposeStack(LocalNext):
         docker("exec", self._running(part)[0].id, "python", "-c", SIGNAL_ONE, str(int(sig)))
 
     def roll(self, part: Part) -> None:
-        roll(self.project, part, PORTS[part], self._settings)
+        roll(self.project, part, PORTS[part], self._with_chat())
 
     def scale(self, part: Part, replicas: int) -> list[str]:
-        return scale(self.project, part, PORTS[part], replicas, self._settings)
+        return scale(self.project, part, PORTS[part], replicas, self._with_chat())
+
+    def _with_chat(self) -> Mapping[Part, Mapping[str, str]]:
+        """The settings of all parts; if there is a stand-in for a chat model, the api's lead there."""
+        there = CHAT in self.parts or any(each.runs for each in self.project.containers(CHAT))
+        chat = self.chat() if there and not demo_chat.named_another() else NOTHING
+        return {**self._settings, "api": {**chat, **self._settings.get("api", NOTHING)}}
 
     def cut(self, part: Part) -> None:
         for each in self._running(part):
@@ -262,6 +277,9 @@ class ComposeStack(LocalNext):
     def environment(self, part: Part) -> Mapping[str, str]:
         """See `Stack.environment`: as the engine knows it, whose processes may be another user's."""
         return next((each.environment for each in self.project.containers(part) if each.runs), NOTHING)
+
+    def chat(self) -> Mapping[str, str]:
+        return demo_chat.settings(self.site.url(CHAT, PORTS[CHAT], CHAT))
 
     def url(self, part: Part) -> str:
         return self.site.url(part, self._port(part, self.project.containers()))

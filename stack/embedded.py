@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
+from stack import demo_chat
 from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
-from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
 from stack.local_next import LocalNext
 from stack.models import VARIABLE, Models, of_artifact
 from stack.port_claims import free_ports
@@ -60,6 +61,7 @@ class EmbeddedStack(LocalNext):
             "valkey": Valkey(self.site),
             "worker": Service("worker", self.site),
             "worker-next": Service("worker-next", self.site, "worker"),
+            "chat": demo_chat.DemoChat(self.site),
             "api": Service("api", self.site),
         }
 
@@ -106,12 +108,14 @@ class EmbeddedStack(LocalNext):
             log.info("%-9s serves %s as the last time: EMBEDDING_MODEL would change that", "worker", known[VARIABLE])
         if "worker" in missing:
             self._export("worker")
-        launch("postgres", "valkey", "worker")  # the worker needs no store, and takes longest
+        launch("postgres", "valkey", "worker", CHAT)  # the worker needs no store, and takes longest
         self._wait("postgres", "valkey")
         if "api" in missing and "postgres" in self.parts:
             self.migrate()
         launch("api")
-        self._wait("worker", "api")
+        self._wait("worker", CHAT, "api")
+        if CHAT in missing and {"api"} & {*self.parts} - {*missing}:
+            log.warning("%-9s the api runs without it: python -m stack restart api", CHAT)
 
     def _wait(self, *parts: Part) -> None:
         limits = {part: self._programs[part].start_seconds for part in parts if part in self.parts}
@@ -133,7 +137,12 @@ class EmbeddedStack(LocalNext):
     def _settings(self, part: Part | None = None) -> dict[str, str]:
         addresses = {variable: self.url(each) for each, variable in ADDRESSES.items()}
         addresses["NEXT_WORKER_URL"] = self.url(NEXT)
-        return {**addresses, **self.own_detours(part), **self._environment, **self._model(part)}
+        return {**addresses, **self.own_detours(part), **self._own_chat(part), **self._environment, **self._model(part)}
+
+    def _own_chat(self, part: Part | None) -> Mapping[str, str]:
+        """Of the api, what leads it to the stand-in for a chat model, if there is one."""
+        there = CHAT in self.parts or self._programs[CHAT].daemon.main()
+        return self.chat() if part == "api" and there and not demo_chat.named_another() else NOTHING
 
     def _model(self, part: Part | None) -> dict[str, str]:
         """What was written down, unless the user names a model for the worker.
@@ -269,6 +278,9 @@ class EmbeddedStack(LocalNext):
     def start_detours(self) -> None:
         log.info("%-9s between the api and what it needs: python -m stack toxic", "proxy")
         self._detours.start({part: self._programs[part].port for part in ADDRESSES})
+
+    def chat(self) -> Mapping[str, str]:
+        return demo_chat.settings(self.url(CHAT))
 
     def url(self, part: Part) -> str:
         return self._programs[part].url

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 
 from stack.http import FAILURES, ask
-from stack.interface import Part
+from stack.interface import CHAT, Part
 from stack.pgserver import psql
 from stack.ports import HOST
 from stack.site import Site
@@ -29,7 +29,9 @@ def check(site: Site, part: Part, port: int) -> Health:
     try:
         if part == "postgres":
             return _postgres(port, site.secrets.postgres)
-        return _valkey(port, site.secrets.redis) if part == "valkey" else _service(site.url(part, port))
+        if part == "valkey":
+            return _valkey(port, site.secrets.redis)
+        return _chat(site.url(part, port)) if part == CHAT else _service(site.url(part, port))
     except ConnectionRefusedError:
         return Health(ready=False, detail="starting")
     except FAILURES as error:
@@ -40,6 +42,11 @@ def _service(url: str) -> Health:
     if ask(f"{url}/readyz").status == 200:
         return Health(ready=True, detail="ready")
     return Health(ready=False, detail=describe(ask(f"{url}/startupz").body))
+
+
+def _chat(url: str) -> Health:
+    ready = ask(f"{url}/v1/models").status == 200
+    return Health(ready, detail="ready: echoes sources, no language model" if ready else "answers errors")
 
 
 def _valkey(port: int, password: str) -> Health:

@@ -11,13 +11,16 @@ import psutil
 
 from stack.toxic.toxics import Toxic, dumps, loads
 
-Part = Literal["postgres", "valkey", "worker", "worker-next", "api"]
+Part = Literal["postgres", "valkey", "worker", "worker-next", "chat", "api"]
 
 # In the order in which they start.
-EVERY: tuple[Part, ...] = ("postgres", "valkey", "worker", "worker-next", "api")
+EVERY: tuple[Part, ...] = ("postgres", "valkey", "worker", "worker-next", "chat", "api")
 
 # Workers of another model, there only while it replaces the served one: see `Stack.start_next`.
 NEXT: Part = "worker-next"
+
+# The stand-in for a chat model, there only when it is asked for: see `stack.demo_chat`.
+CHAT: Part = "chat"
 
 # The whole system, as long as no model is being replaced.
 PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
@@ -57,7 +60,10 @@ def shown(found: Iterable[PartStatus]) -> list[PartStatus]:
 
 
 class Stack(ABC):
-    """A system of four parts, five while a model is replaced. As a context manager it is up inside and down after."""
+    """A system of four parts, with more while a model is replaced, or where a chat model is stood in for.
+
+    As a context manager it is up inside and down after.
+    """
 
     parts: tuple[Part, ...]  # the parts that `up` starts
     detoured = False  # whether the api that `up` or `start` starts goes through all its detours (see `detour`)
@@ -241,6 +247,10 @@ class Stack(ABC):
         """What `spoil` said last."""
         text = self.shared(f"{part}.toxics")
         return loads(text) if text else ()
+
+    @abstractmethod
+    def chat(self) -> Mapping[str, str]:
+        """Settings that lead an api to the part `chat`."""
 
     @abstractmethod
     def url(self, part: Part) -> str:

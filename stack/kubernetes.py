@@ -8,13 +8,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, Signals
 
-from stack import inside, replacing, sidecar
+from stack import chat_objects, inside, replacing, sidecar
 from stack.departure import watch_out
 from stack.deployments import ENVIRONMENT, added, is_rolled_out
 from stack.errors import StackError
-from stack.interface import ADDRESSES, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
 from stack.kubectl import Kubectl
-from stack.manifests import NAMESPACE, SERVICES, SHARED, Manifests, Object
+from stack.manifests import NAMESPACE, SERVICES, SHARED, Manifests, Object, program
 from stack.models import VARIABLE
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.reach import Reach, authority
@@ -71,7 +71,9 @@ class KubernetesStack(Stack):
         with self.site.alone():
             self._refuse_foreign_namespace()
             log.info("%-9s context %s, namespace %s", "cluster", self.kubectl.command()[2], NAMESPACE)
-            self._apply([each for each in self.manifests.objects() if self._wanted(each)])
+            chat = (chat_objects.COMPONENT,) if CHAT in self.parts or self._deployed(CHAT) else ()
+            found = chat_objects.filled(self.manifests.objects(*chat))
+            self._apply([each for each in found if self._wanted(each)])
             for part in self.parts:
                 if not self._replicas(part):  # an apply leaves a stopped service stopped
                     self.kubectl.run("scale", f"deployment/{part}", "--replicas", "1")
@@ -87,6 +89,10 @@ class KubernetesStack(Stack):
         if kind == "Job":
             return {"postgres", "api"} <= set(self.parts)
         return kind not in ("Deployment", "HorizontalPodAutoscaler") or name in self.parts
+
+    def _deployed(self, part: Part) -> bool:
+        found = self.kubectl.items("deployments", f"--field-selector=metadata.name={part}")
+        return any(each["metadata"]["name"] == part for each in found)
 
     def _replicas(self, part: Part) -> int:
         return int(self.kubectl.json("get", "deployment", part)["spec"]["replicas"])
@@ -117,6 +123,8 @@ class KubernetesStack(Stack):
         self.site.discard()
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
+        if part == CHAT and not self._deployed(CHAT):
+            self._apply(chat_objects.alone(self.manifests.objects(chat_objects.COMPONENT)))
         found = self.kubectl.json("get", "deployment", part)
         if found["spec"]["replicas"]:
             raise StackError(f"{part} runs already")
@@ -137,7 +145,7 @@ class KubernetesStack(Stack):
 
     def _put_back(self, part: Part, name: str) -> Object:
         """The variable as the manifest has it: what the last start changed of it is undone."""
-        own = [] if part == NEXT else self.manifests.container(part).get("env", [])
+        own = [] if part in (NEXT, CHAT) else self.manifests.container(part).get("env", [])
         return next((each for each in own if each["name"] == name), {"name": name, "$patch": "delete"})
 
     @contextmanager
@@ -189,8 +197,7 @@ class KubernetesStack(Stack):
             raise StackError(f"the migration failed: {error}\n{self.kubectl.run('logs', name)}") from error
 
     def next_model(self) -> str:
-        found = self.kubectl.items("deployments", f"--field-selector=metadata.name={NEXT}")
-        return self.environment(NEXT).get(VARIABLE, "") if found else ""
+        return self.environment(NEXT).get(VARIABLE, "") if self._deployed(NEXT) else ""
 
     def next_serves(self) -> bool | None:
         return answer(self._exec(self._running("postgres")[0], *inside.ASK, CUT_OVER))
@@ -288,12 +295,15 @@ class KubernetesStack(Stack):
 
     def start_detours(self) -> None:
         """Put all that the proxy needs where it will find it."""
-        self._apply([sidecar.program()])
+        self._apply([program(sidecar.NAME)])
         secret = self.kubectl.json("get", "secret", "warmstart")["data"]
         for name, text in sidecar.files(secret).items():
             self.share(name, text)
         for part in ADDRESSES:
             self.spoil(part, ())
+
+    def chat(self) -> Mapping[str, str]:
+        return chat_objects.settings()
 
     def probe_url(self, part: Part) -> str:
         """See `Stack.probe_url`: a Service leads to ready pods only, so it is a pod's, once there is one.

@@ -68,6 +68,12 @@ class Manifests:
         return os.path.relpath(path, self._folder.resolve())  # kustomize takes no absolute one
 
 
+def program(name: str) -> Object:
+    """The ConfigMap with a package of `stack`, which a container runs: a kustomization takes no files from outside."""
+    code = {file.name: file.read_text() for file in sorted((REPOSITORY / "stack" / name).glob("*.py"))}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE}, "data": code}
+
+
 def _merged(name: str, settings: Mapping[str, str]) -> Object:
     literals = [f"{key}={value}" for key, value in settings.items()]
     return {"name": name, "namespace": NAMESPACE, "behavior": "merge", "literals": literals}

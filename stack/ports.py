@@ -4,16 +4,25 @@ import os
 import socket
 from collections.abc import Mapping
 
+from stack.chat import PORT as CHAT_PORT
 from stack.errors import StackError
 from stack.interface import Part
 
 HOST = "127.0.0.1"
-DEFAULTS: Mapping[Part, int] = {"postgres": 15432, "valkey": 16379, "worker": 8001, "worker-next": 8002, "api": 8000}
+DEFAULTS: Mapping[Part, int] = {
+    "postgres": 15432,
+    "valkey": 16379,
+    "worker": 8001,
+    "worker-next": 8002,
+    "chat": CHAT_PORT,
+    "api": 8000,
+}
 VARIABLES: Mapping[Part, str] = {
     "postgres": "POSTGRES_PORT",
     "valkey": "REDIS_PORT",
     "worker": "WORKER_PORT",
     "worker-next": "NEXT_WORKER_PORT",
+    "chat": "CHAT_PORT",
     "api": "API_PORT",
 }
 

@@ -26,7 +26,7 @@ FILE = REPOSITORY / "compose.yaml"
 SERVICES: tuple[Part, ...] = ("worker", "api")
 PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
 # Options of a command that is about all services.
-WHOLE = ("--profile", "faults", "--profile", "next", "--profile", "observe")
+WHOLE = ("--profile", "faults", "--profile", "next", "--profile", "chat", "--profile", "observe")
 SHARED = "/run/warmstart"  # the path, in a service, of the folder that it shares with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")

@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 import yaml
 
 from stack.interface import ADDRESSES, Part
-from stack.manifests import K8S, NAMESPACE, SHARED, Object
+from stack.manifests import K8S, SHARED, Object
 from stack.ports import HOST
-from stack.site import REPOSITORY
 
 NAME = "toxic"  # of the component, the container and the ConfigMap with its program
 PORTS: Mapping[Part, int] = {"postgres": 25432, "valkey": 26379, "worker": 28001}  # as the component has them
@@ -32,12 +31,6 @@ def _through(part: Part, url: str) -> str:
     parts = urlsplit(url)
     credentials, at, _ = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{credentials}{at}{HOST}:{PORTS[part]}").geturl()
-
-
-def program() -> Object:
-    """The ConfigMap that the container mounts: a kustomization takes no files from outside its folder."""
-    code = {file.name: file.read_text() for file in sorted((REPOSITORY / "stack" / NAME).glob("*.py"))}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": NAME, "namespace": NAMESPACE}, "data": code}
 
 
 def beside(spec: Object, environment: Mapping[str, str]) -> Object:

@@ -11,7 +11,7 @@ from typing import Self
 from urllib.parse import quote
 
 from stack.errors import StackError
-from stack.interface import EVERY, NEXT, Part
+from stack.interface import CHAT, EVERY, NEXT, Part
 from stack.ports import DEFAULTS, HOST, VARIABLES, ports_from
 from stack.secrets import Secrets, load_secrets
 
@@ -34,7 +34,8 @@ def _remembered(root: Path) -> dict[Part, int] | None:
     """The ports that the last `up` chose; None after `down`, or when the file can't be read."""
     try:
         found = json.loads(_ports_file(root).read_text())
-        found.setdefault(NEXT, DEFAULTS[NEXT])  # an earlier version wrote none
+        for optional in (NEXT, CHAT):  # earlier versions wrote none
+            found.setdefault(optional, DEFAULTS[optional])
         return {part: int(found[part]) for part in EVERY}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -124,3 +124,14 @@ def test_the_proxy_is_confined_and_starts_only_when_asked_for(tmp_path: Path) ->
     assert (toxic["read_only"], toxic["cap_drop"], toxic.get("ports", [])) == (True, ["ALL"], [])
     assert toxic["security_opt"] == ["no-new-privileges:true"]
     assert min(int(toxic["mem_limit"]), toxic["cpus"], toxic["pids_limit"]) > 0
+
+
+def test_the_chat_server_is_confined_and_starts_only_when_asked_for(tmp_path: Path) -> None:
+    """Without its profile there is none; with it, it is as confined as the others, and published here alone."""
+    project = ComposeStack(tmp_path, free_ports()).project
+    assert "chat" not in json.loads(project.run("config", "--format", "json"))["services"]
+    chat = json.loads(project.run(*WHOLE, "config", "--format", "json"))["services"]["chat"]
+    assert (chat["read_only"], chat["cap_drop"]) == (True, ["ALL"])
+    assert chat["security_opt"] == ["no-new-privileges:true"]
+    assert min(int(chat["mem_limit"]), chat["cpus"], chat["pids_limit"]) > 0
+    assert [port["host_ip"] for port in chat["ports"]] == ["127.0.0.1"]
