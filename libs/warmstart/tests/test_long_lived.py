@@ -89,6 +89,20 @@ def test_a_drain_ends_what_lasts(world: World, start: Start) -> None:
     assert "Traceback" not in service.log
 
 
+def test_events_have_a_limit_of_their_own_and_a_last_word(start: Start) -> None:
+    """At a stop they have STREAM_DRAIN_SECONDS, also if a request has less, and the last one can say why it is that."""
+    service = start(APP="long_lived:create_app()", DRAIN_SECONDS=0, REQUEST_TIMEOUT=0.5, STREAM_DRAIN_SECONDS=3)
+    service.wait_ready()
+    with (
+        closing(Client(service.port, "/download", b"data: 5\n")) as download,  # it is ahead
+        closing(Client(service.port, "/told", b"data: 1\n")) as told,
+    ):
+        service.terminate()
+        assert download.rest().count(b"data:") < told.rest().count(b"data:")
+    assert service.wait_exit() == 0
+    assert told.received.endswith(b"data: stopping\n\n" + LAST_CHUNK)
+
+
 def test_what_lasts_is_counted(start: Start) -> None:
     """A gauge of the whole pod counts a stream while it lasts, and the metrics of its route count it at its end."""
     service = start(APP="long_lived:create_app()", WEB_CONCURRENCY=2).wait_ready()

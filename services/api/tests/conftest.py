@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from contract.space import KNOWN
+from services.api.tests.helpers.chat_standin import ChatStandIn
 from services.api.tests.helpers.databases import own_database
 from services.api.tests.helpers.replacing import World, replacing
 from stack import EmbeddedStack, free_ports
@@ -57,6 +58,13 @@ async def world(address: str) -> AsyncIterator[World]:
     """Two models, of which none replaces the other yet, and a database of this test's own."""
     async with replacing(address) as made:
         yield made
+
+
+@pytest.fixture
+def upstream() -> Iterator[ChatStandIn]:
+    """A stand-in for a chat server."""
+    with ChatStandIn().running() as standin:
+        yield standin
 
 
 @pytest.fixture

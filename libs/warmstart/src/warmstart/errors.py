@@ -104,6 +104,10 @@ class NotReady(Unavailable):
     code = "not_ready"
 
 
+class Stopping(Unavailable):
+    code = "stopping"
+
+
 class Overloaded(Unavailable):
     type, code = "overloaded_error", "overloaded"
 

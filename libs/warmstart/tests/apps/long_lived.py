@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, BackgroundTasks, FastAPI, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from sample import note
 
 from warmstart import Lifecycle, ServiceSettings, install, time_limit
+from warmstart.http.deadline import lasting
 
 PAUSE = 0.05  # seconds between two pieces
 router = APIRouter()
@@ -29,6 +30,13 @@ async def forever() -> AsyncIterator[str]:
 @router.get("/events", dependencies=[time_limit(None)])
 async def events() -> StreamingResponse:
     """For as long as the client listens."""
+    return StreamingResponse(forever(), media_type="text/event-stream")
+
+
+@router.get("/told")
+async def told(request: Request) -> StreamingResponse:
+    """Events of which the last one says why there are no more."""
+    lasting(request, lambda error: f"data: {error.code}\n\n".encode())
     return StreamingResponse(forever(), media_type="text/event-stream")
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from api import __version__
 from api.auth import Authenticate, document_keys
@@ -31,7 +31,8 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     """
     settings = settings or ApiSettings()
     closed = bool(settings.api_keys) or settings.environment == "production"
-    usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []))
+    chat, chat_resources = _chat(settings)
+    usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []), *chat_resources)
     declared = usual if resources is None else resources
 
     @asynccontextmanager
@@ -51,8 +52,9 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.add_middleware(Authenticate, keys=keys.known, known=system.is_operators)
         document_keys(app)  # only where one is needed
     breakable = [faults] if settings.faults_enabled else []
-    for routes in (embeddings, models, documents, search, classify, system, reports, *breakable):
-        app.include_router(routes.router, prefix="/v1", responses=error_responses(401))
+    parts = (embeddings, models, documents, search, classify, system, reports, *breakable)
+    for router in (*(each.router for each in parts), chat):
+        app.include_router(router, prefix="/v1", responses=error_responses(401))
     app.include_router(page.router)
     app.include_router(reports.files)
     around = [RateLimitHeaders] if settings.quota or closed else []
@@ -70,3 +72,15 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         known=keys.known.of,
     )
     return app
+
+
+def _chat(settings: ApiSettings) -> tuple[APIRouter, list[Resource[Any]]]:
+    """The route of chats and what it needs. An api without them imports none of it."""
+    if not settings.chat_url:
+        from api.routes import no_chat  # noqa: PLC0415 - as below
+
+        return no_chat.router, []
+    from api.chat.resource import CHAT  # noqa: PLC0415 - imported only where it is used
+    from api.routes import chat  # noqa: PLC0415
+
+    return chat.router, [CHAT]

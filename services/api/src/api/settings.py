@@ -1,10 +1,10 @@
 """Settings of the api, read from the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from api.database_url import parse as parse_database_url
 from api.keys.entries import Entry, plain_keys
@@ -32,6 +32,20 @@ def _http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise ValueError("must be http://host:port, without user and password")
     return text
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(_http_url(text))
+    if parts.query or parts.fragment:
+        raise ValueError("must be the base URL of an API, such as https://host/v1, without a query")
+    return text
+
+
+def _one_word(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if not (text.isascii() and text.isprintable() and len(text.split()) == 1):
+        raise ValueError("must be one word of ASCII characters")
+    return secret
 
 
 def _some_keys(secret: SecretStr) -> SecretStr:
@@ -112,12 +126,39 @@ class ApiSettings(ServiceSettings):
         False,
         description="whether metadata of documents gets a `label` by the workers' `PREDICTOR`, unless it has one",
     )
+    chat_url: Annotated[str, AfterValidator(_base_url)] | None = Field(
+        None,
+        description="base URL of the OpenAI-compatible server that answers chats, such as `https://host/v1`; "
+        "none: no chats",
+    )
+    chat_model: str | None = Field(
+        None, min_length=1, description="the model of that server, by which callers name it too; needed with `CHAT_URL`"
+    )
+    chat_api_key: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
+        None, description="key for that server"
+    )
+    chat_first_token_timeout: Seconds = Field(
+        30, description="how long a stream of that server may take to its first token"
+    )
+    chat_token_timeout: Seconds = Field(10, description="longest pause between two tokens of it")
+    chat_timeout: Seconds = Field(300, description="time limit of an answer of that server, whole or streamed")
+    max_chats: Count = Field(100, description="most chats under way in one process; beyond it, 503")
+    max_chat_characters: Count = Field(100_000, description="most characters of the messages of one chat")
+    max_source_characters: Count = Field(
+        12_000, description="most characters of documents in one prompt; long documents are cut to fit"
+    )
     reports_folder: Path | None = Field(
         None,
         description="folder of the reports of `make coldstart` and `make drills`: the page shows them, and they are "
         "served without a key; none: no reports",
     )
     migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
+
+    @model_validator(mode="after")
+    def _names_the_model(self) -> Self:
+        if self.chat_url and not self.chat_model:
+            raise ValueError("CHAT_URL needs CHAT_MODEL")
+        return self
 
     def keys(self) -> list[Entry]:
         """The API keys; none means no authentication."""

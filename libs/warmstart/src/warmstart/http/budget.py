@@ -2,15 +2,21 @@
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
+from warmstart.errors import ServiceError
+
 KEY = "warmstart.budget"  # of the scope
+
+
+LastEvent: TypeAlias = Callable[[ServiceError], bytes]  # writes an error as the last event of a stream
 
 
 class Stage(Enum):
@@ -29,11 +35,14 @@ class Budget:
         self.stage = Stage.AWAITED
         self.stopping = False
         self.events = False  # whether the answer is a stream of them
+        self.last_event: LastEvent | None = None
         self._timeout = timeout
         self._asked = math.inf if asked is None else asked
         self._limit = math.inf
         self._began = asyncio.get_running_loop().time()
         self._stop_at: dict[Stage, float] = {}
+        self._lasting: float | None = None  # when a stop ends an answer that lasts
+        self._lasts = False
 
     def allow(self, seconds: float | None) -> None:
         """Set the limit to `seconds` from the beginning, or to none.
@@ -43,22 +52,37 @@ class Budget:
         self._limit = math.inf if seconds is None else seconds
         self._reckon()
 
+    def last(self, last_event: LastEvent | None = None) -> None:
+        """This answer takes as long as it takes: its limits are the caller's own, and the last at a stop.
+
+        `last_event` writes the error with which a stream of events then ends.
+        """
+        self._lasts, self.last_event = True, last_event
+        self.allow(None)
+
     def reached(self, stage: Stage) -> None:
         """Note how far the answer has come."""
         self.stage = stage
-        if stage is Stage.SENT or self._stop_at:  # else its end is the same
+        if stage is Stage.SENT or self.stopping:  # else its end is the same
             self._reckon()
 
-    def stop(self, seconds: float, *, answering: float) -> None:
-        """The process stops: `seconds` are left to an answer that has not begun, and to background tasks."""
+    def stop(self, seconds: float, *, answering: float, lasting: float) -> None:
+        """The process stops: `seconds` are left to an answer that has not begun, and to background tasks.
+
+        An answer that has begun has `answering` seconds, a stream of events, and what lasts, `lasting` ones.
+        """
         self.stopping = True
         now = asyncio.get_running_loop().time()
         self._stop_at = {Stage.AWAITED: now + seconds, Stage.BEGUN: now + answering, Stage.SENT: now + seconds}
+        self._lasting = now + lasting
         self._reckon()
 
     def _reckon(self) -> None:
         ends = self._began + min(self._limit, self._asked) if self.stage is not Stage.SENT else math.inf
-        self.deadline = min(ends, self._stop_at[self.stage]) if self._stop_at else ends
+        if self._lasting is not None:
+            lasts = self.stage is not Stage.SENT and (self._lasts or self.events)
+            ends = min(ends, self._lasting if lasts else self._stop_at[self.stage])
+        self.deadline = ends
         if not self._timeout.expired():
             self._timeout.reschedule(None if self.deadline == math.inf else self.deadline)
 

@@ -9,8 +9,8 @@ from fastapi import Request
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from warmstart.errors import DeadlineExceeded
-from warmstart.http.budget import KEY, Budget, Stage, limit_of
+from warmstart.errors import DeadlineExceeded, ServiceError, Stopping
+from warmstart.http.budget import KEY, Budget, LastEvent, Stage, limit_of
 from warmstart.http.errors import Respond
 from warmstart.http.paths import path_of
 from warmstart.lifecycle.lifespan import Lifecycle
@@ -22,6 +22,7 @@ log = logging.getLogger("warmstart.deadline")
 HEADER = "X-Request-Timeout"
 _HEADER = HEADER.lower().encode()
 AT_ONCE = 0.2  # seconds
+SPENT = "the request's time budget is spent"
 GOING_AWAY, RESTARTS = 1001, 1012  # codes of a WebSocket's end
 
 
@@ -29,6 +30,16 @@ def remaining(request: Request) -> float:
     """Seconds left of this request's budget; infinity without one."""
     budget: Budget = request.scope[KEY]
     return max(0.0, budget.deadline - asyncio.get_running_loop().time())
+
+
+def lasting(request: Request, last_event: LastEvent) -> None:
+    """From here on the answer takes as long as it takes: only the caller's own limit counts.
+
+    When the process stops, it has `STREAM_DRAIN_SECONDS` left. A stream of events that is cut off ends with what
+    `last_event` writes.
+    """
+    budget: Budget = request.scope[KEY]
+    budget.last(last_event)
 
 
 class Deadline:
@@ -41,11 +52,12 @@ class Deadline:
     def __init__(self, app: ASGIApp, settings: ServiceSettings, state: State, answer: Respond) -> None:
         self._app = app
         self._limit = settings.request_timeout
+        self._lasting = settings.lasting_seconds
         self._development = settings.environment == "development"
         self._state = state
         self._answer = answer
         self._under_way: set[Budget] = set()
-        self._told: float | None = None  # seconds that are left to an answer that has begun
+        self._told: tuple[float, float] | None = None  # seconds left to an answer that has begun, to one that lasts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its budget."""
@@ -65,13 +77,13 @@ class Deadline:
                 self._under_way.add(budget)
                 budget.allow(self._limit if scope["type"] == "http" else None)
                 if self._told is not None:
-                    budget.stop(self._limit, answering=self._told)
+                    self._tell(budget, *self._told)
                 await self._app(scope, _within(budget, scope, receive), _noting(budget, send))
         except TimeoutError:
             if not timeout.expired():
                 raise
             if budget.stage is Stage.AWAITED and scope["type"] == "http":
-                await self._answer(DeadlineExceeded("the request's time budget is spent"))(scope, receive, send)
+                await self._answer(DeadlineExceeded(SPENT))(scope, receive, send)
             else:
                 await _cut_off(budget, scope, send)
         finally:
@@ -84,10 +96,13 @@ class Deadline:
         stream or a WebSocket: they get less.
         """
         lifecycle: Lifecycle | None = self._state.lifecycle
-        alone = not (lifecycle and lifecycle.place.binds_first)
-        self._told = AT_ONCE if alone and self._development else self._limit
+        at_once = self._development and not (lifecycle and lifecycle.place.binds_first)
+        self._told = (AT_ONCE, AT_ONCE) if at_once else (self._limit, self._lasting)
         for budget in self._under_way:
-            budget.stop(self._limit, answering=self._told)
+            self._tell(budget, *self._told)
+
+    def _tell(self, budget: Budget, answering: float, lasting: float) -> None:
+        budget.stop(self._limit, answering=answering, lasting=lasting)
 
 
 def _within(budget: Budget, scope: Scope, receive: Receive) -> Receive:
@@ -129,7 +144,14 @@ async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": RESTARTS if budget.stopping else GOING_AWAY})
     elif budget.events:
-        await send({"type": "http.response.body", "body": b""})
+        last = budget.last_event(_why(budget)) if budget.last_event else b""
+        await send({"type": "http.response.body", "body": last})
+
+
+def _why(budget: Budget) -> ServiceError:
+    if budget.stopping:
+        return Stopping("the service stops, and the answer took longer than it waits for one", retry_after=1)
+    return DeadlineExceeded(SPENT)
 
 
 def _asked(scope: Scope) -> float | None:

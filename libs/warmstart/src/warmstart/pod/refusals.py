@@ -30,7 +30,10 @@ def _refusals(cfg: Config, settings: ServiceSettings) -> Iterator[str]:
     if not cfg.timeout:
         yield "timeout = 0: a process whose event loop stands still would never be replaced; give it some seconds"
     if cfg.graceful_timeout <= settings.stop_budget:
+        in_flight = (
+            "REQUEST_TIMEOUT" if settings.lasting_seconds <= settings.request_timeout else "STREAM_DRAIN_SECONDS"
+        )
         yield (
             f"graceful_timeout = {cfg.graceful_timeout}: gunicorn would kill processes that still drain or close; "
-            f"more than DRAIN_SECONDS + REQUEST_TIMEOUT + SHUTDOWN_TIMEOUT = {settings.stop_budget:g} is needed"
+            f"more than DRAIN_SECONDS + {in_flight} + SHUTDOWN_TIMEOUT = {settings.stop_budget:g} is needed"
         )

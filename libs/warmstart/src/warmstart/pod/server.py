@@ -35,7 +35,7 @@ def serving(app: Any, cfg: Config, settings: ServiceSettings) -> Server:
             backlog=cfg.backlog,
             forwarded_allow_ips=list(trusted.addresses(settings.forwarded_allow_ips)),
             timeout_keep_alive=cfg.keepalive,
-            timeout_graceful_shutdown=settings.request_timeout,  # type: ignore[arg-type] # fractions are as good
+            timeout_graceful_shutdown=settings.in_flight_seconds,  # type: ignore[arg-type] # fractions are as good
             **_tls(cfg),
         )
     )

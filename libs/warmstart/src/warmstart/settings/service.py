@@ -91,6 +91,11 @@ class ServiceSettings(BaseSettings):
         "503", description="what /readyz answers while the process drains after SIGTERM; 200 is for Kubernetes"
     )
     request_timeout: Seconds = Field(10, description="time limit of one request")
+    stream_drain_seconds: Seconds | None = Field(
+        None,
+        description="how long streams of events that are under way may go on when the listener has closed; "
+        "none: `REQUEST_TIMEOUT`",
+    )
     connection_max_age: Seconds = Field(
         10, description="longest age of a connection; then its next answer says `Connection: close`"
     )
@@ -183,9 +188,19 @@ class ServiceSettings(BaseSettings):
         return binds(checked(self.host), self.port)
 
     @property
+    def lasting_seconds(self) -> float:
+        """Seconds that a stream of events, or another answer that lasts, has when the listener has closed."""
+        return self.request_timeout if self.stream_drain_seconds is None else self.stream_drain_seconds
+
+    @property
+    def in_flight_seconds(self) -> float:
+        """Seconds from the end of the listener to that of the last answer."""
+        return max(self.request_timeout, self.lasting_seconds)
+
+    @property
     def stop_budget(self) -> float:
         """Seconds from SIGTERM to the last closer's limit: drain, in-flight requests, closing."""
-        return self.drain_seconds + self.request_timeout + self.shutdown_timeout
+        return self.drain_seconds + self.in_flight_seconds + self.shutdown_timeout
 
     def check_serving(self) -> None:
         """Raise ValueError for what a program that serves can't do without, though others with these settings can.

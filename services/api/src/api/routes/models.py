@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from api.dependencies import Worker
 from api.embedder import Embedder
 from api.embedders import embedders_of, replacement_of
-from api.schemas.models import Model, ModelList
+from api.schemas.models import ChatModel, Model, ModelList
+from api.settings import ApiSettings
 from warmstart.errors import NotFound
 from warmstart.http.errors import error_responses
 
@@ -28,12 +29,21 @@ def named(embedders: Sequence[Embedder], name: str) -> Embedder:
 
 @router.get("/models")
 async def list_models(request: Request, _worker: Worker) -> ModelList:
-    """The model that is served, and while it is being replaced the other one."""
+    """The model that is served, while it is being replaced the other one, and that of chats."""
     embedders, replacement = embedders_of(request), replacement_of(request)
-    return ModelList(data=[Model.of(each.model, replacement) for each in embedders])
+    served = [Model.of(each.model, replacement) for each in embedders]
+    return ModelList(data=[*served, *_chat_models(request)])
 
 
 @router.get("/models/{model:path}", responses=error_responses(404))
-async def get_model(request: Request, model: str, _worker: Worker) -> Model:
+async def get_model(request: Request, model: str, _worker: Worker) -> Model | ChatModel:
     """A model by name, with or without `sentence-transformers/`."""
+    for each in _chat_models(request):
+        if each.id == model:
+            return each
     return Model.of(named(embedders_of(request), model).model, replacement_of(request))
+
+
+def _chat_models(request: Request) -> list[ChatModel]:
+    settings: ApiSettings = request.app.state.settings
+    return [ChatModel(id=settings.chat_model)] if settings.chat_url and settings.chat_model else []

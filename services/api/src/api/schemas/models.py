@@ -54,8 +54,17 @@ def _status(space: str, replacement: Replacement | None) -> Literal["serving", "
     return "next" if space == replacement.new else "previous"
 
 
+class ChatModel(BaseModel):
+    """The model that answers chats, at another server, if there is one."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str = "chat"
+
+
 class ModelList(BaseModel):
-    """All served models: one, or two while one replaces the other."""
+    """All served models: one, or two while one replaces the other, and that of chats."""
 
     object: Literal["list"] = "list"
-    data: list[Model]
+    data: list[Model | ChatModel]

@@ -1,0 +1,37 @@
+"""The chat server as a resource of the api; declared only where CHAT_URL is set."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+
+from api.chat.server import ChatServer
+from api.chat.turns import Turns
+from api.settings import ApiSettings
+from warmstart import Resource
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The client, and how many use it."""
+
+    server: ChatServer
+    turns: Turns
+
+
+@asynccontextmanager
+async def open_chat(app: FastAPI) -> AsyncIterator[Chat]:
+    """Yield the client once the server has answered. Raises DependencyUnavailable otherwise."""
+    settings: ApiSettings = app.state.settings
+    async with ChatServer(settings) as server:
+        await server.check()
+        yield Chat(server, Turns(settings.max_chats))
+
+
+async def check_chat(chat: Chat) -> None:
+    """Raise when the server doesn't answer."""
+    await chat.server.check()
+
+
+CHAT = Resource("chat", open_chat, check=check_chat, required=False, timeout=10)

@@ -1,0 +1,13 @@
+"""`POST /v1/chat/completions` of an api that has no chat server."""
+
+from fastapi import APIRouter
+
+from warmstart.errors import DependencyUnavailable
+
+router = APIRouter(tags=["chat"])
+
+
+@router.post("/chat/completions", include_in_schema=False)
+async def no_chat() -> None:
+    """Raises DependencyUnavailable, whatever the body is."""
+    raise DependencyUnavailable("chat", "this service has no chat server: CHAT_URL is not set")
