@@ -1,5 +1,7 @@
 """`POST /v1/chat/completions`: what goes to the chat server, and what comes back."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -221,9 +223,18 @@ def test_the_model_is_listed(client: TestClient) -> None:
 
 
 def test_no_chat_server_is_a_typed_503(http: httpx2.Client) -> None:
-    """Without CHAT_URL the route says so, whatever it is sent; nothing of chats is imported or documented."""
+    """Without CHAT_URL the route says so, whatever it is sent, and the OpenAPI document has no such route."""
     for body in ({}, {"model": MODEL, "messages": ASKED}):
         answer = http.post(PATH, json=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
         assert "CHAT_URL is not set" in answer.json()["error"]["message"]
     assert PATH not in http.get("/openapi.json").json()["paths"]
+
+
+def test_an_api_without_chats_imports_nothing_of_them() -> None:
+    """A start without CHAT_URL is as quick, and a process as small, as if there were no chats."""
+    code = "import sys; from api.app import create_app; create_app(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert [name for name in done.stdout.split() if name.startswith("api.") and "chat" in name] == [
+        "api.routes.no_chat"
+    ]
