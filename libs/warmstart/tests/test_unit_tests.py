@@ -94,6 +94,7 @@ def test_with_a_fake_lifespan(after_a_real_one: bool) -> None:
         assert client.get("/encode?text=four").json() == [4]
         assert client.get("/textbook?text=four").json() == [4]
         assert client.get("/readyz").status_code == 200
+        assert client.get("/startupz").json()["phase"] == "ready"
 
 
 def test_with_another_resource() -> None:

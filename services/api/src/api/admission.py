@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from fastapi import Request
 
 from api.auth import caller_of, quota_of
+from api.dependencies import lifecycle_of
 from api.embedding import Field, Item
 from api.quota import Limit, Quota
 from api.resources import REDIS
 from api.settings import ApiSettings
 from contract.inputs import check_inputs
 from contract.model import ModelInfo
-from warmstart import Lifecycle
 from warmstart.errors import QuotaExceeded
 
 
@@ -29,7 +29,7 @@ async def admit(request: Request, items: Sequence[Item], field: Field, model: Mo
 
 
 async def _spend(request: Request, quota: Quota, limit: Limit, texts: int) -> None:
-    lifecycle: Lifecycle = request.app.state.lifecycle
+    lifecycle = lifecycle_of(request)
     cache = None if lifecycle.failure("redis") else lifecycle.held(REDIS)
     standing = await quota.spend(limit, caller_of(request.scope), texts, cache.client if cache else None)
     request.state.rate_limit = standing.headers()  # for RateLimitHeaders

@@ -10,7 +10,15 @@ from api.degraded import hopeless
 from api.resources import POSTGRES, REPLICA, WORKER
 from api.worker_client import WorkerClient
 from warmstart import Lifecycle
-from warmstart.errors import DependencyUnavailable
+from warmstart.errors import DependencyUnavailable, NotReady
+
+
+def lifecycle_of(request: Request) -> Lifecycle:
+    """What knows the resources. Raises NotReady where a test has replaced the lifespan, or runs none."""
+    found: Lifecycle | None = request.app.state.lifecycle
+    if found is None:
+        raise NotReady("nothing is open: the application's lifespan has not run", retry_after=1)
+    return found
 
 
 def worker_of(lifecycle: Lifecycle) -> tuple[WorkerClient, str | None]:
@@ -26,7 +34,7 @@ def worker_of(lifecycle: Lifecycle) -> tuple[WorkerClient, str | None]:
 
 async def _engine(request: Request) -> AsyncEngine:
     """The pool, or a typed 503 while Postgres is known not to answer, unless it has only just begun to restart."""
-    lifecycle: Lifecycle = request.app.state.lifecycle
+    lifecycle = lifecycle_of(request)
     failure, database = lifecycle.failure("postgres"), lifecycle.held(POSTGRES)
     if database is None:
         raise DependencyUnavailable("postgres", failure or "not open")
@@ -37,7 +45,7 @@ async def _engine(request: Request) -> AsyncEngine:
 
 async def _readable(request: Request) -> list[AsyncEngine]:
     """Where to search: in the replica, if there is one that serves, then in Postgres itself, as above."""
-    lifecycle: Lifecycle = request.app.state.lifecycle
+    lifecycle = lifecycle_of(request)
     engines: list[AsyncEngine] = []
     if request.app.state.settings.search_database_url and not lifecycle.failure("replica"):
         engines.append(lifecycle.value(REPLICA).engine)
@@ -48,7 +56,7 @@ async def _readable(request: Request) -> list[AsyncEngine]:
 
 async def _worker(request: Request) -> WorkerClient:
     """The worker's client, which knows the model, or a typed 503 while the worker is known to fail, as above."""
-    worker, failure = worker_of(request.app.state.lifecycle)
+    worker, failure = worker_of(lifecycle_of(request))
     if failure:
         worker.patience.check(failure, waiting=0)
     return worker

@@ -7,11 +7,10 @@ from typing import TypeVar
 from fastapi import Request
 
 from api.degraded import hopeless
-from api.dependencies import worker_of
+from api.dependencies import lifecycle_of, worker_of
 from api.embedder import Embedder
 from api.resources import REDIS, REPLACEMENT
 from api.store.replacement import OtherSpaceError, Replacement
-from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable
 
 T = TypeVar("T")
@@ -21,10 +20,10 @@ def embedders_of(request: Request) -> list[Embedder]:
     """One for each model that documents are embedded for, first that which searches use, if its workers are known.
 
     A model's workers may be at both addresses. Not a dependency: FastAPI takes a tenth of a cache hit's time to solve
-    one. Raises DependencyUnavailable when the worker was never there.
+    one. Raises DependencyUnavailable when the worker was never there, NotReady without our lifespan.
     """
     state = request.app.state
-    lifecycle: Lifecycle = state.lifecycle
+    lifecycle = lifecycle_of(request)
     worker, failure = worker_of(lifecycle)
     cache = None if hopeless(lifecycle.failure("redis")) else lifecycle.held(REDIS)
     usual = Embedder(request, worker, cache, state.flights, worker_failure=failure)
@@ -45,7 +44,7 @@ def embedders_of(request: Request) -> list[Embedder]:
 
 def replacement_of(request: Request) -> Replacement | None:
     """What is under way, as this process last read it."""
-    known = request.app.state.lifecycle.held(REPLACEMENT)
+    known = lifecycle_of(request).held(REPLACEMENT)
     return known.replacement if known else None
 
 
@@ -72,7 +71,7 @@ async def as_searched(request: Request, first: Embedder, work: Callable[[Embedde
         return await work(first)
     except OtherSpaceError as other:
         space = other.served  # perhaps a replica's, which knows it later than Postgres itself
-    known = request.app.state.lifecycle.held(REPLACEMENT)
+    known = lifecycle_of(request).held(REPLACEMENT)
     with suppress(DependencyUnavailable):
         if known and await known.read() and not known.worker.described:
             await known.worker.refresh()

@@ -19,8 +19,8 @@ DOCUMENTED: dict[str, Any] = {
 
 def answer(embedded: Embedded, info: ModelInfo, accept: str) -> Response:
     """The answer in the form that the `Accept` header asks for."""
-    tokens, timings = embedded.token_counts, embedded.timings
-    headers = Description(info.model, info.fingerprint, info.space, info.dimensions, tokens, timings).headers()
+    tokens, timings, dimensions = embedded.token_counts, embedded.timings, embedded.rows.shape[1]
+    headers = Description(info.model, info.fingerprint, info.space, dimensions, tokens, timings).headers()
     if BINARY in accept:
         return Response(np.asarray(embedded.rows, "<f4").tobytes(), media_type=BINARY, headers=headers)
     # Directly from the array: to validate each float again would take longer than the model.
@@ -29,7 +29,7 @@ def answer(embedded: Embedded, info: ModelInfo, accept: str) -> Response:
         "model": info.model,
         "fingerprint": info.fingerprint,
         "space": info.space,
-        "dimensions": info.dimensions,
+        "dimensions": dimensions,
         "prompt_tokens": sum(tokens),
     }
     content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)

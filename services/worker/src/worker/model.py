@@ -5,6 +5,7 @@ import logging
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 from contract import call, lane
 from contract.lane import Lane
@@ -30,6 +31,19 @@ class Embedded:
     rows: Vectors
     token_counts: list[int]
     timings: Timings
+
+
+class Embeds(Protocol):
+    """What the routes need of a model."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Its identity and limits."""
+
+    async def embed(
+        self, request: EmbeddingsRequest, deadline: float, whole: int = 0, asked: Lane | None = None
+    ) -> Embedded:
+        """See `Model.embed`."""
 
 
 @dataclass(frozen=True)

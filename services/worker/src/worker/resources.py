@@ -6,16 +6,19 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
+from starlette.datastructures import State
+from starlette.requests import HTTPConnection
 
 from contract.model import ModelInfo
-from warmstart import Fatal, Resource, opened
+from warmstart import Fatal, Resource, opened, opened_or_none
 from warmstart.errors import DependencyUnavailable
+from warmstart.http.owner import state_of
 from worker import metrics
 from worker.admission import Admission
 from worker.batcher import Batcher
 from worker.executor import DaemonExecutor
 from worker.loading import Begun, Loaded, Loader, begin, load
-from worker.model import Model
+from worker.model import Embeds, Model
 from worker.settings import WorkerSettings
 from worker.token_queue import TokenQueue
 from worker.warmup import Warm
@@ -123,12 +126,25 @@ MODEL = model_resource()
 RESOURCES = (MODEL,)
 
 
-async def loaded(source: Annotated[ModelSource, Depends(opened(MODEL))]) -> Model:
-    """The model, or a typed 503."""
+async def loaded(
+    connection: HTTPConnection, source: Annotated[ModelSource | None, Depends(opened_or_none(MODEL))]
+) -> Embeds:
+    """The model, or a typed 503. Without our lifespan, what a test's own has put on `app.state.embedding_model`."""
+    if source is None and (by_hand := _by_hand(state_of(connection))):
+        return by_hand
     try:
-        return await source.get()
+        return await (source or await opened(MODEL)(connection)).get()
     except Fatal as error:
         raise DependencyUnavailable("model", str(error)) from error
 
 
-LoadedModel = Annotated[Model, Depends(loaded)]
+def _by_hand(state: State) -> Embeds | None:
+    found = None if state.lifecycle else getattr(state, "embedding_model", None)
+    if found is None:
+        return None
+    from worker.by_hand import ByHand  # noqa: PLC0415 - no worker that serves needs it
+
+    return ByHand(found, state.settings)
+
+
+LoadedModel = Annotated[Embeds, Depends(loaded)]
