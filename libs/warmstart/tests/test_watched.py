@@ -11,7 +11,7 @@ import pytest
 
 from stack.waiting import until_async
 from warmstart.settings import watched
-from warmstart.settings.watched import Watched
+from warmstart.settings.watched import Watched, WatchedFile
 
 Seen = list[str]
 
@@ -24,6 +24,11 @@ def is_last(said: Seen, words: str) -> bool:
 def complained(log: pytest.LogCaptureFixture, words: str) -> bool:
     """Whether the last line has these words."""
     return is_last(log.messages, words)
+
+
+def complains_of(file: WatchedFile[str], words: str) -> bool:
+    """Whether this is what is wrong with the file."""
+    return file.complaint == words
 
 
 @pytest.fixture
@@ -107,3 +112,51 @@ async def test_a_secret_without_a_file_is_not_watched(monkeypatch: pytest.Monkey
     """The task ends at once."""
     monkeypatch.delenv("SECRET_FILE", raising=False)
     await asyncio.wait_for(Watched("secret", print).watch(), 20)
+
+
+@pytest.mark.anyio
+async def test_what_only_one_look_finds_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is half written or gone for a moment is neither used nor refused; one that stays so is, once."""
+    monkeypatch.setattr(watched, "PERIOD", 0)
+    whole = ["whole", "whole"]
+    looks = iter(["whole", "", *whole, "ha", "half", *whole, "half", "half", "", "", "", "end", "end"])
+    used, refused, over = Seen(), Seen(), asyncio.Event()
+
+    def read() -> str:
+        found = next(looks, "end")
+        if not found:
+            raise ValueError("it is gone")
+        return found
+
+    def use(found: str) -> None:
+        used.append(found)
+        if found == "end":
+            over.set()
+
+    file = WatchedFile(read, use, refused.append)
+    file.begin()
+    watching = asyncio.create_task(file.watch())
+    await until_async(over.is_set, 20, "the last look")
+    watching.cancel()
+    assert used == ["whole", "half", "end"]
+    assert refused == ["it is gone"]
+    assert file.complaint == ""
+
+
+@pytest.mark.anyio
+async def test_a_complaint_lasts_as_long_as_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there while the file is bad, and gone when the file is as it was."""
+    monkeypatch.setattr(watched, "PERIOD", 0.01)
+    now = ["good"]
+
+    def use(found: str) -> None:
+        if found == "bad":
+            raise ValueError("it is bad")
+
+    file = WatchedFile(lambda: now[0], use)
+    file.begin()
+    watching = asyncio.create_task(file.watch())
+    for found, complaint in (("bad", "it is bad"), ("good", "")):
+        now[0] = found
+        await until_async(partial(complains_of, file, complaint), 20, found)
+    watching.cancel()

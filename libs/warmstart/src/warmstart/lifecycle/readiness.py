@@ -32,7 +32,7 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     """Every check of the pod, `lifecycle` first.
 
     A resource is healthy while as many ready processes as the pod needs see it so. It gates when only this pod can lose
-    it, or when it is required and the policy is `coupled`.
+    it, or when it is required, the policy is `coupled`, and it doesn't say that it never gates.
     """
     entries = lifecycle.place.entries()
     ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
@@ -42,8 +42,8 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     for name, supervisor in lifecycle.supervisors.items():
         reasons = [entry.failures[name] for entry in seen_by if name in entry.failures]
         failure = reasons[0] if len(seen_by) - len(reasons) < needed else None
-        shared = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
-        gates = supervisor.resource.gates or shared
+        coupled = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
+        gates = coupled if supervisor.resource.gates is None else supervisor.resource.gates
         found.append(Check(name, failure, gates))
     return found
 

@@ -38,7 +38,8 @@ class Resource(Generic[T_co]):
     `check(value)` runs in the background, and raises when the resource is unhealthy. `gates` is for a resource that
     only this process can lose, such as its model: while its check fails, the process is unready under each policy, and
     when that lasts for `HEAL_TIMEOUT`, the process fails and is replaced. A resource that several replicas share, such
-    as a database, must not gate: all replicas would be unready at once, and to replace them would not help.
+    as a database, must not gate: all replicas would be unready at once, and to replace them would not help. With
+    `gates=False` a required resource doesn't gate under `READINESS_POLICY=coupled` either.
     `describe(value)` is a short text about the value, for `/startupz`. A required resource is retried until
     `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later; neither after a programming error.
     `after` names resources that must first be open, or have failed if they are optional. `timeout` limits one attempt,
@@ -51,7 +52,7 @@ class Resource(Generic[T_co]):
     name: str
     open: Callable[[Any], AbstractAsyncContextManager[T_co]]
     check: Callable[[T_co], Awaitable[None]] | None = None
-    gates: bool = False
+    gates: bool | None = None
     describe: Callable[[T_co], str] | None = None
     required: bool = True
     after: tuple[str, ...] = ()
@@ -61,11 +62,11 @@ class Resource(Generic[T_co]):
         found = [
             *mistakes.of_name(self.name),
             *mistakes.of_open(self.open),
-            *mistakes.of_check(self.check, gates=self.gates),
+            *mistakes.of_check(self.check, gates=bool(self.gates)),
             *mistakes.of_describe(self.describe),
             *mistakes.of_after(self.after),
             *mistakes.of_timeout(self.timeout),
-            *mistakes.of_flags(gates=self.gates, required=self.required),
+            *mistakes.of_flags(gates=False if self.gates is None else self.gates, required=self.required),
         ]
         if found:
             raise TypeError(f"Resource({self.name!r}): {'; '.join(found)}")

@@ -2,13 +2,14 @@
 
 import difflib
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import Secret, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from warmstart.settings.files import content
 
 SUFFIX = "_FILE"
 LARGEST = 2**20  # bytes of a file
@@ -78,26 +79,14 @@ def read(variable: str, path: str, *, empty: bool = False) -> str:
     Raises ValueError when it can't be read, is no text, or, unless it may be, is `empty`.
     """
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ValueError(f"{variable}: not a regular file: {path}")
-            text = file.read(LARGEST + 1).decode("utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"{variable}: {error.strerror}: {path}") from error
+        text = content(variable, path, LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError:  # its text may hold the secret
         raise ValueError(f"{variable}: not text: {path}") from None
-    if len(text) > LARGEST:
-        raise ValueError(f"{variable}: more than {LARGEST} bytes: {path}")
     if not all(each.isprintable() or each.isspace() for each in text):
         raise ValueError(f"{variable}: not text: {path}")
     if not text.strip() and not empty:
         raise ValueError(f"{variable}: empty: {path}")
     return text.strip()
-
-
-def _at_once(path: str, flags: int) -> int:
-    """A named pipe would wait for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[str]) -> str | None:
