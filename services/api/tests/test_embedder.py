@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from api.embedder import STAGES, Embedder, new_flights
+from api.embedder import STAGES, CacheUse, Embedder, new_flights
 from api.embedding import Field
 from api.worker_client import WorkerClient
 from contract.lane import Lane
@@ -38,7 +38,7 @@ class Service:
 
     def embedder(self, budget: float = 10.0, leaves: asyncio.Event | None = None) -> Embedder:
         """The embedder of a new request."""
-        return Embedder(request(budget, leaves), self._client, None, self._flights)
+        return Embedder(request(budget, leaves), self._client, CacheUse(), self._flights)
 
 
 @pytest.fixture

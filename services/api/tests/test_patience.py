@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from api import patience
-from api.embedder import Embedder, new_flights
+from api.embedder import CacheUse, Embedder, new_flights
 from api.embedding import Field
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import request
@@ -166,7 +166,7 @@ class Requests:
 
     def embed(self, text: str, failure: str | None = None) -> "asyncio.Task[Any]":
         """A new request; `failure` is what a health sample says of the worker."""
-        embedder = Embedder(request(LONG), self._client, None, self.flights, worker_failure=failure)
+        embedder = Embedder(request(LONG), self._client, CacheUse(), self.flights, worker_failure=failure)
         return asyncio.create_task(embedder.embed([text], FIELD))
 
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from api.embedder import Embedder, new_flights
+from api.embedder import CacheUse, Embedder, new_flights
 from api.embedding import Field
 from api.portions import AT_ONCE, BYTES, portions, together
 from api.worker_client import WorkerClient
@@ -40,7 +40,7 @@ async def client(worker: StandIn) -> AsyncIterator[WorkerClient]:
 
 def embedder(client: WorkerClient, leaves: asyncio.Event | None = None, budget: float = 10.0) -> Embedder:
     """Of a new request, without a cache."""
-    return Embedder(request(budget, leaves), client, None, new_flights())
+    return Embedder(request(budget, leaves), client, CacheUse(), new_flights())
 
 
 FIELD = Field("input", "input.{}")
@@ -96,9 +96,9 @@ async def test_a_call_too_large_for_the_worker_is_its_own_matter(worker: StandIn
         return await refuse(413, code="too_many_tokens", message="about 600 tokens would fit")(request, items)
 
     worker.before = refuse_large
-    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
+    large = asyncio.create_task(Embedder(request(), client, CacheUse(), flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD, Lane.BULK))
+    small = asyncio.create_task(Embedder(request(), client, CacheUse(), flights).embed([TEXTS[300]], FIELD, Lane.BULK))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     go.set()
     with pytest.raises(PayloadTooLarge, match="about 600 tokens would fit") as caught:
@@ -142,9 +142,9 @@ async def test_a_text_of_a_large_call_is_shared(worker: StandIn, client: WorkerC
         await (second if TEXTS[300] in items else others).wait()
 
     worker.before = wait
-    large = asyncio.create_task(Embedder(request(), client, None, flights).embed(TEXTS, FIELD))
+    large = asyncio.create_task(Embedder(request(), client, CacheUse(), flights).embed(TEXTS, FIELD))
     await until_async(lambda: len(worker.calls) == 4)
-    small = asyncio.create_task(Embedder(request(), client, None, flights).embed([TEXTS[300]], FIELD, Lane.BULK))
+    small = asyncio.create_task(Embedder(request(), client, CacheUse(), flights).embed([TEXTS[300]], FIELD, Lane.BULK))
     await until_async(lambda: any(flight.waiters == 2 for flight in flights._flights.values()))
     second.set()
     assert (await small).tokens == 301

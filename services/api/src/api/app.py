@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from api import __version__
 from api.auth import Authenticate, document_keys
 from api.embedder import new_flights
+from api.flags import flags_for
 from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders
@@ -33,6 +34,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     closed = bool(settings.api_keys) or settings.environment == "production"
     chat, chat_resources = _chat(settings)
     usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []), *chat_resources)
+    flags = flags_for(settings)
     declared = usual if resources is None else resources
 
     @asynccontextmanager
@@ -47,6 +49,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     app = FastAPI(title="Warmstart api", version=__version__, lifespan=lifespan, telemetry=NO_TELEMETRY)
     app.state.quota = Quota(settings.quota, settings.cache_timeout)
     app.state.flights = new_flights()
+    app.state.flags = flags
     keys = KnownKeys(settings.keys())
     if closed:
         app.add_middleware(Authenticate, keys=keys.known, known=system.is_operators)

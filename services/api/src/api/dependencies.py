@@ -7,10 +7,12 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.degraded import hopeless
+from api.flags import ApiFlags
 from api.resources import POSTGRES, REPLICA, WORKER
 from api.worker_client import WorkerClient
 from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable, NotReady
+from warmstart.flags.followed import FollowedFlags
 
 
 def lifecycle_of(request: Request) -> Lifecycle:
@@ -30,6 +32,16 @@ def worker_of(lifecycle: Lifecycle) -> tuple[WorkerClient, str | None]:
     if worker is None:
         raise DependencyUnavailable("worker", failure or "not open")
     return worker, failure
+
+
+def flags_of(request: Request) -> ApiFlags:
+    """The flags as this request sees them: those of its first look, until it ends."""
+    followed: FollowedFlags[ApiFlags] = request.app.state.flags
+    return followed.of(request.scope)
+
+
+async def _flags(request: Request) -> ApiFlags:
+    return flags_of(request)
 
 
 async def _engine(request: Request) -> AsyncEngine:
@@ -62,6 +74,7 @@ async def _worker(request: Request) -> WorkerClient:
     return worker
 
 
+Flags = Annotated[ApiFlags, Depends(_flags)]
 Readable = Annotated[list[AsyncEngine], Depends(_readable)]
 Postgres = Annotated[AsyncEngine, Depends(_engine)]
 Worker = Annotated[WorkerClient, Depends(_worker)]

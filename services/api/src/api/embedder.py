@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from fastapi import Request
 
@@ -62,6 +62,13 @@ def new_flights() -> Flights:
     return SingleFlight(private=(DeadlineExceeded, Overloaded, PayloadTooLarge))
 
 
+class CacheUse(NamedTuple):
+    """The cache to look texts up in, and the one to store them in: the same, or none."""
+
+    reads: Cache | None = None
+    writes: Cache | None = None
+
+
 class Embedder:
     """Embeds for one request: within its time budget, and not for a client that has left.
 
@@ -73,7 +80,7 @@ class Embedder:
         self,
         request: Request,
         worker: WorkerClient,
-        cache: Cache | None,
+        cache: CacheUse,
         flights: Flights,
         worker_failure: str | None = None,
     ) -> None:
@@ -141,10 +148,10 @@ class Embedder:
     async def _look_up(
         self, wanted: Mapping[bytes, Item], model: ModelInfo, timings: Timings
     ) -> dict[bytes, Embedding]:
-        if self._cache is None:
+        if self._cache.reads is None:
             return {}
         began = time.perf_counter()
-        known = await self._cache.get(list(wanted), model.dimensions)
+        known = await self._cache.reads.get(list(wanted), model.dimensions)
         timings["cache"] = time.perf_counter() - began
         return known
 
@@ -162,8 +169,8 @@ class Embedder:
             texts = [missing[key] for _, key in keys]
             answer = await self.worker.embed(texts, remaining(self._request), whole, lane, named)
             fresh = dict(zip(keys, answer.embeddings, strict=True))
-            if self._cache and answer.space == model.space:
-                self._cache.put({key: each for (_, key), each in fresh.items()})
+            if self._cache.writes and answer.space == model.space:
+                self._cache.writes.put({key: each for (_, key), each in fresh.items()})
             return {key: Computed(each, answer.space, answer.timings) for key, each in fresh.items()}
 
         async def ask(keys: list[bytes]) -> dict[Key, Computed]:

@@ -7,8 +7,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from api.degraded import hopeless
-from api.dependencies import lifecycle_of, worker_of
-from api.embedder import Embedder
+from api.dependencies import flags_of, lifecycle_of, worker_of
+from api.embedder import CacheUse, Embedder
 from api.resources import REDIS, REPLACEMENT
 from api.store.replacement import OtherSpaceError, Replacement
 from warmstart.errors import DependencyUnavailable
@@ -25,7 +25,8 @@ def embedders_of(request: Request) -> list[Embedder]:
     state = request.app.state
     lifecycle = lifecycle_of(request)
     worker, failure = worker_of(lifecycle)
-    cache = None if hopeless(lifecycle.failure("redis")) else lifecycle.held(REDIS)
+    flags, redis = flags_of(request), None if hopeless(lifecycle.failure("redis")) else lifecycle.held(REDIS)
+    cache = CacheUse(redis if flags.reads_cache else None, redis if flags.writes_cache else None)
     usual = Embedder(request, worker, cache, state.flights, worker_failure=failure)
     known = lifecycle.held(REPLACEMENT)
     if known is None or known.replacement is None:

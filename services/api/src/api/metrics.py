@@ -15,7 +15,9 @@ CACHE_WRITTEN, CACHE_FAILED, CACHE_DROPPED = (_WRITES.labels(result) for result 
 SAVED = counters(Saved.CACHE_HIT, Saved.DUPLICATE, Saved.SHARED)
 STAGES = Stages("cache", "tokenize", "queue", "inference", "classify", "database", "chat")
 WORKER_RETRIES = Counter("api_worker_retries", "Calls to the worker sent again on a fresh connection")
-EXACT_SEARCHES = Counter("api_exact_searches", "Searches that the index alone could not fill")
+EXACT_SEARCHES = Counter(
+    "api_exact_searches", "Searches of all that match: the index did not fill them, or a flag said so"
+)
 LEFT_TO_REINDEX = Counter("api_left_to_reindex", "Documents stored without a vector of the other model")
 # result: computed, own (the caller's), no_predictor (on any worker), failed (also: too slow), no_room (in the metadata)
 _LABELS = Counter("api_document_labels", "Documents on their way in, where CLASSIFY_DOCUMENTS is on", ["result"])

@@ -8,6 +8,7 @@ from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.admission import admit
+from api.dependencies import flags_of
 from api.embedder import Embedder
 from api.embedders import as_searched, replacement_of, searched
 from api.embedding import Field
@@ -36,7 +37,10 @@ async def retrieve(
         vector, space = embedded.embeddings[0], embedded.model.space
         began = time.perf_counter()
         replaced = replacement_of(request) is not None
-        found = await search_first(readable, vector, space, limit=limit, equals=equals, replaced=replaced)
+        exact = flags_of(request).exact_search
+        found = await search_first(
+            readable, vector, space, limit=limit, equals=equals, replaced=replaced, exact=exact
+        )
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 

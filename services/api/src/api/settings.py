@@ -152,6 +152,10 @@ class ApiSettings(ServiceSettings):
         description="folder of the reports of `make coldstart` and `make drills`: the page shows them, and they are "
         "served without a key; none: no reports",
     )
+    flags_file: Path | None = Field(
+        None,
+        description="file of feature flags, a JSON object that is followed while the api serves; none: their defaults",
+    )
     migrate_timeout: Seconds = Field(30, description="how long `python -m api.migrate` waits for Postgres")
 
     @model_validator(mode="after")

@@ -33,13 +33,14 @@ async def search(
     equals: dict[str, Any],
     any_space: bool = False,
     replaced: bool = False,
+    exact: bool = False,
 ) -> list[Match]:
     """The `limit` nearest documents in `space` whose metadata has all of `equals`: by score, equal ones by id.
 
-    There are fewer results only when fewer documents match, whatever the index leaves out. Raises OtherSpaceError when
-    a replacement of the model serves another space, unless the caller wants to look at `any_space`, and also when it
-    isn't known there though the caller knows that the model is being `replaced`; DependencyUnavailable when Postgres
-    can't be reached.
+    There are fewer results only when fewer documents match, whatever the index leaves out; with `exact` the index isn't
+    asked. Raises OtherSpaceError when a replacement of the model serves another space, unless the caller wants to look
+    at `any_space`, and also when it isn't known there though the caller knows that the model is being `replaced`;
+    DependencyUnavailable when Postgres can't be reached.
     """
     wanted = Wanted(query, space, equals)
 
@@ -47,26 +48,33 @@ async def search(
         served = await _plan(connection, space)
         if served != space and (served or replaced) and not any_space:
             raise OtherSpaceError(served or "of a time before the replacement")
-        return await _search(connection, wanted, limit)
+        return await _search(connection, wanted, limit, exact=exact)
 
     found = await transact(engine, work, reads=True)
     return sorted(found, key=lambda match: (-match.score, match.id))[:limit]
 
 
 async def search_first(
-    engines: Sequence[AsyncEngine], query: Embedding, space: str, *, limit: int, equals: dict[str, Any], replaced: bool
+    engines: Sequence[AsyncEngine],
+    query: Embedding,
+    space: str,
+    *,
+    limit: int,
+    equals: dict[str, Any],
+    replaced: bool,
+    exact: bool,
 ) -> list[Match]:
     """`search` in the first of `engines` that can serve it, and agrees about the space: a replica may be behind."""
     for engine in engines[:-1]:
         with suppress(DependencyUnavailable, OtherSpaceError):
-            return await search(engine, query, space, limit=limit, equals=equals, replaced=replaced)
-    return await search(engines[-1], query, space, limit=limit, equals=equals)
+            return await search(engine, query, space, limit=limit, equals=equals, replaced=replaced, exact=exact)
+    return await search(engines[-1], query, space, limit=limit, equals=equals, exact=exact)
 
 
-async def _search(connection: AsyncConnection, wanted: Wanted, limit: int) -> list[Match]:
+async def _search(connection: AsyncConnection, wanted: Wanted, limit: int, *, exact: bool) -> list[Match]:
     """The best `limit`, and perhaps more."""
     enough = limit + TWINS
-    if wanted.query.dimensions <= spaces.INDEXED:
+    if wanted.query.dimensions <= spaces.INDEXED and not exact:
         candidates = NEAR * enough if wanted.equals else enough
         found = await nearest.among(connection, wanted, enough, candidates)
         if _has_all(found, limit):
