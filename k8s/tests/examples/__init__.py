@@ -1,6 +1,6 @@
 """For each rule, changes that it must refuse: which overlay, what is done to it, what the message says."""
 
-from k8s.tests.examples import confinement, entry, optional, serving, shape, signals
+from k8s.tests.examples import confinement, entry, flags, optional, serving, shape, signals
 from k8s.tests.examples.changes import Example
 from k8s.tests.rules import Rule
 
@@ -14,4 +14,5 @@ EXAMPLES: dict[Rule, list[Example]] = {
     **optional.OPTIONAL,
     **signals.QUEUE,
     **entry.ENTRY,
+    **flags.FLAGS,
 }

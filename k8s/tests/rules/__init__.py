@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from k8s.tests.rules import entry, network, optional, probes, queue, scaling, security, stopping, wiring
+from k8s.tests.rules import entry, flags, network, optional, probes, queue, scaling, security, stopping, wiring
 from k8s.tests.rules.manifest import Manifest
 
 Rule = Callable[[Manifest], Iterator[str]]
@@ -17,4 +17,5 @@ RULES: tuple[Rule, ...] = (
     *optional.RULES,
     *queue.RULES,
     *entry.RULES,
+    *flags.RULES,
 )
