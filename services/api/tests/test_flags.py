@@ -17,6 +17,8 @@ from prometheus_client import REGISTRY
 
 from api.flags import ApiFlags
 from services.api.tests.conftest import MODEL, Start
+from services.api.tests.helpers.serving import on
+from services.api.tests.helpers.standin import StandIn, head
 from stack import EmbeddedStack, until
 from tests.harness import Gunicorn
 from tests.harness.load import Load
@@ -24,6 +26,17 @@ from warmstart.settings import watched
 
 CONF = Path(__file__).parents[1] / "gunicorn.conf.py"
 PAGE = Path(__file__).parents[3] / "docs" / "flags.md"
+# Flag, route, request, values.
+TURNED: list[tuple[str, str, object, tuple[object, ...]]] = [
+    ("exact_search", "/v1/search", {"query": "text", "limit": 3}, (True, False)),
+    (
+        "embedding_cache",
+        "/v1/embeddings",
+        {"input": ["text", "text 1"], "model": MODEL},
+        ("off", "read", "write", "on"),
+    ),
+    ("classify_documents", "/v1/documents", {"documents": [{"id": "a", "text": "text"}]}, (True, False)),
+]
 DOCUMENTS = 15  # more than a search for one result takes from the index
 
 Turn: TypeAlias = Callable[..., None]
@@ -141,19 +154,18 @@ def test_flags_are_turned_while_requests_run(stack: EmbeddedStack, address: str,
         service.wait_ready()
         texts = [{"id": f"flags-{number}", "text": f"text {number}"} for number in range(DOCUMENTS)]
         assert service.post("/v1/documents", {"documents": texts}, timeout=60).status == 200
-        search = {"query": "text", "limit": 3}
-        with Load(service.port, "/v1/search", payload=search, pooled=2, fresh=2) as load:
-            for name, values in {"exact_search": (True, False), "embedding_cache": ("off", "write", "on")}.items():
+        for name, path, payload, values in TURNED:
+            with Load(service.port, path, payload=payload, pooled=2, fresh=2) as load:
                 for value in values:
                     swap(file, **{name: value})
                     shown = f'warmstart_flag_processes{{flag="{name}",value="{str(value).lower()}"}} 2.0'
                     until(partial(shows, service, shown), 60, shown)
                     load.wait_for(load.sent + 20)
-            swap(file, exact_search="false")
-            until(lambda: len(service.error_lines("exact_search: Input should be")) == 2, 60, "the refusal by both")
-            service.wait_for("/readyz/flags", 503)
-            load.wait_for(load.sent + 20)
-        assert load.ledger.lost == {}
+            assert load.ledger.lost == {}
+        swap(file, exact_search="false")
+        until(lambda: len(service.error_lines("exact_search: Input should be")) == 2, 60, "the refusal by both")
+        service.wait_for("/readyz/flags", 503)
+        assert service.post("/v1/search", {"query": "text"}, timeout=60).status == 200
         replaced(service, file)
 
 
@@ -182,6 +194,25 @@ def test_a_bad_file_ends_the_start_with_status_3(
         assert service.wait_exit() == 3
     assert len(service.error_lines("start failed", "exact_search: Input should be a valid boolean", str(file))) == 1
     assert "Traceback" not in service.log
+
+
+def labels_documents(client: TestClient, wanted: bool) -> bool:
+    """Whether the flag is as it is wanted."""
+    return now(client).classify_documents is wanted
+
+
+def test_documents_get_labels_as_the_flag_says(address: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the next call on; the setting is the default where the file doesn't say."""
+    monkeypatch.setattr(watched, "PERIOD", 0.01)
+    worker = StandIn()
+    worker.predictor = head("fp-1")
+    with on(worker, database_url=address, classify_documents=True, flags_file=file) as client:
+        for given, labels in ({}, True), ({"classify_documents": False}, False), ({}, True):
+            swap(file, **given)
+            until(partial(labels_documents, client, labels), 30, "the flag")
+            stored = client.post("/v1/documents", json={"documents": [{"id": "a", "text": "a long text"}]})
+            assert stored.status_code == 200, stored.text
+            assert client.get("/v1/documents/a").json()["metadata"] == ({"label": "long"} if labels else {})
 
 
 def api(stack: EmbeddedStack, address: str, file: Path, folder: Path) -> Gunicorn:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from api import prediction
 from api.classifier import classify
-from api.embedder import Embedder, new_flights
+from api.embedder import CacheUse, Embedder, new_flights
 from api.embedding import Embedding, Field
 from api.predictors import Predicted
 from api.worker_answer import NoPredictor, OtherPredictor
@@ -177,7 +177,7 @@ async def test_a_client_that_leaves_cancels_the_call(standin: StandIn) -> None:
     async with WorkerClient(standin.url) as client:
         await client.refresh()
         asked = request(LONG, leaves)
-        embedder = Embedder(asked, client, None, new_flights())
+        embedder = Embedder(asked, client, CacheUse(), new_flights())
         embedded = await embedder.embed(["a text"], Field("texts", "texts.{}"))
         call = asyncio.create_task(classify(asked, embedder, embedded, None))
         await until_async(lambda: standin.predicted)

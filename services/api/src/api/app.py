@@ -35,7 +35,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     chat, chat_resources = _chat(settings)
     usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []), *chat_resources)
     flags = flags_for(settings)
-    declared = usual if resources is None else resources
+    declared = (*(usual if resources is None else resources), *([flags.resource()] if settings.flags_file else []))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

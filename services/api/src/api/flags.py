@@ -19,6 +19,10 @@ class ApiFlags(FlagSet):
         "on",
         description="what Redis is used for: to look embeddings up (`read`), to store them (`write`), both, or neither",
     )
+    classify_documents: bool = Field(
+        False,
+        description="documents get a label on their way in; where the file doesn't say, as `CLASSIFY_DOCUMENTS` does",
+    )
 
     @property
     def reads_cache(self) -> bool:
@@ -33,4 +37,4 @@ class ApiFlags(FlagSet):
 
 def flags_for(settings: ApiSettings) -> FollowedFlags[ApiFlags]:
     """The flags of an application with these settings."""
-    return FollowedFlags(ApiFlags(), settings.flags_file)
+    return FollowedFlags(ApiFlags(classify_documents=settings.classify_documents), settings.flags_file)

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request, Response
 
 from api.admission import admit
-from api.dependencies import Postgres
+from api.dependencies import Flags, Postgres
 from api.document_labels import labelled
 from api.document_vectors import for_each_model
 from api.embedder import Embedder
@@ -37,10 +37,12 @@ async def store_documents(
     body: DocumentsIn,
     response: Response,
     postgres: Postgres,
+    flags: Flags,
 ) -> DocumentIds:
     """Embed and store documents; those with a known id are replaced. All or none. They are bulk unless they ask.
 
-    The texts get the model's prompt of documents. With `CLASSIFY_DOCUMENTS`, metadata without a `label` gets one.
+    The texts get the model's prompt of documents. With the flag `classify_documents`, metadata without a `label` gets
+    one.
     """
     asked = lane.asked(request.headers)
     new = [NewDocument(each.id or uuid4().hex, each.text, each.metadata) for each in body.documents]
@@ -50,8 +52,8 @@ async def store_documents(
 
     async def work(embedder: Embedder) -> Timings:
         embedded, vectors = await for_each_model(request, embedder, texts, TEXT, asked or Lane.BULK)
-        labelling = request.app.state.settings.classify_documents
-        rows = await labelled(request, embedder, embedded, new, asked or Lane.BULK) if labelling else new
+        bulk = asked or Lane.BULK
+        rows = await labelled(request, embedder, embedded, new, bulk) if flags.classify_documents else new
         began = time.perf_counter()
         await documents.upsert(postgres, rows, vectors, embedded.model.fingerprint)
         embedded.timings["database"] = time.perf_counter() - began
