@@ -38,9 +38,7 @@ async def retrieve(
         began = time.perf_counter()
         replaced = replacement_of(request) is not None
         exact = flags_of(request).exact_search
-        found = await search_first(
-            readable, vector, space, limit=limit, equals=equals, replaced=replaced, exact=exact
-        )
+        found = await search_first(readable, vector, space, limit=limit, equals=equals, replaced=replaced, exact=exact)
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 
