@@ -109,7 +109,7 @@ async def batching(
     threads = executor or DaemonExecutor("inference")
     speed = speed or Speed(1000, 1)
     queue = TokenQueue(Admission(speed, limit, budget, LIMIT))
-    batcher = Batcher(engine, threads, queue, speed, budget, limit=stuck_after, later=later)
+    batcher = Batcher(engine, threads, queue, limit=stuck_after, later=later)
     running = asyncio.create_task(batcher.run())
     try:
         yield batcher

@@ -208,6 +208,21 @@ def test_a_bad_input_fails_alone() -> None:
     run(scenario())
 
 
+def test_one_bad_input_costs_few_passes() -> None:
+    """Among 64 texts of as many requests it is found by halving: 13 passes, not 65."""
+
+    async def scenario() -> None:
+        engine = PoisonEngine()
+        async with batching(engine) as batcher:
+            asked = [embed(batcher, [POISON if n == 41 else f"text{n}"]) for n in range(64)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [n for n, result in enumerate(results) if isinstance(result, ServiceError)] == [41]
+        assert [len(batch) for batch in engine.passes[:3]] == [64, 32, 32]
+        assert len(engine.passes) == 13
+
+    run(scenario())
+
+
 def test_the_rest_of_a_failed_request_is_not_computed() -> None:
     """What still waits of it leaves the queue, and is counted."""
 

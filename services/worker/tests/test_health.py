@@ -18,9 +18,10 @@ from services.worker.tests.stand_ins import (
     serving,
 )
 from stack import until
+from worker.embedding import KNOWN_TEXT
 from worker.engines.base import TokenIds
 from worker.engines.fake import FakeEngine
-from worker.health import KNOWN_TEXT, EngineHealth
+from worker.health import EngineHealth
 
 SOON = {"health_interval": 0.05}
 

@@ -1,10 +1,11 @@
 """Decides who may join the queue: a request that can't end in time is refused at once, with what would fit."""
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from contract.lane import Lane
 from warmstart.errors import Overloaded, PayloadTooLarge
-from worker import metrics
 from worker.speed import Speed
 
 OLDEST = 0.75  # share of a batch for the requests that have waited longest
@@ -15,15 +16,21 @@ CERTAIN = 0.8  # share of the measured speed that remains while the worker refus
 class Demand:
     """A request before it is tokenized: its texts, its estimated tokens, and those of the call that it is part of."""
 
+    unit: ClassVar[str] = "tokens"
+
     texts: int
     tokens: int
     call_tokens: int = 0
     lane: Lane = Lane.INTERACTIVE
 
+    def size(self, tokens: int) -> str:
+        """So many tokens in words."""
+        return f"about {tokens} tokens"
+
     def fitting(self, tokens: float) -> str:
         """So many tokens in words, and how many texts of this request's size they are."""
         texts = int(tokens * self.texts / max(1, self.tokens))
-        return f"about {int(tokens)} tokens, {texts} texts of this size," if texts > 0 else "not one text of this size"
+        return f"{self.size(int(tokens))}, {texts} texts of this size," if texts > 0 else "not one text of this size"
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,21 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Admission:
-    """Judges by the measured speed; `limit` and `batch` are tokens, `longest` is the seconds of a whole request."""
+    """Judges by the measured speed; `limit` and `batch` are tokens, `longest` is the seconds of a whole request.
+
+    A batch has at most `batch` tokens, and at most as many as take `portion` seconds.
+    """
 
     speed: Speed
     limit: int
     batch: int
     longest: float
+    portion: float = math.inf
+
+    @property
+    def budget(self) -> int:
+        """The tokens of a batch, at the speed of now."""
+        return max(1, int(min(self.batch, self.speed.tokens_in(self.portion))))
 
     def check(self, demand: Demand, seconds: float, ahead: Ahead) -> None:
         """Let a request with so many `seconds` left in behind what is `ahead` of it.
@@ -61,12 +77,11 @@ class Admission:
         even an idle worker could not finish the whole call, Overloaded when it could.
         """
         in_time = (self._tokens_in(seconds) - ahead.running) * ahead.share - ahead.taken
-        room = min(self.limit, in_time) - ahead.waiting
-        most = max(self.batch, min(self.limit, self._tokens_in(self.longest)))
+        room, batch = min(self.limit, in_time) - ahead.waiting, self.budget
+        most = max(batch, min(self.limit, self._tokens_in(self.longest)))
         whole = max(demand.tokens, demand.call_tokens)
-        if whole <= most and (demand.tokens <= room or (not ahead.waiting and demand.tokens <= self.batch)):
+        if whole <= most and (demand.tokens <= room or (not ahead.waiting and demand.tokens <= batch)):
             return
-        metrics.REFUSED[demand.lane].inc()
         if whole > most:
             raise self._too_large(demand, whole, most)
         raise self._overloaded(demand, seconds, ahead, room)
@@ -75,14 +90,15 @@ class Admission:
         bound = f"{self._may_take(whole)} of a request's {self.longest:.1f} s"
         if whole > self.limit:
             bound = f"the limit is {self.limit}"
-        message = f"a call of about {whole} tokens is too large: {bound}; {demand.fitting(most)} would fit"
-        return PayloadTooLarge(message, code="too_many_tokens")
+        message = f"a call of {demand.size(whole)} is too large: {bound}; {demand.fitting(most)} would fit"
+        return PayloadTooLarge(message, code=f"too_many_{demand.unit}")
 
     def _overloaded(self, demand: Demand, seconds: float, ahead: Ahead, room: float) -> Overloaded:
         bound = f"{self._may_take(ahead.at_full_speed(demand.tokens))} of the {seconds:.1f} s left"
         if ahead.waiting + demand.tokens > self.limit:
             bound = f"the limit is {self.limit}"
-        message = f"{ahead.waiting} tokens wait already; {bound}; {demand.fitting(max(0, room))} would fit now"
+        fitting = demand.fitting(max(0, room))
+        message = f"{ahead.waiting} {demand.unit} wait already; {bound}; {fitting} would fit now"
         return Overloaded(message, retry_after=self.speed.seconds_for(ahead.waiting / ahead.share))
 
     def _tokens_in(self, seconds: float) -> float:

@@ -1,23 +1,26 @@
-"""Dynamic batching: texts that arrive while the engine is busy form its next batch; an idle engine starts at once."""
+"""Dynamic batching: inputs that arrive while the engine is busy form its next batch; an idle engine starts at once."""
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Executor
 from time import perf_counter
+from typing import Any
+
+from numpy.typing import NDArray
 
 from contract.lane import Lane
-from warmstart.errors import ServiceError, Unavailable
+from warmstart.errors import Unavailable
 from warmstart.lifecycle.health import reason
-from worker import metrics, spans
-from worker.engines.base import Engine, TokenIds, Vectors
+from worker import spans
+from worker.embedding import EMBEDDING
 from worker.engines.padding import next_of
-from worker.health import EngineHealth, embed
+from worker.health import EngineHealth
 from worker.jobs import Item, Job
 from worker.passes import passes
-from worker.speed import Speed
 from worker.token_queue import TokenQueue
+from worker.work import Computer, Work
 
 log = logging.getLogger("worker.batcher")
 
@@ -26,45 +29,44 @@ EVERY = 2.0
 
 
 class Batcher:
-    """Feeds one engine, on its own thread, from one queue.
+    """Feeds one engine, on its own thread, from one queue, whose admission says how large a batch may be.
 
-    `budget` is the tokens of a batch, `limit` the seconds after which a forward pass is stuck. Each call of
-    `later` is a pass that adds a length to the engine's.
+    `limit` is the seconds after which a pass is stuck. Each call of `later` is a pass that adds a length to the
+    engine's. `work` is what the engine does: it embeds texts, or it predicts rows of features.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Computer,
         executor: Executor,
         queue: TokenQueue,
-        speed: Speed,
-        budget: int,
         *,
         limit: float,
         later: Iterable[Callable[[], None]] = (),
+        work: Work = EMBEDDING,
     ) -> None:
         self.queue = queue
-        self.health = EngineHealth(engine, executor, limit)
+        self.health = EngineHealth(engine, executor, limit, work)
         self._engine = engine
         self._executor = executor
-        self._speed = speed
+        self._admission = queue.admission
+        self._work = work
         self._later = deque(later)
-        self._budget = budget
         self._unfinished: set[Job] = set()
         self._ended = False
 
-    def submit(self, inputs: list[TokenIds], parameter: str, deadline: float, lane: Lane = Lane.INTERACTIVE) -> Job:
-        """Queue the texts of one request. Raises Unavailable when nothing serves the queue, or the engine is stuck."""
+    def submit(self, inputs: Sequence[Sized], parameter: str, deadline: float, lane: Lane = Lane.INTERACTIVE) -> Job:
+        """Queue the inputs of one request. Raises Unavailable when nothing serves the queue, or the engine is stuck."""
         self._check_alive()
-        job = Job(inputs, parameter, deadline, self._engine.dimensions, lane)
+        job = Job(inputs, parameter, deadline, self._engine.dimensions, lane, self._work.dtype)
         self._unfinished.add(job)
         self.queue.put(job)
         return job
 
-    async def result(self, job: Job) -> Vectors:
+    async def result(self, job: Job) -> NDArray[Any]:
         """Rows in the order of the inputs, (n, dimensions). When the caller is cancelled, its job leaves the queue.
 
-        Raises DeadlineExceeded, Unavailable when the batcher ended, ServiceError for a text that failed.
+        Raises DeadlineExceeded, Unavailable when the batcher ended, what `Work.failed` gives for an input that failed.
         """
         try:
             return await job.future
@@ -87,7 +89,7 @@ class Batcher:
 
     def _check_alive(self) -> None:
         if self._ended:
-            raise Unavailable("the model has stopped; another process takes over", retry_after=1)
+            raise Unavailable(f"{self._work.model} has stopped; another process takes over", retry_after=1)
         if stuck := self.health.stuck:
             raise Unavailable(stuck, retry_after=1)
 
@@ -102,10 +104,10 @@ class Batcher:
         try:
             while True:
                 await self._add_lengths()
-                await self._serve(await self.queue.get(self._budget))
+                await self._serve(await self.queue.get(self._admission.budget))
         finally:
             self._ended = True
-            self._fail(Unavailable("the model has stopped", retry_after=1), "stopped")
+            self._fail(Unavailable(f"{self._work.model} has stopped", retry_after=1), "stopped")
 
     async def _add_lengths(self) -> None:
         """Until a text comes, have the engine compile for the lengths for which there was no time before readiness.
@@ -142,7 +144,7 @@ class Batcher:
         turns, since = self.queue.turns, min(item.job.arrived for item in items)
         tokens, seconds = 0, 0.0
         for batch in self._passes(items):
-            while not turns.bulk_is_next(since, _now()) and (first := self.queue.go_first(self._budget)):
+            while not turns.bulk_is_next(since, _now()) and (first := self.queue.go_first(self._admission.budget)):
                 await self._serve_interactive(first, since)
             began = _now()
             tokens += await self._compute(batch)
@@ -156,10 +158,11 @@ class Batcher:
 
         Only a full batch tells how long a full queue takes: a small batch costs more time for each token. So a small
         batch counts only when it took less time than expected, which shows that the speed was underrated (after a pause
-        of the machine, say).
+        of the machine, say), or more than a full batch may take.
         """
-        if tokens and (tokens >= self._budget // 2 or seconds < self._speed.seconds_for(tokens)):
-            self._speed.add(tokens, seconds)
+        speed, full = self._admission.speed, tokens >= self._admission.budget // 2
+        if tokens and (full or seconds < speed.seconds_for(tokens) or seconds > self._admission.portion):
+            speed.add(tokens, seconds)
 
     def _passes(self, items: list[Item]) -> list[list[Item]]:
         return passes(items, self._engine.lengths, self._engine.rows)
@@ -167,15 +170,15 @@ class Batcher:
     async def _compute(self, batch: list[Item]) -> int:
         """Compute one pass; returns its tokens without those of requests that have ended."""
         with self.queue.computing(batch):
-            return await self._embed(batch)
+            return await self._pass(batch)
 
-    async def _embed(self, batch: list[Item]) -> int:
-        batch = _wanted(batch)
+    async def _pass(self, batch: list[Item]) -> int:
+        batch = self._wanted(batch)
         if not batch:
             return 0
         # An executor that takes no work is no fault of an input: it ends the loop.
         loop, ids = asyncio.get_running_loop(), [item.ids for item in batch]
-        computing = loop.run_in_executor(self._executor, embed, self._engine, ids)
+        computing = loop.run_in_executor(self._executor, self._work.compute, self._engine, ids)
         began = perf_counter()
         try:
             with self.health.watching():
@@ -185,43 +188,42 @@ class Batcher:
         seconds = perf_counter() - began
         for item, row in zip(batch, rows, strict=True):
             item.job.finish(item.index, row)
-        spans.note_pass(batch, seconds)
+        spans.note_pass(batch, seconds, self._work)
         self._account(batch, seconds)
         return sum(len(item.ids) for item in batch)
 
     async def _separate(self, batch: list[Item], error: Exception) -> int:
-        """Embed the texts of a failed batch one by one, so that one bad input fails alone."""
+        """Compute a failed batch in halves, and these in halves, so that one bad input fails alone.
+
+        To find one among n takes about twice the time of the batch, and 2 log2(n) passes; one by one it would be n.
+        """
         if len(batch) > 1:
-            log.warning("a pass of %d texts failed: %r; trying them one by one", len(batch), error)
-            return sum([await self._embed([item]) for item in batch])
+            log.warning(
+                "%s of %d %s failed: %r; trying its halves", self._work.one, len(batch), self._work.inputs, error
+            )
+            middle = len(batch) // 2
+            return sum([await self._pass(half) for half in (batch[:middle], batch[middle:])])
         [item] = batch
+        failure = self._work.failed(f"{item.job.parameter}.{item.index}", error)
         named = {"request_id": item.job.request_id}
-        log.error("a text of %d tokens can't be embedded", len(item.ids), exc_info=error, extra=named)
-        metrics.FAILED.inc()
+        log.error("%s (%d %s)", failure.message, len(item.ids), self._work.sizes, exc_info=error, extra=named)
         self.queue.drop(item.job, "failed")
-        field = f"{item.job.parameter}.{item.index}"
-        item.job.fail(ServiceError(f"{field} could not be embedded", param=field, code="inference_failed"))
+        item.job.fail(failure)
         return 0
 
     def _account(self, batch: list[Item], seconds: float) -> None:
         sizes = [len(item.ids) for item in batch]
-        tokens = sum(sizes)
         for job in {item.job for item in batch}:
             job.inference_seconds += seconds
-        metrics.TOKENS.inc(tokens)
         longest, rows = next_of(self._engine.lengths, max(sizes)), next_of(self._engine.rows, len(sizes))
-        metrics.PADDING.inc(longest * rows - tokens)
-        metrics.BATCH_TEXTS.observe(len(sizes))
-        metrics.BATCH_TOKENS.observe(tokens)
-        metrics.INFERENCE_SECONDS.observe(seconds)
+        self._work.account(sizes, longest * rows - sum(sizes), seconds)
 
-
-def _wanted(batch: list[Item]) -> list[Item]:
-    """The texts without those whose request has ended since they left the queue."""
-    for item in batch:
-        if item.job.future.done() and item.job.dropped:
-            metrics.drop(item.job.dropped, 1)
-    return [item for item in batch if not item.job.future.done()]
+    def _wanted(self, batch: list[Item]) -> list[Item]:
+        """The inputs without those whose request has ended since they left the queue."""
+        for item in batch:
+            if item.job.future.done() and item.job.dropped:
+                self.queue.metrics.drop(item.job.dropped, 1)
+        return [item for item in batch if not item.job.future.done()]
 
 
 def _now() -> float:

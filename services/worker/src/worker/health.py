@@ -1,4 +1,4 @@
-"""Whether an engine can embed, judged by the results of its forward passes."""
+"""Whether an engine or an estimator works, judged by the results of its passes."""
 
 import asyncio
 import logging
@@ -13,10 +13,9 @@ from warmstart.apart import apart
 from warmstart.errors import Unavailable
 from warmstart.lifecycle.health import reason
 from worker.engines.base import Engine, TokenIds, Vectors
+from worker.work import Computer, Work
 
 log = logging.getLogger("worker.health")
-
-KNOWN_TEXT = "Every engine can embed this."
 
 
 def before_pass(engine: Engine, inputs: Sequence[TokenIds]) -> None:
@@ -35,13 +34,15 @@ def embed(engine: Engine, inputs: Sequence[TokenIds]) -> Vectors:
 class EngineHealth:
     """The health of one engine, whose passes run on `executor`. Used on the event loop only.
 
-    A failed pass, or a failed tokenizer, makes the engine suspect, since the text may be at fault. Then a pass of a
-    known text decides, and is repeated until one succeeds; until then the engine is broken. A pass that runs for longer
-    than `limit` seconds is stuck. A thread can't be cancelled; if the pass ends by itself, the engine is healthy again.
+    A failed pass, or a failed tokenizer, makes the engine suspect, since the input may be at fault. Then a pass of a
+    known input decides, and is repeated until one succeeds; until then the engine is broken. A pass that runs for
+    longer than `limit` seconds is stuck. A thread can't be cancelled; if the pass ends by itself, the engine is healthy
+    again.
     """
 
-    def __init__(self, engine: Engine, executor: Executor, limit: float) -> None:
+    def __init__(self, engine: Computer, executor: Executor, limit: float, work: Work) -> None:
         self._engine = engine
+        self._work = work
         self._executor = executor
         self._limit = limit
         self._suspect = False
@@ -72,31 +73,33 @@ class EngineHealth:
     def stuck(self) -> str | None:
         """How long the running pass has taken, if that is too long."""
         seconds = 0.0 if self._pass_began is None else perf_counter() - self._pass_began
-        return f"a forward pass has been running for {seconds:.0f} s" if seconds > self._limit else None
+        return f"{self._work.one} has been running for {seconds:.0f} s" if seconds > self._limit else None
 
     def check(self) -> None:
-        """Raise Unavailable when the engine is stuck or broken. May start a pass of a known text; never waits."""
+        """Raise Unavailable when the engine is stuck or broken. May start a pass of a known input; never waits."""
         if self.stuck:
             raise Unavailable(self.stuck, retry_after=1)
         if self._suspect and (self._trying is None or self._trying.done()):
-            self._trying = apart(self._try(), "pass of a known text")
+            self._trying = apart(self._try(), "pass of a known input")
         if self._broken:
-            raise Unavailable(f"forward passes fail: {self._broken}", retry_after=1)
+            raise Unavailable(f"{self._work.several} fail: {self._broken}", retry_after=1)
 
     async def _try(self) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._known_pass)
         except Exception as error:
             if not self._broken:
-                log.error("a pass of a known text failed, too: the engine is broken", exc_info=error)
+                log.error(
+                    "%s of a known input failed, too: %s is broken", self._work.one, self._work.model, exc_info=error
+                )
             self._broken = reason(error)
         else:
             self._succeeded()
 
     def _known_pass(self) -> None:
-        embed(self._engine, self._engine.encode([KNOWN_TEXT]))
+        self._work.compute(self._engine, self._work.known(self._engine))
 
     def _succeeded(self) -> None:
         if self._broken:
-            log.warning("a forward pass succeeded: the engine works again")
+            log.warning("%s succeeded: %s works again", self._work.one, self._work.model)
         self._suspect, self._broken = False, None

@@ -1,15 +1,16 @@
-"""The texts of one request on their way through the queue."""
+"""The inputs of one request on their way through the queue."""
 
 import asyncio
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.lane import Lane
 from warmstart import request_id
 from warmstart.traces import now
-from worker.engines.base import TokenIds, Vectors
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request: token ids in, rows in the same order out.
+    """One request: inputs in, such as token ids, rows in the same order out. The length of an input is what it costs.
 
     `parameter` is the request's name of the list; `deadline` and `arrived` are in the event loop's time.
     """
 
-    inputs: list[TokenIds]
+    inputs: Sequence[Sized]
     parameter: str
     deadline: float
     dimensions: int
     lane: Lane = Lane.INTERACTIVE
-    rows: Vectors = field(init=False)
-    future: asyncio.Future[Vectors] = field(init=False)
+    dtype: type[np.floating[Any]] = np.float32
+    rows: NDArray[Any] = field(init=False)
+    future: asyncio.Future[NDArray[Any]] = field(init=False)
     waiting_tokens: int = field(init=False)
     arrived: float = field(init=False)
     taken: int = 0
@@ -40,7 +42,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """Needs a running event loop."""
-        self.rows = np.empty((len(self.inputs), self.dimensions), np.float32)
+        self.rows = np.empty((len(self.inputs), self.dimensions), self.dtype)
         loop = asyncio.get_running_loop()
         self.future, self.arrived = loop.create_future(), loop.time()
         self.waiting_tokens = sum(map(len, self.inputs))
@@ -50,7 +52,7 @@ class Job:
         """Tokens of the first text that still waits."""
         return len(self.inputs[self.taken])
 
-    def finish(self, index: int, row: Vectors) -> None:
+    def finish(self, index: int, row: NDArray[Any]) -> None:
         """Keep one row; the last row completes the request."""
         self.rows[index] = row
         self.finished += 1
@@ -66,12 +68,12 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text of a request."""
+    """One input of a request."""
 
     job: Job
     index: int
 
     @property
-    def ids(self) -> TokenIds:
-        """Its tokens."""
+    def ids(self) -> Sized:
+        """The input itself: a text's tokens."""
         return self.job.inputs[self.index]

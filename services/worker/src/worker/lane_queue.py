@@ -5,21 +5,26 @@ from collections import deque
 
 from contract.lane import Lane
 from warmstart.errors import DeadlineExceeded
-from worker import metrics, spans
+from worker import spans
 from worker.admission import OLDEST
 from worker.jobs import Item, Job
+from worker.metrics import QUEUE, QueueMetrics
 
 
 class LaneQueue:
     """Used on the event loop only. `tokens` are those that wait, with those that have a place reserved."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, metrics: QueueMetrics = QUEUE) -> None:
         self.tokens = 0
         self._oldest: deque[Job] = deque()  # in the order of their arrival
         self._turns: deque[Job] = deque()  # in the order of their turns
         self._texts = 0
-        self._token_gauge, self._text_gauge = metrics.QUEUE_TOKENS.labels(lane), metrics.QUEUE_TEXTS.labels(lane)
-        self._seconds = metrics.QUEUE_SECONDS.labels(lane)
+        self._metrics = metrics
+        self._token_gauge, self._text_gauge, self._seconds = (
+            metrics.sizes[lane],
+            metrics.inputs[lane],
+            metrics.seconds[lane],
+        )
 
     def put(self, job: Job) -> None:
         """Let a job wait for its turn."""
@@ -30,7 +35,7 @@ class LaneQueue:
     def drop(self, job: Job, why: str) -> None:
         """Take the waiting texts of a job out of the queue."""
         texts = len(job.inputs) - job.taken
-        metrics.drop(why, texts)
+        self._metrics.drop(why, texts)
         spans.note_drop(job, why)
         self.count(-job.waiting_tokens, -texts)
         job.taken, job.waiting_tokens, job.dropped = len(job.inputs), 0, why

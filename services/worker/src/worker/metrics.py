@@ -1,11 +1,35 @@
 """The worker's own metrics. Where children are bound here, each is there, as 0, before anything has happened."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from contract.lane import Lane
 from contract.model import ModelInfo
 from contract.saved import Saved, counters
 from warmstart.http.stage_metrics import Stages
+
+WHY_DROPPED = ("expired", "abandoned", "failed", "stuck", "stopped")
+
+
+@dataclass(frozen=True)
+class QueueMetrics:
+    """The metrics of one queue, by lane or by the reason for which inputs left it. `saved` are counted once more."""
+
+    sizes: Mapping[Lane, Gauge]
+    inputs: Mapping[Lane, Gauge]
+    seconds: Mapping[Lane, Histogram]
+    refused: Mapping[Lane, Counter]
+    dropped: Mapping[str, Counter]
+    saved: Mapping[str, Counter]
+
+    def drop(self, why: str, inputs: int) -> None:
+        """Count inputs that leave the queue."""
+        self.dropped[why].inc(inputs)
+        if why in self.saved:
+            self.saved[why].inc(inputs)
+
 
 QUEUE_TOKENS = Gauge("worker_queue_tokens", "Tokens that wait for inference", ["lane"], multiprocess_mode="livesum")
 QUEUE_TEXTS = Gauge("worker_queue_texts", "Texts that wait for inference", ["lane"], multiprocess_mode="livesum")
@@ -50,19 +74,17 @@ _MODEL = Gauge(
     multiprocess_mode="livemax",
 )
 
-DROPPED = {why: _DROPPED.labels(why) for why in ("expired", "abandoned", "failed", "stuck", "stopped")}
-REFUSED = {lane: _REFUSED.labels(lane) for lane in Lane}
 STAGES = Stages("tokenize", "queue", "inference")
 # What is dropped for other reasons was wanted.
 _SAVED = counters(Saved.DEADLINE, Saved.CLIENT_LEFT)
-_SAVED_BY = {"expired": _SAVED[Saved.DEADLINE], "abandoned": _SAVED[Saved.CLIENT_LEFT]}
-
-
-def drop(why: str, texts: int) -> None:
-    """Count texts that leave the queue; `why` is a key of `DROPPED`."""
-    DROPPED[why].inc(texts)
-    if why in _SAVED_BY:
-        _SAVED_BY[why].inc(texts)
+QUEUE = QueueMetrics(
+    sizes={lane: QUEUE_TOKENS.labels(lane) for lane in Lane},
+    inputs={lane: QUEUE_TEXTS.labels(lane) for lane in Lane},
+    seconds={lane: QUEUE_SECONDS.labels(lane) for lane in Lane},
+    refused={lane: _REFUSED.labels(lane) for lane in Lane},
+    dropped={why: _DROPPED.labels(why) for why in WHY_DROPPED},
+    saved={"expired": _SAVED[Saved.DEADLINE], "abandoned": _SAVED[Saved.CLIENT_LEFT]},
+)
 
 
 def serve(info: ModelInfo) -> None:

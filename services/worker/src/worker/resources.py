@@ -19,6 +19,7 @@ from worker.batcher import Batcher
 from worker.executor import DaemonExecutor
 from worker.loading import Begun, Loaded, Loader, begin, load
 from worker.model import Embeds, Model
+from worker.once import Once
 from worker.settings import WorkerSettings
 from worker.token_queue import TokenQueue
 from worker.warmup import Warm
@@ -35,31 +36,24 @@ class ModelSource:
         self._begin = begin
         self._tokenizing = DaemonExecutor("tokenizing")
         self._begun: Begun | None = None
-        self._loading: asyncio.Task[Model] | None = None
-        self._model: Model | None = None
+        self._model = Once(self._load, "load model")
 
     async def get(self) -> Model:
-        """The model. The first call loads it, other calls wait for that load. Raises Fatal."""
-        if self._model:
-            return self._model
-        if self._loading is None or self._loading.done():
-            self._loading = asyncio.create_task(self._load(), name="load model")
-        # The load goes on when its caller leaves.
-        return await asyncio.shield(self._loading)
+        """The model. Raises Fatal when it can't be loaded."""
+        return await self._model.get()
 
     async def check(self) -> None:
         """Raise when a loaded model can't serve. Never waits for running work."""
-        if self._model:
-            self._model.batcher.check()
+        if model := self._model.value:
+            model.batcher.check()
 
     def describe(self) -> str:
         """The chosen engine, once one is loaded."""
-        return str(self._model.info) if self._model else "not loaded yet"
+        return str(self._model.value.info) if self._model.value else "not loaded yet"
 
     def close(self) -> None:
         """Let the threads end; a load in progress is abandoned."""
-        if self._loading:
-            self._loading.cancel()
+        self._model.cancel()
         self._end_inference()
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
@@ -71,15 +65,14 @@ class ModelSource:
         self._end_inference()  # the thread of a failed load
         begun = self._begun = self._begin()
         loaded, warm = await asyncio.wrap_future(begun.loaded), await asyncio.wrap_future(begun.warm)
-        self._model = self._served(loaded, warm, begun.thread)
-        return self._model
+        return self._served(loaded, warm, begun.thread)
 
     def _served(self, loaded: Loaded, warm: Warm, thread: DaemonExecutor) -> Model:
         settings: WorkerSettings = self._app.state.settings
         engine, batch, longest = loaded.engine, settings.max_batch_tokens, settings.request_timeout
         queue = TokenQueue(Admission(warm.speed, settings.max_queue_tokens, batch, longest))
         # When a pass has taken as long as a request may, its callers have left. A pass of 2,048 tokens takes 0.2 s.
-        batcher = Batcher(engine, thread, queue, warm.speed, batch, limit=longest, later=warm.later)
+        batcher = Batcher(engine, thread, queue, limit=longest, later=warm.later)
         self._app.state.lifecycle.spawn("batcher", lambda _: batcher.run())
         info = ModelInfo(
             model=loaded.name,

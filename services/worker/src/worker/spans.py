@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from warmstart.traces import now
 from worker.jobs import Item, Job
+from worker.work import Work
 
 
-def note_pass(batch: Sequence[Item], seconds: float) -> None:
+def note_pass(batch: Sequence[Item], seconds: float, work: Work) -> None:
     """Note a pass that has just ended, for each request with a text in it.
 
     Each has a span `inference`. The first one's is linked to all the others, and theirs are linked to it.
@@ -17,8 +18,8 @@ def note_pass(batch: Sequence[Item], seconds: float) -> None:
     jobs = [job for job in dict.fromkeys(item.job for item in batch) if job.span]
     about = {
         "batch.requests": len(jobs),
-        "batch.texts": len(batch),
-        "batch.tokens": sum(len(item.ids) for item in batch),
+        f"batch.{work.inputs}": len(batch),
+        f"batch.{work.sizes}": sum(len(item.ids) for item in batch),
     }
     shared = [job.span for job in jobs[1:] if job.span]
     for job in jobs:

@@ -5,18 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from contract.lane import Lane
+from warmstart.errors import Overloaded, PayloadTooLarge
 from worker.admission import Admission, Ahead, Demand
 from worker.jobs import Item, Job
 from worker.lane_queue import LaneQueue
+from worker.metrics import QUEUE, QueueMetrics
 from worker.turns import BULK_SHARE, Turns
 
 
 class TokenQueue:
     """Used on the event loop only. `admission` decides which requests may join it."""
 
-    def __init__(self, admission: Admission) -> None:
-        self._admission = admission
-        self._interactive, self._bulk = LaneQueue(Lane.INTERACTIVE), LaneQueue(Lane.BULK)
+    def __init__(self, admission: Admission, metrics: QueueMetrics = QUEUE) -> None:
+        self.admission = admission
+        self.metrics = metrics
+        self._interactive, self._bulk = LaneQueue(Lane.INTERACTIVE, metrics), LaneQueue(Lane.BULK, metrics)
         self._lanes = {Lane.INTERACTIVE: self._interactive, Lane.BULK: self._bulk}
         self._taken = dict.fromkeys(Lane, 0)  # tokens that have left the queue for a pass that has not begun
         self._pass = 0  # tokens of the pass under way
@@ -35,7 +38,11 @@ class TokenQueue:
         Raises what `Admission.check` raises: a request that might expire in the queue is refused while its caller can
         still go elsewhere.
         """
-        self._admission.check(demand, seconds, self._before(demand.lane))
+        try:
+            self.admission.check(demand, seconds, self._before(demand.lane))
+        except (Overloaded, PayloadTooLarge):
+            self.metrics.refused[demand.lane].inc()
+            raise
         lane = self._lanes[demand.lane]
         lane.count(demand.tokens, demand.texts)
         try:
