@@ -14,15 +14,16 @@ LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(H
 RUNS := .venv/.installed-run
 DEVELOPS := .venv/.installed-dev
 QUANTIZES := .venv/.installed-int8
+PREDICTS := .venv/.installed-predictor
 TOOLS := .venv-tools/.installed
 PROJECTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
 
-.PHONY: help install install-dev install-int8 artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile startup-matrix \
+.PHONY: help install install-dev install-int8 install-predictor artifact graph images up down test test-python drills loadtest loadtest-ui coldstart coldstart-check startup-profile startup-matrix \
 	reindex bench scale overload flood abandonment overhead soak fuzz lint workflows lock licenses sbom audit \
 	wheel clean k8s-validate k8s-up k8s-down k8s-drills kind
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables: PYTHON=python3.11 for another interpreter, TORCH_INDEX=URL for another source of torch,"
 	@echo "             API_PORT, WORKER_PORT, NEXT_WORKER_PORT, CHAT_PORT, POSTGRES_PORT, REDIS_PORT for other ports,"
@@ -38,6 +39,8 @@ install-dev: $(DEVELOPS)  ## Add torch, and what tests, lint and load tests need
 
 install-int8: $(QUANTIZES)  ## Add nncf, which makes int8 of a model (done by make artifact PRECISION=int8 when needed)
 
+install-predictor: $(PREDICTS)  ## Add scikit-learn and skops, for a worker with PREDICTOR (docs/predict.md)
+
 $(RUNS): requirements/install.sh requirements/run.lock $(PROJECTS)
 	@PYTHON="$(PYTHON)" bash requirements/install.sh run
 
@@ -51,6 +54,9 @@ $(TOOLS): requirements/tools.lock | $(RUNS)
 
 $(QUANTIZES): $(RUNS) requirements/int8.lock
 	@PYTHON="$(PYTHON)" bash requirements/install.sh int8
+
+$(PREDICTS): $(RUNS) requirements/predictor.lock
+	@PYTHON="$(PYTHON)" bash requirements/install.sh predictor
 
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
@@ -78,7 +84,7 @@ reindex: $(if $(filter-out $(DEFAULT_MODELS),$(call given,MODEL)),install-dev,in
 graph: install-dev  ## Make again what the repository ships of the default model: a graph, and reference vectors
 	@HF_HUB_OFFLINE=1 $(RUN) -m worker.graph
 
-test: install-dev install-int8 artifact  ## Run every test
+test: install-dev install-int8 install-predictor artifact  ## Run every test
 	$(RUN) -m pytest
 
 test-python: install-dev  ## Run the tests of the library and of both services under other Pythons (PYTHONS='3.12 3.13')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # .venv from the locks. `install.sh run`: what the system runs on. `install.sh dev`: also torch, and what tests and tools need.
-# `install.sh int8`, after one of them: also what quantizes models.
+# `install.sh int8`, after one of them: also what quantizes models; `install.sh predictor`: also what an estimator needs.
 # It ends with a stamp or, if a new .venv could not be finished, with no .venv.
 set -euo pipefail
 
@@ -49,7 +49,7 @@ pip_install() {
 remove_unfinished() { [[ -f $stamp ]] || rm -rf "$venv"; }
 
 step=0
-readonly steps=$([[ $what == int8 ]] && echo 2 || echo 3)
+readonly steps=$([[ $what == run || $what == dev ]] && echo 3 || echo 2)
 step() { say "$((++step))/$steps $*"; }
 
 make_venv() {

@@ -26,7 +26,7 @@ compile() {
 
 # All extras but int8: nncf would keep numpy and networkx at older versions for every Python.
 compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" \
-    --extra docs --extra export --extra gunicorn --extra traces
+    --extra docs --extra export --extra gunicorn --extra predictor --extra traces
 if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
@@ -36,9 +36,11 @@ light=(--constraint requirements/dev.lock --override requirements/without-torch.
 compile requirements/run.lock "${light[@]}" --group run "$kit" "$contract" "$api" "$worker" \
     --extra onnx --extra openvino --extra model
 compile requirements/test.lock "${light[@]}" --group test "$kit" "$contract" "$api" "$worker" \
-    --extra onnx --extra openvino --extra model
+    --extra onnx --extra openvino --extra model --extra predictor
 # What quantizes an artifact, besides what make up installs: no torch.
 compile requirements/int8.lock "${light[@]}" "$worker" --extra openvino --extra model --extra int8
+# What an estimator needs, besides what make up installs.
+compile requirements/predictor.lock "${light[@]}" "$worker" --extra openvino --extra predictor
 # A peer that the bench measures, in an environment of its own.
 compile loadtest/bench/infinity.lock loadtest/bench/infinity.in
 # Clients of the api, in an environment that their tests make.
@@ -48,5 +50,6 @@ compile requirements/tools.lock requirements/tools.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
 # The worker's image has one engine; what makes its artifact stays in a stage of the build. The one with torch has all.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
+compile requirements/worker-predictor.lock --constraint requirements/dev.lock "$worker" --extra openvino --extra predictor
 compile requirements/worker-export.lock "${light[@]}" "$worker" --extra onnx --extra openvino --extra model
-compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --extra export
+compile requirements/worker-torch.lock --constraint requirements/dev.lock "$worker" --extra export --extra predictor

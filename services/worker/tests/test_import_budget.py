@@ -66,6 +66,7 @@ def test_a_start_imports_no_more_than_its_budget(monkeypatch: pytest.MonkeyPatch
     standard = {*sys.stdlib_module_names, "__main__"}
     found = Counter(top for name in modules if (top := name.split(".")[0]) not in own | standard and top[0] != "_")
     assert {name: count for name, count in found.items() if count > BUDGET.get(name, 0)} == {}
+    assert [name for name in modules if name.startswith("worker.predictor")] == []  # nothing of what is off
     top_packages = {name for name in packages if "." not in name and name[0] != "_"}
     assert top_packages & standard <= STANDARD
     assert sum(name.split(".")[0] in standard for name in modules) <= MOST_STANDARD

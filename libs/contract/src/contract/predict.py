@@ -4,12 +4,12 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contract import predictor
 from contract.limits import ROWS
 from contract.predictor import Label
 
-PATH = "/predict"
+PATH, NOT_CONFIGURED = predictor.PATH, predictor.NOT_CONFIGURED
 FEATURES, PROBABILITIES = "features", "probabilities"  # fields of the body
-NOT_CONFIGURED = "predictor_not_configured"  # code of the 404 of a worker without an estimator
 
 Feature = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # integers are welcome, text and booleans are not
 Row = Annotated[list[Feature], Field(min_length=1, fail_fast=True)]
@@ -19,8 +19,7 @@ Prediction: TypeAlias = Label | list[float]  # a class, a number, or the numbers
 class PredictRequest(BaseModel):
     """Rows of as many numbers as the estimator has features, in the order in which it was fitted."""
 
-    # defer_build: an api, and a worker without an estimator, import this module for less.
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    model_config = ConfigDict(extra="forbid")
 
     features: Annotated[list[Row], Field(fail_fast=True)] = Field(
         min_length=1, max_length=ROWS, description="rows, each of as many finite numbers as the estimator has features"
@@ -36,8 +35,6 @@ class PredictResponse(BaseModel):
     `fingerprint` is the hex sha256 of the estimator's file: while files are replaced, two answers of one `model` may be
     by two of them. `space` is that of the embeddings which a head takes.
     """
-
-    model_config = ConfigDict(defer_build=True)
 
     predictions: list[Prediction]
     model: str

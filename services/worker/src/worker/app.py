@@ -45,6 +45,12 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
             yield
 
     app = FastAPI(title="Warmstart worker", version=__version__, lifespan=lifespan, telemetry=NO_TELEMETRY)
+    if settings.predictor:
+        # A worker without an estimator imports none of it.
+        from worker.predictor import resource, routes  # noqa: PLC0415
+
+        resources = (*resources, resource.PREDICTOR)
+        app.include_router(routes.router)
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
         app.include_router(faults_route.router(settings.faults_file))

@@ -1,19 +1,25 @@
-"""The worker's two routes."""
+"""The worker's routes; that of an estimator is in `worker.predictor.routes`."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
-from contract import call, lane
+from contract import call, lane, predictor
 from contract.inputs import check_inputs
 from contract.model import PATH, ModelInfo
 from contract.prompts import FIELD
+from warmstart.errors import NotFound
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.errors import error_responses
+from warmstart.http.owner import state_of
 from worker.answers import DOCUMENTED, answer
 from worker.resources import LoadedModel
 from worker.schemas import EmbeddingsRequest, EmbeddingsResponse
+
+if TYPE_CHECKING:
+    from worker.predictor.resource import PredictorSource
 
 router = APIRouter()
 
@@ -37,6 +43,15 @@ async def embeddings(request: Request, body: EmbeddingsRequest, model: LoadedMod
 
 
 @router.get(PATH, responses=error_responses(503))
-async def model_info(model: LoadedModel) -> ModelInfo:
+async def model_info(request: Request, model: LoadedModel) -> ModelInfo:
     """What is served: the api's health check, and the identity of its cache and documents."""
-    return model.info
+    source: PredictorSource | None = getattr(state_of(request), "predictor", None)
+    if source is None:
+        return model.info
+    return model.info.model_copy(update={"predictor": (await source.served()).info})
+
+
+@router.post(predictor.PATH, include_in_schema=False)
+async def no_predictor() -> None:
+    """Say what is missing. Where it is not, the estimator's own route comes first."""
+    raise NotFound("this worker has no estimator: PREDICTOR is not set", code=predictor.NOT_CONFIGURED)

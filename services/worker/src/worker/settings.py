@@ -49,6 +49,21 @@ class WorkerSettings(ServiceSettings):
         65_536,
         description="most tokens that may wait (bulk requests count both lanes, others their own); beyond it, 503",
     )
+    predictor: Path | None = Field(
+        None, description="file of a scikit-learn estimator, for `/predict`: skops, or a pickle with `PREDICTOR_SHA256`"
+    )
+    predictor_sha256: str | None = Field(
+        None, pattern=r"^[0-9A-Fa-f]{64}$", description="hex sha256 that this file must have; a pickle needs it"
+    )
+    predictor_trusted_types: str | None = Field(
+        None,
+        pattern=r"^[\w.]+([\s,]+[\w.]+)*$",
+        description="types that a skops file may hold beside those that skops trusts, such as `my.Scaler`",
+    )
+    # Sixteen of the largest calls.
+    max_queue_rows: Count = Field(
+        4096, description="most rows that may wait for a prediction, counted as the tokens above; beyond it, 503"
+    )
 
     def plain_tokens(self) -> dict[str, list[str]]:
         """See `ServiceSettings.plain_tokens`."""

@@ -1,0 +1,1 @@
+"""A scikit-learn estimator beside the model: `POST /predict`. Imported only where PREDICTOR names its file."""

@@ -1,0 +1,156 @@
+"""A fitted estimator, as a batcher feeds it: rows of features in, rows of numbers out."""
+
+import logging
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.limits import ROWS
+from warmstart import Fatal
+from warmstart.errors import BadRequest, ServiceError
+from warmstart.lifecycle.health import reason
+from worker.predictor import metrics
+from worker.predictor.outputs import BrokenError, Outputs, outputs_of
+from worker.speed import Speed
+from worker.work import Work
+
+log = logging.getLogger("worker.predictor")
+
+Table = NDArray[np.float64]  # (rows, features)
+
+# Newcomers wait for one call of the estimator, and twenty calls fit into REQUEST_TIMEOUT: none is taken to be stuck.
+PORTION = 0.5  # seconds that a call is to take at most, unless one row takes longer
+SEVERAL = 3  # rows, that a proof has two shapes
+
+
+class RefusedError(ValueError):
+    """The estimator takes no such row."""
+
+
+class Estimator:
+    """An input is a table of one row, (1, features), so that its length is 1 and a batch is one table.
+
+    Where an estimator has probabilities they are always computed: so a row costs the same, whoever asks.
+    """
+
+    lengths: Sequence[int] = ()
+    rows: Sequence[int] = ()
+
+    def __init__(self, fitted: Any, features: int, outputs: Outputs, example: Table) -> None:
+        self.features = features
+        self.outputs = outputs
+        self.example = example
+        self._fitted = fitted
+
+    @property
+    def dimensions(self) -> int:
+        """The numbers of a row of the answer."""
+        return self.outputs.width
+
+    def __str__(self) -> str:
+        classes = self.outputs.classes
+        kind = f", {len(classes)} classes" if classes is not None else ""
+        return f"{type(self._fitted).__name__} of {self.features} features{kind}"
+
+    def predict(self, batch: Sequence[Table]) -> NDArray[np.float64]:
+        """(len(batch), dimensions): predictions by number, then probabilities; all finite.
+
+        Raises RefusedError when a row seems to be at fault: for ValueError, ArithmeticError and what isn't finite; else
+        BrokenError. Neither has the estimator's own message, which may quote features.
+        """
+        try:
+            return self._predict(np.concatenate(batch))
+        except (RefusedError, BrokenError):
+            raise
+        except (ValueError, ArithmeticError) as error:
+            failure: Exception = RefusedError(_where(error))
+            trace = error.__traceback__
+        except Exception as error:  # noqa: BLE001 - an estimator may raise anything
+            failure, trace = BrokenError(_where(error)), error.__traceback__
+        raise failure.with_traceback(trace)
+
+    def _predict(self, table: Table) -> NDArray[np.float64]:
+        rows = self.outputs.encode(self._fitted.predict(table))
+        if self.outputs.probable:
+            rows = np.hstack([rows, np.asarray(self._fitted.predict_proba(table), np.float64)])
+        if rows.shape != (len(table), self.dimensions):
+            raise BrokenError(f"{rows.shape} numbers for {len(table)} rows, not {self.dimensions} a row")
+        if not np.isfinite(rows).all():
+            raise RefusedError("a prediction or a probability is not finite")
+        return rows
+
+
+def _where(error: Exception) -> str:
+    own = error.__traceback__
+    while own and own.tb_next:
+        own = own.tb_next
+    place = f" in {own.tb_frame.f_code.co_name}" if own else ""
+    return f"{type(error).__name__}{place}"
+
+
+def examined(fitted: Any, example: Sequence[float] | None) -> Estimator:
+    """The estimator, once one row and several have a prediction. Raises Fatal: why it can't be served."""
+    if isinstance(fitted, type) or not callable(getattr(fitted, "predict", None)):
+        raise Fatal(f"{type(fitted).__name__} is no estimator: it has no predict")
+    features = getattr(fitted, "n_features_in_", None)
+    if not isinstance(features, int | np.integer) or features < 1:
+        raise Fatal(
+            f"{type(fitted).__name__} is not fitted, or doesn't say how many features it takes (n_features_in_)"
+        )
+    row = np.array([[0.0] * int(features) if example is None else example], np.float64)
+    if row.shape != (1, features):
+        raise Fatal(f"the example on its card has {row.size} features, and it takes {features}")
+    try:
+        estimator = Estimator(fitted, int(features), outputs_of(fitted, fitted.predict(row)), row)
+        estimator._predict(np.concatenate([row] * SEVERAL))  # noqa: SLF001 - here its own message is wanted
+    except Fatal as error:
+        raise Fatal(f"{type(fitted).__name__} can't be served: {error}") from None
+    except Exception as error:
+        given = "a row of zeros (a card may name another `example`)" if example is None else "the example on its card"
+        raise Fatal(f"{type(fitted).__name__} can't predict {given}: {reason(error)}") from error
+    return estimator
+
+
+def measured(estimator: Estimator, longest: float) -> Speed:
+    """The speed, in rows, of the largest call that takes no longer than a portion; call it after a first prediction.
+
+    Raises Fatal when one row takes longer than the `longest` request.
+    """
+    rows = 1
+    while True:
+        began = perf_counter()
+        estimator.predict([estimator.example] * rows)
+        seconds = perf_counter() - began
+        if rows == 1 and seconds > longest:
+            raise Fatal(f"one row takes {seconds:.1f} s, and a request has {longest:g} s (REQUEST_TIMEOUT)")
+        # The next call, of twice the rows, may take twice as long.
+        if rows >= ROWS or 2 * seconds > PORTION:
+            log.info("%s: %d rows in %.1f ms", estimator, rows, seconds * 1000)
+            return Speed(rows, seconds)
+        rows *= 2
+
+
+def failed(field: str, error: Exception) -> ServiceError:
+    """The error of the caller whose row failed."""
+    metrics.FAILED.inc()
+    if isinstance(error, RefusedError):
+        return BadRequest(f"{field}: the estimator has no prediction for this row", param=field, code="row_refused")
+    return ServiceError(f"{field} could not be predicted", param=field, code="inference_failed")
+
+
+PREDICTION = Work(
+    model="the estimator",
+    one="a prediction",
+    several="predictions",
+    inputs="rows",
+    sizes="rows",
+    dtype=np.float64,
+    compute=Estimator.predict,
+    known=lambda estimator: [estimator.example],
+    failed=failed,
+    account=metrics.account,
+    queue=metrics.QUEUE,
+)

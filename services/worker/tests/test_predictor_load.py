@@ -1,0 +1,220 @@
+"""Predictions of concurrent calls: together, in time, each with its own error; a broken estimator is noticed."""
+
+import logging
+import re
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
+
+from services.worker.tests.estimators import ENDLESS, POISON, STRANGE, StandIn, pickled, predicting
+from services.worker.tests.stand_ins import LIMIT, metric, put_forward
+from stack import until
+from stack.site import REPOSITORY
+
+WAITING = "worker_predictor_queue_rows"
+SOON = {"health_interval": 0.05}
+
+
+@pytest.fixture(autouse=True)
+def _open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The stand-in as new."""
+    monkeypatch.setattr(StandIn, "calls", [])
+    monkeypatch.setattr(StandIn, "broken", None)
+    StandIn.gate.set()
+    yield
+    StandIn.gate.set()
+
+
+def post(client: TestClient, rows: list[list[float]], **headers: str) -> httpx2.Response:
+    """Ask for predictions."""
+    answer: httpx2.Response = client.post("/predict", json={"features": rows}, headers=headers)
+    return answer
+
+
+class Busy:
+    """A worker whose estimator predicts a first row until the gate is opened."""
+
+    def __init__(self, client: TestClient, pool: ThreadPoolExecutor) -> None:
+        self.client, self._pool = client, pool
+        StandIn.calls.clear()
+        StandIn.gate.clear()
+        self.first = self.ask([[0, 1]])
+        until(lambda: StandIn.calls, LIMIT, "the first call")
+
+    def ask(self, rows: list[list[float]], **headers: str) -> Future[httpx2.Response]:
+        """Ask from a thread of its own."""
+        return self._pool.submit(post, self.client, rows, **headers)
+
+    def wait(self, rows: list[list[float]], **headers: str) -> Future[httpx2.Response]:
+        """Ask, and return when the rows wait."""
+        waiting = metric(WAITING, lane="interactive") + len(rows)
+        answer = self.ask(rows, **headers)
+        until(lambda: metric(WAITING, lane="interactive") == waiting, LIMIT, "the rows wait")
+        return answer
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Busy]:
+    """A busy worker with room for 70 rows."""
+    settings = {"max_queue_rows": 70, "request_timeout": 600, **SOON}
+    with predicting(pickled(tmp_path, StandIn()), **settings) as client, ThreadPoolExecutor(70) as pool:
+        try:
+            yield Busy(client, pool)
+        finally:
+            StandIn.gate.set()
+
+
+def test_calls_that_wait_are_one_call_of_the_estimator(busy: Busy) -> None:
+    """Each gets the predictions of its own rows."""
+    asked = [busy.wait([[n, 1], [n, 2]]) for n in range(20)]
+    StandIn.gate.set()
+    assert [each.result().json()["predictions"] for each in asked] == [[n + 1.0, n + 2.0] for n in range(20)]
+    assert StandIn.calls == [1, 40]
+
+
+def test_a_bad_row_fails_alone_and_costs_few_calls(busy: Busy, caplog: pytest.LogCaptureFixture) -> None:
+    """Among 64 rows it is found by halving; the error names it, and neither the error nor the log has its features."""
+    rows = [[n + 100.0, 1] for n in range(63)]
+    good = busy.wait(rows)
+    bad = busy.wait([[POISON, 1]])
+    with caplog.at_level(logging.WARNING):
+        StandIn.gate.set()
+        assert good.result().json()["predictions"] == [sum(row) for row in rows]
+        error = bad.result().json()["error"]
+    assert (bad.result().status_code, error["code"], error["param"]) == (400, "row_refused", "features.0")
+    # Not the single rows: the row of the proof is tried among them, as often as the health is sampled.
+    assert [size for size in StandIn.calls if size > 1] == [64, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2]
+    assert "1013" not in caplog.text + str(error)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [(POISON, 400, "row_refused"), (ENDLESS, 400, "row_refused"), (STRANGE, 500, "inference_failed")],
+)
+def test_a_row_that_fails_has_a_typed_error(tmp_path: Path, number: float, status: int, code: str) -> None:
+    """It makes nobody unready, and is counted."""
+    with predicting(pickled(tmp_path, StandIn()), **SOON) as client:
+        failed = metric("worker_predictor_failed_total")
+        answer = post(client, [[1, 2], [number, 1]])
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (status, code, "features.1")
+        assert metric("worker_predictor_failed_total") == failed + 1
+        assert client.get("/readyz/predictor").status_code == 200
+        assert post(client, [[1, 2]]).json()["predictions"] == [3]
+
+
+def test_a_full_queue_refuses(busy: Busy) -> None:
+    """503 with Retry-After and the numbers; a call that could never wait is too large."""
+    refused = metric("worker_predictor_refused_total", lane="interactive")
+    waiting = busy.wait([[1, 2]] * 60)
+    answer, larger = busy.ask([[1, 2]] * 11).result(), busy.ask([[1, 2]] * 71).result()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
+    assert answer.json()["error"]["message"] == "60 rows wait already; the limit is 70; 10 rows would fit now"
+    assert answer.headers["Retry-After"] == "1"
+    assert metric("worker_predictor_refused_total", lane="interactive") == refused + 2
+    assert larger.status_code == 503
+    StandIn.gate.set()
+    assert waiting.result().status_code == 200
+
+
+def test_a_slow_estimator_refuses_what_can_not_end_in_time(tmp_path: Path) -> None:
+    """At 0.1 s a row, 256 rows are too many for a request of 5 s; what fits is predicted in portions."""
+    with predicting(pickled(tmp_path, StandIn(0.1)), request_timeout=5, **SOON) as client:
+        StandIn.calls.clear()
+        answer = post(client, [[1, 2]] * 256)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_many_rows")
+        assert "a call of 256 rows is too large: it may take" in answer.json()["error"]["message"]
+        assert StandIn.calls == []
+        fitting = post(client, [[1, 2]] * 8)
+        assert fitting.json()["predictions"] == [3] * 8
+        assert max(StandIn.calls) <= 5
+        assert client.get("/readyz").status_code == 200
+
+
+def test_expired_and_abandoned_rows_leave_before_their_prediction(busy: Busy) -> None:
+    """They are counted, and what still waits is predicted."""
+    before = {why: metric("worker_predictor_dropped_total", reason=why) for why in ("expired", "abandoned")}
+    late = busy.wait([[1, 1]] * 3, **{"X-Request-Timeout": "0.3"})
+    assert late.result().status_code == 504
+    waiting = busy.wait([[2, 2]])
+    StandIn.gate.set()
+    assert waiting.result().json()["predictions"] == [4]
+    dropped = {why: metric("worker_predictor_dropped_total", reason=why) - before[why] for why in before}
+    assert dropped == {"expired": 3, "abandoned": 0}
+    assert StandIn.calls == [1, 1]
+
+
+def test_a_bulk_call_lets_others_go_first(busy: Busy) -> None:
+    """The lane of a call is what it asks for."""
+    waited = metric("worker_predictor_queue_seconds_count", lane="bulk")
+    bulk = busy.ask([[1, 1]], **{"X-Priority": "bulk"})
+    until(lambda: metric(WAITING, lane="bulk") == 1, LIMIT, "the bulk row waits")
+    StandIn.gate.set()
+    assert bulk.result().status_code == 200
+    assert metric("worker_predictor_queue_seconds_count", lane="bulk") == waited + 1
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("broken"), MemoryError()], ids=repr)
+def test_a_broken_estimator_leaves_the_balancer_and_comes_back(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the row of its proof fails, too, the replica is unready; once that succeeds, it is ready again."""
+    with predicting(pickled(tmp_path, StandIn()), **SOON) as client:
+        monkeypatch.setattr(StandIn, "broken", error)
+        assert post(client, [[1, 2]]).status_code in (400, 500)
+        until(lambda: client.get("/readyz").status_code == 503, LIMIT, "it is unready")
+        assert "[-]predictor failed: degraded: predictions fail:" in client.get("/readyz?verbose").text
+        assert post(client, [[1, 2]]).json()["error"]["code"] == "dependency_unavailable"
+        monkeypatch.setattr(StandIn, "broken", None)
+        until(lambda: client.get("/readyz").status_code == 200, LIMIT, "it is ready")
+        assert post(client, [[1, 2]]).json()["predictions"] == [3]
+
+
+def test_a_stuck_prediction_leaves_the_balancer(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than any request may take: who waits is told; embeddings of this replica end with it."""
+    put_forward(busy.client, 601, monkeypatch)
+    assert busy.first.result().status_code in (503, 504)
+    until(lambda: busy.client.get("/readyz").status_code == 503, LIMIT, "it is unready")
+    assert "a prediction has been running for" in busy.client.get("/readyz?verbose").text
+    StandIn.gate.set()
+    until(lambda: busy.client.get("/readyz").status_code == 200, LIMIT, "it is ready")
+
+
+def test_predictions_are_counted(tmp_path: Path) -> None:
+    """Rows, calls and seconds; the estimator and its start."""
+    with predicting(pickled(tmp_path, StandIn())) as client:
+        before = {
+            name: metric(f"worker_predictor_{name}") for name in ("rows_total", "batch_rows_count", "seconds_count")
+        }
+        assert post(client, [[1, 2]] * 5).status_code == 200
+        after = {name: metric(f"worker_predictor_{name}") for name in before}
+        labels: dict[str, Any] = {"predictor": "estimator", "features": "2"}
+        sha256 = client.get("/model").json()["predictor"]["sha256"]
+        assert metric("worker_predictor_info", sha256=sha256, **labels) == 1
+        assert metric("worker_predictor_startup_seconds", phase="load") > 0
+    assert [after[name] - before[name] for name in before] == [5, 1, 1]
+
+
+def test_the_table_has_every_metric(tmp_path: Path) -> None:
+    """docs/observability.md has those that come with an estimator, with type and labels; none is stale."""
+    row = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| worker with `PREDICTOR` \| ", re.MULTILINE)
+    rows = row.findall((REPOSITORY / "docs" / "observability.md").read_text())
+    documented = {(name, kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    with predicting(pickled(tmp_path, StandIn())) as client:
+        assert post(client, [[1, 2]]).status_code == 200
+        exported = {
+            (
+                f"{family.name}_total" if family.type == "counter" else family.name,
+                family.type,
+                frozenset({label for sample in family.samples for label in sample.labels} - {"le"}),
+            )
+            for family in REGISTRY.collect()
+            if family.name.startswith("worker_predictor_")
+        }
+    assert exported == documented
