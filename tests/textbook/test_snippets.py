@@ -95,6 +95,7 @@ def test_a_real_lifespan_comes_back() -> None:
         ("/v1/documents", {"documents": [{"text": "a"}]}),
         ("/v1/documents/a", None),
         ("/v1/models", None),
+        ("/v1/classify", {"texts": ["a"]}),
     ],
 )
 def test_a_fake_lifespan_of_the_api(path: str, body: Any) -> None:
