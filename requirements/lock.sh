@@ -26,7 +26,7 @@ compile() {
 
 # All extras but int8: nncf would keep numpy and networkx at older versions for every Python.
 compile requirements/dev.lock --group dev "$kit" "$contract" "$api" "$worker" \
-    --extra docs --extra export --extra gunicorn --extra predictor --extra traces
+    --extra docs --extra export --extra gunicorn --extra predictor --extra traces --extra azure --extra aws --extra gcp
 if grep -niE '^(nvidia|cuda|triton|torch)' requirements/dev.lock; then
     echo "make lock: the packages above belong to a CUDA build of torch; see requirements/torch.txt" >&2
     exit 1
@@ -36,7 +36,7 @@ light=(--constraint requirements/dev.lock --override requirements/without-torch.
 compile requirements/run.lock "${light[@]}" --group run "$kit" "$contract" "$api" "$worker" \
     --extra onnx --extra openvino --extra model
 compile requirements/test.lock "${light[@]}" --group test "$kit" "$contract" "$api" "$worker" \
-    --extra onnx --extra openvino --extra model --extra predictor
+    --extra onnx --extra openvino --extra model --extra predictor --extra azure
 # What quantizes an artifact, besides what make up installs: no torch.
 compile requirements/int8.lock "${light[@]}" "$worker" --extra openvino --extra model --extra int8
 # What an estimator needs, besides what make up installs.
@@ -48,6 +48,10 @@ compile tests/clients/clients.lock tests/clients/clients.in
 # make workflows, sbom, audit and wheel.
 compile requirements/tools.lock requirements/tools.in
 compile requirements/api.lock --constraint requirements/dev.lock "$api"
+# What an image has besides, where SECRETS_FROM names a vault of that cloud.
+for cloud in azure aws gcp; do
+    compile "requirements/vault-$cloud.lock" --constraint requirements/dev.lock "$kit" --extra "$cloud"
+done
 # The worker's image has one engine; what makes its artifact stays in a stage of the build. The one with torch has all.
 compile requirements/worker.lock --constraint requirements/dev.lock "$worker" --extra openvino
 compile requirements/worker-predictor.lock --constraint requirements/dev.lock "$worker" --extra openvino --extra predictor

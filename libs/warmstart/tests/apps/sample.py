@@ -25,6 +25,7 @@ from warmstart import Fatal, Lifecycle, Resource, ServiceSettings, install
 from warmstart.faults import switches
 from warmstart.lifecycle import place
 from warmstart.pod.process import Process
+from warmstart.vault.plugin import vault
 
 log = logging.getLogger("sample")
 
@@ -123,7 +124,7 @@ def create_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Lifecycle(app, RESOURCES, settings, plugins=switches(settings)) as lifecycle:
+        async with Lifecycle(app, RESOURCES, settings, plugins=[*switches(settings), *vault(settings)]) as lifecycle:
             if os.environ.get("BACKGROUND"):
                 _ = lifecycle.spawn("watcher", die)
             yield

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Scope
 
 from api import __version__
 from api.auth import Authenticate, document_keys
@@ -23,6 +24,7 @@ from warmstart.faults import switches
 from warmstart.http.errors import error_responses
 from warmstart.http.operations import NO_TELEMETRY
 from warmstart.traces.exporter import traces
+from warmstart.vault.plugin import vault
 
 
 def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] | None = None) -> FastAPI:
@@ -31,17 +33,29 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     A unit test swaps resources in one line: `create_app(resources=[Resource("worker", open_fake)])`.
     """
     settings = settings or ApiSettings()
-    closed = bool(settings.api_keys) or settings.environment == "production"
+    closed = not settings.is_open
     chat, chat_resources = _chat(settings)
-    usual = (*RESOURCES, *([REPLICA] if settings.search_database_url else []), *chat_resources)
+    usual = (
+        *RESOURCES,
+        *([REPLICA] if settings.search_database_url or settings.awaits_secrets else []),
+        *chat_resources,
+    )
     flags = flags_for(settings)
     declared = (*(usual if resources is None else resources), *([flags.resource()] if settings.flags_file else []))
+
+    def take() -> None:
+        keys.take(settings.keys())
+
+    def let_in(scope: Scope) -> bool:
+        return settings.is_open or system.is_operators(scope)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             Look(app, settings) as app.state.look,
-            Lifecycle(app, declared, settings, plugins=[*switches(settings), *traces(settings)]),
+            Lifecycle(
+                app, declared, settings, plugins=[*switches(settings), *traces(settings), *vault(settings, take)]
+            ),
         ):
             app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield
@@ -52,7 +66,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     app.state.flags = flags
     keys = KnownKeys(settings.keys())
     if closed:
-        app.add_middleware(Authenticate, keys=keys.known, known=system.is_operators)
+        app.add_middleware(Authenticate, keys=keys.known, known=let_in)
         document_keys(app)  # only where one is needed
     breakable = [faults] if settings.faults_enabled else []
     parts = (embeddings, models, documents, search, classify, system, reports, *breakable)

@@ -59,8 +59,9 @@ async def _readable(request: Request) -> list[AsyncEngine]:
     """Where to search: in the replica, if there is one that serves, then in Postgres itself, as above."""
     lifecycle = lifecycle_of(request)
     engines: list[AsyncEngine] = []
-    if request.app.state.settings.search_database_url and not lifecycle.failure("replica"):
-        engines.append(lifecycle.value(REPLICA).engine)
+    has_replica = request.app.state.settings.search_database_url and not lifecycle.failure("replica")
+    if has_replica and (replica := lifecycle.value(REPLICA)):
+        engines.append(replica.engine)
     with suppress(*([DependencyUnavailable] if engines else [])):
         engines.append(await _engine(request))
     return engines

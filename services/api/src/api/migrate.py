@@ -26,7 +26,7 @@ from api.postgres_errors import sqlstate
 from api.revision import HEAD_REVISION
 from api.settings import ApiSettings
 from warmstart.lifecycle.health import reason
-from warmstart.settings.service import load
+from warmstart.vault.load import load
 
 LOCK = 0x77617266  # an arbitrary number that all releases share
 PAUSE = 0.5  # seconds between attempts to connect

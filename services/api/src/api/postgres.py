@@ -60,8 +60,14 @@ async def open_postgres(app: FastAPI) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_replica(app: FastAPI) -> AsyncIterator[Database]:
-    """Yield the replica, which takes no writes, and for which nobody waits. Raises as `open_postgres` does."""
+async def open_replica(app: FastAPI) -> AsyncIterator[Database | None]:
+    """Yield the replica, which takes no writes, and for which nobody waits. Raises as `open_postgres` does.
+
+    None where the vault, which was to name one, has none.
+    """
+    if app.state.settings.search_database_url is None:
+        yield None
+        return
     async with _opened(app.state.settings, "search_database_url", 0) as database:
         yield database
 
@@ -109,6 +115,17 @@ async def check_postgres(database: Database) -> None:
         database.patience.failed()
         raise
     database.patience.back()
+
+
+async def check_replica(database: Database | None) -> None:
+    """Raise when the replica, if there is one, can't do what searches need."""
+    if database:
+        await check_postgres(database)
+
+
+def describe_replica(database: Database | None) -> str:
+    """Whether there is one."""
+    return "searches ask it first" if database else "SEARCH_DATABASE_URL is not set: searches use DATABASE_URL"
 
 
 async def transact(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], *, reads: bool = False) -> T:

@@ -164,6 +164,11 @@ class ApiSettings(ServiceSettings):
             raise ValueError("CHAT_URL needs CHAT_MODEL")
         return self
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may call `/v1`; nobody before the vault has said that there are no keys."""
+        return not (self.awaits_secrets or self.api_keys or self.environment == "production")
+
     def keys(self) -> list[Entry]:
         """The API keys; none means no authentication."""
         return parse_keys(self.api_keys.get_secret_value()) if self.api_keys else []

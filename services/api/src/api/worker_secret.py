@@ -1,5 +1,7 @@
 """What the api shows to the worker: `WORKER_SECRET`, of which several values count while it is rotated."""
 
+from pydantic import SecretStr
+
 from api.settings import ApiSettings
 from warmstart.settings.service import words, words_of
 
@@ -12,7 +14,16 @@ class WorkerSecret:
 
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self._settings = settings
-        self._values = words_of(settings.worker_secret if settings else None)
+        self._given: SecretStr | None = None
+        self._read: list[str] = []
+
+    @property
+    def _values(self) -> list[str]:
+        """They are read again when a vault has put another secret into the settings."""
+        given = self._settings.worker_secret if self._settings else None
+        if given is not self._given:
+            self._given, self._read = given, words_of(given)
+        return self._read
 
     @property
     def headers(self) -> dict[str, str]:
@@ -30,6 +41,6 @@ class WorkerSecret:
             return
         read = words((self._settings and self._settings.read_again("worker_secret")) or "")
         if read and set(read) != set(self._values):
-            self._values = read
+            self._read = read
         else:
-            self._values = [*self._values[1:], *self._values[:1]]
+            self._read = [*self._values[1:], *self._values[:1]]

@@ -13,6 +13,7 @@ from warmstart.faults import switches
 from warmstart.http.operations import NO_TELEMETRY
 from warmstart.http.tokens import WatchedTokens
 from warmstart.traces.exporter import traces
+from warmstart.vault.plugin import vault
 from worker import __version__, executor, health
 from worker.deadly import DeadlyText
 from worker.guard import Guard
@@ -36,11 +37,15 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
         executor.before_call = each.hold_call
         health.before_pass = DeadlyText(each).before_pass
 
+    def take() -> None:
+        secrets.take()
+        _warn_if_open(settings)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.environment == "production" and not settings.worker_secret:
-            log.warning(OPEN)
-        async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings)]):
+        if not settings.awaits_secrets:
+            take()
+        async with Lifecycle(app, resources, settings, plugins=[*plugins, *traces(settings), *vault(settings, take)]):
             app.state.lifecycle.spawn("watch WORKER_SECRET", secrets.watch, may_end=True)
             yield
 
@@ -54,9 +59,14 @@ def create_app(settings: WorkerSettings | None = None, resources: Sequence[Resou
     app.include_router(router)
     if settings.faults_enabled and settings.faults_file:
         app.include_router(faults_route.router(settings.faults_file))
-    secrets = WatchedTokens("worker_secret", settings.worker_secret)
-    if settings.worker_secret:
-        app.add_middleware(Guard, secrets=secrets)
+    secrets = WatchedTokens("worker_secret", settings)
+    if not settings.is_open:
+        app.add_middleware(Guard, secrets=secrets, settings=settings)
     # The api asks for the model every second.
     install(app, settings, quiet=(PATH,), open_paths=(faults_route.PATH,), known=secrets.has)
     return app
+
+
+def _warn_if_open(settings: WorkerSettings) -> None:
+    if settings.environment == "production" and not settings.worker_secret:
+        log.warning(OPEN)

@@ -65,6 +65,11 @@ class WorkerSettings(ServiceSettings):
         4096, description="most rows that may wait for a prediction, counted as the tokens above; beyond it, 503"
     )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may call; nobody before the vault has said that there is no secret."""
+        return not (self.awaits_secrets or self.worker_secret)
+
     def plain_tokens(self) -> dict[str, list[str]]:
         """See `ServiceSettings.plain_tokens`."""
         return {**super().plain_tokens(), "WORKER_SECRET": words_of(self.worker_secret)}

@@ -28,10 +28,11 @@ class Operators:
     """
 
     def __init__(self, settings: ServiceSettings, known: Known = nobody) -> None:
-        self._closed = settings.operator_keys is not None or settings.environment == "production"
-        self.keys = WatchedTokens("operator_keys", settings.operator_keys)
+        self._settings = settings
+        self.keys = WatchedTokens("operator_keys", settings)
         self._known = known
 
     def may_read(self, scope: Scope) -> bool:
         """Whether a request may."""
-        return not self._closed or self.keys.has(scope) or bool(self._known(scope))
+        closed = self._settings.operator_keys is not None or self._settings.environment == "production"
+        return not closed or self.keys.has(scope) or bool(self._known(scope))

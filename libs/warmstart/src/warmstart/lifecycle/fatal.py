@@ -37,6 +37,8 @@ def needs_traceback(error: BaseException) -> bool:
         return False
     cause = error.__cause__ or error.__context__
     if isinstance(error, Fatal):
+        if error.__suppress_context__ and error.__cause__ is None:  # raised `from None`: it says all
+            return False
         return cause is not None and not isinstance(cause, OSError) and needs_traceback(cause)
     if isinstance(error, OSError):
         return error.filename is not None

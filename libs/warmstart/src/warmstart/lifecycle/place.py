@@ -5,7 +5,8 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn
 
@@ -31,6 +32,22 @@ class Entry:
         return self.leaving_since < math.inf
 
 
+class Kept:
+    """What one process of a pod has fetched, so that the others need not; a process alone keeps nothing."""
+
+    @contextmanager
+    def held(self) -> Iterator[bool]:
+        """Whether this process may read and write now: one at a time."""
+        yield True
+
+    def read(self) -> bytes:
+        """What was written; nothing at first."""
+        return b""
+
+    def write(self, content: bytes) -> None:
+        """Keep it."""
+
+
 class Place:
     """A process alone, under a server that isn't the library's: TestClient, uvicorn, `fastapi dev`.
 
@@ -44,6 +61,7 @@ class Place:
         self._asked: Asked | None = None
         self._entry: Entry | None = None
         self._first_ready = False
+        self.kept = Kept()  # secrets
 
     @property
     def first_ready(self) -> bool:

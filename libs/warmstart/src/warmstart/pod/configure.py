@@ -49,6 +49,8 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
 
 
 def _check(settings: ServiceSettings) -> None:
+    if settings.secrets_from:
+        return  # each process checks when it has the vault's secrets
     try:
         settings.check_serving()
     except ValueError as error:

@@ -22,6 +22,7 @@ from warmstart.lifecycle.place import leave
 from warmstart.pod import refusals
 from warmstart.pod.board import Board
 from warmstart.pod.process import NEEDS_SUCCESSOR, Process
+from warmstart.pod.shared import Shared
 from warmstart.pod.worker import RESPAWN_PAUSE, Worker
 from warmstart.settings.service import METRICS_FOLDER, START_FAILED, ServiceSettings
 
@@ -62,11 +63,12 @@ class Master(Arbiter):
         self._began = time.monotonic()
         worker_class: Any = app.cfg.worker_class
         settings = self.settings
+        kept = Shared() if settings.secrets_from else None  # after SIGHUP, secrets are fetched again
 
         def placed(*arguments: Any) -> Worker:
             worker: Worker = worker_class(*arguments)
             worker.settings = settings
-            worker.place = Process(self.board, self.board.claim_slot(), elder=self.master_pid)
+            worker.place = Process(self.board, self.board.claim_slot(), elder=self.master_pid, kept=kept)
             return worker
 
         self.worker_class = placed  # type: ignore[assignment]

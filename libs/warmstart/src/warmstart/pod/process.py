@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 from warmstart.lifecycle.phase import Phase
-from warmstart.lifecycle.place import Entry, Place
+from warmstart.lifecycle.place import Entry, Kept, Place
 from warmstart.lifecycle.signals import Asked
 from warmstart.pod import garbage
 from warmstart.pod.board import Board
@@ -19,8 +19,9 @@ class Process(Place):
 
     binds_first = True
 
-    def __init__(self, board: Board, slot: int, elder: int = 0) -> None:
+    def __init__(self, board: Board, slot: int, elder: int = 0, kept: Kept | None = None) -> None:
         super().__init__()
+        self.kept = kept or self.kept
         self.board = board
         self.slot = slot
         self.elder = elder

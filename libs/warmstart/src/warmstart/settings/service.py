@@ -1,13 +1,14 @@
 """Settings that every service has, read from the environment."""
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from warmstart.settings import trusted
+from warmstart.settings import trusted, vault_address
 from warmstart.settings.headers import headers
 from warmstart.settings.listening import binds, checked
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
@@ -140,6 +141,14 @@ class ServiceSettings(BaseSettings):
         "info", description="lowest level that is logged"
     )
     log_format: Literal["console", "json"] = Field("console", description="text lines, or one JSON object a line")
+    secrets_from: Annotated[str, AfterValidator(vault_address.checked)] | None = Field(
+        None,
+        description="vault of the secrets that neither a variable nor a file gives: "
+        "`azure:https://NAME.vault.azure.net`, `aws:NAME-OR-ARN` or `gcp:PROJECT`",
+    )
+    secrets_timeout: Seconds = Field(
+        20, description="how long the start waits for that vault; less than `STARTUP_TIMEOUT`"
+    )
     faults_enabled: bool = Field(False, description="whether fault switches for drills work; refused in production")
     faults_file: Path | None = Field(
         None, description="file of the fault switches, as JSON (`warmstart.faults.Faults`)"
@@ -154,10 +163,15 @@ class ServiceSettings(BaseSettings):
         None, description="headers for that endpoint, such as credentials: `name=value,name=value`, percent-encoded"
     )
 
+    _filled_in: bool = PrivateAttr(False)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.faults_enabled and self.environment == "production":
             raise ValueError("FAULTS_ENABLED is refused in production")
+        limited = self.secrets_from and "secrets_timeout" in self.model_fields_set
+        if limited and self.secrets_timeout >= self.startup_timeout:
+            raise ValueError("SECRETS_TIMEOUT must be less than STARTUP_TIMEOUT")
         if self.min_ready_processes > self.web_concurrency:
             raise ValueError("MIN_READY_PROCESSES must not exceed WEB_CONCURRENCY")
         if self.max_body_bytes > self.max_body_bytes_in_flight * 3 // 4:  # the rest is for small bodies
@@ -168,16 +182,33 @@ class ServiceSettings(BaseSettings):
     def _filled(self) -> Self:
         """Refuse an empty variable where a value is needed.
 
-        An empty secret in production is refused too: something should have filled it, and did not.
+        An empty secret in production is refused too: something should have filled it, and did not. With a vault this is
+        for `refuse_empty` to say, when the vault has answered.
         """
+        self.refuse_empty(secrets=not self.secrets_from)
+        return self
+
+    def refuse_empty(self, *, secrets: bool = True) -> None:
+        """Raise ValueError for a variable that is empty; of `secrets` only if they are asked for."""
         given = variables()
         for name, field in type(self).model_fields.items():
-            needed = field.default not in (None, "") or (self.environment == "production" and is_secret(field))
-            if needed and name not in self.model_fields_set:
+            secret = is_secret(field)
+            needed = field.default not in (None, "") or (self.environment == "production" and secret)
+            if needed and (secrets or not secret) and name not in self.model_fields_set:
                 empty = [each for each in (name.upper(), name.upper() + SUFFIX) if given.get(each) == ""]
                 if empty:
                     raise ValueError(f"{empty[0]}: it is empty; give it a value, or unset it")
-        return self
+
+    @property
+    def awaits_secrets(self) -> bool:
+        """Whether the vault has yet to say which secrets there are besides."""
+        return bool(self.secrets_from) and not self._filled_in
+
+    def fill_in(self, secrets: Mapping[str, Any]) -> None:
+        """Take valid values, by setting. Who holds these settings has the values too."""
+        for name, value in secrets.items():
+            setattr(self, name, value)
+        self._filled_in = True
 
     @property
     def bind(self) -> list[str]:
@@ -248,9 +279,15 @@ def load(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            where = [".".join(str(part) for part in problem["loc"]).upper()] if problem["loc"] else []
-            sys.stderr.write(f"bad setting {': '.join([*where, problem['msg'].removeprefix('Value error, ')])}\n")
+        for problem in problems(error):
+            sys.stderr.write(f"bad setting {problem}\n")
     except ValueError as error:
         sys.stderr.write(f"bad setting {error}\n")
     raise SystemExit(START_FAILED)
+
+
+def problems(error: ValidationError) -> Iterator[str]:
+    """A line for each setting that is bad, which quotes no value."""
+    for problem in error.errors(include_input=False, include_url=False):
+        where = [".".join(str(part) for part in problem["loc"]).upper()] if problem["loc"] else []
+        yield ": ".join([*where, problem["msg"].removeprefix("Value error, ")])

@@ -24,9 +24,9 @@ SENDING = 2.0  # seconds: of one attempt, and of what is left when the process s
 class Traces:
     """A plug-in of the lifecycle. It opens in the process that serves: a fork would have no sending thread."""
 
-    def __init__(self, endpoint: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: str, settings: ServiceSettings) -> None:
         self._endpoint = endpoint
-        self._headers = headers
+        self._settings = settings
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
         """Return the resources, and one that sends spans; nothing waits for it."""
@@ -37,7 +37,9 @@ class Traces:
 
     @asynccontextmanager
     async def _open(self, app: Any) -> AsyncIterator[None]:
-        provider = await asyncio.to_thread(_provider, self._endpoint, self._headers, getattr(app, "title", ""))
+        secret = self._settings.otel_exporter_otlp_headers
+        sent = headers(secret) if secret else {}
+        provider = await asyncio.to_thread(_provider, self._endpoint, sent, getattr(app, "title", ""))
         from warmstart.traces.spans import Spans  # noqa: PLC0415 - only where traces are on
 
         now.use(Spans(provider.get_tracer("warmstart")))
@@ -86,5 +88,5 @@ async def _sent(provider: "TracerProvider") -> None:
 
 def traces(settings: ServiceSettings) -> list[Traces]:
     """The plug-in for `Lifecycle(…, plugins=…)`: none unless OTEL_EXPORTER_OTLP_ENDPOINT is set."""
-    endpoint, secret = settings.otel_exporter_otlp_endpoint, settings.otel_exporter_otlp_headers
-    return [Traces(endpoint, headers(secret) if secret else {})] if endpoint else []
+    endpoint = settings.otel_exporter_otlp_endpoint
+    return [Traces(endpoint, settings)] if endpoint else []

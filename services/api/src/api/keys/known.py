@@ -17,6 +17,11 @@ class KnownKeys:
         self._entries = list(entries)
         self.known = Bearers(by_digest(self._entries))
 
+    def take(self, entries: Sequence[Entry]) -> None:
+        """Know these, which a vault has."""
+        self._entries = list(entries)
+        self.known.replace(by_digest(self._entries))
+
     async def watch(self, _: object = None) -> None:
         """Follow the file for ever; return at once where there is none."""
         await Watched("api_keys", self._use).watch()

@@ -22,7 +22,7 @@ from api.settings import ApiSettings
 from api.store.replacement import ReplacementError
 from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.health import reason
-from warmstart.settings.service import load
+from warmstart.vault.load import load
 
 MISFIT = 4  # exit status: to try again doesn't help, and a Kubernetes Job doesn't
 STEPS = {

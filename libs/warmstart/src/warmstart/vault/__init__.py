@@ -1,0 +1,1 @@
+"""Secrets that a vault has: fetched once, before the first resource opens."""

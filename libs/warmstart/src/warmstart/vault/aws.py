@@ -1,0 +1,50 @@
+"""AWS Secrets Manager: one secret, a JSON object with a member for each setting, such as DATABASE_URL, in any case."""
+
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - theirs
+from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
+
+from warmstart.lifecycle.fatal import Fatal
+from warmstart.vault.errors import Away, line
+
+LOGGERS = ("boto3", "botocore", "urllib3")  # at debug they write whole answers
+# AWS answers 400 to most of what it refuses, and to throttling too.
+TEMPORARY = {"InternalServiceError", "RequestLimitExceeded", "RequestTimeout", "ThrottlingException"}
+_ARN_REGION = 3
+
+
+def ask(secret: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
+    """The secret's values for fields of `model`. `limit` is in seconds, for each answer."""
+    session = botocore.session.get_session()
+    # pydantic-settings makes its client of the default session. Without this it would ask five times.
+    session.set_default_client_config(
+        Config(connect_timeout=limit, read_timeout=limit, retries={"total_max_attempts": 1})
+    )
+    boto3.setup_default_session(botocore_session=session)
+    try:
+        return AWSSecretsManagerSettingsSource(model, secret, region_name=_region(secret), case_sensitive=False)()
+    except (AttributeError, KeyError, ValueError):  # binary, no JSON, or no object; the error quotes it
+        raise Fatal("the secret is not text with a JSON object") from None
+
+
+def _region(secret: str) -> str | None:
+    """The region that an ARN names; None: AWS_REGION and AWS's other sources say which."""
+    parts = secret.split(":")
+    return parts[_ARN_REGION] if parts[0] == "arn" and len(parts) > _ARN_REGION else None
+
+
+def judged(error: Exception) -> Exception | None:
+    """What an error means; None for one that is not AWS's."""
+    if isinstance(error, ClientError):
+        answer: dict[str, Any] = dict(error.response)
+        code = answer.get("Error", {}).get("Code", "")
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        refused = 400 <= status < 500 and status != 429 and code not in TEMPORARY
+        return Fatal(line(error)) if refused else Away(line(error))
+    if isinstance(error, ConnectionError | HTTPClientError):
+        return Away(line(error))
+    return Fatal(line(error)) if isinstance(error, BotoCoreError) else None  # no credentials, no region

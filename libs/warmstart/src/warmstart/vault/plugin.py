@@ -1,0 +1,116 @@
+"""The resource `secrets`: what a vault has, before any other resource opens."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from warmstart.errors import Unavailable
+from warmstart.lifecycle.fatal import Fatal
+from warmstart.lifecycle.place import Kept
+from warmstart.lifecycle.resources import Resource
+from warmstart.settings.service import ServiceSettings
+from warmstart.settings.vault_address import parse
+from warmstart.vault.errors import Away
+from warmstart.vault.fetch import fetch
+from warmstart.vault.fill import fill, lacking
+
+NAME = "secrets"
+ATTEMPT = 10.0  # seconds: it asks for a token, for the list of names, and for each secret
+SIBLING_POLL = 0.05  # seconds between two looks whether another process of the pod has asked
+
+Taker = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The names of the settings that the vault has filled."""
+
+    vault: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{', '.join(each.upper() for each in self.names) or 'nothing'} from {self.vault}"
+
+
+class Secrets:
+    """A plug-in of the lifecycle. `takers` are called when the settings are whole."""
+
+    def __init__(self, settings: ServiceSettings, vault: str, takers: Sequence[Taker]) -> None:
+        self._settings = settings
+        self._address = parse(vault)
+        self._takers = takers
+        self._ends: float | None = None  # by the monotonic clock, as the next one
+        self._not_before = 0.0
+        self._why = ""
+
+    def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
+        """Return the resources, each after the one that fetches secrets."""
+        later = (replace(each, after=(*each.after, NAME)) for each in resources)
+        return Resource(NAME, self._open, describe=str), *later
+
+    def unready(self) -> None:
+        """The resource says it."""
+
+    @asynccontextmanager
+    async def _open(self, app: Any) -> AsyncIterator[Filled]:
+        """Raises Fatal for what can't be used, and when the vault was away for `SECRETS_TIMEOUT`."""
+        values = await self._values(app)
+        if operators := getattr(app.state, "operators", None):  # of `install`
+            operators.keys.take()
+        for each in self._takers:
+            each()
+        yield Filled(str(self._address), tuple(sorted(values)))
+
+    async def _values(self, app: Any) -> dict[str, str]:
+        """What is kept, or else fetched: by one process of the pod, while its siblings wait."""
+        kept: Kept = app.state.lifecycle.place.kept
+        ends = self._ends = self._ends or time.monotonic() + self._settings.secrets_timeout
+        while True:
+            with kept.held() as mine:
+                if mine and (known := kept.read()):
+                    values: dict[str, str] = json.loads(known)
+                    fill(self._settings, values)
+                    return values
+                if mine:
+                    values = await self._fetched(ends)
+                    kept.write(json.dumps(values).encode())
+                    return values
+            if time.monotonic() >= ends:
+                raise self._missed(self._why or f"{self._address}: no answer yet to another process")
+            await asyncio.sleep(SIBLING_POLL)
+
+    async def _fetched(self, ends: float) -> dict[str, str]:
+        await asyncio.sleep(max(0, min(self._not_before, ends) - time.monotonic()))
+        limit = min(ATTEMPT, ends - time.monotonic())
+        if limit <= 0:
+            raise self._missed(self._why)
+        try:
+            async with asyncio.timeout(limit):
+                values = await asyncio.to_thread(fetch, self._address, lacking(self._settings))
+        except TimeoutError:
+            raise self._missed(f"{self._address}: no answer within {limit:.1f} s") from None
+        except Away as away:
+            self._not_before = time.monotonic() + away.retry_after
+            raise self._missed(str(away)) from None
+        fill(self._settings, values)
+        return values
+
+    def _missed(self, why: str) -> Exception:
+        """What to raise: hopeless when the time is over. A process that must not give up begins anew."""
+        self._why = why
+        if self._ends is None or time.monotonic() < self._ends:
+            return Unavailable(why)
+        self._ends = None
+        return Fatal(f"SECRETS_TIMEOUT: {self._settings.secrets_timeout:g} s are over; {why}")
+
+
+def vault(settings: ServiceSettings, *takers: Taker) -> list[Secrets]:
+    """The plug-in for `Lifecycle(…, plugins=…)`, the last of them; none unless SECRETS_FROM is set.
+
+    `settings` get the vault's values in place. `takers` are called then: they give them to what was made before.
+    """
+    return [Secrets(settings, settings.secrets_from, takers)] if settings.secrets_from else []

@@ -1,0 +1,169 @@
+"""AWS Secrets Manager, as moto speaks it, and Google Secret Manager, as a small server does."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from warmstart import Fatal
+from warmstart.settings.vault_address import parse
+from warmstart.vault.errors import Away
+from warmstart.vault.fetch import fetch
+
+NAMES = ["database_url", "api_keys"]
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    """Its URL."""
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of AWS for the test, whose variables the service has too."""
+    variables = {
+        "ACCESS_KEY_ID": "key",
+        "SECRET_ACCESS_KEY": "secret",
+        "ENDPOINT_URL": moto,
+        "DEFAULT_REGION": "eu-west-1",
+    }
+    for name, value in {**variables, "EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return pytest.importorskip("boto3").session.Session().client("secretsmanager")
+
+
+def test_aws_has_one_secret_with_all_values(aws: Any) -> None:
+    """By name, or by its ARN, which needs no region; case doesn't matter, and what is no setting is ignored."""
+    content = {"DATABASE_URL": "url", "api_keys": "keys", "other": 5, "nested": {}}
+    arn = aws.create_secret(Name="prod/good", SecretString=json.dumps(content))["ARN"]
+    wanted = {"database_url": "url", "api_keys": "keys"}
+    assert fetch(parse("aws:prod/good"), NAMES) == wanted
+    assert fetch(parse(f"aws:{arn}"), NAMES) == wanted
+
+
+def test_aws_needs_no_region_beside_an_arn(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name alone does."""
+    arn = aws.create_secret(Name="prod/regional", SecretString='{"API_KEYS": "keys"}')["ARN"]
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert fetch(parse(f"aws:{arn}"), NAMES) == {"api_keys": "keys"}
+    with pytest.raises(Fatal, match="region"):
+        fetch(parse("aws:prod/regional"), NAMES)
+
+
+@pytest.mark.parametrize("content", ["s3cret", '["s3cret"]', '"s3cret"', '{"DATABASE_URL": ["s3cret"]}'])
+def test_aws_content_that_is_no_object_of_texts(aws: Any, content: str) -> None:
+    """It is not quoted."""
+    aws.create_secret(Name=f"prod/{content.__hash__()}", SecretString=content)
+    with pytest.raises(Fatal, match="not text") as refused:
+        fetch(parse(f"aws:prod/{content.__hash__()}"), NAMES)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_aws_binary(aws: Any) -> None:
+    """It is no text."""
+    aws.create_secret(Name="prod/binary", SecretBinary=b"\x00")
+    with pytest.raises(Fatal, match="not text"):
+        fetch(parse("aws:prod/binary"), NAMES)
+
+
+def test_aws_refusals(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown secret and missing credentials are for good; a server that is away is not."""
+    with pytest.raises(Fatal, match=r"^aws:prod/unknown: .*ResourceNotFoundException"):
+        fetch(parse("aws:prod/unknown"), NAMES)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(Away, match="Could not connect"):
+        fetch(parse("aws:prod/good"), NAMES)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(Fatal, match="credentials"):
+        fetch(parse("aws:prod/good"), NAMES)
+
+
+class Google(BaseHTTPRequestHandler):
+    """Two secrets; `statuses` are those of answers by secret."""
+
+    values: ClassVar[dict[str, bytes]] = {"DATABASE_URL": b"url", "other": b"x", "api_keys": b"keys"}
+    statuses: ClassVar[dict[str, int]] = {}
+
+    def log_message(self, *_: object) -> None:
+        """The tests' output stays clean."""
+
+    def do_GET(self) -> None:
+        """The list of names, or a value."""
+        parts = self.path.partition("?")[0].strip("/").split("/")
+        base, name = "projects/project/secrets", parts[4] if len(parts) > 4 else ""
+        status = self.statuses.get(name, 200)
+        if status != 200:
+            content: object = {"error": {"code": status, "message": "a test refuses it", "status": "X"}}
+        elif name:
+            data = base64.b64encode(self.values[name]).decode()
+            content = {"name": f"{base}/{name}/versions/1", "payload": {"data": data}}
+        else:
+            content = {"secrets": [{"name": f"{base}/{each}"} for each in self.values]}
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Google]]:
+    """A server, which the client of this process asks."""
+    pytest.importorskip("google.cloud.secretmanager")
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud.secretmanager_v1.services.secret_manager_service.transports import (
+        SecretManagerServiceRestTransport,
+    )
+
+    from warmstart.vault import gcp
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Google)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def ask(project: str, model: Any, limit: float) -> dict[str, Any]:
+        host = f"127.0.0.1:{server.server_address[1]}"
+        credentials = AnonymousCredentials()  # type: ignore[no-untyped-call]
+        transport = SecretManagerServiceRestTransport(host=host, url_scheme="http", credentials=credentials)
+        return gcp.ask_with(gcp.Client(transport=transport), project, model)
+
+    monkeypatch.setattr(gcp, "ask", ask)
+    monkeypatch.setattr(Google, "statuses", {})
+    monkeypatch.setattr(Google, "values", {**Google.values})
+    yield Google
+    server.shutdown()
+    server.server_close()
+
+
+def test_google_has_a_secret_for_each_setting(google: type[Google]) -> None:
+    """In any case."""
+    assert fetch(parse("gcp:project"), NAMES) == {"database_url": "url", "api_keys": "keys"}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind"), [("", 403, Fatal), ("api_keys", 403, Fatal), ("api_keys", 503, Away)]
+)
+def test_google_refusals(google: type[Google], name: str, status: int, kind: type[Exception]) -> None:
+    """A secret that can't be read fails the fetch; pydantic-settings alone would leave the setting at its default."""
+    google.statuses = {name: status}
+    with pytest.raises(kind, match=rf"^gcp:project: .*{status}.*a test refuses it"):
+        fetch(parse("gcp:project"), NAMES)
+
+
+def test_google_binary(google: type[Google]) -> None:
+    """It is no text."""
+    google.values["api_keys"] = b"\xff\xfe"
+    with pytest.raises(Fatal, match="not text: API_KEYS"):
+        fetch(parse("gcp:project"), NAMES)
