@@ -94,9 +94,8 @@ def test_an_answer_is_the_estimators_own(tmp_path: Path, estimator: Any) -> None
         LinearRegression().fit(TABLE, [[n] for n in range(20)]),
         KMeans(2, random_state=0, n_init=1).fit(TABLE),
         IsolationForest(n_estimators=5, random_state=0).fit(TABLE),
-        SVC().fit(TABLE, [0, 1] * 10),
     ],
-    ids=["regression", "forest", "two outputs", "one output in a list", "clusters", "outliers", "no probabilities"],
+    ids=["regression", "forest", "two outputs", "one output in a list", "clusters", "outliers"],
 )
 def test_what_has_no_probabilities_answers_without_them(tmp_path: Path, estimator: Any) -> None:
     """Numbers come as they are, integers as integers, several outputs as a list."""
@@ -104,6 +103,13 @@ def test_what_has_no_probabilities_answers_without_them(tmp_path: Path, estimato
     expected = estimator.predict(np.array(ROWS)).tolist()
     assert (answer["predictions"], [*map(type, answer["predictions"])]) == (expected, [*map(type, expected)])
     assert set(answer) == {"predictions", "model", "fingerprint"}
+
+
+def test_a_classifier_without_probabilities_has_classes(tmp_path: Path) -> None:
+    """By which a caller tells it from an estimator of numbers."""
+    answer = predictions(tmp_path, SVC().fit(TABLE, ["no", "yes"] * 10))
+    assert answer["classes"] == ["no", "yes"]
+    assert "probabilities" not in answer
 
 
 @pytest.mark.parametrize(

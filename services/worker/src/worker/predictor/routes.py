@@ -37,8 +37,10 @@ async def predict(request: Request, body: PredictRequest, predictor: LoadedPredi
     content: dict[str, Any] = {"predictions": outputs.decode(rows), "model": info.name, "fingerprint": info.sha256}
     if info.space:
         content["space"] = info.space
+    if body.probabilities and info.classes:  # a classifier need not have probabilities
+        content["classes"] = info.classes
     if body.probabilities and outputs.probable:
-        content |= {"probabilities": outputs.probabilities(rows), "classes": info.classes}
+        content["probabilities"] = outputs.probabilities(rows)
     # Directly from the array: to validate each float again would take longer than most estimators.
     dumped = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(dumped, media_type="application/json", headers={"Server-Timing": timings.header()})
