@@ -63,6 +63,20 @@ async def test_calls_go_to_the_worker_that_has_one(replicas: Replicas) -> None:
         assert has.calls
 
 
+async def test_a_busy_worker_that_has_one_is_asked_all_the_same(replicas: Replicas) -> None:
+    """Though another one, which has none, has less to do."""
+    without, has = await replicas.add(), await replicas.add()
+    has.predictor = head(SPACE)
+    done = asyncio.Event()
+    has.before = hold(done)
+    async with WorkerClient(f"http://worker:{replicas.port}") as client:
+        calls = [asyncio.create_task(client.embed(["a"], budget=LONG)) for _ in range(8)]
+        await until_async(lambda: len(has.calls) == 4 and len(without.calls) == 4)
+        assert labels(await predicted(client)) == LABELS
+        done.set()
+        await asyncio.gather(*calls)
+
+
 async def test_a_worker_that_is_gone_is_not_taken_for_one_without(replicas: Replicas) -> None:
     """One has none, one is away, one has it: calls go there."""
     _, _, has = [await replicas.add() for _ in range(3)]
