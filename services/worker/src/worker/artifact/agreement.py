@@ -1,6 +1,6 @@
 """How near the vectors of one engine are to those of another: cosines, the nearest neighbours, the order of pairs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,14 +11,18 @@ NEAREST = 10
 BLOCK = 1024  # rows whose similarities are in memory at a time
 
 
-def embedded(engine: Engine, texts: Sequence[str]) -> Vectors:
-    """Unit rows (texts, dimensions), in their order; texts of about equal length share a pass."""
+def embedded(engine: Engine, texts: Sequence[str], done: Callable[[int], object] = lambda _: None) -> Vectors:
+    """Unit rows (texts, dimensions), in their order; texts of about equal length share a pass.
+
+    `done` is told after each pass how many texts have their vectors.
+    """
     inputs = engine.encode(texts)
     order = sorted(range(len(inputs)), key=lambda place: len(inputs[place]))
     rows = np.empty((len(inputs), engine.dimensions), np.float32)
     for start in range(0, len(order), BATCH):
         places = order[start : start + BATCH]
         rows[places] = engine.embed([inputs[place] for place in places])
+        done(start + len(places))
     unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return unit
 

@@ -1,0 +1,134 @@
+"""Reads labelled texts, and names what is wrong with them by line and field."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from warmstart import Fatal
+
+Label: TypeAlias = str | int | bool
+
+TEXT, LABEL = "text", "label"
+MOST = 200_000  # examples: their vectors of 384 numbers take 300 MB, and training as much again
+LONGEST = 200  # characters of a label, as of a document's id
+SHOWN = 5  # of what is wrong
+KINDS = {str: "a string", int: "a whole number", bool: "true or false"}
+FORM = 'one example a line, {"text": "…", "label": "…"}'
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Distinct texts and their labels, all of one kind; `notes` say what of the file was left out."""
+
+    texts: list[str]
+    labels: list[Label]
+    notes: list[str]
+
+    @property
+    def classes(self) -> Counter[Label]:
+        """How many texts each label has."""
+        return Counter(self.labels)
+
+
+def read(file: Path, characters: int) -> Examples:
+    """The examples of a file of JSON Lines, or of a `.csv` with columns `text` and `label`.
+
+    A text has at most so many `characters`. Raises Fatal for a file that can't be read, for bad lines with their
+    numbers, and for less than two classes.
+    """
+    found: list[tuple[int, str, Label]] = []
+    wrong: list[str] = []
+    for number, row in _rows(file):
+        try:
+            found.append((number, *_example(row, characters)))
+        except (ValueError, RecursionError) as error:
+            wrong.append(f"line {number}: {error if not isinstance(error, json.JSONDecodeError) else 'no JSON object'}")
+    if wrong:
+        more = f"; {len(wrong) - SHOWN} more lines are wrong" if len(wrong) > SHOWN else ""
+        raise Fatal(f"{file}: {'; '.join(wrong[:SHOWN])}{more}")
+    if not found:
+        raise Fatal(f"{file} has no examples: {FORM}")
+    if len(found) > MOST:
+        raise Fatal(f"{file} has {len(found):,} examples; the limit is {MOST:,}")
+    _require_one_kind(file, found)
+    examples = _distinct(found)
+    if len(examples.classes) < 2:
+        only = "has one label" if examples.classes else "has a label that another line contradicts"
+        raise Fatal(f"{file}: every text {only}; a classifier tells two at least apart")
+    return examples
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Any]]:
+    """Line numbers with a line of JSON, or a row of the table."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if file.suffix.lower() == ".csv":
+                table = csv.DictReader(lines, strict=True)
+                if not {TEXT, LABEL} <= {*(table.fieldnames or ())}:
+                    raise Fatal(f"{file}, line 1: its columns must be named {TEXT} and {LABEL}, perhaps among others")
+                yield from ((table.line_num, row) for row in table)
+            else:
+                yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Fatal(f"{file} can't be read: {error}") from error
+
+
+def _example(row: Any, characters: int) -> tuple[str, Label]:
+    """Raises ValueError that names the field, and quotes nothing."""
+    fields = json.loads(row) if isinstance(row, str) else row
+    if not isinstance(fields, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - it is the file's, no caller's
+    for name in (TEXT, LABEL):
+        if fields.get(name) in (None, ""):
+            raise ValueError(f"{name} is {'empty' if fields.get(name) == '' else 'missing'}")
+    text, label = fields[TEXT], fields[LABEL]
+    if not isinstance(text, str):
+        raise ValueError(f"{TEXT} must be a string")  # noqa: TRY004 - as above
+    if type(label) not in KINDS or (isinstance(label, int) and not -(2**63) <= label < 2**63):
+        raise ValueError(f"{LABEL} must be a string, a whole number, true or false")
+    _check(TEXT, text, characters)
+    if isinstance(label, str):
+        _check(LABEL, label, LONGEST)
+    return text, label
+
+
+def _check(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise ValueError(f"{name} has {len(value)} characters; the limit is {longest}")
+    if "\0" in value:
+        raise ValueError(f"{name} has a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has half of a surrogate pair") from None
+
+
+def _require_one_kind(file: Path, found: list[tuple[int, str, Label]]) -> None:
+    """Labels 1 and "1" would be two classes, and an array of both has one kind: strings."""
+    first, _, one = found[0]
+    for number, _, other in found:
+        if type(other) is not type(one):
+            kinds = f"that of line {first} is {KINDS[type(one)]}, that of line {number} {KINDS[type(other)]}"
+            raise Fatal(f"{file}: {LABEL} must be of one kind: {kinds}")
+
+
+def _distinct(found: list[tuple[int, str, Label]]) -> Examples:
+    """Each text once: its copies would judge what they have trained. One with several labels teaches nothing."""
+    lines: dict[str, list[tuple[int, Label]]] = {}
+    for number, text, label in found:
+        lines.setdefault(text, []).append((number, label))
+    disputed = {text for text, places in lines.items() if len({label for _, label in places}) > 1}
+    kept = {text: places[0][1] for text, places in lines.items() if text not in disputed}
+    copies = sum(len(lines[text]) - 1 for text in kept)
+    notes = [f"{copies} lines repeat an earlier one, and are left out"] if copies else []
+    if disputed:
+        where = [" and ".join(str(number) for number, _ in lines[text][:SHOWN]) for text in lines if text in disputed]
+        more = ", …" if len(where) > SHOWN else ""
+        notes.append(
+            f"{len(disputed)} texts come with several labels, and are left out: lines {', '.join(where[:SHOWN])}{more}"
+        )
+    return Examples([*kept], [*kept.values()], notes)

@@ -1,0 +1,89 @@
+"""Writes a head and its card: beside their place, proven as a start proves them, and only then moved there."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmstart import Fatal
+from worker.engines.base import Vectors
+from worker.model_files import sha256
+from worker.predictor.card import card_file
+from worker.predictor.loading import load
+from worker.settings import WorkerSettings
+from worker.train.card import HeadCard
+
+PROVEN = 256  # rows whose predictions must be the same
+
+
+def require_free(target: Path, *, replace: bool) -> None:
+    """Raise Fatal where a head may not be written: a worker may be serving what is there."""
+    for each in (target, card_file(target)):
+        if each.is_dir() or (each.exists() and not replace):
+            raise Fatal(f"{each} is there: name another one with --output, or say --replace")
+
+
+def save(
+    head: Any, rows: Vectors, card: Callable[[str], HeadCard], target: Path, settings: WorkerSettings, *, replace: bool
+) -> HeadCard:
+    """Write `head`, which must predict for `rows` what it predicts now; returns the `card` of its file's sha256.
+
+    Raises Fatal when a start would refuse it, or it can't be written. Whatever happens, there is the old file or the
+    new one, and nothing else.
+    """
+    import skops.io  # noqa: PLC0415 - only who trains has it
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+            file = Path(scratch, target.name)
+            skops.io.dump(head, file)
+            made = card(sha256(file))
+            card_file(file).write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            _prove(head, rows, file, settings)
+            _move(file, target, replace=replace)
+    except OSError as error:
+        raise Fatal(f"{target} can't be written: {error.strerror or error}") from error
+    return made
+
+
+def _prove(head: Any, rows: Vectors, file: Path, settings: WorkerSettings) -> None:
+    """Raise Fatal when a start would refuse the file, or serve other predictions. PREDICTOR_SHA256 is another one's."""
+    loaded = load(file, settings.model_copy(update={"predictor_sha256": None}))
+    some = rows[:PROVEN].astype(np.float64)
+    found = loaded.estimator.predict([row[np.newaxis] for row in some])
+    classes = loaded.info.classes or ()
+    if [classes[int(number)] for number in found[:, 0]] != head.predict(some).tolist():
+        raise Fatal(f"{file.name} predicts something else once it is loaded")
+
+
+def _move(file: Path, target: Path, *, replace: bool) -> None:
+    for each in (card_file(file), file):
+        with each.open("rb") as content:
+            os.fsync(content.fileno())
+    with _undisturbed():
+        if replace:
+            file.replace(target)
+            card_file(file).replace(card_file(target))
+            return
+        target.hardlink_to(file)  # unlike a rename, it fails if somebody has just written one
+        try:
+            card_file(target).hardlink_to(card_file(file))
+        except OSError:
+            target.unlink()
+            raise
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No signal comes between the two files."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

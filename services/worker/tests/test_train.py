@@ -1,0 +1,335 @@
+"""`python -m worker.train`: a head from labelled texts, its card and its scores; nothing else is ever left or lost."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contract.prompts import Prompts
+from stack import until
+from warmstart import Fatal
+from worker.engines.fake import FakeEngine
+from worker.loading import Loaded
+from worker.loading import load as load_model
+from worker.predictor.loading import load
+from worker.settings import WorkerSettings
+from worker.train import saving
+from worker.train.__main__ import main
+from worker.train.examples import MOST, read
+from worker.train.judging import folds_of
+from worker.train.progress import step
+
+WORDS = {"fruit": ("apple", "pear", "plum"), "tool": ("saw", "hammer", "file")}
+FOLDER = ".warmstart/heads"
+
+
+def labelled(file: Path, each: int = 6) -> Path:
+    """A file with so many texts of each class, which the fake engine can't tell apart: no two of its vectors agree."""
+    lines = [
+        {"text": f"{words[number % 3]} {number}", "label": label}
+        for number in range(each)
+        for label, words in WORDS.items()
+    ]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return file
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and the fake engine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENGINE", "fake")
+    return tmp_path
+
+
+def settings(**changes: Any) -> WorkerSettings:
+    """Of a worker with the fake engine."""
+    return WorkerSettings(**{"engine": "fake", **changes})
+
+
+def test_it_makes_a_head_that_a_worker_serves(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """For the space of the model, with the classes of the file; it prints the setting that serves it."""
+    assert main([str(labelled(here / "mine.jsonl"))]) == 0
+    file = here / FOLDER / "mine.skops"
+    assert f"PREDICTOR={file}" in caplog.messages[-1]
+    info = load(file, settings()).info
+    loaded = load_model(settings())
+    assert (info.name, info.classes, info.features) == ("mine", ("fruit", "tool"), 384)
+    assert info.space == (loaded.space or loaded.fingerprint)
+    assert {each.name for each in (here / FOLDER).iterdir()} == {"mine.skops", "mine.skops.json"}
+
+
+def test_the_card_says_what_the_head_was_made_of(here: Path) -> None:
+    """Examples of each class, scores, model, versions, date, and the file's sha256."""
+    assert main([str(labelled(here / "mine.jsonl")), "--output", "head.skops"]) == 0
+    card = json.loads((here / "head.skops.json").read_text())
+    assert card["sha256"] == sha256((here / "head.skops").read_bytes()).hexdigest()
+    assert card["classes"] == [{"label": "fruit", "examples": 6}, {"label": "tool", "examples": 6}]
+    assert (card["scores"]["folds"], len(card["scores"]["accuracy_by_fold"])) == (5, 5)
+    assert (card["model"], card["prompt"], card["labelled"]) == ("all-MiniLM-L6-v2", "document", "mine.jsonl")
+    assert {"scikit-learn", "skops"} <= card["versions"].keys()
+    assert card["made"].endswith("Z")
+
+
+def test_each_step_is_said(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In order, with the table of scores."""
+    caplog.set_level("INFO", "worker.train")
+    assert main([str(labelled(here / "mine.jsonl"))]) == 0
+    said = "\n".join(caplog.messages)
+    steps = [
+        "reading",
+        "12 texts, 2 classes",
+        "loading",
+        "embedding",
+        "cross-validating",
+        "accuracy",
+        "training",
+        "wrote",
+    ]
+    places = [said.index(each) for each in steps]
+    assert places == sorted(places)
+
+
+def test_a_step_that_takes_long_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again, with its note."""
+    monkeypatch.setattr("worker.train.progress.EVERY", 0.01)
+    said: list[str] = []
+    with step(said.append, "counting") as under_way:
+        under_way.note = "2 of 9"
+        until(lambda: len(said) > 2, 10, "two more lines")
+    assert said[0] == "counting"
+    assert said[2].endswith(" s 2 of 9")
+
+
+def written(file: Path, *lines: object) -> Path:
+    """A file of these lines, as JSON unless they are text."""
+    file.write_text("".join(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in lines))
+    return file
+
+
+GOOD: tuple[dict[str, Any], ...] = ({"text": "a", "label": "x"}, {"text": "b", "label": "y"})
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("{", "line 3: no JSON object"),
+        ("[]", "line 3: no JSON object"),
+        ("7", "line 3: no JSON object"),
+        ("[" * 100_000, "line 3: "),
+        ({"label": "x"}, "line 3: text is missing"),
+        ({"text": None, "label": "x"}, "line 3: text is missing"),
+        ({"text": "", "label": "x"}, "line 3: text is empty"),
+        ({"text": "c"}, "line 3: label is missing"),
+        ({"text": "c", "label": ""}, "line 3: label is empty"),
+        ({"text": 7, "label": "x"}, "line 3: text must be a string"),
+        ({"text": "c", "label": 0.5}, "line 3: label must be a string, a whole number, true or false"),
+        ({"text": "c", "label": ["x"]}, "line 3: label must be a string"),
+        ({"text": "c", "label": 2**63}, "line 3: label must be a string"),
+        ({"text": "c\0", "label": "x"}, "line 3: text has a NUL character"),
+        ({"text": "c", "label": "\ud800"}, "line 3: label has half of a surrogate pair"),
+        ({"text": "c" * 101, "label": "x"}, "line 3: text has 101 characters; the limit is 100"),
+        ({"text": "c", "label": "x" * 201}, "line 3: label has 201 characters; the limit is 200"),
+        (
+            {"text": "c", "label": 1},
+            "label must be of one kind: that of line 1 is a string, that of line 3 a whole number",
+        ),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: object, says: str) -> None:
+    """By its number and its field; what it holds is not quoted."""
+    with pytest.raises(Fatal) as raised:
+        read(written(tmp_path / "texts.jsonl", *GOOD, line), 100)
+    assert says in str(raised.value)
+
+
+def test_all_that_is_wrong_is_counted(tmp_path: Path) -> None:
+    """The first lines are named, the others counted."""
+    with pytest.raises(Fatal, match=r"line 1: .*; line 5: no JSON object; 3 more lines are wrong$"):
+        read(written(tmp_path / "texts.jsonl", *["{"] * 8), 100)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([], r"has no examples: one example a line, {"),
+        (["", "  "], "has no examples"),
+        ([GOOD[0]], "every text has one label; a classifier tells two"),
+        ([GOOD[0], {"text": "b", "label": "x"}], "every text has one label"),
+        ([GOOD[0], {"text": "a", "label": "y"}], "that another line contradicts"),
+    ],
+)
+def test_what_makes_no_classifier_is_refused(tmp_path: Path, lines: list[object], says: str) -> None:
+    """No examples, or one class."""
+    with pytest.raises(Fatal, match=says):
+        read(written(tmp_path / "texts.jsonl", *lines), 100)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """One that is missing, too."""
+    (tmp_path / "texts.jsonl").write_bytes(b"\xff\xfe\x00")
+    for name in ("texts.jsonl", "none.jsonl"):
+        with pytest.raises(Fatal, match="can't be read"):
+            read(tmp_path / name, 100)
+
+
+def test_copies_count_once_and_contradictions_not_at_all(tmp_path: Path) -> None:
+    """Both are said, with the lines that contradict each other."""
+    lines = [*GOOD, GOOD[0], {"text": "c", "label": "x"}, {"text": "c", "label": "y"}]
+    found = read(written(tmp_path / "texts.jsonl", *lines), 100)
+    assert (found.texts, found.labels) == (["a", "b"], ["x", "y"])
+    assert found.notes == [
+        "1 lines repeat an earlier one, and are left out",
+        "1 texts come with several labels, and are left out: lines 4 and 5",
+    ]
+
+
+@pytest.mark.parametrize("labels", [(1, 2), (False, True)])
+def test_labels_may_be_numbers_or_booleans(tmp_path: Path, labels: tuple[Any, Any]) -> None:
+    """And stay what they are."""
+    lines = [{"text": str(number), "label": label} for number, label in enumerate(labels)]
+    assert read(written(tmp_path / "texts.jsonl", *lines), 100).labels == [*labels]
+
+
+def test_a_table_may_have_the_examples(tmp_path: Path) -> None:
+    """With a row of names, other columns and line breaks within a text; a bad row is named by its line."""
+    file = tmp_path / "texts.csv"
+    file.write_text('\ufeffid,label,text\n1,x,"a\nb"\n2,y,c\n')
+    found = read(file, 100)
+    assert (found.texts, found.labels) == (["a\nb", "c"], ["x", "y"])
+    file.write_text('label,text\nx,"a\nb"\ny\n')
+    with pytest.raises(Fatal, match="line 4: text is missing"):
+        read(file, 100)
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(Fatal, match="line 1: its columns must be named text and label"):
+        read(file, 100)
+
+
+def test_too_many_examples_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the limit."""
+    assert MOST == 200_000
+    monkeypatch.setattr("worker.train.examples.MOST", 1)
+    with pytest.raises(Fatal, match="has 2 examples; the limit is 1"):
+        read(written(tmp_path / "texts.jsonl", *GOOD), 100)
+
+
+@pytest.mark.parametrize(("sizes", "folds"), [([9, 5], 5), ([9, 3], 3), ([9, 2], 2), ([9, 1], 0)])
+def test_the_smallest_class_decides_the_folds(sizes: list[int], folds: int) -> None:
+    """Each fold needs one of it."""
+    assert folds_of(sizes) == folds
+
+
+@pytest.mark.parametrize(("each", "says"), [(2, "2 folds instead of 5: "), (1, "not cross-validated: ")])
+def test_few_examples_are_said(here: Path, caplog: pytest.LogCaptureFixture, each: int, says: str) -> None:
+    """The head is made all the same, and its card has no scores where there are none."""
+    assert main([str(labelled(here / "mine.jsonl", each))]) == 0
+    assert any(message.startswith(says) for message in caplog.messages)
+    scores = json.loads((here / FOLDER / "mine.skops.json").read_text())["scores"]
+    assert (scores is None) == (each == 1)
+
+
+def test_a_head_that_is_there_is_never_overwritten_unasked(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be served: only with --replace there is another one in its place, with a card of its own."""
+    file = labelled(here / "mine.jsonl")
+    assert main([str(file)]) == 0
+    head = here / FOLDER / "mine.skops"
+    before = head.read_bytes()
+    assert main([str(file)]) == 3
+    assert "say --replace" in caplog.messages[-1]
+    assert head.read_bytes() == before
+    labelled(file, 8)
+    assert main([str(file), "--replace"]) == 0
+    assert head.read_bytes() != before
+    assert load(head, settings()).info.classes == ("fruit", "tool")
+
+
+def test_a_head_that_appears_meanwhile_is_not_overwritten(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's, written while this one was trained; nothing else is left."""
+    head, prove = here / "head.skops", saving._prove
+
+    def write(*given: Any) -> None:
+        prove(*given)
+        head.write_text("another's")
+
+    monkeypatch.setattr(saving, "_prove", write)
+    assert main([str(labelled(here / "mine.jsonl")), "--output", str(head)]) == 3
+    assert head.read_text() == "another's"
+    assert {each.name for each in here.iterdir()} == {"head.skops", "mine.jsonl"}
+
+
+def test_what_a_start_would_refuse_is_not_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head that was there stays, even with --replace."""
+    file = labelled(here / "mine.jsonl")
+    assert main([str(file)]) == 0
+    before = (here / FOLDER / "mine.skops").read_bytes()
+
+    def refuse(*_: Any) -> None:
+        raise Fatal("a start would refuse it")
+
+    monkeypatch.setattr(saving, "load", refuse)
+    assert main([str(file), "--replace"]) == 3
+    assert caplog.messages[-1] == "no head: a start would refuse it"
+    assert (here / FOLDER / "mine.skops").read_bytes() == before
+    assert len([*(here / FOLDER).iterdir()]) == 2
+
+
+WAITING = """
+import sys
+from worker.train import {module}
+def wait(*_, **__):
+    print("there", flush=True)
+    __import__("time").sleep(60)
+{module}.{name} = wait
+from worker.train.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("module", "name"), [("examples", "_distinct"), ("saving", "_prove")])
+def test_an_interruption_leaves_nothing(here: Path, told: signal.Signals, module: str, name: str) -> None:
+    """Ctrl-C and SIGTERM, early or when the file is written but not in its place: status 130, and no file."""
+    file = labelled(here / "mine.jsonl")
+    program = WAITING.format(module=module, name=name)
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "there\n"
+        process.send_signal(told)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr.splitlines()[-1]) == (130, "interrupted: no head was written")
+    assert [each for each in here.rglob("*") if each.is_file()] == [file]
+
+
+def test_without_scikit_learn_the_command_is_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before anything is read."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "skops" else find(name))
+    assert main([str(here / "none")]) == 3
+    assert "make install-predictor" in caplog.messages[-1]
+
+
+def test_the_texts_get_the_prompt_of_documents(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the api puts it before those that it classifies."""
+    seen: list[str] = []
+
+    class Engine(FakeEngine):
+        def encode(self, texts: Any) -> Any:
+            seen.extend(texts)
+            return super().encode(texts)
+
+    prompts = Prompts(texts={"document": "passage: "})
+    monkeypatch.setattr("worker.train.__main__.load", lambda _: Loaded(Engine(), "m", "0" * 64, prompts=prompts))
+    assert main([str(labelled(here / "mine.jsonl"))]) == 0
+    assert {text.split()[0] for text in seen} == {"passage:"}
