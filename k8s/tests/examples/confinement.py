@@ -67,6 +67,7 @@ SECURITY: dict[Rule, list[Example]] = {
         production(added({"kind": "Secret", "stringData": {"api-keys": "k"}}), "Secret/added: holds secrets"),
         local(setting("DATABASE_URL", "postgresql+asyncpg://me:word@db/x"), "DATABASE_URL is a secret in plain text"),
         local(setting("API_KEYS", "word"), "API_KEYS is a secret in plain text"),
+        local(setting("CHAT_API_KEY", "word"), "CHAT_API_KEY is a secret in plain text"),
         local(setting("ACCESS_TOKEN", "word"), "ACCESS_TOKEN is a secret in plain text"),
         local(added({"kind": "ConfigMap", "data": {"REDIS_URL": "redis://:word@r"}}), "ConfigMap/added: REDIS_URL"),
     ],
@@ -87,6 +88,7 @@ NETWORK: dict[Rule, list[Example]] = {
     network.pods_reach_what_they_need_and_no_more: [
         local(drop("NetworkPolicy", "to-postgres"), "migrate must reach postgres:5432"),
         local(put("NetworkPolicy", "worker", "spec/ingress/0/ports/0/port", 8000), "api must reach worker:8001"),
+        Example("chat-demo", drop("NetworkPolicy", "to-chat"), "api must reach chat:8003"),
         replacing(drop("NetworkPolicy", "to-workers"), "api must reach worker-next:8001"),
         replacing(
             drop("NetworkPolicy", "worker", "spec/podSelector/matchExpressions/0/values/1"),
@@ -105,10 +107,12 @@ NETWORK: dict[Rule, list[Example]] = {
         local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1"), "not ['UDP']"),
         local(put("NetworkPolicy", "dns", "spec/podSelector", {}), "needs no names"),
     ],
-    network.only_to_external_stores_out_of_the_cluster: [
+    network.only_to_external_servers_out_of_the_cluster: [
         production(added(open_policy("worker", 5432)), "Deployment/worker: may call the world on ports ['5432']"),
         production(put("NetworkPolicy", "to-external-stores", "spec/egress", [{}]), "on ports of any number"),
         local(added(open_policy("api", 5432)), "Deployment/api: may call the world"),
+        Example("chat-demo", added(open_policy("api", 8003)), "Deployment/api: may call the world on ports ['8003']"),
+        Example("chat-production", setting("CHAT_URL", "http://chat.example.com/v1"), "the world on ports ['443']"),
     ],
     network.ports_name_their_protocol: [
         local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1/protocol"), "a port of egress has no protocol"),

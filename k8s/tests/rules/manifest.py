@@ -84,9 +84,9 @@ class Manifest:
 
     @property
     def services(self) -> Iterator[Pod]:
-        """Pods of ours that serve."""
+        """Pods of ours that serve; what runs another program of an image doesn't."""
         deployed = (each for each in self.pods if each.owner["kind"] == "Deployment")
-        return (each for each in deployed if each.image.startswith("warmstart-"))
+        return (each for each in deployed if each.image.startswith("warmstart-") and "command" not in each.main)
 
     def environment(self, pod: Pod) -> dict[str, str]:
         """What the main container gets, values from secrets left out."""

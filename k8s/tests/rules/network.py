@@ -1,6 +1,7 @@
 """Who reaches whom, computed from the NetworkPolicies as a cluster would."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from k8s.tests.rules.manifest import Manifest, Object, Pod, matches, name
 
@@ -16,6 +17,7 @@ PATHS = {
     ("api", "postgres", 5432),
     ("api", "valkey", 6379),
     ("migrate", "postgres", 5432),
+    ("api", "chat", 8003),
 }
 RESOLVING = {"api", "migrate", "reindex"}  # they know others by name
 WORKERS = {"worker", "worker-next"}
@@ -64,16 +66,26 @@ def names_can_be_resolved(manifest: Manifest) -> Iterator[str]:
             yield f"{pod}: needs no names, but may ask for some"
 
 
-def only_to_external_stores_out_of_the_cluster(manifest: Manifest) -> Iterator[str]:
+def only_to_external_servers_out_of_the_cluster(manifest: Manifest) -> Iterator[str]:
     """A pod that was broken into should find nobody to call."""
     stores_inside = bool({"postgres", "valkey"} & {pod.name for pod in manifest.pods})
     for pod in manifest.pods:
+        servers = _chat_ports(manifest, pod)
+        if pod.name in RESOLVING and not stores_inside:
+            servers |= STORES
         for rule in _rules(manifest, pod, "egress"):
             ports = {each.get("port") for each in rule.get("ports", [])}
             outside = not rule.get("to") or any("ipBlock" in peer for peer in rule["to"])
-            needed = pod.name in RESOLVING and ports and ports <= STORES and not stores_inside
-            if outside and not needed:
+            if outside and not (ports and ports <= servers):
                 yield f"{pod}: may call the world on ports {sorted(map(str, ports)) or 'of any number'}"
+
+
+def _chat_ports(manifest: Manifest, pod: Pod) -> set[int]:
+    """The port of the api's chat server, if that is no Service of ours."""
+    url = urlsplit(manifest.environment(pod).get("CHAT_URL", ""))
+    if not url.hostname or manifest.get("Service", url.hostname):
+        return set()
+    return {url.port or (443 if url.scheme == "https" else 80)}
 
 
 def clients_and_prometheus_come_in(manifest: Manifest) -> Iterator[str]:
@@ -138,7 +150,7 @@ RULES = (
     everything_is_denied_first,
     pods_reach_what_they_need_and_no_more,
     names_can_be_resolved,
-    only_to_external_stores_out_of_the_cluster,
+    only_to_external_servers_out_of_the_cluster,
     clients_and_prometheus_come_in,
     ports_name_their_protocol,
 )

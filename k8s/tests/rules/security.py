@@ -15,7 +15,7 @@ VOLUMES = {
 THROWAWAY = "warmstart/password"  # the label that says so
 CREDENTIALS = re.compile(r"://[^/\s]*:[^/\s]+@")
 # TOKEN_IDS and MAX_QUEUE_TOKENS are about the tokens of a text.
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN(?!_IDS|S$)|API_KEYS|OPERATOR_KEYS|REDISCLI_AUTH")
+SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN(?!_IDS|S$)|API_KEY|OPERATOR_KEYS|REDISCLI_AUTH")
 
 
 def namespace_enforces_restricted(manifest: Manifest) -> Iterator[str]:
