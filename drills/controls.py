@@ -346,6 +346,16 @@ def no_disconnect() -> None:
     routes.unless_disconnected = regardless  # type: ignore[attr-defined]
 
 
+def chats_go_on() -> None:
+    """The api goes on with the chats of clients that have left."""
+    from api.chat import answer
+
+    async def regardless(request: object, work: Awaitable[Any]) -> Any:
+        return await work
+
+    answer.unless_disconnected = regardless  # type: ignore[attr-defined]
+
+
 def no_lingering() -> None:
     """A connection is closed with its answer, although the client may still be sending."""
     from warmstart.pod.connection.lingering import Lingering

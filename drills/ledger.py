@@ -14,10 +14,13 @@ OK = "ok"
 
 
 def kind(row: Row) -> str:
-    """`ok`, a status and its code (`503 overloaded`), or what came instead of an answer, such as `reset`."""
+    """`ok`, a status and its code (`503 overloaded`), or what came instead of an answer, such as `reset`.
+
+    A stream that ended with an error event has a status of 200 and the error's code.
+    """
     if row.ok:
         return OK
-    if row.status is not None and row.status >= 300:
+    if row.status is not None and (row.status >= 300 or row.code):
         return f"{row.status} {row.code or ''}".strip()
     return (row.error or "unfinished").partition(":")[0]
 

@@ -1,6 +1,7 @@
 """The claims of all drills, stated only here: docs/drills.md is made from them, and the drills check them."""
 
 from drills.rows import (
+    chat,
     connections,
     databases,
     processes,
@@ -24,4 +25,5 @@ ROWS = (
     *surroundings.ROWS,
     *traffic.ROWS,
     *replacement.ROWS,
+    *chat.ROWS,
 )

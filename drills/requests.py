@@ -4,12 +4,15 @@ import json
 import random
 from dataclasses import replace
 
+from loadtest import checks
 from loadtest.openloop import Request
+from stack.chat import MODEL as CHAT
 from stack.worker_secret import worker_headers
 
 _RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
 BATCH, LONG, POPULAR = 32, 300, 40
+QUESTION = {"model": CHAT, "messages": [{"role": "user", "content": "What do they say?"}], "stream": True}
 TOKENS = TEXTS * (WORDS + 2)  # tokens of the fake engine: one for each word, and two special ones
 
 
@@ -52,6 +55,11 @@ def popular(draw: random.Random, _number: int) -> Request:
 def popular_text(number: int) -> str:
     """One of them; the same in the process of the generator."""
     return f"{number} popular " + "word " * LONG
+
+
+def chat(_draw: random.Random, _number: int) -> Request:
+    """A chat that streams; its question is in the cache."""
+    return Request("/v1/chat/completions", json.dumps(QUESTION).encode(), check=checks.streamed)
 
 
 def stored(_draw: random.Random, _number: int) -> Request:

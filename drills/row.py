@@ -77,6 +77,7 @@ class Row:
         settings: of the services, above those of all drills (`drills.system.BASE`).
         patches: functions of `drills.controls` that the drill itself needs in a service.
         detours: what the api reaches through a proxy that the scenario has break connections (`Drill.spoiled`).
+        chat: whether the stand-in for a chat model runs, and the api is led to it.
         control: the same drill with a protection off.
         not_on: kinds of stack that can't run it, and why.
         needs: says why this machine can't run it without containers; None when it can.
@@ -99,6 +100,7 @@ class Row:
     settings: Settings = field(default_factory=dict)
     patches: Mapping[Part, str] = field(default_factory=dict)
     detours: tuple[Part, ...] = ()
+    chat: bool = False
     control: Control | None = None
     not_on: Mapping[str, str] = field(default_factory=dict)
     needs: Callable[[], str | None] | None = None

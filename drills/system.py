@@ -10,6 +10,7 @@ from drills.row import Row
 from loadtest.openloop.makers import repeated_texts
 from stack import Part, Stack, until
 from stack.http import ask
+from stack.interface import CHAT
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def needed(row: Row, controlled: bool) -> tuple[str, ...]:
         settings = {**row.settings.get(part, {}), **(control.settings.get(part, {}) if control else {})}
         patches = (row.patches.get(part), control and control.patches.get(part))
         found.append("" if part in row.starts else f"{sorted(settings.items())} {patches}")
-    return (*found, f"{row.detours}")
+    return (*found, f"{row.detours} {row.chat}")
 
 
 class System:
@@ -40,6 +41,7 @@ class System:
         self.stack = stack
         self.kind = kind
         self._settings: dict[Part, Mapping[str, str]] = {part: {} for part in SERVICES}
+        self._chat = False  # whether the stand-in for a chat model runs
 
     def settings_of(self, row: Row, part: Part, *, controlled: bool) -> dict[str, str]:
         """What a service runs with in a drill, or in its control."""
@@ -48,6 +50,7 @@ class System:
             settings["ENGINE"] = row.engine
         if part == "api":
             settings |= {name: value for each in row.detours for name, value in self.stack.detour(each).items()}
+            settings |= self.stack.chat() if row.chat else {}
         patches = [row.patches.get(part)]
         if controlled and row.control:
             settings |= row.control.settings.get(part, {})
@@ -64,6 +67,9 @@ class System:
 
         Services that need others start at the same time, and nobody waits for them: `prove_steady` does.
         """
+        if row.chat != self._chat:
+            self.stack.start(CHAT) if row.chat else self.stack.stop(CHAT)
+            self._chat = row.chat
         for part in SERVICES:
             plain = {"ENGINE": row.engine} if part == "worker" else {}
             wanted = plain if part in row.starts else self.settings_of(row, part, controlled=controlled)

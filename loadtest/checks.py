@@ -90,6 +90,15 @@ def found(limit: int) -> Check:
     return check
 
 
+def streamed(answer: Answer) -> str:
+    """Check that a stream of a chat has come to its end: why it finished and `[DONE]`, or else an error event."""
+    *_, last = (b"", *filter(None, answer.body.split(b"\n\n")))
+    if last.startswith(b'data: {"error"'):
+        return ""
+    whole = last == b"data: [DONE]" and b'"finish_reason":"stop"' in answer.body
+    return "" if whole else "the stream was cut"
+
+
 def best_is(name: str) -> Check:
     """Check that the first result is this document."""
 

@@ -6,10 +6,10 @@ from collections import Counter
 from drills.drill import Drill
 from drills.ledger import kind
 from drills.requests import TOKENS
+from drills.watch import age
 from loadtest.openloop import Stream
 from loadtest.percentiles import percentile
 from stack import Part
-from stack.http import FAILURES, ask
 
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second
@@ -29,14 +29,6 @@ def roll(drill: Drill, part: Part) -> None:
         drill.prove("it is replaced", age(drill.stack.probe_url(part)) < time.monotonic() - began)
         drill.go(1)
         drill.finish()
-
-
-def age(url: str) -> float:
-    """Seconds since the process that answers for a service began; infinite if none answers."""
-    try:
-        return float(ask(f"{url}/startupz", timeout=2).json()["elapsed_seconds"])
-    except FAILURES:
-        return float("inf")
 
 
 def test_rolling_restart_api(drill: Drill) -> None:

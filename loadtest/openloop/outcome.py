@@ -52,11 +52,14 @@ def _wrong(request: Request, answer: Answer) -> str | None:
 
 
 def _refusal(answer: Answer) -> tuple[str | None, str | None]:
-    """The code and the message of an error, where the answer has them."""
+    """The code and the message of an error, where the answer has them: as a whole, or as the last event of a stream."""
+    text = answer.body
     if answer.status < 400:
-        return None, None
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            return None, None
+        text = text.rstrip().rpartition(b"\n")[2].removeprefix(b"data:")
     try:
-        error = json.loads(answer.body)["error"]
+        error = json.loads(text)["error"]
         code: str | None = error["code"]
         return code, error.get("message")
     except (ValueError, KeyError, TypeError, AttributeError):

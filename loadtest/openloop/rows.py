@@ -26,7 +26,7 @@ class Row:
         status: of the answer.
         error: what came instead of a good answer: `refused`, `reset`, `closed` (without an answer), `timeout`,
             `unfinished` (the run ended first), `wrong: …` (the check's words), or the name of an exception.
-        code: `error.code` of an answer that isn't 200, as both services have it.
+        code: `error.code` of an answer that isn't 200, as both services have it, or of the last event of a stream.
         message: `error.message` of such an answer.
         retry_after: seconds, of that header.
         closes: whether the answer said `Connection: close`.
@@ -56,8 +56,8 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the answer was 2xx and its check found nothing wrong."""
-        return self.status is not None and 200 <= self.status < 300 and self.error is None
+        """Whether the answer was 2xx, its check found nothing wrong, and no error came in a stream of events."""
+        return self.status is not None and 200 <= self.status < 300 and not (self.error or self.code)
 
     @property
     def latency(self) -> float:
