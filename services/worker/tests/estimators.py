@@ -55,14 +55,14 @@ class StandIn:
     gate: ClassVar[threading.Event] = threading.Event()
     broken: ClassVar[Exception | None] = None
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds  # that a row takes
+    def __init__(self, seconds: float = 0.0, fixed: float = 0.0) -> None:
+        self.seconds, self.fixed = seconds, fixed  # that a row takes, and a call
 
     def predict(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sums."""
         self.calls.append(len(table))
         assert self.gate.wait(LIMIT), "the test never opened the gate"
-        time.sleep(self.seconds * len(table))
+        time.sleep(self.fixed + self.seconds * len(table))
         if self.broken:
             raise self.broken
         if (table == POISON).any():

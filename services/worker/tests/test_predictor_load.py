@@ -137,6 +137,13 @@ def test_a_slow_estimator_refuses_what_can_not_end_in_time(tmp_path: Path) -> No
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_call_with_a_fixed_cost_is_not_taken_for_slow_rows(tmp_path: Path) -> None:
+    """A forest's trees take as long for one row as for many: a full call is measured, and none is refused for that."""
+    with predicting(pickled(tmp_path, StandIn(fixed=0.26)), **SOON) as client:
+        assert StandIn.calls[-1] == 256
+        assert post(client, [[1, 2]] * 256).status_code == 200
+
+
 def test_expired_and_abandoned_rows_leave_before_their_prediction(busy: Busy) -> None:
     """They are counted, and what still waits is predicted."""
     before = {why: metric("worker_predictor_dropped_total", reason=why) for why in ("expired", "abandoned")}

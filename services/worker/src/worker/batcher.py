@@ -158,10 +158,10 @@ class Batcher:
 
         Only a full batch tells how long a full queue takes: a small batch costs more time for each token. So a small
         batch counts only when it took less time than expected, which shows that the speed was underrated (after a pause
-        of the machine, say), or more than a full batch may take.
+        of the machine, say).
         """
-        speed, full = self._admission.speed, tokens >= self._admission.budget // 2
-        if tokens and (full or seconds < speed.seconds_for(tokens) or seconds > self._admission.portion):
+        speed = self._admission.speed
+        if tokens and (tokens >= self._admission.budget // 2 or seconds < speed.seconds_for(tokens)):
             speed.add(tokens, seconds)
 
     def _passes(self, items: list[Item]) -> list[list[Item]]:
