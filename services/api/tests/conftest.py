@@ -12,15 +12,21 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from contract.space import KNOWN
+from services.api.tests.helpers.chat_standin import MODEL as CHAT_MODEL
 from services.api.tests.helpers.chat_standin import ChatStandIn
 from services.api.tests.helpers.databases import own_database
 from services.api.tests.helpers.replacing import World, replacing
 from stack import EmbeddedStack, free_ports
+from stack.site import REPOSITORY
+from tests.harness.gunicorn import Gunicorn
 
 MODEL = "all-MiniLM-L6-v2"
 
 Settings: TypeAlias = Callable[..., ApiSettings]
 Start: TypeAlias = Callable[..., TestClient]
+Api: TypeAlias = Callable[..., Gunicorn]
+
+CHAT_KEY = "sk-of-the-chat-server"
 
 SHORT = ApiSettings.model_fields["cache_timeout"].default  # seconds, for tests in which Redis hangs
 
@@ -99,3 +105,24 @@ def start(settings: Settings) -> Iterator[Start]:
             return running.enter_context(TestClient(create_app(settings(**changes))))
 
         yield begin
+
+
+@pytest.fixture
+def api(stack: EmbeddedStack, upstream: ChatStandIn, tmp_path: Path) -> Iterator[Api]:
+    """`api(MAX_CHATS=1)`: an api with chats under gunicorn, ready, on the stack's other parts."""
+    addresses = {
+        "DATABASE_URL": stack.url("postgres"),
+        "REDIS_URL": stack.url("valkey"),
+        "WORKER_URL": stack.url("worker"),
+    }
+    chat = {"CHAT_URL": upstream.url, "CHAT_MODEL": CHAT_MODEL, "CHAT_API_KEY": CHAT_KEY}
+    limits = {"DRAIN_SECONDS": 0, "LOG_LEVEL": "debug", "CACHE_TIMEOUT": 15}
+    with ExitStack() as running:
+
+        def start(**settings: Any) -> Gunicorn:
+            conf = REPOSITORY / "services" / "api" / "gunicorn.conf.py"
+            return running.enter_context(
+                Gunicorn(conf, tmp_path, **addresses, **chat, **limits, **settings)
+            ).wait_ready()
+
+        yield start

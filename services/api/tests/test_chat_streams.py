@@ -3,15 +3,15 @@
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import Any, TypeAlias
+from contextlib import closing
+from typing import Any
 
 import psutil
 import pytest
 from openai import APIError, OpenAI, RateLimitError
 
+from services.api.tests.conftest import CHAT_KEY as KEY
+from services.api.tests.conftest import Api
 from services.api.tests.helpers.chat_standin import (
     DONE,
     EVENTS,
@@ -26,33 +26,10 @@ from services.api.tests.helpers.chat_standin import (
     words,
 )
 from services.api.tests.helpers.chats import ASKED, PATH, events
-from stack import EmbeddedStack, until
-from stack.site import REPOSITORY
+from stack import until
 from tests.harness.gunicorn import Gunicorn
 
-Api: TypeAlias = Callable[..., Gunicorn]
-KEY = "sk-of-the-chat-server"
 TEXT = "words-that-nobody-else-may-read"
-
-
-@pytest.fixture
-def api(stack: EmbeddedStack, upstream: ChatStandIn, tmp_path: Path) -> Iterator[Api]:
-    """`api(MAX_CHATS=1)`: an api under gunicorn, ready, on the stack's other parts."""
-    addresses = {
-        "DATABASE_URL": stack.url("postgres"),
-        "REDIS_URL": stack.url("valkey"),
-        "WORKER_URL": stack.url("worker"),
-    }
-    chat = {"CHAT_URL": upstream.url, "CHAT_MODEL": MODEL, "CHAT_API_KEY": KEY}
-    with ExitStack() as running:
-
-        def start(**settings: Any) -> Gunicorn:
-            conf = REPOSITORY / "services" / "api" / "gunicorn.conf.py"
-            limits = {"DRAIN_SECONDS": 0, "LOG_LEVEL": "debug", "CACHE_TIMEOUT": 15}
-            service = Gunicorn(conf, tmp_path, **addresses, **chat, **limits, **settings)
-            return running.enter_context(service).wait_ready()
-
-        yield start
 
 
 class Client:
