@@ -30,6 +30,15 @@ def FastAPI(**options: Any) -> fastapi.FastAPI:  # noqa: N802 - in the place of 
     return app
 
 
+def SentenceTransformer(name: str) -> Any:  # noqa: N802 - as above
+    """The library's own, from the weights of the pinned package: no test reaches a hub."""
+    import sentence_transformers
+
+    from worker.model_files import locate
+
+    return sentence_transformers.SentenceTransformer(str(locate(name).path), device="cpu")
+
+
 class Engine:
     """Notes that it was disposed of."""
 

@@ -37,6 +37,29 @@ async def test_lifespan(app):
 app.router.lifespan_context = test_lifespan
 """
 
+MODEL_IN_THE_LIFESPAN = """\
+from sentence_transformers import SentenceTransformer
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+import asyncio
+
+EMBEDDING_MODEL_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    print(f"Loading embedding model: {EMBEDDING_MODEL_NAME}")
+    # SentenceTransformer is a synchronous library — load in thread pool
+    model = await asyncio.to_thread(SentenceTransformer, EMBEDDING_MODEL_NAME)
+    app.state.embedding_model = model
+    print("Embedding model loaded and ready")
+    yield
+    # No explicit cleanup needed for in-memory models
+    del app.state.embedding_model
+    print("Embedding model unloaded")
+
+app = FastAPI(lifespan=lifespan)
+"""
+
 SHARED_CLIENT = """\
 import httpx
 from contextlib import asynccontextmanager
@@ -124,6 +147,7 @@ app = FastAPI(lifespan=lifespan)
 
 WORKER, API, OURS = "tests.textbook.main", "tests.textbook.api_main", "tests.textbook.ours"
 IMPORTS = {
+    "from sentence_transformers import SentenceTransformer": f"from {OURS} import SentenceTransformer",
     "import httpx": f"import {OURS} as httpx",
     "from fastapi import FastAPI": f"from {OURS} import FastAPI",
     "from fastapi import FastAPI, Request": f"from {OURS} import FastAPI; from fastapi import Request",

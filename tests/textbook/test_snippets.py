@@ -19,6 +19,15 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+def pickled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write `model.pkl`, and go where it is."""
+    import joblib
+    from sklearn.linear_model import LinearRegression
+
+    joblib.dump(LinearRegression().fit([[0, 0], [1, 2]], [0, 3]), folder / "model.pkl")
+    monkeypatch.chdir(folder)
+
+
 def test_its_test_passes() -> None:
     """`with TestClient(app)` runs the real lifespan, and a text is embedded."""
     run(snippets.TEST_WITH_THE_LIFESPAN)["test_embed_endpoint"]()
@@ -44,6 +53,19 @@ def test_a_fake_lifespan_serves_its_model() -> None:
         assert [client.get(path).status_code for path in ("/livez", "/readyz", "/startupz")] == [200, 200, 200]
 
 
+@pytest.mark.reference
+def test_its_model_is_served() -> None:
+    """The worker embeds with the SentenceTransformer that the tutorial's own lifespan loads."""
+    from tests.textbook.main import app
+
+    app.router.lifespan_context = run(snippets.MODEL_IN_THE_LIFESPAN)["lifespan"]
+    with TestClient(app) as client:
+        body = client.post("/embeddings/", json={"texts": ["hello world", "another"]}).json()
+        assert (len(body["embeddings"]), body["dimensions"]) == (2, 384)
+        assert sum(number**2 for number in body["embeddings"][0]) == pytest.approx(1, abs=1e-5)
+    assert not hasattr(app.state, "embedding_model")
+
+
 @pytest.mark.parametrize("none_at_all", [False, True])
 def test_a_fake_lifespan_without_its_model(none_at_all: bool) -> None:
     """None is a typed 503, as the tutorial's route answers it, and so is a lifespan that puts nothing there."""
@@ -52,6 +74,18 @@ def test_a_fake_lifespan_without_its_model(none_at_all: bool) -> None:
         app.state.embedding_model = None
         if none_at_all:
             del app.state.embedding_model
+        answer = client.post("/embeddings/", json={"texts": ["hello world"]})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
+
+
+@pytest.mark.reference
+def test_its_estimator_is_no_model_of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the other tutorial puts on `app.state.model` can't embed, and the worker's route says so."""
+    pickled(tmp_path, monkeypatch)
+    from tests.textbook.main import app
+
+    app.router.lifespan_context = run(snippets.PREDICT)["lifespan"]
+    with TestClient(app) as client:
         answer = client.post("/embeddings/", json={"texts": ["hello world"]})
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
 
@@ -132,11 +166,7 @@ def test_the_engine() -> None:
 @pytest.mark.reference
 def test_predict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that joblib wrote is loaded once, and predicts."""
-    import joblib
-    from sklearn.linear_model import LinearRegression
-
-    joblib.dump(LinearRegression().fit([[0, 0], [1, 2]], [0, 3]), tmp_path / "model.pkl")
-    monkeypatch.chdir(tmp_path)
+    pickled(tmp_path, monkeypatch)
     with TestClient(run(snippets.PREDICT)["app"]) as client:
         assert client.post("/predict", json=[1, 2]).json() == {"prediction": [pytest.approx(3)]}
 

@@ -14,7 +14,7 @@ from worker.model import Embedded
 from worker.schemas import EmbeddingsRequest
 from worker.settings import WorkerSettings
 
-NAME = "embedding_model"  # on `app.state`
+NAMES = ("embedding_model", "model")  # on `app.state`: the tutorials', and the resource's own
 
 
 class ByHand:
@@ -25,7 +25,7 @@ class ByHand:
         named = getattr(getattr(model, "model_card_data", None), "model_id", None)
         self.info = ModelInfo(
             model=named if isinstance(named, str) else "unknown",
-            fingerprint=NAME,
+            fingerprint="by hand",
             dimensions=0,  # only its answers tell
             max_tokens=0,
             special_tokens=0,
@@ -43,7 +43,7 @@ class ByHand:
         texts = request.texts or []
         rows = _rows(await asyncio.to_thread(self._model.encode, texts))
         if rows is None or len(rows) != len(texts):
-            raise ServiceError(f"app.state.{NAME}.encode gave no {len(texts)} rows of numbers", code="inference_failed")
+            raise ServiceError(f"encode gave no {len(texts)} rows of numbers", code="inference_failed")
         return Embedded(rows, [0] * len(texts), Timings())
 
 

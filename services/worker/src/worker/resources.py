@@ -122,22 +122,24 @@ RESOURCES = (MODEL,)
 async def loaded(
     connection: HTTPConnection, source: Annotated[ModelSource | None, Depends(opened_or_none(MODEL))]
 ) -> Embeds:
-    """The model, or a typed 503. Without our lifespan, what a test's own has put on `app.state.embedding_model`."""
-    if source is None and (by_hand := _by_hand(state_of(connection))):
-        return by_hand
+    """The model, or a typed 503. Without our lifespan, what a test's own has put on `app.state`."""
+    state = state_of(connection)
+    if not state.lifecycle and not isinstance(source, ModelSource):
+        return _by_hand(state)
     try:
         return await (source or await opened(MODEL)(connection)).get()
     except Fatal as error:
         raise DependencyUnavailable("model", str(error)) from error
 
 
-def _by_hand(state: State) -> Embeds | None:
-    found = None if state.lifecycle else getattr(state, "embedding_model", None)
-    if found is None:
-        return None
-    from worker.by_hand import ByHand  # noqa: PLC0415 - no worker that serves needs it
+def _by_hand(state: State) -> Embeds:
+    from worker.by_hand import NAMES, ByHand  # noqa: PLC0415 - no worker that serves needs it
 
-    return ByHand(found, state.settings)
+    for found in (getattr(state, name, None) for name in NAMES):
+        if hasattr(found, "encode"):
+            return ByHand(found, state.settings)
+    reason = f"not open: the application's lifespan has not run, and app.state.{NAMES[0]} has no encode"
+    raise DependencyUnavailable("model", reason)
 
 
 LoadedModel = Annotated[Embeds, Depends(loaded)]
