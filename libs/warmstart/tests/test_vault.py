@@ -172,6 +172,19 @@ def test_a_command_line_waits_for_the_vault(
     assert told.count("\n") == 1
 
 
+def test_a_command_line_does_not_wait_for_a_silent_vault(
+    vault: KeyVault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A vault that takes the connection and says nothing is given up when SECRETS_TIMEOUT is over."""
+    monkeypatch.setattr("warmstart.vault.fetch.LIMIT", 600)  # that of the client library is no limit of the whole
+    monkeypatch.setenv("SECRETS_TIMEOUT", "0.5")
+    vault.talks.clear()
+    with pytest.raises(SystemExit) as left:
+        load(Settings)
+    assert left.value.code == 3
+    assert capsys.readouterr().err == f"SECRETS_FROM: {vault.address}: no answer in time\n"
+
+
 @pytest.mark.parametrize(
     ("text", "cloud"),
     [

@@ -1,13 +1,15 @@
 """Settings with the vault's secrets, for command lines."""
 
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from typing import TypeVar
 
 from warmstart.lifecycle import backoff
 from warmstart.lifecycle.fatal import Fatal
 from warmstart.settings import service
-from warmstart.settings.vault_address import parse
+from warmstart.settings.vault_address import VaultAddress, parse
 from warmstart.vault.errors import Away
 from warmstart.vault.fetch import fetch
 from warmstart.vault.fill import filled, lacking
@@ -24,20 +26,37 @@ def load(settings: type[S]) -> S:
     if loaded.secrets_from is None:
         return loaded
     try:
-        return filled(loaded, _patiently(loaded, loaded.secrets_from))
+        return filled(loaded, _patiently(loaded, parse(loaded.secrets_from)))
     except (Fatal, Away) as error:
         sys.stderr.write(f"SECRETS_FROM: {error}\n")
     raise SystemExit(service.START_FAILED)
 
 
-def _patiently(settings: service.ServiceSettings, vault: str) -> dict[str, str]:
+def _patiently(settings: service.ServiceSettings, vault: VaultAddress) -> dict[str, str]:
     ends, attempt = time.monotonic() + settings.secrets_timeout, 0
     while True:
         attempt += 1
         try:
-            return fetch(parse(vault), lacking(settings))
+            return _asked(vault, lacking(settings), ends)
         except Away as away:
             pause = max(away.retry_after, backoff.pause(attempt))
             if time.monotonic() + pause >= ends:
                 raise
             time.sleep(pause)
+
+
+def _asked(vault: VaultAddress, names: list[str], ends: float) -> dict[str, str]:
+    """What `fetch` returns or raises, or Away when the time is over: a client library's limits are for parts of it."""
+    answer: Future[dict[str, str]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(fetch(vault, names))
+        except Exception as error:  # noqa: BLE001 - it is raised by whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()  # an executor's thread would keep the process from its exit
+    try:
+        return answer.result(ends - time.monotonic())
+    except TimeoutError:
+        raise Away(f"{vault}: no answer in time") from None
