@@ -1,6 +1,7 @@
 """What is fetched from Azure Key Vault, and which failures can heal."""
 
 from collections.abc import Iterator
+from http.client import BadStatusLine
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from warmstart.vault.load import load
 
 pytest.importorskip("azure.keyvault.secrets")
 
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import ClientAuthenticationError, ServiceResponseError
 
 from warmstart.vault.azure import judged
 
@@ -136,6 +137,16 @@ def test_credentials_that_are_refused() -> None:
     )
     with pytest.raises(Fatal, match="AADSTS7000215"):
         raise judged(ClientAuthenticationError(said)) or AssertionError
+
+
+@pytest.mark.parametrize(
+    "error", [BadStatusLine("s3cret\r\n"), "InvalidChunkLength(got length b's3cret', 0 bytes read)"]
+)
+def test_an_answer_that_is_no_http_is_not_quoted(error: object) -> None:
+    """It may be the rest of an answer with a secret; the kind of the error is told."""
+    with pytest.raises(Away, match=r"Connection aborted.*(BadStatusLine|InvalidChunkLength)") as away:
+        raise judged(ServiceResponseError(f"('Connection aborted.', {error!r})")) or AssertionError
+    assert "s3cret" not in str(away.value)
 
 
 def test_an_empty_secret(vault: KeyVault) -> None:

@@ -18,7 +18,7 @@ from pydantic_settings.sources.providers.azure import AzureKeyVaultMapping
 from warmstart.lifecycle.fatal import Fatal
 from warmstart.vault.errors import Away, line, seconds
 
-LOGGERS = ("azure", "msal")  # they write lines with URLs, and several for one failure
+LOGGERS = ("azure", "msal", "urllib3")  # they write lines with URLs, and several for one failure
 TEMPORARY = {408, 425, 429}  # of the statuses below 500
 # azure-identity tells in one text what each credential said, on a line of its own, and nothing else tells them apart.
 ABSENT = re.compile("unavailable|not found on path|not installed|could not be found|to be installed")

@@ -1,5 +1,10 @@
 """How an answer of a vault, or none, is judged: `Fatal` where waiting can't help, `Away` where it may."""
 
+import re
+
+# Errors of http.client and urllib3 that quote what came instead of HTTP, which may be a part of a secret.
+QUOTING = re.compile(r"(BadStatusLine|InvalidChunkLength)\(.*")
+
 
 class Away(Exception):
     """The vault gave no usable answer. `retry_after` are the seconds that it asks for."""
@@ -10,9 +15,9 @@ class Away(Exception):
 
 
 def line(text: object) -> str:
-    """The beginning of the first line of what a client library says."""
+    """The beginning of the first line of what a client library says, without what an answer held."""
     lines = str(text).strip().splitlines()
-    return lines[0][:300] if lines else ""
+    return QUOTING.sub(r"\1", lines[0])[:300] if lines else ""
 
 
 def seconds(text: object) -> float:
