@@ -151,3 +151,24 @@ async def test_old_addresses_are_kept_while_the_name_server_fails(
         for _ in range(3):
             assert await addresses.get() == HOSTS
             addresses.forget()
+
+
+async def test_one_wait_shows_that_a_name_server_is_silent(
+    server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a wait in vain no call waits for the name server until it has answered: then calls wait for new addresses."""
+    await addresses.get()
+    server.gate.clear()
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    addresses.forget()
+    assert await addresses.get() == HOSTS
+    monkeypatch.setattr(module, "PATIENCE", 3600)
+    addresses.forget()
+    async with asyncio.timeout(5):
+        assert await addresses.get() == HOSTS
+    server.hosts = ["10.9.9.9"]
+    server.gate.set()
+    await until_async(lambda: not addresses._looking)
+    server.hosts = ["10.8.8.8"]
+    addresses.forget()
+    assert await addresses.get() == ["10.8.8.8"]

@@ -8,7 +8,7 @@ from aiohttp.resolver import DefaultResolver
 from warmstart.apart import apart
 
 FRESH = 2.0  # seconds until addresses are looked up again
-PATIENCE = 0.5  # seconds to wait for a look-up after a call to a known address failed
+PATIENCE = 0.5  # seconds to wait for a look-up after a call to a known address failed, unless the last wait was in vain
 
 
 class KeptAddresses:
@@ -24,6 +24,7 @@ class KeptAddresses:
         self._known: list[str] = []
         self._fresh_until = 0.0  # the event loop's time
         self._doubted = False
+        self._prompt = True  # whether the name server has answered since a call waited for it in vain
         self._looking: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
@@ -35,7 +36,10 @@ class KeptAddresses:
         if not self._known:
             await asyncio.shield(self._look_up())  # other calls may wait for it, too
         elif self._doubted:
-            await asyncio.wait({self._look_up()}, timeout=PATIENCE)
+            looking = self._look_up()
+            if self._prompt:
+                answered, _ = await asyncio.wait({looking}, timeout=PATIENCE)
+                self._prompt = bool(answered)
             self._doubted = False
         elif self._fresh_until < asyncio.get_running_loop().time():
             _ = self._look_up()
@@ -56,6 +60,7 @@ class KeptAddresses:
 
     async def _learn(self) -> None:
         found = await self._resolver.resolve(self._host, self._port, socket.AF_UNSPEC)
+        self._prompt = True
         self._known = list(dict.fromkeys(each["host"] for each in found))
         self._fresh_until = asyncio.get_running_loop().time() + FRESH
 
