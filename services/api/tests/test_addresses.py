@@ -156,7 +156,7 @@ async def test_old_addresses_are_kept_while_the_name_server_fails(
 async def test_one_wait_shows_that_a_name_server_is_silent(
     server: NameServer, addresses: KeptAddresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a wait in vain no call waits for the name server until it has answered: then calls wait for new addresses."""
+    """After a wait in vain no call waits for the name server until it has answered; then calls wait again."""
     await addresses.get()
     server.gate.clear()
     monkeypatch.setattr(module, "PATIENCE", 0.05)
