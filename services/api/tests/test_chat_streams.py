@@ -96,6 +96,7 @@ def test_a_stream_survives_a_drain(api: Api, upstream: ChatStandIn) -> None:
     async def says(call: Call) -> None:
         await call.say(EVENTS + words("Etna"))
         await stopping.wait()
+        await asyncio.sleep(1.5)  # longer than REQUEST_TIMEOUT
         await call.say(words(" erupts"), chunk({}, "stop"), DONE)
 
     upstream.says = says
@@ -117,6 +118,7 @@ def test_a_whole_answer_survives_a_drain(api: Api, upstream: ChatStandIn) -> Non
 
     async def says(call: Call) -> None:
         await stopping.wait()
+        await asyncio.sleep(1.5)  # longer than REQUEST_TIMEOUT
         await call.say(completion("Etna [1]."))
 
     upstream.says = says
