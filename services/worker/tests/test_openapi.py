@@ -1,14 +1,19 @@
 """The worker behaves as its OpenAPI document says, whatever it is sent."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import schemathesis
 from hypothesis import HealthCheck, settings
 
+from services.worker.tests.estimators import as_skops, classifier
 from worker.app import create_app
 from worker.settings import WorkerSettings
 
-app = create_app(WorkerSettings(engine="fake", warmup_passes=False, drain_seconds=0))
+folder = tempfile.TemporaryDirectory()  # it is removed with this module, at the end
+estimator = as_skops(Path(folder.name), classifier())
+app = create_app(WorkerSettings(engine="fake", warmup_passes=False, drain_seconds=0, **estimator))
 schema = schemathesis.openapi.from_dict(app.openapi())
 schema.app = app  # its lifespan starts with the first request
 

@@ -4,6 +4,8 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,11 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
 from services.worker.tests.estimators import ENDLESS, POISON, STRANGE, StandIn, pickled, predicting
-from services.worker.tests.stand_ins import LIMIT, metric, put_forward
+from services.worker.tests.stand_ins import LIMIT, listening, metric, put_forward
 from stack import until
 from stack.site import REPOSITORY
+from worker.app import create_app
+from worker.settings import WorkerSettings
 
 WAITING = "worker_predictor_queue_rows"
 SOON = {"health_interval": 0.05}
@@ -155,6 +159,29 @@ def test_expired_and_abandoned_rows_leave_before_their_prediction(busy: Busy) ->
     dropped = {why: metric("worker_predictor_dropped_total", reason=why) - before[why] for why in before}
     assert dropped == {"expired": 3, "abandoned": 0}
     assert StandIn.calls == [1, 1]
+
+
+def test_rows_of_a_client_that_left_are_not_predicted(tmp_path: Path) -> None:
+    """A client that closes its connection while its rows wait frees their places, and they are counted."""
+    settings = WorkerSettings(engine="fake", warmup_passes=False, drain_seconds=0, **pickled(tmp_path, StandIn()))
+    dropped = metric("worker_predictor_dropped_total", reason="abandoned")
+    with (
+        listening(create_app(settings)) as url,
+        ThreadPoolExecutor(1) as pool,
+        httpx2.Client(base_url=url, timeout=LIMIT) as client,
+    ):
+        StandIn.calls.clear()
+        StandIn.gate.clear()
+        first = pool.submit(client.post, "/predict", json={"features": [[1, 2]]})
+        until(lambda: StandIn.calls, LIMIT, "the first call")
+        with closing(HTTPConnection(url.removeprefix("http://"), timeout=LIMIT)) as leaving:
+            leaving.request("POST", "/predict", '{"features": [[1, 2], [3, 4]]}', {"Content-Type": "application/json"})
+            until(lambda: metric(WAITING, lane="interactive") == 2, LIMIT, "the rows wait")
+        until(lambda: metric(WAITING, lane="interactive") == 0, LIMIT, "they left the queue")
+        assert metric("worker_predictor_dropped_total", reason="abandoned") == dropped + 2
+        StandIn.gate.set()
+        assert first.result().status_code == 200
+    assert StandIn.calls == [1]
 
 
 def test_a_bulk_call_lets_others_go_first(busy: Busy) -> None:
