@@ -13,7 +13,7 @@ ROWS = (
         cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
         elsewhere={"compose": {"probes": {"api": NETWORK}}, "kubernetes": {"probes": {"api": NEW_POD}}},
         restarts=None,
-        settings={"api": {"DRAIN_SECONDS": "2"}},
+        settings={"api": {"DRAIN_SECONDS": "2", "CHAT_TOKEN_TIMEOUT": "60"}},
         chat=True,
         control=Control("the drain", breaks="no stream is cut", patches={"api": "no_drain"}),
     ),
