@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -308,6 +309,27 @@ def test_an_interruption_leaves_nothing(here: Path, told: signal.Signals, module
         _, stderr = process.communicate(timeout=60)
     assert (process.returncode, stderr.splitlines()[-1]) == (130, "interrupted: no head was written")
     assert [each for each in here.rglob("*") if each.is_file()] == [file]
+
+
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_between_head_and_card_is_too_late(
+    here: Path, monkeypatch: pytest.MonkeyPatch, told: signal.Signals
+) -> None:
+    """The new head has its new card; with the old one, no worker would start with it."""
+    file, replace = labelled(here / "mine.jsonl"), Path.replace
+    assert main([str(file)]) == 0
+
+    def replace_and_tell(self: Path, target: Path) -> Path:
+        moved = replace(self, target)
+        if moved.suffix == ".skops":
+            os.kill(os.getpid(), told)
+        return moved
+
+    monkeypatch.setattr(Path, "replace", replace_and_tell)
+    assert main([str(labelled(file, 8)), "--replace"]) == 0
+    head = here / FOLDER / "mine.skops"
+    assert load(head, settings()).info.sha256 == sha256(head.read_bytes()).hexdigest()
+    assert json.loads((here / FOLDER / "mine.skops.json").read_text())["classes"][0]["examples"] == 8
 
 
 def test_without_scikit_learn_the_command_is_named(

@@ -81,9 +81,14 @@ def _move(file: Path, target: Path, *, replace: bool) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """No signal comes between the two files."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    """No signal comes between the two files: one that comes is too late, both are there in a moment.
+
+    To block signals would not do: that of the process goes to another thread then, and Python still runs its handler
+    here (https://docs.python.org/3/library/signal.html#signals-and-threads).
+    """
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
