@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -130,6 +131,28 @@ def test_a_prediction_that_is_not_finite_ends_the_start(tmp_path: Path) -> None:
     spoilt = classifier()
     spoilt.intercept_ = np.array([np.nan])
     assert "not finite" in failure(pickled(tmp_path, spoilt))
+
+
+class Few:
+    """Sums two features, of 16 rows at most."""
+
+    n_features_in_ = 2
+
+    def predict(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sums."""
+        if len(table) > 16:
+            raise MemoryError
+        sums: NDArray[np.float64] = table.sum(axis=1)
+        return sums
+
+
+def test_an_estimator_that_fails_with_many_rows_ends_the_start(tmp_path: Path) -> None:
+    """At the first attempt, as with few; loaded by the first request, it is a typed 503."""
+    settings = pickled(tmp_path, Few())
+    assert "Few of 2 features can't predict 32 rows: MemoryError in predict" in failure(settings)
+    with predicting(settings, warmup="lazy") as client:
+        answer = client.post("/predict", json=ROW)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
 
 
 def test_a_row_that_takes_longer_than_a_request_ends_the_start(tmp_path: Path) -> None:

@@ -135,11 +135,17 @@ def measured(estimator: Estimator, longest: float) -> Speed:
 
 
 def _timed(estimator: Estimator, rows: int) -> float:
-    """The seconds of a call, the better of two where one is slow: the machine may have paused."""
+    """The seconds of a call, the better of two where one is slow: the machine may have paused.
+
+    Raises Fatal when it fails.
+    """
     took: list[float] = []
     while not took or (len(took) < 2 and took[0] > PORTION and rows > 1):
         began = perf_counter()
-        estimator.predict([estimator.example] * rows)
+        try:
+            estimator.predict([estimator.example] * rows)
+        except (RefusedError, BrokenError) as error:
+            raise Fatal(f"{estimator} can't predict {rows} rows: {error}") from error
         took.append(perf_counter() - began)
     return min(took)
 
