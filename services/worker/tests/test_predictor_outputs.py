@@ -20,6 +20,7 @@ from sklearn.svm import SVC
 
 from services.worker.tests.estimators import pickled, predicting
 from services.worker.tests.test_predictor_start import failure
+from worker.predictor.outputs import BrokenError, outputs_of
 
 TABLE = [[float(n), float(n * n % 7)] for n in range(20)]
 ROWS = [[3.0, 1.0], [17.0, 2.0]]
@@ -147,6 +148,15 @@ def test_what_json_can_not_say_ends_the_start(tmp_path: Path, estimator: Any, wo
     """The reason says what it is."""
     with pytest.raises(AssertionError, match=words):
         raise AssertionError(failure(pickled(tmp_path, estimator)))
+
+
+@pytest.mark.parametrize(("proven", "later"), [(0, 2.75), (False, 8.0), (False, 2)])
+def test_a_number_is_never_cut_to_the_type_of_the_proof(proven: float, later: float) -> None:
+    """What predicted integers or booleans at its proof, and another number later, has failed."""
+    outputs = outputs_of(None, np.array([proven]))
+    assert outputs.decode(outputs.encode(np.array([proven]))) == [proven]
+    with pytest.raises(BrokenError, match="as that of the proof was"):
+        outputs.encode(np.array([later]))
 
 
 def test_who_needs_more_than_numbers_can_not_be_served(tmp_path: Path) -> None:

@@ -51,6 +51,8 @@ class Outputs:
             numbers = found.astype(np.float64)
             if self.kind is int and (np.abs(numbers) > EXACT).any():
                 raise BrokenError("a prediction is beyond 2**53")
+            if self.kind is not float and (numbers.astype(self.kind) != numbers).any():
+                raise BrokenError(f"a prediction is no {self.kind.__name__}, as that of the proof was")
         else:
             try:
                 numbers = np.array([self._numbers[label] for label in found.tolist()], np.float64)
