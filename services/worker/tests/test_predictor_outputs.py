@@ -73,10 +73,11 @@ def test_classes_keep_their_type(tmp_path: Path, labels: tuple[Any, Any]) -> Non
     "estimator",
     [
         make_pipeline(StandardScaler(), LogisticRegression()),
+        make_pipeline(StandardScaler(copy=False), LogisticRegression()),
         RandomForestClassifier(5, n_jobs=-1, random_state=0),
         KNeighborsClassifier(3, n_jobs=-1),
     ],
-    ids=["pipeline", "forest", "neighbours"],
+    ids=["pipeline", "pipeline that scales in place", "forest", "neighbours"],
 )
 def test_an_answer_is_the_estimators_own(tmp_path: Path, estimator: Any) -> None:
     """Predictions and probabilities, to the last digit."""

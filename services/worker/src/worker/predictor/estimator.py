@@ -74,7 +74,8 @@ class Estimator:
         raise failure.with_traceback(trace)
 
     def _predict(self, table: Table) -> NDArray[np.float64]:
-        rows = self.outputs.encode(self._fitted.predict(table))
+        # Of a copy: a scaler with copy=False changes what it is given.
+        rows = self.outputs.encode(self._fitted.predict(table.copy()))
         if self.outputs.probable:
             rows = np.hstack([rows, np.asarray(self._fitted.predict_proba(table), np.float64)])
         if rows.shape != (len(table), self.dimensions):
@@ -105,7 +106,7 @@ def examined(fitted: Any, example: Sequence[float] | None) -> Estimator:
     if row.shape != (1, features):
         raise Fatal(f"the example on its card has {row.size} features, and it takes {features}")
     try:
-        estimator = Estimator(fitted, int(features), outputs_of(fitted, fitted.predict(row)), row)
+        estimator = Estimator(fitted, int(features), outputs_of(fitted, fitted.predict(row.copy())), row)
         estimator._predict(np.concatenate([row] * SEVERAL))  # noqa: SLF001 - here its own message is wanted
     except Fatal as error:
         raise Fatal(f"{type(fitted).__name__} can't be served: {error}") from None
