@@ -25,6 +25,7 @@ from stack import free_ports, until
 LEAK = "quoted-from-the-prompt"
 SHORT = 0.2  # seconds; nothing is asserted on how long it takes
 CHUNKED = EVENTS.replace(b"Connection: close", b"Transfer-Encoding: chunked")
+DEEP = b'{"choices": [{"delta": {"content": "x", "a": %b}}]}' % (b"[" * 300 + b"]" * 300)  # read, but not written
 ENTITY = b"400\r\n"  # a kilobyte is announced
 
 
@@ -87,6 +88,7 @@ NO_ANSWER = [
     (EVENTS + b'data: {"choices": {}}\n\n', "chat_invalid"),
     (EVENTS + b'data: {"choices": [{"delta": "x"}]}\n\n', "chat_invalid"),
     (EVENTS + b'data: {"choices": ' + b"[" * 100_000 + b"\n\n", "chat_invalid"),
+    (EVENTS + b"data: " + DEEP + b"\n\n", "chat_invalid"),
     (EVENTS + b"data: " + error() + b"\n\n", "chat_failed"),
     (EVENTS + b"data: " + b"x" * 2**21 + b"\n\n", "chat_invalid"),
     (EVENTS + b"data:\n" * 2**21, "chat_invalid"),
@@ -108,6 +110,7 @@ def test_a_stream_that_never_begins_is_a_502(client: TestClient, upstream: ChatS
         (plain(200, b"<html></html>", "text/html"), "chat_invalid"),
         (plain(200, b'{"choices": []}'), "chat_invalid"),
         (plain(200, b'{"choices": [{"text": "x"}]}'), "chat_invalid"),
+        (plain(200, DEEP.replace(b"delta", b"message")), "chat_invalid"),
         (plain(200, b'"' + b"x" * 2**23 + b'"'), "chat_invalid"),
         (completion("x")[:-10], "chat_broken"),
         (plain(200, error()), "chat_failed"),
@@ -116,7 +119,7 @@ def test_a_stream_that_never_begins_is_a_502(client: TestClient, upstream: ChatS
 def test_a_whole_answer_that_is_none_is_a_502(
     client: TestClient, upstream: ChatStandIn, says: bytes, code: str
 ) -> None:
-    """HTML, no choice, another form, one that is too large, half of one, an error."""
+    """HTML, no choice, another form, one that is nested too deeply or too large, half of one, an error."""
     upstream.says = saying(says)
     answer = ask(client)
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, code)
@@ -127,6 +130,7 @@ BREAKS = [
     (b"", "chat_broken"),
     (b"data: {", "chat_broken"),
     (b"data: {\n\n", "chat_invalid"),
+    (b"data: " + DEEP + b"\n\n", "chat_invalid"),
     (b"data: " + error() + b"\n\n", "chat_failed"),
     (b"data: " + b"x" * 2**21 + b"\n\n", "chat_invalid"),
 ]

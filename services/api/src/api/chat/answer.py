@@ -97,7 +97,7 @@ class ChatAnswer(Response):
         asked_at = time.perf_counter()
         async with server.asked(payload) as response:
             said = read(await body_of(response), "message")
-        body = orjson.dumps(writer.whole(said))
+        body = writer.whole(said)
         await self._begin(send, {"content-type": "application/json", "content-length": str(len(body))}, asked_at)
         return body
 
@@ -105,9 +105,10 @@ class ChatAnswer(Response):
         """Nothing is gathered: while the client doesn't read, the server is not read either."""
         asked_at = time.perf_counter()
         async with streamed(server, payload, self._settings) as stream:
+            held = [written(writer.chunk(said, first=place == 0)) for place, said in enumerate(stream.held)]
             await self._begin(send, EVENTS, asked_at)
-            for place, said in enumerate(stream.held):
-                await _send_body(send, written(writer.chunk(said, first=place == 0)))
+            for event in held:
+                await _send_body(send, event)
             while (more := await stream.next()) is not None:
                 await _send_body(send, written(writer.chunk(more, first=False)))
         return DONE

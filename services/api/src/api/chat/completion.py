@@ -65,14 +65,14 @@ class Writer:
     name: str = field(default_factory=lambda: f"chatcmpl-{uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def whole(self, said: Said) -> dict[str, Any]:
-        """A whole answer."""
-        return self._with_sources("chat.completion", said)
+    def whole(self, said: Said) -> bytes:
+        """The JSON of a whole answer. Raises ChatInvalid for one that is nested too deeply to be written."""
+        return _json(self._with_sources("chat.completion", said))
 
-    def chunk(self, said: Said, *, first: bool) -> dict[str, Any]:
-        """One chunk; the first one has the sources."""
+    def chunk(self, said: Said, *, first: bool) -> bytes:
+        """The JSON of one chunk; the first one has the sources. Raises ChatInvalid as `whole` does."""
         kind = "chat.completion.chunk"
-        return self._with_sources(kind, said) if first else self._written(kind, said)
+        return _json(self._with_sources(kind, said) if first else self._written(kind, said))
 
     def _written(self, kind: str, said: Said) -> dict[str, Any]:
         head = {"id": self.name, "object": kind, "created": self.created, "model": self.model}
@@ -82,6 +82,13 @@ class Writer:
         # Not orjson: metadata may hold an integer of more than 64 bits.
         listed = orjson.Fragment(json.dumps([_source(each) for each in self.sources]))
         return {**self._written(kind, said), "sources": listed}
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(data)
+    except TypeError:  # orjson reads 1024 levels, and writes 254 (its README)
+        raise ChatInvalid(NOT_OPENAI) from None
 
 
 def _source(source: Source) -> dict[str, Any]:

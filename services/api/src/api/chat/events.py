@@ -70,12 +70,12 @@ def _bound(size: int) -> None:
         raise ChatInvalid(f"an event of the chat server is larger than {LONGEST} bytes")
 
 
-def written(data: object) -> bytes:
-    """An event with this object as JSON."""
-    return b"data: %b\n\n" % orjson.dumps(data)
+def written(data: bytes) -> bytes:
+    """An event with this JSON."""
+    return b"data: %b\n\n" % data
 
 
 def failed(error: ServiceError) -> bytes:
     """The last event of a stream that can't go on: OpenAI's clients raise it as an APIError."""
     body = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
-    return written({"error": body})
+    return written(orjson.dumps({"error": body}))
