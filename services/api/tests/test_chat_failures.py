@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
 
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.chat_standin import (
@@ -193,11 +194,18 @@ async def _after(call: Any, says: Any) -> None:
     await says(call)
 
 
+def unavailable() -> float:
+    """How many chats have found no server."""
+    return REGISTRY.get_sample_value("api_chats_total", {"result": "unavailable"}) or 0
+
+
 def test_a_server_that_is_away_is_a_503(start: Start, upstream: ChatStandIn) -> None:
-    """At the start the resource is degraded, and everything else works; it is opened when the server is there."""
+    """The resource is degraded from the start, each chat is counted as unavailable, and everything else works."""
     port = free_ports()["api"]
     client = start(chat_url=f"http://127.0.0.1:{port}/v1", chat_model=MODEL)
+    before = unavailable()
     answer = ask(client)
+    assert unavailable() == before + 1
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert client.get("/readyz").status_code == 200

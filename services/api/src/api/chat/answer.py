@@ -16,6 +16,7 @@ from api.chat.prompt import excerpts, prompt
 from api.chat.resource import CHAT, Chat
 from api.chat.server import ChatServer, body_of
 from api.chat.stream import streamed
+from api.chat.turns import CHATS
 from api.chat.within import within
 from api.embedding import Field
 from api.metrics import STAGES
@@ -23,7 +24,7 @@ from api.retrieval import retrieve
 from api.schemas.chat import PASSED, ChatRequest, Source
 from api.settings import ApiSettings
 from warmstart import Lifecycle
-from warmstart.errors import ClientGone, ServiceError
+from warmstart.errors import ClientGone, DependencyUnavailable, ServiceError
 from warmstart.http.deadline import lasting
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.timing import Timings
@@ -55,8 +56,7 @@ class ChatAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer. Raises a ServiceError as long as nothing was sent."""
-        lifecycle: Lifecycle = self._request.app.state.lifecycle
-        chat: Chat = lifecycle.value(CHAT)
+        chat = self._chat()
         try:
             with chat.turns.turn():
                 await self._answer(chat.server, send)
@@ -66,6 +66,14 @@ class ChatAnswer(Response):
             if not isinstance(error, ClientGone):
                 log.warning("an answer ended early: %s", error.message)
                 await _send_body(send, failed(error), more=False)
+
+    def _chat(self) -> Chat:
+        lifecycle: Lifecycle = self._request.app.state.lifecycle
+        try:
+            return lifecycle.value(CHAT)
+        except DependencyUnavailable:
+            CHATS["unavailable"].inc()
+            raise
 
     async def _answer(self, server: ChatServer, send: Send) -> None:
         sources, texts = await self._search()
