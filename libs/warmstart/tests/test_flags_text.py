@@ -74,7 +74,8 @@ def test_an_unknown_flag_changes_nothing() -> None:
         ('{"most": ' + "9" * 5_000 + "}", "Exceeds the limit"),
         (b'{"\xff": true}', "not UTF-8"),
         ('{"sums": true}'.encode("utf-16"), "not UTF-8"),
-        ('{"names": ["\\ud800"]}', "Invalid JSON"),
+        ('{"sums": true, "names": ["\\ud800"]}', "names: has half of a surrogate pair"),
+        ('{"sums": true, "names": ' + "[" * 300 + "]" * 300 + "}", "names: has half of a surrogate pair, or is nested"),
     ],
 )
 def test_a_bad_file_is_refused_with_flag_and_reason(content: str | bytes, reason: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 TOLD = 5  # mistakes, or names: a file may have thousands
 LONGEST = 64  # characters of a name or value that are shown
@@ -47,6 +48,7 @@ def parse(content: bytes, defaults: M) -> Read[M]:
     try:
         flags = kind.model_validate_json(json.dumps({**defaults.model_dump(mode="json"), **known}))
     except ValidationError as error:
+        _readable(known)
         mistakes = error.errors(include_input=False, include_url=False, include_context=False)
         raise ValueError("; ".join(_told(each["loc"], each["msg"]) for each in mistakes[:TOLD])) from None
     return Read(flags, tuple(sorted(given.keys() - known.keys())), hashlib.sha256(content).hexdigest())
@@ -75,6 +77,15 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ValueError('must be a JSON object, such as {"flag": true}')  # noqa: TRY004 - a bad content, of whatever type
     return given
+
+
+def _readable(given: dict[str, Any]) -> None:
+    """Raises ValueError with the flag that Python's JSON takes and pydantic's doesn't, which names none."""
+    for name, value in given.items():
+        try:
+            from_json(json.dumps({name: value}))
+        except ValueError:
+            raise ValueError(f"{name}: has half of a surrogate pair, or is nested too deeply") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
