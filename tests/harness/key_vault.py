@@ -33,6 +33,7 @@ class KeyVault:
         self.secrets: dict[str, str | None] = {}
         self.answers: list[tuple[int, int | None]] = []
         self.always: int | None = None  # the status of each answer
+        self.bodies: dict[str, bytes] = {}  # what a path answers instead, with 200
         self.asked: list[str] = []
         self.asked_at: list[float] = []
         self.talks = threading.Event()
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         """The tests' output stays clean."""
 
     def answer(self, status: int, content: object, **headers: str) -> None:
-        body = json.dumps(content).encode()
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -150,6 +151,8 @@ class _Vault(_Handler):
         if status:
             more = {} if after is None else {"Retry_After": str(after)}
             self.refuse(status, "Throttled" if status == 429 else "Forbidden", "a test refuses it", **more)
+        elif body := vault.bodies.get(parts.path):
+            self.answer(200, body)
         elif parts.path == "/secrets":
             self._list(int(parse_qs(parts.query).get("$skiptoken", ["0"])[0]))
         else:

@@ -100,6 +100,29 @@ def test_a_secret_that_cannot_be_read_is_no_default(vault: KeyVault) -> None:
         fetch(parse(vault.address), ["first_secret"])
 
 
+@pytest.mark.parametrize("path", ["/secrets", "/secrets/first-secret/"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{}", "the answer has no value"),
+        (b'{"value": null}', "the answer has no value"),
+        (b'["s3cret"]', "the answer has no value"),
+        (b"<html>s3cret</html>", "the answer is no JSON"),
+        (b'{"value": "s3cret', "the answer is no JSON"),
+        (b'{"value": "s3cret\xff"}', "the answer is no JSON"),
+    ],
+)
+def test_an_answer_that_is_not_the_vaults_is_no_default(vault: KeyVault, path: str, body: bytes, reason: str) -> None:
+    """A 200 without a value, or of a proxy, counts as a vault that is away, and not as one that lacks the secret."""
+    vault.secrets = {"first-secret": "one"}
+    vault.bodies = {path: body}
+    with pytest.raises(Away) as away:
+        fetch(parse(vault.address), ["first_secret"])
+    assert str(away.value) == f"{vault.address}: 200: {reason}"
+    vault.bodies.clear()
+    assert fetch(parse(vault.address), ["first_secret"]) == {"first_secret": "one"}
+
+
 def test_a_vault_that_is_away_may_come_back(vault: KeyVault) -> None:
     """A refused connection."""
     vault.leave()
@@ -153,6 +176,14 @@ def test_an_empty_secret(vault: KeyVault) -> None:
     """It was meant to be set."""
     vault.secrets = {"first-secret": " "}
     with pytest.raises(Fatal, match=f"^{vault.address}: FIRST_SECRET is empty"):
+        fetch(parse(vault.address), ["first_secret"])
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ufeffone", "one\x1b[0m"])
+def test_a_secret_with_invisible_characters(vault: KeyVault, value: str) -> None:
+    """It is refused as it is in a file: whoever compares it would never find out why it differs."""
+    vault.secrets = {"first-secret": value}
+    with pytest.raises(Fatal, match=f"^{vault.address}: FIRST_SECRET is not text$"):
         fetch(parse(vault.address), ["first_secret"])
 
 

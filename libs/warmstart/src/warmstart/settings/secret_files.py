@@ -82,11 +82,16 @@ def read(variable: str, path: str, *, empty: bool = False) -> str:
         text = content(variable, path, LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError:  # its text may hold the secret
         raise ValueError(f"{variable}: not text: {path}") from None
-    if not all(each.isprintable() or each.isspace() for each in text):
+    if not is_text(text):
         raise ValueError(f"{variable}: not text: {path}")
     if not text.strip() and not empty:
         raise ValueError(f"{variable}: empty: {path}")
     return text.strip()
+
+
+def is_text(secret: str) -> bool:
+    """Whether nothing in a secret is invisible, such as a control character or a byte order mark inside of it."""
+    return all(each.isprintable() or each.isspace() for each in secret)
 
 
 def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[str]) -> str | None:

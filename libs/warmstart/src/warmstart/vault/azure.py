@@ -4,12 +4,14 @@ Key Vault allows no underscore in a name. Disabled secrets are left out by pydan
 names and fetches those of settings one by one.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline import PipelineResponse
 from azure.identity import CredentialUnavailableError, DefaultAzureCredential
 from azure.keyvault.secrets import SecretClient
 from pydantic_settings import AzureKeyVaultSettingsSource, BaseSettings
@@ -39,8 +41,27 @@ class Source(AzureKeyVaultSettingsSource):
 def ask(url: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
     """The vault's values for fields of `model`. `limit` is in seconds, for each answer."""
     options: dict[str, Any] = {"retry_total": 0, "connection_timeout": limit, "read_timeout": limit}
-    with DefaultAzureCredential(**options) as credential, SecretClient(url, credential, **options) as client:
+    with (
+        DefaultAzureCredential(**options) as credential,
+        SecretClient(url, credential, raw_response_hook=_checked, **options) as client,
+    ):
         return Source(model, url, credential, client)()
+
+
+def _checked(response: PipelineResponse[Any, Any]) -> None:
+    """Raises Away for a 200 that is no answer of Key Vault, such as a page of a proxy.
+
+    Its client takes an object without `value` for an empty list or a secret without a value: settings would silently
+    have their defaults.
+    """
+    if response.http_response.status_code != 200:
+        return
+    try:
+        answer = json.loads(response.http_response.content)
+    except ValueError:  # its text quotes the answer
+        raise Away("200: the answer is no JSON") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("value"), str | list):
+        raise Away("200: the answer has no value")
 
 
 def judged(error: Exception) -> Exception | None:

@@ -9,6 +9,7 @@ from pydantic import create_model
 from pydantic_settings import BaseSettings, SettingsError
 
 from warmstart.lifecycle.fatal import Fatal
+from warmstart.settings.secret_files import is_text
 from warmstart.settings.vault_address import VaultAddress
 from warmstart.vault.errors import Away, line
 
@@ -53,7 +54,7 @@ def _imported(address: VaultAddress) -> _Cloud:
 def _meant(cloud: _Cloud, error: Exception, address: VaultAddress) -> Exception:
     if isinstance(error, SettingsError) and isinstance(error.__cause__, Exception):  # of the call for one field
         error = error.__cause__
-    meaning = error if isinstance(error, Fatal) else cloud.judged(error)
+    meaning = error if isinstance(error, Fatal | Away) else cloud.judged(error)
     if meaning is None:  # its text may quote a value
         meaning = Fatal(f"{type(error).__name__} in the client library")
     said = f"{address}: {line(meaning)}"
@@ -61,7 +62,7 @@ def _meant(cloud: _Cloud, error: Exception, address: VaultAddress) -> Exception:
 
 
 def _text(value: object, name: str, address: VaultAddress) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_text(value):
         raise Fatal(f"{address}: {name.upper()} is not text")
     if not value.strip():
         raise Fatal(f"{address}: {name.upper()} is empty")
