@@ -164,6 +164,16 @@ def test_sources_fit_into_their_characters(start: Start, upstream: ChatStandIn, 
     assert said.count("[…]") == 2
 
 
+def test_chunks_without_choices_or_delta_belong_to_a_good_stream(client: TestClient, upstream: ChatStandIn) -> None:
+    """A usage chunk may have null or no choices, and one of a content filter a choice without a delta."""
+    odd = [b'{"usage": {"total_tokens": 3}}', b'{"choices": null}', b'{"choices": [{"index": 0, "delta": null}]}']
+    said = chunk(ROLE) + words("a") + b"".join(b"data: %b\n\n" % each for each in odd) + chunk({}, "stop")
+    upstream.says = saying(EVENTS + said + b"data: [DONE]\n\n")
+    parts = chunks(ask(client, stream=True))
+    assert not [each for each in parts if "error" in each]
+    assert [each["choices"][0]["delta"] for each in parts[2:5] if each["choices"]] == [{}]
+
+
 def test_usage_and_comments_and_other_line_ends_are_read(client: TestClient, upstream: ChatStandIn) -> None:
     """Comments are no chunks, `data:` needs no space, lines may end in CR and LF, data may have several lines.
 

@@ -46,14 +46,21 @@ def read(text: bytes, part: str) -> Said:
     if found.get("error"):
         raise ChatFailed("the chat server reports an error in its answer")
     choices = found.get("choices")
+    if part == "delta":  # a chunk with the usage may have no choices, one of Azure's content filter no delta
+        choices = [] if choices is None else choices
+        choices = [_with_delta(each) for each in choices] if isinstance(choices, list) else choices
+    elif not choices:
+        raise ChatInvalid(NOT_OPENAI)
     if not isinstance(choices, list) or not all(
         isinstance(each, dict) and isinstance(each.get(part), dict) for each in choices
     ):
         raise ChatInvalid(NOT_OPENAI)
-    if part == "message" and not choices:
-        raise ChatInvalid(NOT_OPENAI)
     kept = {name: found[name] for name in KEPT if found.get(name) is not None}
     return Said(choices, kept, part)
+
+
+def _with_delta(choice: Any) -> Any:
+    return {**choice, "delta": {}} if isinstance(choice, dict) and choice.get("delta") is None else choice
 
 
 @dataclass
