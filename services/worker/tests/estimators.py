@@ -53,7 +53,7 @@ class StandIn:
     n_features_in_ = 2
     calls: ClassVar[list[int]] = []
     gate: ClassVar[threading.Event] = threading.Event()
-    broken: ClassVar[Exception | None] = None
+    broken: ClassVar[BaseException | None] = None
 
     def __init__(self, seconds: float = 0.0, fixed: float = 0.0) -> None:
         self.seconds, self.fixed = seconds, fixed  # that a row takes, and a call

@@ -194,9 +194,11 @@ def test_a_bulk_call_lets_others_go_first(busy: Busy) -> None:
     assert metric("worker_predictor_queue_seconds_count", lane="bulk") == waited + 1
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), ValueError("broken"), MemoryError()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("broken"), ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr
+)
 def test_a_broken_estimator_leaves_the_balancer_and_comes_back(
-    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the row of its proof fails, too, the replica is unready; once that succeeds, it is ready again."""
     with predicting(pickled(tmp_path, StandIn()), **SOON) as client:

@@ -69,7 +69,7 @@ class Estimator:
         except (ValueError, ArithmeticError) as error:
             failure: Exception = RefusedError(_where(error))
             trace = error.__traceback__
-        except Exception as error:  # noqa: BLE001 - an estimator may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an estimator may raise anything, and ends no worker
             failure, trace = BrokenError(_where(error)), error.__traceback__
         raise failure.with_traceback(trace)
 
@@ -85,7 +85,7 @@ class Estimator:
         return rows
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     own = error.__traceback__
     while own and own.tb_next:
         own = own.tb_next
