@@ -114,8 +114,16 @@ class EmbeddedStack(LocalNext):
             self.migrate()
         launch("api")
         self._wait("worker", CHAT, "api")
-        if CHAT in missing and {"api"} & {*self.parts} - {*missing}:
-            log.warning("%-9s the api runs without it: python -m stack restart api", CHAT)
+        if {CHAT, "api"} <= {*self.parts} and "api" not in missing:
+            self._lead_to_chat(started)
+
+    def _lead_to_chat(self, started: list[Part]) -> None:
+        """Restart an api that was started without the stand-in: it reads its settings at a start only."""
+        wanted = service_environment(self._settings("api")).get(demo_chat.ADDRESS)
+        if self.environment("api").get(demo_chat.ADDRESS) != wanted:
+            log.info("%-9s runs without the stand-in for a chat model: restarting", "api")
+            started.append("api")
+            self.restart("api")
 
     def _wait(self, *parts: Part) -> None:
         limits = {part: self._programs[part].start_seconds for part in parts if part in self.parts}

@@ -53,6 +53,20 @@ def test_an_api_that_is_started_beside_it_is_led_to_it(stack: EmbeddedStack, mon
             stack.stop("api")
 
 
+def test_an_api_that_runs_already_is_led_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An `up` with the stand-in restarts the api that an earlier one started without it, once, and no other part."""
+    monkeypatch.delenv(ADDRESS, raising=False)
+    with EmbeddedStack(tmp_path, free_ports(), environment={"ENGINE": "fake", "DRAIN_SECONDS": "0"}) as plain:
+        others = [plain.pids(part)[0] for part in PARTS if part != "api"]
+        asked = EmbeddedStack(tmp_path, plain.site.ports, (*PARTS, CHAT), {"ENGINE": "fake", "DRAIN_SECONDS": "0"})
+        asked.up()
+        assert asked.environment("api").get(ADDRESS) == f"{asked.url(CHAT)}/v1"
+        assert [asked.pids(part)[0] for part in PARTS if part != "api"] == others
+        before = [asked.pids(part)[0] for part in asked.parts]
+        asked.up()
+        assert [asked.pids(part)[0] for part in asked.parts] == before
+
+
 def test_it_can_be_gone_and_come_back(stack: EmbeddedStack) -> None:
     """`stop` and `start` are for it as for any part; while it is gone, it is not shown."""
     assert stack.stop(CHAT) == 0
