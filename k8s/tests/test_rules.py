@@ -32,9 +32,15 @@ def test_it_refuses(rule: Rule, overlay: str, change: Callable[..., None], messa
     assert any(message in complaint for complaint in complaints), complaints
 
 
-@pytest.mark.parametrize("name", ["TOKEN_IDS", "MAX_QUEUE_TOKENS", "MAX_BATCH_TOKENS", "MAX_INPUTS"])
-def test_tokens_of_a_text_are_no_secret(name: str) -> None:
-    """A setting that counts tokens may stand in a manifest."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TOKEN_IDS", "MAX_QUEUE_TOKENS", "MAX_BATCH_TOKENS", "MAX_INPUTS"),
+        *("CHAT_TOKEN_TIMEOUT", "CHAT_FIRST_TOKEN_TIMEOUT", "SECRETS_FROM", "SECRETS_TIMEOUT"),
+    ],
+)
+def test_what_only_sounds_like_a_secret_is_none(name: str) -> None:
+    """A setting about the tokens of a text, or about the vault that secrets come from, may stand in a manifest."""
     manifest = render(K8S / "overlays" / "local")
     setting(name, "1")(manifest)
     assert list(security.secrets_are_references(manifest)) == []

@@ -14,8 +14,10 @@ VOLUMES = {
 }
 THROWAWAY = "warmstart/password"  # the label that says so
 CREDENTIALS = re.compile(r"://[^/\s]*:[^/\s]+@")
-# TOKEN_IDS and MAX_QUEUE_TOKENS are about the tokens of a text.
-SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN(?!_IDS|S$)|API_KEY|OPERATOR_KEYS|REDISCLI_AUTH")
+# TOKEN_IDS, MAX_QUEUE_TOKENS and CHAT_TOKEN_TIMEOUT are about the tokens of a text; SECRETS_FROM names a vault.
+SECRET_NAME = re.compile(
+    r"PASSWORD|SECRET(?!S_(?:FROM|TIMEOUT)$)|TOKEN(?!_IDS|_TIMEOUT$|S$)|API_KEY|OPERATOR_KEYS|REDISCLI_AUTH"
+)
 
 
 def namespace_enforces_restricted(manifest: Manifest) -> Iterator[str]:
