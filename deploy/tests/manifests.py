@@ -14,6 +14,7 @@ Object = dict[str, Any]
 FOLDER = REPOSITORY / "deploy"
 AZURE, CLOUD_RUN = "azure-container-apps", "cloud-run"
 CLOUD_RUN_GRACE = 10  # from SIGTERM to SIGKILL; nothing sets it (docs/platforms.md)
+AZURE_REQUEST = 240  # seconds of a request, which nothing sets either
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,12 @@ class Container:
 
 @dataclass(frozen=True)
 class Service(Container):
-    """`grace` is seconds from SIGTERM to SIGKILL; `least` and `most` are instances of one revision."""
+    """`grace` is seconds from SIGTERM to SIGKILL, `request` those of one request; `least` and `most` are instances."""
 
     port: int
     probes: dict[str, Probe]
     grace: float
+    request: float
     cpus: float
     least: int
     most: int
@@ -102,6 +104,7 @@ def _azure(path: str, manifest: Object) -> Service | Job:
         port=configuration["ingress"]["targetPort"],
         probes={each["type"].lower(): _probe(each) for each in container["probes"]},
         grace=template["terminationGracePeriodSeconds"],
+        request=AZURE_REQUEST,
         cpus=container["resources"]["cpu"],
         least=template["scale"]["minReplicas"],
         most=template["scale"]["maxReplicas"],
@@ -124,6 +127,7 @@ def _cloud_run(path: str, manifest: Object) -> Service | Job:
         port=container["ports"][0]["containerPort"],
         probes={kind: _probe(container[f"{kind}Probe"]) for kind in ("startup", "readiness", "liveness")},
         grace=CLOUD_RUN_GRACE,
+        request=spec["timeoutSeconds"],
         cpus=quantity(container["resources"]["limits"]["cpu"]),
         least=int(service["run.googleapis.com/minScale"]),
         most=int(revision["autoscaling.knative.dev/maxScale"]),

@@ -40,6 +40,14 @@ def a_stop_ends_before_it_is_cut(service: Service) -> Iterator[str]:
         )
 
 
+def an_answer_ends_before_it_is_cut(service: Service) -> Iterator[str]:
+    """The api's own limits end a chat, with a typed error, before the platform's limit of a request does."""
+    settings = settings_of(service.image, service.environment).model_dump()
+    longest = settings["request_timeout"] + settings.get("chat_timeout", 0)
+    if not longest < service.request:
+        yield f"{service}: an answer may take {longest:g} s, and is cut after {service.request:g}"
+
+
 def probes_ask_what_kubernetes_asks(service: Service) -> Iterator[str]:
     """The same paths at the port that is served; readiness and liveness with the numbers of k8s/budgets.yaml."""
     for kind, wanted in budgets().probes.items():
@@ -140,6 +148,7 @@ JobRule: TypeAlias = Callable[[Job], Iterator[str]]
 OF_SERVICES: tuple[ServiceRule, ...] = (
     a_start_has_time_to_fail_by_itself,
     a_stop_ends_before_it_is_cut,
+    an_answer_ends_before_it_is_cut,
     probes_ask_what_kubernetes_asks,
     it_listens_where_it_is_asked,
     somebody_is_always_warm,

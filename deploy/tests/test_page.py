@@ -52,6 +52,14 @@ def test_the_stop() -> None:
     assert f"gunicorn's `graceful_timeout` {patience:g} s" in TEXT
 
 
+def test_the_longest_request() -> None:
+    """The limits that keep a chat below it."""
+    azure, google = (service(f"{platform}/api.yaml") for platform in (AZURE, CLOUD_RUN))
+    assert f"the longest request | {azure.request:g} s" in TEXT
+    assert f"hence `CHAT_TIMEOUT={azure.environment['CHAT_TIMEOUT']}`" in TEXT
+    assert f"here {google.request:g}, more than `CHAT_TIMEOUT`" in TEXT
+
+
 def test_the_connections() -> None:
     """Of the api's instances, twice."""
     for platform in (AZURE, CLOUD_RUN):

@@ -31,6 +31,8 @@ PROBES = "spec/template/spec/containers/0"
         (WORKER, variable("REQUEST_TIMEOUT", None), "graceful_timeout (13 s) < grace (10 s) must hold"),
         (AZURE_API, at("properties/template/terminationGracePeriodSeconds", 20), "(22 s) < grace (20 s)"),
         (AZURE_API, variable("DRAIN_SECONDS", "20"), "drain + in-flight + closing (35 s)"),
+        (AZURE_API, variable("CHAT_TIMEOUT", None), "an answer may take 310 s, and is cut after 240"),
+        (API, at("spec/template/spec/timeoutSeconds", 300), "an answer may take 306 s, and is cut after 300"),
         (API, at(f"{PROBES}/readinessProbe/httpGet/path", "/livez"), "readiness asks /livez"),
         (WORKER, at(f"{PROBES}/livenessProbe/httpGet/port", 8000), "liveness asks /livez at port 8000"),
         (API, at(f"{PROBES}/livenessProbe/failureThreshold", 1), "other numbers than k8s/budgets.yaml"),
