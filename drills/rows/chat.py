@@ -7,7 +7,7 @@ ROWS = (
     Row(
         "chat_rolling",
         "A rolling restart of the api cuts none of 50 open streams: each ends as it would have ended.",
-        "the api is replaced, as in rolling_restart_api, under streams of 8 s; its drain and REQUEST_TIMEOUT are 12 s",
+        "the api is replaced, as in rolling_restart_api, under streams of 8 s; its drain + REQUEST_TIMEOUT are 12 s",
         probes={"api": STEADY},
         bites=("it is replaced", "50 streams are open"),
         cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
