@@ -73,6 +73,14 @@ def test_a_throttled_start(start: Start, vault: KeyVault) -> None:
     assert following - throttled >= 1
 
 
+def test_a_throttled_pod(start: Start, vault: KeyVault) -> None:
+    """What the vault wants of one process counts for its siblings."""
+    vault.answers = [(429, 2)]
+    start(WEB_CONCURRENCY=3, **vault.environment).wait_ready()
+    throttled, following, *_ = vault.asked_at
+    assert following - throttled >= 2
+
+
 @pytest.mark.parametrize("processes", [1, 3])
 def test_a_vault_that_is_away_ends_the_start(start: Start, vault: KeyVault, processes: int) -> None:
     """After SECRETS_TIMEOUT, with status 3 and one line that names the vault."""

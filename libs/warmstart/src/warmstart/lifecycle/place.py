@@ -33,7 +33,9 @@ class Entry:
 
 
 class Kept:
-    """What one process of a pod has fetched, so that the others need not; a process alone keeps nothing."""
+    """What one process of a pod has found out, so that the others need not; a process alone keeps it for itself."""
+
+    _content = b""
 
     @contextmanager
     def held(self) -> Iterator[bool]:
@@ -41,11 +43,12 @@ class Kept:
         yield True
 
     def read(self) -> bytes:
-        """What was written; nothing at first."""
-        return b""
+        """What was written last; nothing at first."""
+        return self._content
 
     def write(self, content: bytes) -> None:
-        """Keep it."""
+        """Keep it, in the place of what was written before."""
+        self._content = content
 
 
 class Place:

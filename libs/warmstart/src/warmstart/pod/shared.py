@@ -33,9 +33,10 @@ class Shared(Kept):
             fcntl.lockf(self._file, fcntl.LOCK_UN)
 
     def read(self) -> bytes:
-        """What was written; nothing at first. Only while it is held."""
+        """What was written last; nothing at first. Only while it is held."""
         return os.pread(self._file.fileno(), os.fstat(self._file.fileno()).st_size, 0)
 
     def write(self, content: bytes) -> None:
-        """Keep it. Only while it is held, and once."""
+        """Keep it, in the place of what was written before. Only while it is held."""
+        os.ftruncate(self._file.fileno(), 0)  # a process that dies here leaves nothing, and not a mixture
         os.pwrite(self._file.fileno(), content, 0)

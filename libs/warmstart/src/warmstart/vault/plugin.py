@@ -1,7 +1,6 @@
 """The resource `secrets`: what a vault has, before any other resource opens."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -17,10 +16,11 @@ from warmstart.settings.vault_address import parse
 from warmstart.vault.errors import Away
 from warmstart.vault.fetch import fetch
 from warmstart.vault.fill import fill, lacking
+from warmstart.vault.known import Known
 
 NAME = "secrets"
 ATTEMPT = 10.0  # seconds: it asks for a token, for the list of names, and for each secret
-SIBLING_POLL = 0.05  # seconds between two looks whether another process of the pod has asked
+SIBLING_POLL = 0.05  # seconds between two looks at what another process of the pod was told
 
 Taker = Callable[[], object]
 
@@ -43,9 +43,8 @@ class Secrets:
         self._settings = settings
         self._address = parse(vault)
         self._takers = takers
-        self._ends: float | None = None  # by the monotonic clock, as the next one
-        self._not_before = 0.0
-        self._why = ""
+        self._ends: float | None = None  # by the monotonic clock
+        self._why = f"{self._address}: no answer yet to another process"
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
         """Return the resources, each after the one that fetches secrets."""
@@ -66,38 +65,44 @@ class Secrets:
         yield Filled(str(self._address), tuple(sorted(values)))
 
     async def _values(self, app: Any) -> dict[str, str]:
-        """What is kept, or else fetched: by one process of the pod, while its siblings wait."""
+        """What is kept, or else fetched: by one process of the pod, while its siblings wait.
+
+        What the vault said to one of them counts for all: none asks again before it wants.
+        """
         kept: Kept = app.state.lifecycle.place.kept
         ends = self._ends = self._ends or time.monotonic() + self._settings.secrets_timeout
         while True:
             with kept.held() as mine:
-                if mine and (known := kept.read()):
-                    values: dict[str, str] = json.loads(known)
-                    fill(self._settings, values)
-                    return values
                 if mine:
-                    values = await self._fetched(ends)
-                    kept.write(json.dumps(values).encode())
-                    return values
+                    known = Known.of(kept)
+                    if known.values is not None:
+                        fill(self._settings, known.values)
+                        return known.values
+                    self._why = known.why or self._why
+                    now = time.monotonic()
+                    if known.not_before <= now < ends:
+                        return await self._asked(kept, min(ATTEMPT, ends - now))
             if time.monotonic() >= ends:
-                raise self._missed(self._why or f"{self._address}: no answer yet to another process")
+                raise self._missed(self._why)
             await asyncio.sleep(SIBLING_POLL)
 
-    async def _fetched(self, ends: float) -> dict[str, str]:
-        await asyncio.sleep(max(0, min(self._not_before, ends) - time.monotonic()))
-        limit = min(ATTEMPT, ends - time.monotonic())
-        if limit <= 0:
-            raise self._missed(self._why)
+    async def _asked(self, kept: Kept, limit: float) -> dict[str, str]:
         try:
-            async with asyncio.timeout(limit):
-                values = await asyncio.to_thread(fetch, self._address, lacking(self._settings))
-        except TimeoutError:
-            raise self._missed(f"{self._address}: no answer within {limit:.1f} s") from None
+            values = await self._fetched(limit)
         except Away as away:
-            self._not_before = time.monotonic() + away.retry_after
+            Known(why=str(away), not_before=time.monotonic() + away.retry_after).keep(kept)
             raise self._missed(str(away)) from None
         fill(self._settings, values)
+        Known(values).keep(kept)
         return values
+
+    async def _fetched(self, limit: float) -> dict[str, str]:
+        """What `fetch` returns or raises, or Away after `limit` seconds."""
+        try:
+            async with asyncio.timeout(limit):
+                return await asyncio.to_thread(fetch, self._address, lacking(self._settings))
+        except TimeoutError:
+            raise Away(f"{self._address}: no answer within {limit:.1f} s") from None
 
     def _missed(self, why: str) -> Exception:
         """What to raise: hopeless when the time is over. A process that must not give up begins anew."""
