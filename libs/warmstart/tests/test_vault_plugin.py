@@ -72,3 +72,18 @@ def test_a_pod_keeps_what_was_written_last() -> None:
         kept.write(b"a long reason")
         kept.write(b"values")
         assert kept.read() == b"values"
+
+
+async def test_a_fetch_that_was_cut_is_the_next_attempts(running: KeyVault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can interrupt it, so no second one is started beside it."""
+    monkeypatch.setattr("warmstart.vault.fetch.LIMIT", 600)
+    monkeypatch.setattr("warmstart.vault.plugin.ATTEMPT", 0.05)
+    running.talks.clear()
+    process = Process(Kept(), secrets_timeout=600, startup_timeout=3600)
+    for _ in range(3):
+        with pytest.raises(Unavailable, match=f"{running.address}: no answer within"):
+            await process.open()
+    monkeypatch.setattr("warmstart.vault.plugin.ATTEMPT", 600)
+    running.talks.set()
+    assert await process.open() == f"OPERATOR_KEYS from {running.address}"
+    assert running.asked == ["/secrets", "/secrets/operator-keys/"]

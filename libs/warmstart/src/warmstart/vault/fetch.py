@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Collection
+from concurrent.futures import Future
 from importlib import import_module
+from threading import Thread
 from typing import Any, Protocol, cast
 
 from pydantic import create_model
@@ -42,6 +44,21 @@ def fetch(address: VaultAddress, names: Collection[str]) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - whatever it is, no value is known
         raise _meant(cloud, error, address) from None
     return {name: _text(value, name, address) for name, value in found.items() if value is not None}
+
+
+def fetching(address: VaultAddress, names: Collection[str]) -> Future[dict[str, str]]:
+    """What `fetch` returns or raises, from a thread of its own: an executor's would keep the process from its exit."""
+    answer: Future[dict[str, str]] = Future()
+    answer.set_running_or_notify_cancel()  # nobody can cancel it
+
+    def ask() -> None:
+        try:
+            answer.set_result(fetch(address, names))
+        except Exception as error:  # noqa: BLE001 - it is raised by whoever waits
+            answer.set_exception(error)
+
+    Thread(target=ask, daemon=True).start()
+    return answer
 
 
 def _imported(address: VaultAddress) -> _Cloud:

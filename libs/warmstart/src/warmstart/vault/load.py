@@ -1,9 +1,7 @@
 """Settings with the vault's secrets, for command lines."""
 
 import sys
-import threading
 import time
-from concurrent.futures import Future
 from typing import TypeVar
 
 from warmstart.lifecycle import backoff
@@ -11,7 +9,7 @@ from warmstart.lifecycle.fatal import Fatal
 from warmstart.settings import service
 from warmstart.settings.vault_address import VaultAddress, parse
 from warmstart.vault.errors import Away
-from warmstart.vault.fetch import fetch
+from warmstart.vault.fetch import fetching
 from warmstart.vault.fill import filled, lacking
 
 S = TypeVar("S", bound=service.ServiceSettings)
@@ -47,16 +45,7 @@ def _patiently(settings: service.ServiceSettings, vault: VaultAddress) -> dict[s
 
 def _asked(vault: VaultAddress, names: list[str], ends: float) -> dict[str, str]:
     """What `fetch` returns or raises, or Away when the time is over: a client library's limits are for parts of it."""
-    answer: Future[dict[str, str]] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(fetch(vault, names))
-        except Exception as error:  # noqa: BLE001 - it is raised by whoever waits
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, daemon=True).start()  # an executor's thread would keep the process from its exit
     try:
-        return answer.result(ends - time.monotonic())
+        return fetching(vault, names).result(ends - time.monotonic())
     except TimeoutError:
         raise Away(f"{vault}: no answer in time") from None

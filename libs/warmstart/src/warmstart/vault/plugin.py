@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from warmstart.lifecycle.resources import Resource
 from warmstart.settings.service import ServiceSettings
 from warmstart.settings.vault_address import parse
 from warmstart.vault.errors import Away
-from warmstart.vault.fetch import fetch
+from warmstart.vault.fetch import fetching
 from warmstart.vault.fill import fill, lacking
 from warmstart.vault.known import Known
 
@@ -44,6 +45,7 @@ class Secrets:
         self._address = parse(vault)
         self._takers = takers
         self._ends: float | None = None  # by the monotonic clock
+        self._running: Future[dict[str, str]] | None = None  # nothing can interrupt it
         self._why = f"{self._address}: no answer yet to another process"
 
     def over(self, resources: Sequence[Resource[Any]]) -> tuple[Resource[Any], ...]:
@@ -97,12 +99,16 @@ class Secrets:
         return values
 
     async def _fetched(self, limit: float) -> dict[str, str]:
-        """What `fetch` returns or raises, or Away after `limit` seconds."""
+        """What `fetch` returns or raises, or Away after `limit` seconds; then it runs on, and the next call has it."""
+        running = self._running = self._running or fetching(self._address, lacking(self._settings))
         try:
             async with asyncio.timeout(limit):
-                return await asyncio.to_thread(fetch, self._address, lacking(self._settings))
+                return await asyncio.wrap_future(running)
         except TimeoutError:
             raise Away(f"{self._address}: no answer within {limit:.1f} s") from None
+        finally:
+            if running.done():
+                self._running = None
 
     def _missed(self, why: str) -> Exception:
         """What to raise: hopeless when the time is over. A process that must not give up begins anew."""
