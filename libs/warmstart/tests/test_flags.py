@@ -37,7 +37,7 @@ def service(file: Path | None) -> FastAPI:
     """Answers with its flags; `/changes` with those before and after it has changed the file."""
     settings = ServiceSettings(health_interval=0.05, readiness_policy="coupled")
     flags = FollowedFlags(Flags(), file)
-    app = FastAPI(lifespan=lifespan_of(settings, [flags.resource()] if file else []))
+    app = FastAPI(lifespan=lifespan_of(settings, [flags.resource()]))
     app.state.flags = flags
     install(app, settings)
 
@@ -220,9 +220,11 @@ def test_an_unknown_flag_is_told(start: Start, mount: Path, caplog: pytest.LogCa
 
 
 def test_without_a_file_the_defaults_hold() -> None:
-    """Nothing is opened or followed; a unit test needs no lifespan."""
+    """Nothing is read or followed, also where the resource is declared; a unit test needs no lifespan."""
     app = service(None)
     assert TestClient(app).get("/flags").json() == {"sums": False, "mode": "on"}
-    app.state.flags = None
     with TestClient(app) as client:
-        assert client.get("/startupz").json()["resources"] == []
+        assert flags_of(client) == {"sums": False, "mode": "on"}
+        assert reported(client)["state"] == "ready"
+        assert reported(client)["detail"] == "sums=false mode=on (by default)"
+        assert client.get("/readyz").status_code == 200

@@ -58,7 +58,7 @@ class FollowedFlags(Generic[M]):
         return seen
 
     def resource(self) -> Resource[Self]:
-        """Reads the file, or ends the start; follows it while the process serves.
+        """Reads the file, or ends the start; follows it while the process serves. Without a file the defaults hold.
 
         Its check fails while the file can't be used, and never gates: the flags that were read before go on.
         """
@@ -74,10 +74,14 @@ class FollowedFlags(Generic[M]):
         """The flags, the version of the file, and what of it nothing reads."""
         told = " ".join(f"{name}={value}" for name, value in values(self.now).items())
         unknown = f"; nothing reads {_names(self._read.unknown)}" if self._read.unknown else ""
-        return f"{told} (sha256 {self._read.sha256[:DIGITS]}){unknown}"
+        version = f"sha256 {self._read.sha256[:DIGITS]}" if self.file else "by default"
+        return f"{told} ({version}){unknown}"
 
     @asynccontextmanager
     async def _open(self, app: Any) -> AsyncIterator[Self]:
+        if self.file is None:
+            yield self
+            return
         await asyncio.to_thread(self._watched.begin)
         if self.complaint:
             raise Fatal(self.complaint)
