@@ -90,6 +90,22 @@ def test_aws_refusals(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         fetch(parse("aws:prod/good"), NAMES)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("AWS_DEFAULT_REGION", "no region", "Provided region_name 'no region'"),
+        ("AWS_ENDPOINT_URL", "no-url", "Invalid endpoint: no-url"),
+    ],
+)
+def test_aws_variables_that_cannot_be_used(
+    aws: Any, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str
+) -> None:
+    """The reason is AWS's own, and not that of a bad secret."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(Fatal, match=f"^aws:prod/good: {reason}"):
+        fetch(parse("aws:prod/good"), NAMES)
+
+
 class Google(BaseHTTPRequestHandler):
     """Two secrets; `statuses` are those of answers by secret."""
 

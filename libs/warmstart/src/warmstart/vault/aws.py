@@ -1,5 +1,6 @@
 """AWS Secrets Manager: one secret, a JSON object with a member for each setting, such as DATABASE_URL, in any case."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -17,6 +18,18 @@ TEMPORARY = {"InternalServiceError", "RequestLimitExceeded", "RequestTimeout", "
 _ARN_REGION = 3
 
 
+class Source(AWSSecretsManagerSettingsSource):
+    """pydantic-settings' source, which tells a secret that is no JSON object from AWS's own errors."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        try:
+            return super()._load_env_vars()
+        except BotoCoreError:  # some are ValueErrors
+            raise
+        except (AttributeError, KeyError, ValueError):  # binary, no JSON, or no object; the error quotes it
+            raise Fatal("the secret is not text with a JSON object") from None
+
+
 def ask(secret: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
     """The secret's values for fields of `model`. `limit` is in seconds, for each answer."""
     session = botocore.session.get_session()
@@ -26,9 +39,10 @@ def ask(secret: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
     )
     boto3.setup_default_session(botocore_session=session)
     try:
-        return AWSSecretsManagerSettingsSource(model, secret, region_name=_region(secret), case_sensitive=False)()
-    except (AttributeError, KeyError, ValueError):  # binary, no JSON, or no object; the error quotes it
-        raise Fatal("the secret is not text with a JSON object") from None
+        source = Source(model, secret, region_name=_region(secret), case_sensitive=False)
+    except ValueError as error:  # of the client: AWS_REGION, AWS_ENDPOINT_URL
+        raise Fatal(line(error)) from None
+    return source()
 
 
 def _region(secret: str) -> str | None:
