@@ -54,9 +54,18 @@ def test_aws_needs_no_region_beside_an_arn(aws: Any, monkeypatch: pytest.MonkeyP
     """A name alone does."""
     arn = aws.create_secret(Name="prod/regional", SecretString='{"API_KEYS": "keys"}')["ARN"]
     monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION", raising=False)
     assert fetch(parse(f"aws:{arn}"), NAMES) == {"api_keys": "keys"}
     with pytest.raises(Fatal, match="region"):
         fetch(parse("aws:prod/regional"), NAMES)
+
+
+def test_aws_region(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS_REGION counts, which boto3 doesn't read."""
+    aws.create_secret(Name="prod/named", SecretString='{"API_KEYS": "keys"}')
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert fetch(parse("aws:prod/named"), NAMES) == {"api_keys": "keys"}
 
 
 @pytest.mark.parametrize("content", ["s3cret", '["s3cret"]', '"s3cret"', '{"DATABASE_URL": ["s3cret"]}'])

@@ -1,5 +1,6 @@
 """AWS Secrets Manager: one secret, a JSON object with a member for each setting, such as DATABASE_URL, in any case."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,9 +47,11 @@ def ask(secret: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
 
 
 def _region(secret: str) -> str | None:
-    """The region that an ARN names; None: AWS_REGION and AWS's other sources say which."""
+    """The region that an ARN names, or else AWS_REGION, which boto3 doesn't read; None: its own sources say which."""
     parts = secret.split(":")
-    return parts[_ARN_REGION] if parts[0] == "arn" and len(parts) > _ARN_REGION else None
+    if parts[0] == "arn" and len(parts) > _ARN_REGION:
+        return parts[_ARN_REGION]
+    return os.environ.get("AWS_REGION") or None
 
 
 def judged(error: Exception) -> Exception | None:
