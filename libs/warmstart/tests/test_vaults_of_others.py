@@ -115,6 +115,18 @@ def test_aws_variables_that_cannot_be_used(
         fetch(parse("aws:prod/good"), NAMES)
 
 
+def test_aws_credentials_that_are_away(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent of ECS or EKS may not answer yet when the container starts."""
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, "/nonexistent")
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/v1/credentials")
+    with pytest.raises(Away, match=r"^aws:prod/good: Error when retrieving credentials from container-role"):
+        fetch(parse("aws:prod/good"), NAMES)
+
+
 class Google(BaseHTTPRequestHandler):
     """Two secrets; `statuses` are those of answers by secret."""
 

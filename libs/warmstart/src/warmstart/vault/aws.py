@@ -7,7 +7,14 @@ from typing import Any
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - theirs
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - theirs
+    CredentialRetrievalError,
+    HTTPClientError,
+    MetadataRetrievalError,
+)
 from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
 
 from warmstart.lifecycle.fatal import Fatal
@@ -62,6 +69,6 @@ def judged(error: Exception) -> Exception | None:
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         refused = 400 <= status < 500 and status != 429 and code not in TEMPORARY
         return Fatal(line(error)) if refused else Away(line(error))
-    if isinstance(error, ConnectionError | HTTPClientError):
+    if isinstance(error, ConnectionError | HTTPClientError | CredentialRetrievalError | MetadataRetrievalError):
         return Away(line(error))
     return Fatal(line(error)) if isinstance(error, BotoCoreError) else None  # no credentials, no region
