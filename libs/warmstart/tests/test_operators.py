@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from stack import until
 from warmstart import Lifecycle, Resource, ServiceSettings, install
+from warmstart.http.operators import Operators
 from warmstart.security_headers import SecurityHeaders
 from warmstart.settings import watched
 
@@ -95,6 +97,18 @@ def test_who_may_see_the_inside(start: Any, given: dict[str, str], headers: Mapp
     until(lambda: REASON in client.get("/readyz?verbose", headers=headers).text, 20, "the reason")
     assert REASON in client.get("/startupz", headers=headers).text
     assert client.get("/metrics", headers=headers).status_code == 200
+
+
+def test_the_inside_is_withheld_until_the_vault_has_answered() -> None:
+    """It may have keys of operators; without any the inside is open then."""
+    settings = ServiceSettings(secrets_from="gcp:project")
+    operators = Operators(settings)
+    stranger: dict[str, Any] = {"type": "http", "headers": []}
+    assert not operators.may_read(stranger)
+    settings.fill_in({})
+    assert operators.may_read(stranger)
+    settings.fill_in({"operator_keys": SecretStr("0perator")})
+    assert not operators.may_read(stranger)
 
 
 def test_an_operators_key_is_revoked_by_its_file(

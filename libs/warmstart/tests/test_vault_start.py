@@ -54,7 +54,7 @@ def test_secrets_are_fetched_before_anything_opens(start: Start, vault: KeyVault
 def test_probes_are_answered_while_the_vault_is_silent(start: Start, vault: KeyVault) -> None:
     """It binds first: 503 with the phase, and nothing has been opened before the vault answers."""
     vault.talks.clear()
-    service = start(**vault.environment)
+    service = start(OPERATOR_KEYS=VALUE, **vault.environment)
     service.wait_for("/startupz", 503)
     until(lambda: report(service)["secrets"]["state"] == "opening", 30, "the fetch")
     assert get(service.port, "/startupz").json()["phase"] == "warming"

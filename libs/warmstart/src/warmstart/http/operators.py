@@ -24,7 +24,8 @@ def withheld(request: Request) -> bool:
 class Operators:
     """In production, and wherever `OPERATOR_KEYS` is set, only who has one of its keys, or is `known` otherwise.
 
-    Anywhere else everybody may. kube-apiserver does the same: the status of a probe is for everybody, its reasons not.
+    A vault that hasn't answered yet may have such keys, too. Anywhere else everybody may. kube-apiserver does the same:
+    the status of a probe is for everybody, its reasons not.
     """
 
     def __init__(self, settings: ServiceSettings, known: Known = nobody) -> None:
@@ -34,5 +35,7 @@ class Operators:
 
     def may_read(self, scope: Scope) -> bool:
         """Whether a request may."""
-        closed = self._settings.operator_keys is not None or self._settings.environment == "production"
+        settings = self._settings
+        keyed = settings.operator_keys is not None or settings.awaits_secrets
+        closed = keyed or settings.environment == "production"
         return not closed or self.keys.has(scope) or bool(self._known(scope))
