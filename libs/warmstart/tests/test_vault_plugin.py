@@ -1,15 +1,18 @@
 """The resource `secrets`, without a server: who asks the vault, when, and what a second start finds."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from drills.certificates import no_certificates
 from tests.harness.key_vault import KeyVault, key_vault
-from warmstart import Fatal, ServiceSettings
+from warmstart import Fatal, Lifecycle, ServiceSettings, install
 from warmstart.errors import Unavailable
 from warmstart.lifecycle.place import Kept
 from warmstart.pod.shared import Shared
@@ -87,3 +90,25 @@ async def test_a_fetch_that_was_cut_is_the_next_attempts(running: KeyVault, monk
     running.talks.set()
     assert await process.open() == f"OPERATOR_KEYS from {running.address}"
     assert running.asked == ["/secrets", "/secrets/operator-keys/"]
+
+
+def test_a_second_start_fetches_again(running: KeyVault) -> None:
+    """As a test's client begins one application twice: what the vault has by now counts, and the report names it."""
+    settings = ServiceSettings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Lifecycle(app, [], settings, plugins=vault(settings)):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    install(app, settings)
+    for key in (KEY, "the-next-key-of-the-operators"):
+        running.secrets = {"operator-keys": key}
+        with TestClient(app, headers={"Authorization": f"Bearer {key}"}) as client:
+            [secrets] = client.get("/startupz").json()["resources"]
+            assert secrets["detail"] == f"OPERATOR_KEYS from {running.address}"
+    running.secrets = {}
+    with TestClient(app) as client:
+        [secrets] = client.get("/startupz").json()["resources"]
+        assert secrets["detail"] == f"nothing from {running.address}"

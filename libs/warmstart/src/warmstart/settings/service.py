@@ -163,7 +163,7 @@ class ServiceSettings(BaseSettings):
         None, description="headers for that endpoint, such as credentials: `name=value,name=value`, percent-encoded"
     )
 
-    _filled_in: bool = PrivateAttr(False)
+    _of_vault: frozenset[str] | None = PrivateAttr(None)  # names of settings; None before it has answered
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -202,13 +202,23 @@ class ServiceSettings(BaseSettings):
     @property
     def awaits_secrets(self) -> bool:
         """Whether the vault has yet to say which secrets there are besides."""
-        return bool(self.secrets_from) and not self._filled_in
+        return bool(self.secrets_from) and self._of_vault is None
+
+    @property
+    def given(self) -> set[str]:
+        """The names of those that an argument, a variable or a file gave, and no vault."""
+        return self.model_fields_set - (self._of_vault or frozenset())
 
     def fill_in(self, secrets: Mapping[str, Any]) -> None:
-        """Take valid values, by setting. Who holds these settings has the values too."""
-        for name, value in secrets.items():
+        """Take the vault's values, which are valid, by setting. Who holds these settings has the values too.
+
+        Another start takes those of its own: what the vault has no longer is as by default.
+        """
+        fields = type(self).model_fields
+        gone = {name: fields[name].get_default(call_default_factory=True) for name in self._of_vault or ()}
+        for name, value in {**gone, **secrets}.items():
             setattr(self, name, value)
-        self._filled_in = True
+        self._of_vault = frozenset({*gone, *secrets})
 
     @property
     def bind(self) -> list[str]:

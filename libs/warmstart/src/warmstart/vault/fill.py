@@ -15,12 +15,12 @@ S = TypeVar("S", bound=ServiceSettings)
 def lacking(settings: ServiceSettings) -> list[str]:
     """The names of secrets that neither a variable nor a file gave."""
     fields = type(settings).model_fields
-    return [name for name, field in fields.items() if is_secret(field) and name not in settings.model_fields_set]
+    return [name for name, field in fields.items() if is_secret(field) and name not in settings.given]
 
 
 def filled(settings: S, values: Mapping[str, str]) -> S:
     """Settings that have these values besides. Raises Fatal, naming each one that can't be used."""
-    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    given = {name: getattr(settings, name) for name in settings.given}
     try:
         whole = type(settings)(**given, **{name: _read(settings, name, text) for name, text in values.items()})
         whole.refuse_empty()
