@@ -1,7 +1,9 @@
 """`POST /v1/chat/completions`: what goes to the chat server, and what comes back."""
 
+import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -22,6 +24,7 @@ from services.api.tests.helpers.chat_standin import (
     words,
 )
 from services.api.tests.helpers.chats import ASKED, DOCUMENTS, PATH, ask, chunks
+from stack import until
 
 
 @pytest.fixture
@@ -223,6 +226,36 @@ def test_a_key_is_read_again_when_it_is_refused(
     file.write_text("new\n")
     assert chunks(ask(client, stream=True))[-1] == "[DONE]"
     assert [call.headers["authorization"] for call in upstream.calls] == ["Bearer old", "Bearer old", "Bearer new"]
+
+
+def test_a_new_key_counts_for_all_calls_under_way(
+    start: Start, upstream: ChatStandIn, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that the old key is refused for are sent again with the new one, also when another call has read it."""
+    file = tmp_path / "key"
+    file.write_text("old")
+    monkeypatch.setenv("CHAT_API_KEY_FILE", str(file))
+    refused = [asyncio.Event(), asyncio.Event()]
+
+    async def says(call: Call) -> None:
+        if call.headers["authorization"] == "Bearer new":
+            return await call.say(EVENTS + STREAM)
+        await refused[upstream.calls.index(call)].wait()
+        return await call.say(plain(401, b"{}"))
+
+    upstream.says = says
+    client = start(database_url=address, chat_url=upstream.url, chat_model=MODEL)
+    with ThreadPoolExecutor(2) as threads:
+        answers = [threads.submit(ask, client, stream=True) for _ in refused]
+        try:
+            until(lambda: len(upstream.calls) == 2, 15, "both calls")
+            file.write_text("new")
+            upstream.set(refused[0])
+            until(lambda: any(each.done() for each in answers), 15, "the first answer")
+        finally:
+            for each in refused:
+                upstream.set(each)
+        assert [chunks(each.result())[-1] for each in answers] == ["[DONE]", "[DONE]"]
 
 
 def test_the_model_is_listed(client: TestClient) -> None:

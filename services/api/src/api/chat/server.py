@@ -98,11 +98,12 @@ class ChatServer:
 
     async def _send(self, method: str, path: str, payload: bytes | None = None) -> ClientResponse:
         """Send it; once more if the server refuses a key that has changed since in its file."""
+        sent = self._key
         response = await self._exchange(method, path, payload)
         if response.status in DENIALS:
             async with response:
-                changed = await self._read_key()
-            if changed:
+                await self._read_key()
+            if self._key != sent:  # perhaps another call has read it first
                 response = await self._exchange(method, path, payload)
         return response
 
@@ -124,11 +125,10 @@ class ChatServer:
         except (ClientError, OSError, ValueError) as error:
             raise ChatInvalid("the chat server's answer is not HTTP") from error
 
-    async def _read_key(self) -> bool:
-        """Read CHAT_API_KEY from its file again; returns whether it is another one."""
-        before, read = self._key, await asyncio.to_thread(self._settings.read_again, "chat_api_key")
+    async def _read_key(self) -> None:
+        """Read CHAT_API_KEY from its file again."""
+        read = await asyncio.to_thread(self._settings.read_again, "chat_api_key")
         self._key = read or self._key
-        return self._key != before
 
 
 async def body_of(response: ClientResponse) -> bytes:
