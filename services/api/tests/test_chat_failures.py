@@ -1,7 +1,6 @@
 """Each way in which a chat server fails has a typed answer, before the first word and after it."""
 
 import json
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,6 +12,7 @@ from services.api.tests.helpers.chat_standin import (
     MODEL,
     ROLE,
     STREAM,
+    Call,
     ChatStandIn,
     chunk,
     completion,
@@ -172,26 +172,25 @@ def test_silence_between_two_words_is_a_typed_event(start: Start, upstream: Chat
     until(lambda: upstream.left == 1, 10, "the call cancelled")
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_has_a_limit_of_its_own(start: Start, upstream: ChatStandIn, stream: bool) -> None:
-    """CHAT_TIMEOUT ends a whole answer with 504, and a stream that goes on and on with an event."""
+def test_a_whole_answer_has_a_limit_of_its_own(start: Start, upstream: ChatStandIn) -> None:
+    """CHAT_TIMEOUT ends the call with 504."""
     client = start(chat_url=upstream.url, chat_model=MODEL, chat_timeout=SHORT)
+    upstream.holds(b"")
+    answer = ask(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "chat_timeout")
 
-    async def says(call: Any) -> None:
+
+def test_a_stream_has_a_limit_of_its_own(start: Start, upstream: ChatStandIn) -> None:
+    """CHAT_TIMEOUT ends one that goes on and on, without a pause between its words, with an event."""
+    client = start(chat_url=upstream.url, chat_model=MODEL, chat_timeout=3)  # seconds: the first word comes in time
+
+    async def says(call: Call) -> None:
+        await call.say(EVENTS)
         while True:
             await call.say(words("and so on"))
 
-    upstream.holds(b"")
-    if stream:
-        upstream.says = lambda call: _after(call, says)
-        assert chunks(ask(client, stream=True))[-1]["error"]["code"] == "chat_timeout"
-    else:
-        assert (ask(client).status_code, ask(client).json()["error"]["code"]) == (504, "chat_timeout")
-
-
-async def _after(call: Any, says: Any) -> None:
-    await call.say(EVENTS)
-    await says(call)
+    upstream.says = says
+    assert chunks(ask(client, stream=True))[-1]["error"]["code"] == "chat_timeout"
 
 
 def unavailable() -> float:
