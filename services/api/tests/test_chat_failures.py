@@ -21,6 +21,8 @@ from services.api.tests.helpers.chat_standin import (
     words,
 )
 from services.api.tests.helpers.chats import ask, chunks
+from services.api.tests.helpers.serving import on
+from services.api.tests.helpers.standin import StandIn, refuse
 from stack import free_ports, until
 
 LEAK = "quoted-from-the-prompt"
@@ -193,18 +195,18 @@ def test_a_stream_has_a_limit_of_its_own(start: Start, upstream: ChatStandIn) ->
     assert chunks(ask(client, stream=True))[-1]["error"]["code"] == "chat_timeout"
 
 
-def unavailable() -> float:
-    """How many chats have found no server."""
-    return REGISTRY.get_sample_value("api_chats_total", {"result": "unavailable"}) or 0
+def counted(result: str) -> float:
+    """How many chats have ended so."""
+    return REGISTRY.get_sample_value("api_chats_total", {"result": result}) or 0
 
 
 def test_a_server_that_is_away_is_a_503(start: Start, upstream: ChatStandIn) -> None:
     """The resource is degraded from the start, each chat is counted as unavailable, and everything else works."""
     port = free_ports()["api"]
     client = start(chat_url=f"http://127.0.0.1:{port}/v1", chat_model=MODEL)
-    before = unavailable()
+    before = counted("unavailable")
     answer = ask(client)
-    assert unavailable() == before + 1
+    assert counted("unavailable") == before + 1
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
     assert answer.headers["retry-after"] == "1"
     assert client.get("/readyz").status_code == 200
@@ -232,6 +234,19 @@ def test_the_check_asks_for_the_models(start: Start, upstream: ChatStandIn, mode
     assert ask(client).status_code == (200 if healthy else 503)
     assert upstream.looks
     assert len(upstream.calls) == healthy
+
+
+def test_a_search_that_fails_is_no_failure_of_the_server(upstream: ChatStandIn, address: str) -> None:
+    """It has the status of a search, is counted apart, and the server isn't asked."""
+    worker = StandIn()
+    worker.before = refuse(500, message="broken")
+    before = counted("search"), counted("unavailable"), counted("failed")
+    with on(worker, database_url=address, chat_url=upstream.url, chat_model=MODEL) as client:
+        answer = ask(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
+    assert "worker" in answer.json()["error"]["message"]
+    assert (counted("search"), counted("unavailable"), counted("failed")) == (before[0] + 1, *before[1:])
+    assert upstream.calls == []
 
 
 def test_a_retrieval_that_fails_is_as_a_search_that_fails(start: Start, upstream: ChatStandIn) -> None:

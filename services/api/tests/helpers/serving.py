@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.chat.resource import CHAT
 from api.resources import POSTGRES
 from api.settings import ApiSettings
 from api.worker_client import WorkerClient, check_worker
@@ -17,7 +18,10 @@ from warmstart import Resource
 
 @contextmanager
 def on(standin: StandIn, **settings: Any) -> Iterator[TestClient]:
-    """An api with this worker and no cache; without a `database_url` it has no documents, either."""
+    """An api with this worker and no cache; without a `database_url` it has no documents, either.
+
+    With a `chat_url` it has chats.
+    """
 
     @asynccontextmanager
     async def open_worker(app: FastAPI) -> AsyncIterator[WorkerClient]:
@@ -32,6 +36,7 @@ def on(standin: StandIn, **settings: Any) -> Iterator[TestClient]:
     resources: list[Resource[Any]] = [Resource("worker", open_worker, check=check_worker)]
     resources += [Resource("redis", nothing), Resource("replacement", nothing)]
     resources += [POSTGRES] if "database_url" in settings else []
+    resources += [CHAT] if "chat_url" in settings else []
     asked = ApiSettings(**{"drain_seconds": 0, "worker_patience": 0, **settings})
     with TestClient(create_app(asked, resources)) as client:
         yield client

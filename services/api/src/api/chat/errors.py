@@ -15,6 +15,13 @@ DENIED = "it doesn't accept CHAT_API_KEY"
 UNKNOWN = "it doesn't know CHAT_MODEL, or CHAT_URL is not its base URL"
 
 
+class ChatUnavailable(DependencyUnavailable):
+    """The chat server is not reached, lets nobody in, or isn't what the settings say."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("chat", reason)
+
+
 class ChatFailed(ServiceError):
     """The chat server gave another answer than one to the question."""
 
@@ -62,9 +69,9 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErro
     wait = retry_after(headers.get("Retry-After", ""))
     match status:
         case 401 | 403:
-            return DependencyUnavailable("chat", DENIED)
+            return ChatUnavailable(DENIED)
         case 404:
-            return DependencyUnavailable("chat", UNKNOWN)
+            return ChatUnavailable(UNKNOWN)
         case 429:
             return ChatLimited("the chat server takes no more calls for now", retry_after=wait or 1)
         case 503 | 529:

@@ -22,7 +22,7 @@ class Chat:
 
 @asynccontextmanager
 async def open_chat(app: FastAPI) -> AsyncIterator[Chat]:
-    """Yield the client once the server has answered. Raises DependencyUnavailable otherwise."""
+    """Yield the client once the server has answered. Raises ChatUnavailable otherwise."""
     settings: ApiSettings = app.state.settings
     async with ChatServer(settings) as server:
         await server.check()

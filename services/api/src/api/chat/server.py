@@ -20,11 +20,10 @@ from aiohttp import (
 )
 from yarl import URL
 
-from api.chat.errors import DENIED, ChatBroken, ChatInvalid, refusal
+from api.chat.errors import DENIED, ChatBroken, ChatInvalid, ChatUnavailable, refusal
 from api.chat.events import BROKE
 from api.settings import ApiSettings
 from warmstart import request_id
-from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle.health import reason
 from warmstart.traces import now
 
@@ -65,7 +64,7 @@ class ChatServer:
     async def asked(self, payload: bytes) -> AsyncIterator[ClientResponse]:
         """A good answer to a call for a completion; leaving the block before its end cancels the call.
 
-        Raises DependencyUnavailable when the server can't be reached or lets nobody in, and those of `refusal`.
+        Raises ChatUnavailable when the server can't be reached or lets nobody in, and those of `refusal`.
         """
         about = {"http.request.method": "POST", "server.address": self._url.host or ""}
         with now.span(f"POST /{PATH}", about, "client") as span:
@@ -82,7 +81,7 @@ class ChatServer:
                 yield response
 
     async def check(self) -> None:
-        """Raise DependencyUnavailable when the server doesn't answer, or fails. Listing models costs nothing.
+        """Raise ChatUnavailable when the server doesn't answer, or fails. Listing models costs nothing.
 
         A server without that list, or a key that may not see it (403), says that the server is there.
         """
@@ -91,9 +90,9 @@ class ChatServer:
         response = await self._send("GET", "models")
         async with response:
             if response.status == 401:
-                raise DependencyUnavailable("chat", DENIED)
+                raise ChatUnavailable(DENIED)
             if response.status >= 500:
-                raise DependencyUnavailable("chat", f"it answered {response.status}")
+                raise ChatUnavailable(f"it answered {response.status}")
         self._well_until = time.monotonic() + CHECK_EVERY
 
     async def _send(self, method: str, path: str, payload: bytes | None = None) -> ClientResponse:
@@ -119,7 +118,7 @@ class ChatServer:
             return await self._session.request(method, url, data=payload, headers=headers, allow_redirects=False)
         except UNSENT as error:
             self._well_until = 0.0
-            raise DependencyUnavailable("chat", reason(error)) from error
+            raise ChatUnavailable(reason(error)) from error
         except (ClientConnectionError, ConnectionError) as error:
             raise ChatBroken(BROKE) from error
         except (ClientError, OSError, ValueError) as error:

@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from prometheus_client import Counter, Gauge
 
 from api.chat import errors
-from warmstart.errors import BadRequest, ClientGone, DependencyUnavailable, Overloaded, QuotaExceeded, ServiceError
+from warmstart.errors import BadRequest, ClientGone, Overloaded, QuotaExceeded, ServiceError
 
 ACTIVE = Gauge(
     "api_chats_active", "Chats under way, from before their search to their last byte", multiprocess_mode="livesum"
 )
-RESULTS = ("answered", "left", "cut", "refused", "unavailable", "limited", "rejected", "silent", "broken", "failed")
+OF_ITSELF = ("answered", "left", "cut", "refused", "rejected", "search")
+OF_THE_SERVER = ("unavailable", "limited", "silent", "broken", "failed")
 _CHATS = Counter("api_chats", "Chats by how they ended", ["result"])
-CHATS = {result: _CHATS.labels(result) for result in RESULTS}
+CHATS = {result: _CHATS.labels(result) for result in (*OF_ITSELF, *OF_THE_SERVER)}
 
+# The first that fits counts; any other error is one of the search, since the chat server's are all here.
 _OF_ERRORS: dict[type[ServiceError], str] = {
     ClientGone: "left",
-    DependencyUnavailable: "unavailable",
+    errors.ChatUnavailable: "unavailable",
     errors.ChatOverloaded: "unavailable",
     errors.ChatLimited: "limited",
     errors.ChatRefused: "rejected",
@@ -26,6 +28,7 @@ _OF_ERRORS: dict[type[ServiceError], str] = {
     QuotaExceeded: "rejected",
     errors.ChatSilent: "silent",
     errors.ChatBroken: "broken",
+    errors.ChatFailed: "failed",
 }
 
 
@@ -66,7 +69,7 @@ def _counted() -> Iterator[None]:
         result = "cut"
         raise
     except ServiceError as error:
-        result = next((name for kind, name in _OF_ERRORS.items() if isinstance(error, kind)), "failed")
+        result = next((name for kind, name in _OF_ERRORS.items() if isinstance(error, kind)), "search")
         raise
     finally:
         CHATS[result].inc()
