@@ -46,6 +46,8 @@ def client(start: Start, upstream: ChatStandIn) -> TestClient:
 STATUSES = [
     (plain(400, error()), (400, "chat_refused", None)),
     (plain(400, error(code="context_length_exceeded")), (400, "context_length_exceeded", None)),
+    (plain(422, error()), (400, "chat_refused", None)),
+    (plain(422, error(code="context_length_exceeded")), (400, "context_length_exceeded", None)),
     (plain(413, b"<html>"), (400, "context_length_exceeded", None)),
     (plain(401, error()), (503, "dependency_unavailable", "1")),
     (plain(403, error()), (503, "dependency_unavailable", "1")),

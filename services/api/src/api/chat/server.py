@@ -33,6 +33,7 @@ CHECK_EVERY = 10.0  # seconds between two calls of a health check that succeed: 
 MOST_BYTES = 4 * 2**20  # of a whole answer, or of an error
 PATH = "chat/completions"
 DENIALS = (401, 403)
+EXPLAINED = (400, 422)  # the body says why
 UNSENT = (ClientConnectorError, ConnectionTimeoutError)
 
 
@@ -73,7 +74,7 @@ class ChatServer:
                 if span:
                     span.set_attribute("http.response.status_code", response.status)
                 if response.status != 200:
-                    told = await body_of(response) if response.status == 400 else b""
+                    told = await body_of(response) if response.status in EXPLAINED else b""
                     raise refusal(response.status, response.headers, told)
                 if response.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise ChatInvalid("the chat server compresses its answers though it was asked not to")
