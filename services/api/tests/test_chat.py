@@ -10,8 +10,10 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
+from api.chat import server, stream
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.chat_standin import (
+    CHUNKED,
     EVENTS,
     MODEL,
     ROLE,
@@ -192,6 +194,34 @@ def test_usage_and_comments_and_other_line_ends_are_read(client: TestClient, ups
         assert last == "[DONE]"
         assert [each["choices"][0]["delta"] for each in parts[:-1]] == [ROLE, {"content": "a"}, {}]
         assert (parts[-1]["choices"], parts[-1]["usage"]) == ([], usage)
+
+
+def test_a_connection_is_used_again_after_a_stream(
+    start: Start, upstream: ChatStandIn, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of its body comes after `[DONE]`, and is read: else each chat would cost a handshake."""
+    monkeypatch.setattr(server, "KEEPALIVE", 60)
+    monkeypatch.setattr(stream, "LAST", 60)
+
+    async def says(call: Call) -> None:
+        call.keeps = len(upstream.calls) == 1
+        await call.say(CHUNKED + b"%x\r\n%b\r\n" % (len(STREAM), STREAM))
+        await asyncio.sleep(0.2)  # meanwhile the api reads `[DONE]`
+        await call.say(b"0\r\n\r\n")
+
+    upstream.says = says
+    client = start(database_url=address, chat_url=upstream.url, chat_model=MODEL)
+    for _ in range(2):
+        assert chunks(ask(client, stream=True))[-1] == "[DONE]"
+    first, second = upstream.calls
+    assert first.writer is second.writer
+
+
+def test_a_body_without_an_end_holds_no_stream_up(client: TestClient, upstream: ChatStandIn) -> None:
+    """After `[DONE]` its end is not waited for."""
+    upstream.holds(EVENTS + STREAM)
+    assert chunks(ask(client, stream=True))[-1] == "[DONE]"
+    until(lambda: upstream.left == 1, 15, "the connection closed")
 
 
 def test_a_key_goes_to_the_server_alone(

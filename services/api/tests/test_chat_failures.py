@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.chat_standin import (
+    CHUNKED,
     EVENTS,
     MODEL,
     ROLE,
@@ -27,7 +28,6 @@ from stack import free_ports, until
 
 LEAK = "quoted-from-the-prompt"
 SHORT = 0.2  # seconds; nothing is asserted on how long it takes
-CHUNKED = EVENTS.replace(b"Connection: close", b"Transfer-Encoding: chunked")
 DEEP = b'{"choices": [{"delta": {"content": "x", "a": %b}}]}' % (b"[" * 300 + b"]" * 300)  # read, but not written
 ENTITY = b"400\r\n"  # a kilobyte is announced
 

@@ -23,6 +23,7 @@ class Call:
     body: Any
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    keeps: bool = False  # whether the connection is kept for another one
 
     @property
     def sources(self) -> str:
@@ -69,22 +70,27 @@ class ChatStandIn:
             thread.join(10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Each connection has one request."""
+        """Each connection has one request, unless `says` keeps it."""
         try:
-            line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-            headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            if line.startswith("GET"):
-                self.looks += 1
-                await Call(line, headers, None, reader, writer).say(self.models)
-            else:
-                call = Call(line, headers, json.loads(body), reader, writer)
-                self.calls.append(call)
-                await self.says(call)
+            while (await self._answer(reader, writer)).keeps:
+                pass
         except (asyncio.IncompleteReadError, ConnectionError):
             self.left += 1
         finally:
             writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Call:
+        line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        call = Call(line, headers, json.loads(body) if body else None, reader, writer)
+        if line.startswith("GET"):
+            self.looks += 1
+            await call.say(self.models)
+        else:
+            self.calls.append(call)
+            await self.says(call)
+        return call
 
     def set(self, event: asyncio.Event) -> None:
         """It has happened."""
@@ -120,6 +126,7 @@ def plain(status: int, body: bytes, kind: str = "application/json", **headers: s
 
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
+CHUNKED = EVENTS.replace(b"Connection: close", b"Transfer-Encoding: chunked")
 
 
 def chunk(delta: dict[str, Any] | None, finish_reason: str | None = None, **more: Any) -> bytes:

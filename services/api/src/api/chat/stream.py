@@ -1,9 +1,10 @@
 """The stream of the chat server, chunk by chunk, each in time."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from aiohttp import ClientResponse
+from aiohttp import ClientError, ClientResponse
 
 from api.chat.completion import Said, read
 from api.chat.errors import ChatBroken, ChatInvalid
@@ -14,6 +15,7 @@ from api.settings import ApiSettings
 
 END = b"[DONE]"
 KIND = "text/event-stream"
+LAST = 0.05  # seconds from `[DONE]` to the end of the body, which mostly comes with it
 MOST_HELD = 16  # chunks before the first word; OpenAI and vLLM send one, with the role
 
 
@@ -22,6 +24,7 @@ class Stream:
 
     def __init__(self, response: ClientResponse, token_seconds: float) -> None:
         self.held: list[Said] = []
+        self._content = response.content
         self._events = Events(response.content)
         self._token_seconds = token_seconds
         self._complete = self._ended = False
@@ -43,6 +46,13 @@ class Stream:
         async with within(self._token_seconds, "the chat server fell silent in the middle of its answer"):
             return await self._read()
 
+    async def finish(self) -> None:
+        """Read what follows the answer: only at the end of a body aiohttp keeps its connection for the next call."""
+        with suppress(TimeoutError, ClientError, OSError):
+            async with asyncio.timeout(LAST):
+                while await self._content.readany():
+                    pass
+
     async def _read(self) -> Said | None:
         """The end is `[DONE]`, or that of the connection once the server has said why it finished.
 
@@ -61,7 +71,10 @@ class Stream:
 
 @asynccontextmanager
 async def streamed(server: ChatServer, payload: bytes, settings: ApiSettings) -> AsyncIterator[Stream]:
-    """Ask, and wait for the first word. Raises ChatSilent when it is late, and what `asked` and `begin` raise."""
+    """Ask, and wait for the first word; the block reads up to the end.
+
+    Raises ChatSilent when the first word is late, and what `asked` and `begin` raise.
+    """
     async with AsyncExitStack() as stack:
         async with within(settings.chat_first_token_timeout, "the chat server did not begin to answer in time"):
             response = await stack.enter_async_context(server.asked(payload))
@@ -70,3 +83,4 @@ async def streamed(server: ChatServer, payload: bytes, settings: ApiSettings) ->
             stream = Stream(response, settings.chat_token_timeout)
             await stream.begin()
         yield stream
+        await stream.finish()
