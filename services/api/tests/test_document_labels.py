@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from api import document_labels
+from api import document_labels, predictors
 from api.told import Told
 from services.api.tests.helpers.serving import on
 from services.api.tests.helpers.standin import Misbehaviour, StandIn, head, hold, refuse
@@ -29,6 +29,7 @@ def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Labels are late only where a test wants it."""
     monkeypatch.setattr(document_labels, "LATER", LONG)
+    monkeypatch.setattr(predictors, "LOOK", LONG)
 
 
 @pytest.fixture
@@ -124,6 +125,7 @@ def test_without_a_predictor_documents_are_stored_without_a_label(
             assert store(api, {"id": "a", "text": "a long text"}).json() == {"ids": ["a"]}
         assert metadata(api, "a") == {}
         assert since(before) == {"no_predictor": 3}
+        assert had_one or worker.predicted == []  # no vectors are sent in vain
         said = [each.getMessage() for each in caplog.records if each.name == "api.labels"]
         assert len(said) == 1
         assert "stored without a label: predictor is unavailable: no worker has one: PREDICTOR" in said[0]

@@ -67,9 +67,11 @@ class Predictors:
     ) -> Predicted:
         """Classify embeddings of a `space`, all by one predictor, until `ends` in the event loop's time.
 
-        Raises NoPredictor, at once unless it `waits`; OtherPredictor when it is none for this space; and what
-        `WorkerClient.send` raises.
+        Raises NoPredictor, at once unless it `waits`, and then without sending embeddings where there has never been
+        one; OtherPredictor when it is none for this space; and what `WorkerClient.send` raises.
         """
+        if not waits:
+            await self.require()  # who waits has asked before anything was embedded
         for _ in range(2):
             if predicted := await self._by_one(embeddings, space, ends, lane, waits=waits):
                 return predicted
