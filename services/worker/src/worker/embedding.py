@@ -45,5 +45,4 @@ EMBEDDING = Work(
     known=known,
     failed=failed,
     account=account,
-    queue=metrics.QUEUE,
 )

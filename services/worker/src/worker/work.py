@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from warmstart.errors import ServiceError
-from worker.metrics import QueueMetrics
 
 
 class Computer(Protocol):
@@ -42,4 +41,3 @@ class Work:
     known: Callable[[Any], Sequence[Any]]
     failed: Callable[[str, Exception], ServiceError]
     account: Callable[[Sequence[int], int, float], None]
-    queue: QueueMetrics

@@ -170,5 +170,4 @@ PREDICTION = Work(
     known=lambda estimator: [estimator.example],
     failed=failed,
     account=metrics.account,
-    queue=metrics.QUEUE,
 )
