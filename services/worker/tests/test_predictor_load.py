@@ -148,6 +148,20 @@ def test_a_call_with_a_fixed_cost_is_not_taken_for_slow_rows(tmp_path: Path) -> 
         assert post(client, [[1, 2]] * 256).status_code == 200
 
 
+def test_a_fixed_cost_never_makes_calls_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 0.6 s a call, whatever its rows, many full calls later 256 rows are still one call."""
+
+    def now() -> float:
+        return 0.6 * len(StandIn.calls)  # no time passes but by calls
+
+    monkeypatch.setattr("worker.predictor.estimator.perf_counter", now)
+    monkeypatch.setattr("worker.batcher._now", now)
+    with predicting(pickled(tmp_path, StandIn())) as client:
+        assert StandIn.calls[-9:] == [1, 2, 4, 8, 16, 32, 64, 128, 256]  # each is measured once
+        assert [post(client, [[1, 2]] * 256).status_code for _ in range(20)] == [200] * 20
+        assert StandIn.calls[-20:] == [256] * 20
+
+
 def test_expired_and_abandoned_rows_leave_before_their_prediction(busy: Busy) -> None:
     """They are counted, and what still waits is predicted."""
     before = {why: metric("worker_predictor_dropped_total", reason=why) for why in ("expired", "abandoned")}

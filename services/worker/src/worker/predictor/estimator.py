@@ -1,6 +1,7 @@
 """A fitted estimator, as a batcher feeds it: rows of features in, rows of numbers out."""
 
 import logging
+import math
 from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
@@ -116,39 +117,37 @@ def examined(fitted: Any, example: Sequence[float] | None) -> Estimator:
     return estimator
 
 
-def measured(estimator: Estimator, longest: float) -> Speed:
-    """The speed, in rows, of calls of more and more rows; call it after a first prediction.
+def measured(estimator: Estimator, longest: float) -> tuple[Speed, float]:
+    """The speed, in rows, of calls of more and more rows, and the seconds that a call is to take at most.
 
     It ends with a call that takes more than a portion and whose time grows with its rows. Until then a call mostly has
-    a fixed cost, as that of a forest's hundreds of trees, and says little of the next. Raises Fatal when one row takes
-    longer than the `longest` request.
+    a fixed cost, as that of a forest's hundreds of trees, and says little of the next. Where even a full call has, the
+    seconds are infinite: fewer rows would take as long, and calls would only become smaller and smaller. Call it after
+    a first prediction. Raises Fatal when one row takes longer than the `longest` request.
     """
-    rows, seconds = 1, _timed(estimator, 1)
+    rows, seconds, grows = 1, _timed(estimator, 1), True
     if seconds > longest:
         raise Fatal(f"one row takes {seconds:.1f} s, and a request has {longest:g} s (REQUEST_TIMEOUT)")
     while rows < ROWS and 2 * seconds < longest / 2:
-        before, rows = seconds, 2 * rows
+        most, rows = GROWS * seconds, 2 * rows
         seconds = _timed(estimator, rows)
-        if seconds > PORTION and seconds > GROWS * before:
+        if seconds > max(PORTION, most):  # once more: the machine may have paused
+            seconds = min(seconds, _timed(estimator, rows))
+        grows = seconds > most
+        if grows and seconds > PORTION:
             break
     log.info("%s: %d rows in %.1f ms", estimator, rows, seconds * 1000)
-    return Speed(rows, seconds)
+    return Speed(rows, seconds), PORTION if grows or rows < ROWS else math.inf
 
 
 def _timed(estimator: Estimator, rows: int) -> float:
-    """The seconds of a call, the better of two where one is slow: the machine may have paused.
-
-    Raises Fatal when it fails.
-    """
-    took: list[float] = []
-    while not took or (len(took) < 2 and took[0] > PORTION and rows > 1):
-        began = perf_counter()
-        try:
-            estimator.predict([estimator.example] * rows)
-        except (RefusedError, BrokenError) as error:
-            raise Fatal(f"{estimator} can't predict {rows} rows: {error}") from error
-        took.append(perf_counter() - began)
-    return min(took)
+    """The seconds of a call. Raises Fatal when it fails."""
+    began = perf_counter()
+    try:
+        estimator.predict([estimator.example] * rows)
+    except (RefusedError, BrokenError) as error:
+        raise Fatal(f"{estimator} can't predict {rows} rows: {error}") from error
+    return perf_counter() - began
 
 
 def failed(field: str, error: Exception) -> ServiceError:

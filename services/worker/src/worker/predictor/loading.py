@@ -15,11 +15,12 @@ from worker.speed import Speed
 
 @dataclass(frozen=True)
 class Loaded:
-    """An estimator, what is told of it, and its speed in rows."""
+    """An estimator, what is told of it, its speed in rows, and the seconds that a call of it is to take at most."""
 
     estimator: Estimator
     info: PredictorInfo
     speed: Speed
+    portion: float
 
 
 def load(file: Path, settings: WorkerSettings) -> Loaded:
@@ -31,7 +32,7 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
     with metrics.STARTUP.labels("proof").time():
         try:
             estimator = examined(fitted, card.example)
-            speed = measured(estimator, settings.request_timeout)
+            speed, portion = measured(estimator, settings.request_timeout)
         except Fatal as error:
             raise Fatal(f"PREDICTOR={file}: {error}") from error.__cause__
     info = PredictorInfo(
@@ -41,4 +42,4 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
         classes=estimator.outputs.classes,
         space=card.space,
     )
-    return Loaded(estimator, info, speed)
+    return Loaded(estimator, info, speed, portion)

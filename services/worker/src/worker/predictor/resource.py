@@ -23,7 +23,7 @@ from worker.batcher import Batcher
 from worker.executor import DaemonExecutor
 from worker.once import Once
 from worker.predictor import metrics
-from worker.predictor.estimator import PORTION, PREDICTION, Estimator
+from worker.predictor.estimator import PREDICTION, Estimator
 from worker.predictor.loading import Loaded, load
 from worker.resources import MODEL, ModelSource
 from worker.settings import WorkerSettings
@@ -132,7 +132,7 @@ class PredictorSource:
     def _served(self, loaded: Loaded, thread: DaemonExecutor) -> Predictor:
         settings: WorkerSettings = self._app.state.settings
         longest = settings.request_timeout
-        admission = Admission(loaded.speed, settings.max_queue_rows, ROWS, longest, PORTION)
+        admission = Admission(loaded.speed, settings.max_queue_rows, ROWS, longest, loaded.portion)
         queue = TokenQueue(admission, metrics.QUEUE)
         batcher = Batcher(loaded.estimator, thread, queue, limit=longest, work=PREDICTION)
         self._app.state.lifecycle.spawn("batcher of predictions", lambda _: batcher.run())
