@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,36 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     whole = as_skops(tmp_path, classifier())["predictor"].read_bytes()
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
     assert "can't be loaded" in failure({"predictor": tmp_path / "cut"})
+
+
+class ExitsWhenLoaded:
+    """Ends the program that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return sys.exit, ("no licence",)
+
+
+class ExitsWhenUsed:
+    """Ends the program that has it predict."""
+
+    n_features_in_ = 2
+
+    def predict(self, _: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Nothing."""
+        sys.exit("no licence")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "words"),
+    [(ExitsWhenLoaded(), "can't be loaded: SystemExit: no licence"), (ExitsWhenUsed(), "can't predict a row of zeros")],
+    ids=["when loaded", "when used"],
+)
+def test_an_estimator_that_exits_is_named(tmp_path: Path, estimator: Any, words: str) -> None:
+    """SystemExit ends the start as any error does, with the file's name."""
+    settings = pickled(tmp_path, estimator)
+    said = failure(settings)
+    assert f"PREDICTOR={settings['predictor']}" in said
+    assert words in said
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def examined(fitted: Any, example: Sequence[float] | None) -> Estimator:
         estimator._predict(np.concatenate([row] * SEVERAL))  # noqa: SLF001 - here its own message is wanted
     except Fatal as error:
         raise Fatal(f"{type(fitted).__name__} can't be served: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         given = "a row of zeros (a card may name another `example`)" if example is None else "the example on its card"
         raise Fatal(f"{type(fitted).__name__} can't predict {given}: {reason(error)}") from error
     return estimator

@@ -61,7 +61,7 @@ def _loaded(file: Path, load: Any) -> Any:
         why = f"its {warning.estimator_name} was made with scikit-learn {made}, and this is {here}"
     except Fatal:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # which would end the worker without a word of the file
         raise Fatal(f"PREDICTOR={file} can't be loaded: {reason(error)}") from error
     raise Fatal(f"PREDICTOR={file}: {why}; make it again, or install that version")
 
