@@ -208,8 +208,8 @@ def test_a_bad_input_fails_alone() -> None:
     run(scenario())
 
 
-def test_one_bad_input_costs_few_passes() -> None:
-    """Among 64 texts of as many requests it is found by halving: 13 passes, not 65."""
+def test_one_bad_input_costs_few_passes(caplog: pytest.LogCaptureFixture) -> None:
+    """Among 64 texts of as many requests it is found by halving: 14 passes, one of a known text, and one warning."""
 
     async def scenario() -> None:
         engine = PoisonEngine()
@@ -217,10 +217,35 @@ def test_one_bad_input_costs_few_passes() -> None:
             asked = [embed(batcher, [POISON if n == 41 else f"text{n}"]) for n in range(64)]
             results = await asyncio.gather(*asked, return_exceptions=True)
         assert [n for n, result in enumerate(results) if isinstance(result, ServiceError)] == [41]
-        assert [len(batch) for batch in engine.passes[:3]] == [64, 32, 32]
-        assert len(engine.passes) == 13
+        assert [len(batch) for batch in engine.passes[:4]] == [64, 1, 32, 32]
+        assert len(engine.passes) == 14
 
     run(scenario())
+    said = [record.levelname for record in caplog.records if record.name.startswith("worker.")]
+    assert said == ["WARNING", "ERROR"]
+
+
+def test_a_broken_engine_fails_a_batch_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A known text fails, too: two passes and one line for 64 texts, and a 503 that another replica may mend."""
+
+    class Broken(RecordingEngine):
+        def embed(self, batch: Any) -> Vectors:
+            super().embed(batch)
+            raise RuntimeError("broken")
+
+    async def scenario() -> None:
+        engine = Broken()
+        async with batching(engine) as batcher:
+            asked = [embed(batcher, [f"text{n}"]) for n in range(64)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            assert [len(batch) for batch in engine.passes] == [64, 1]
+            with pytest.raises(Unavailable, match="forward passes fail: broken"):
+                batcher.check()
+        assert [type(result) for result in results] == [Unavailable] * 64
+
+    run(scenario())
+    said = [record.levelname for record in caplog.records if record.name.startswith("worker.")]
+    assert said == ["ERROR"]
 
 
 def test_the_rest_of_a_failed_request_is_not_computed() -> None:

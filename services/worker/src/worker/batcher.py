@@ -172,7 +172,8 @@ class Batcher:
         with self.queue.computing(batch):
             return await self._pass(batch)
 
-    async def _pass(self, batch: list[Item]) -> int:
+    async def _pass(self, batch: list[Item], *, whole: bool = True) -> int:
+        """Compute texts: a `whole` pass, or a part of one that has failed."""
         batch = self._wanted(batch)
         if not batch:
             return 0
@@ -184,7 +185,7 @@ class Batcher:
             with self.health.watching():
                 rows = await computing
         except Exception as error:  # noqa: BLE001 - an engine may raise anything
-            return await self._separate(batch, error)
+            return await self._failed(batch, error, whole=whole)
         seconds = perf_counter() - began
         for item, row in zip(batch, rows, strict=True):
             item.job.finish(item.index, row)
@@ -192,24 +193,40 @@ class Batcher:
         self._account(batch, seconds)
         return sum(len(item.ids) for item in batch)
 
-    async def _separate(self, batch: list[Item], error: Exception) -> int:
+    async def _failed(self, batch: list[Item], error: Exception, *, whole: bool) -> int:
+        """Fail a single input, or all if a known input fails, too: they aren't at fault. Else try the halves."""
+        if len(batch) == 1:
+            self._fail_alone(batch[0], error)
+            return 0
+        if whole:
+            try:
+                await self.health.prove()
+            except Unavailable as broken:
+                self._fail_together(batch, broken)
+                return 0
+            one, inputs = self._work.one, self._work.inputs
+            log.warning("%s of %d %s failed: %r; trying its halves", one, len(batch), inputs, error)
+        return await self._halves(batch)
+
+    async def _halves(self, batch: list[Item]) -> int:
         """Compute a failed batch in halves, and these in halves, so that one bad input fails alone.
 
         To find one among n takes about twice the time of the batch, and 2 log2(n) passes; one by one it would be n.
         """
-        if len(batch) > 1:
-            log.warning(
-                "%s of %d %s failed: %r; trying its halves", self._work.one, len(batch), self._work.inputs, error
-            )
-            middle = len(batch) // 2
-            return sum([await self._pass(half) for half in (batch[:middle], batch[middle:])])
-        [item] = batch
+        middle = len(batch) // 2
+        return sum([await self._pass(half, whole=False) for half in (batch[:middle], batch[middle:])])
+
+    def _fail_alone(self, item: Item, error: Exception) -> None:
         failure = self._work.failed(f"{item.job.parameter}.{item.index}", error)
         named = {"request_id": item.job.request_id}
-        log.error("%s (%d %s)", failure.message, len(item.ids), self._work.sizes, exc_info=error, extra=named)
+        log.error("%s (%s: %d)", failure.message, self._work.sizes, len(item.ids), exc_info=error, extra=named)
         self.queue.drop(item.job, "failed")
         item.job.fail(failure)
-        return 0
+
+    def _fail_together(self, batch: list[Item], error: Unavailable) -> None:
+        for job in {item.job for item in batch}:
+            self.queue.drop(job, "failed")
+            job.fail(error)
 
     def _account(self, batch: list[Item], seconds: float) -> None:
         sizes = [len(item.ids) for item in batch]

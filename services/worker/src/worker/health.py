@@ -81,6 +81,15 @@ class EngineHealth:
             raise Unavailable(self.stuck, retry_after=1)
         if self._suspect and (self._trying is None or self._trying.done()):
             self._trying = apart(self._try(), "pass of a known input")
+        self._check_result()
+
+    async def prove(self) -> None:
+        """Compute a known input, in the place of a caller's pass. Raises Unavailable when that fails."""
+        with self.watching(proves=False):
+            await self._try()
+        self._check_result()
+
+    def _check_result(self) -> None:
         if self._broken:
             raise Unavailable(f"{self._work.several} fail: {self._broken}", retry_after=1)
 
