@@ -114,7 +114,7 @@ def test_a_row_that_fails_has_a_typed_error(tmp_path: Path, number: float, statu
 
 
 def test_a_full_queue_refuses(busy: Busy) -> None:
-    """503 with Retry-After and the numbers; a call that could never wait is too large."""
+    """503 with Retry-After and the numbers; also a call larger than the queue, which an idle estimator would take."""
     refused = metric("worker_predictor_refused_total", lane="interactive")
     waiting = busy.wait([[1, 2]] * 60)
     answer, larger = busy.ask([[1, 2]] * 11).result(), busy.ask([[1, 2]] * 71).result()
@@ -162,16 +162,20 @@ def test_a_fixed_cost_never_makes_calls_smaller(tmp_path: Path, monkeypatch: pyt
         assert StandIn.calls[-20:] == [256] * 20
 
 
-def test_expired_and_abandoned_rows_leave_before_their_prediction(busy: Busy) -> None:
+def test_expired_rows_leave_before_their_prediction(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are counted, and what still waits is predicted."""
     before = {why: metric("worker_predictor_dropped_total", reason=why) for why in ("expired", "abandoned")}
-    late = busy.wait([[1, 1]] * 3, **{"X-Request-Timeout": "0.3"})
+
+    def dropped() -> dict[str, float]:
+        return {why: metric("worker_predictor_dropped_total", reason=why) - before[why] for why in before}
+
+    late = busy.wait([[1, 1]] * 3, **{"X-Request-Timeout": "300"})
+    put_forward(busy.client, 300, monkeypatch)  # the request of the first row has more
     assert late.result().status_code == 504
+    until(lambda: dropped() == {"expired": 3, "abandoned": 0}, LIMIT, "they were counted")
     waiting = busy.wait([[2, 2]])
     StandIn.gate.set()
     assert waiting.result().json()["predictions"] == [4]
-    dropped = {why: metric("worker_predictor_dropped_total", reason=why) - before[why] for why in before}
-    assert dropped == {"expired": 3, "abandoned": 0}
     assert StandIn.calls == [1, 1]
 
 
@@ -227,7 +231,7 @@ def test_a_broken_estimator_leaves_the_balancer_and_comes_back(
 
 
 def test_a_stuck_prediction_leaves_the_balancer(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than any request may take: who waits is told; embeddings of this replica end with it."""
+    """Longer than any request may take: who waits is told, and the replica is unready until it ends."""
     put_forward(busy.client, 601, monkeypatch)
     assert busy.first.result().status_code in (503, 504)
     until(lambda: busy.client.get("/readyz").status_code == 503, LIMIT, "it is unready")
