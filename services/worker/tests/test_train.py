@@ -1,5 +1,6 @@
 """`python -m worker.train`: a head from labelled texts, its card and its scores; nothing else is ever left or lost."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -250,8 +251,43 @@ def test_a_head_that_is_there_is_never_overwritten_unasked(here: Path, caplog: p
     assert load(head, settings()).info.classes == ("fruit", "tool")
 
 
-def test_a_head_that_appears_meanwhile_is_not_overwritten(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links."""
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+
+
+def test_a_head_never_stands_without_its_card(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card is there first, so a training that is killed between the two leaves nothing to serve."""
+    linked, link = list[str](), Path.hardlink_to
+
+    def note(self: Path, target: Path) -> None:
+        linked.append(self.name)
+        link(self, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", note)
+    assert main([str(labelled(here / "mine.jsonl"))]) == 0
+    assert linked == ["mine.skops.json", "mine.skops"]
+
+
+def test_a_file_system_may_have_no_hard_links(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Head and card are moved to their places."""
+    no_links(monkeypatch)
+    assert main([str(labelled(here / "mine.jsonl"))]) == 0
+    assert load(here / FOLDER / "mine.skops", settings()).info.classes == ("fruit", "tool")
+    assert {each.name for each in (here / FOLDER).iterdir()} == {"mine.skops", "mine.skops.json"}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
+def test_a_head_that_appears_meanwhile_is_not_overwritten(
+    here: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
     """Somebody else's, written while this one was trained; nothing else is left."""
+    if not links:
+        no_links(monkeypatch)
     head, prove = here / "head.skops", saving._prove
 
     def write(*given: Any) -> None:
@@ -312,16 +348,16 @@ def test_an_interruption_leaves_nothing(here: Path, told: signal.Signals, module
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_between_head_and_card_is_too_late(
+def test_an_interruption_between_card_and_head_is_too_late(
     here: Path, monkeypatch: pytest.MonkeyPatch, told: signal.Signals
 ) -> None:
-    """The new head has its new card; with the old one, no worker would start with it."""
+    """The new card has its new head; with the old one, no worker would start."""
     file, replace = labelled(here / "mine.jsonl"), Path.replace
     assert main([str(file)]) == 0
 
     def replace_and_tell(self: Path, target: Path) -> Path:
         moved = replace(self, target)
-        if moved.suffix == ".skops":
+        if moved.suffix == ".json":
             os.kill(os.getpid(), told)
         return moved
 

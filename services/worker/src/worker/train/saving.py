@@ -33,8 +33,9 @@ def save(
 ) -> HeadCard:
     """Write `head`, which must predict for `rows` what it predicts now; returns the `card` of its file's sha256.
 
-    Raises Fatal when a start would refuse it, or it can't be written. Whatever happens, there is the old file or the
-    new one, and nothing else.
+    Raises Fatal when a start would refuse it, or it can't be written. Whatever happens, there is the old head or the
+    new one, and nothing else but its card. To replace both takes two steps: a worker that starts between them finds the
+    card of another file, and doesn't start.
     """
     import skops.io  # noqa: PLC0415 - only who trains has it
 
@@ -66,17 +67,28 @@ def _move(file: Path, target: Path, *, replace: bool) -> None:
     for each in (card_file(file), file):
         with each.open("rb") as content:
             os.fsync(content.fileno())
-    with _undisturbed():
+    with _undisturbed():  # the card first: a head without one would be of no space
         if replace:
-            file.replace(target)
             card_file(file).replace(card_file(target))
+            file.replace(target)
             return
-        target.hardlink_to(file)  # unlike a rename, it fails if somebody has just written one
+        _place(card_file(file), card_file(target))
         try:
-            card_file(target).hardlink_to(card_file(file))
+            _place(file, target)
         except OSError:
-            target.unlink()
+            card_file(target).unlink()
             raise
+
+
+def _place(file: Path, target: Path) -> None:
+    """Move a file to where none is. Raises FileExistsError if somebody has just written one."""
+    try:
+        target.hardlink_to(file)  # unlike a rename, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has hard links: FAT hasn't, nor have some of those in a network
+        target.touch(exist_ok=False)
+        file.replace(target)
 
 
 @contextmanager
