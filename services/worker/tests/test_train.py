@@ -79,6 +79,13 @@ def test_the_card_says_what_the_head_was_made_of(here: Path) -> None:
     assert card["made"].endswith("Z")
 
 
+def test_a_labelled_file_may_have_any_name(here: Path) -> None:
+    """One that is not UTF-8 stands on the card with a question mark."""
+    file = labelled(here / os.fsdecode(b"caf\xe9.jsonl"))
+    assert main([str(file), "--output", "head.skops"]) == 0
+    assert json.loads((here / "head.skops.json").read_text())["labelled"] == "caf?.jsonl"
+
+
 def test_each_step_is_said(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     """In order, with the table of scores."""
     caplog.set_level("INFO", "worker.train")
@@ -162,7 +169,7 @@ def test_all_that_is_wrong_is_counted(tmp_path: Path) -> None:
     [
         ([], r"has no examples: one example a line, {"),
         (["", "  "], "has no examples"),
-        ([GOOD[0]], "every text has one label; a classifier tells two"),
+        ([GOOD[0]], "every text has one label; a classifier tells at least two apart"),
         ([GOOD[0], {"text": "b", "label": "x"}], "every text has one label"),
         ([GOOD[0], {"text": "a", "label": "y"}], "that another line contradicts"),
     ],
@@ -187,8 +194,8 @@ def test_copies_count_once_and_contradictions_not_at_all(tmp_path: Path) -> None
     found = read(written(tmp_path / "texts.jsonl", *lines), 100)
     assert (found.texts, found.labels) == (["a", "b"], ["x", "y"])
     assert found.notes == [
-        "1 lines repeat an earlier one, and are left out",
-        "1 texts come with several labels, and are left out: lines 4 and 5",
+        "left out, as copies of earlier lines: 1",
+        "left out, as texts with several labels: 1 (lines 4 and 5)",
     ]
 
 
@@ -214,11 +221,15 @@ def test_a_table_may_have_the_examples(tmp_path: Path) -> None:
 
 
 def test_too_many_examples_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the limit."""
+    """With the limit, before the rest of the file is read; as many as the limit are not too many."""
     assert MOST == 200_000
-    monkeypatch.setattr("worker.train.examples.MOST", 1)
-    with pytest.raises(Fatal, match="has 2 examples; the limit is 1"):
-        read(written(tmp_path / "texts.jsonl", *GOOD), 100)
+    monkeypatch.setattr("worker.train.examples.MOST", 2)
+    file = written(tmp_path / "texts.jsonl", *GOOD)
+    assert read(file, 100).texts == ["a", "b"]
+    with file.open("ab") as more:
+        more.write(b"{}\n" * 10_000 + b"\xff")  # no text: who reads so far says that it can't be read
+    with pytest.raises(Fatal, match="has more than 2 examples, which is the limit"):
+        read(file, 100)
 
 
 @pytest.mark.parametrize(("sizes", "folds"), [([9, 5], 5), ([9, 3], 3), ([9, 2], 2), ([9, 1], 0)])

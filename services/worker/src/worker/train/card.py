@@ -46,7 +46,7 @@ def card_of(sha256: str, loaded: Loaded, labelled: str, examples: Examples, scor
         space=loaded.space or loaded.fingerprint,
         model=loaded.name,
         made=datetime.now(UTC).replace(microsecond=0),
-        labelled=labelled,
+        labelled=labelled.encode(errors="replace").decode(),  # a file's name need not be UTF-8
         classes=[OfLabel(label=label, examples=count) for label, count in sorted(examples.classes.items())],
         notes=examples.notes,
         scores=scores,

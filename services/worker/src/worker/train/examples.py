@@ -43,6 +43,8 @@ def read(file: Path, characters: int) -> Examples:
     found: list[tuple[int, str, Label]] = []
     wrong: list[str] = []
     for number, row in _rows(file):
+        if len(found) + len(wrong) == MOST:  # before more of them are in memory
+            raise Fatal(f"{file} has more than {MOST:,} examples, which is the limit")
         try:
             found.append((number, *_example(row, characters)))
         except (ValueError, RecursionError) as error:
@@ -52,13 +54,11 @@ def read(file: Path, characters: int) -> Examples:
         raise Fatal(f"{file}: {'; '.join(wrong[:SHOWN])}{more}")
     if not found:
         raise Fatal(f"{file} has no examples: {FORM}")
-    if len(found) > MOST:
-        raise Fatal(f"{file} has {len(found):,} examples; the limit is {MOST:,}")
     _require_one_kind(file, found)
     examples = _distinct(found)
     if len(examples.classes) < 2:
         only = "has one label" if examples.classes else "has a label that another line contradicts"
-        raise Fatal(f"{file}: every text {only}; a classifier tells two at least apart")
+        raise Fatal(f"{file}: every text {only}; a classifier tells at least two apart")
     return examples
 
 
@@ -124,11 +124,10 @@ def _distinct(found: list[tuple[int, str, Label]]) -> Examples:
     disputed = {text for text, places in lines.items() if len({label for _, label in places}) > 1}
     kept = {text: places[0][1] for text, places in lines.items() if text not in disputed}
     copies = sum(len(lines[text]) - 1 for text in kept)
-    notes = [f"{copies} lines repeat an earlier one, and are left out"] if copies else []
+    notes = [f"left out, as copies of earlier lines: {copies}"] if copies else []
     if disputed:
         where = [" and ".join(str(number) for number, _ in lines[text][:SHOWN]) for text in lines if text in disputed]
         more = ", …" if len(where) > SHOWN else ""
-        notes.append(
-            f"{len(disputed)} texts come with several labels, and are left out: lines {', '.join(where[:SHOWN])}{more}"
-        )
+        places = f"lines {', '.join(where[:SHOWN])}{more}"
+        notes.append(f"left out, as texts with several labels: {len(disputed)} ({places})")
     return Examples([*kept], [*kept.values()], notes)
