@@ -19,6 +19,7 @@ from services.worker.tests.stand_ins import LIMIT, listening, metric, put_forwar
 from stack import until
 from stack.site import REPOSITORY
 from worker.app import create_app
+from worker.predictor.resource import Rows
 from worker.settings import WorkerSettings
 
 WAITING = "worker_predictor_queue_rows"
@@ -125,6 +126,11 @@ def test_a_full_queue_refuses(busy: Busy) -> None:
     assert larger.status_code == 503
     StandIn.gate.set()
     assert waiting.result().status_code == 200
+
+
+def test_one_row_is_no_rows() -> None:
+    """In the words of a refusal."""
+    assert [Rows(1, 1).size(count) for count in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
 
 
 def test_a_slow_estimator_refuses_what_can_not_end_in_time(tmp_path: Path) -> None:

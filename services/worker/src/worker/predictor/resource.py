@@ -37,7 +37,7 @@ class Rows(Demand):
 
     def size(self, tokens: int) -> str:
         """So many rows in words."""
-        return f"{tokens} rows"
+        return f"{tokens} row" if tokens == 1 else f"{tokens} rows"
 
     def fitting(self, tokens: float) -> str:
         """So many rows in words."""
