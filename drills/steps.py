@@ -34,7 +34,7 @@ STEPS: Mapping[str, Steps] = {
     "worker_killed": Steps(("signal worker KILL --process",) * 3, 5),
     "worker_restarted": Steps(("restart worker",)),
     "worker_frozen": Steps(("pause worker",), 6, ("resume worker",)),
-    "worker_unreachable": Steps(("cut worker",), 7, ("mend worker",)),
+    "worker_unreachable": Steps(("cut worker",), 8, ("mend worker",)),
     "inference_stuck": Steps(('fault worker slow_calls={"inference":3600}',), 20, ("fault worker",)),
     "engine_broken": Steps(('fault worker failing_calls=["inference"]',), 20, ("fault worker",)),
     "event_loop_blocked": Steps(("fault api blocked_loop=true",), 5, ("fault api",)),

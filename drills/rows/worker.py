@@ -43,12 +43,12 @@ ROWS = (
     Row(
         "worker_unreachable",
         "While the worker stays away, new texts wait for WORKER_PATIENCE, then fail at once; known texts are served.",
-        "worker cut off the network for 7 s (embedded: stopped, so that connections are refused)",
+        "worker cut off the network for 8 s (embedded: stopped, so that connections are refused)",
         probes={"api": STEADY},
         bites=("clients",),
         cluster="the Service has no endpoint and refuses; then there is a new pod",
         elsewhere={
-            "kubernetes": {"fault": "worker scaled to 0 for 7 s, since open connections outlive a network policy"}
+            "kubernetes": {"fault": "worker scaled to 0 for 8 s, since open connections outlive a network policy"}
         },
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
         radius=("api_fresh",),

@@ -1,5 +1,7 @@
 """The worker is killed, restarted, frozen, unreachable, stuck or broken."""
 
+import time
+
 from drills.drill import Drill
 from loadtest.openloop import Row
 from loadtest.percentiles import percentile
@@ -8,7 +10,8 @@ UNREADY_SECONDS = 8.0  # two samples, after REQUEST_TIMEOUT or after a pass of a
 REPLACED_SECONDS = 12.0  # HEAL_TIMEOUT, the drain, requests in flight, a start
 SERVES = 0.5  # seconds between two kills, so that the probes see the worker serve
 SEEN = 2.5  # seconds until the api's sample, which runs every second, must have seen that the worker is back
-AWAY = 7.0  # seconds: more than twice the api's patience
+AWAY = 8.0  # seconds: a connection that fails, the api's patience and a second of refusals after that
+CONNECT = 2.0  # CONNECT_TIMEOUT of the api: by then the first connection to nowhere has failed
 PATIENCE = 3.0  # WORKER_PATIENCE
 PROMPT = 0.5  # seconds that a refusal may take on a busy machine
 SLACK = 1.0  # seconds beyond REQUEST_TIMEOUT that an answer may take on a busy machine
@@ -26,10 +29,10 @@ def bounded(drill: Drill, rows: list[Row], limit: float) -> None:
     drill.expect("nobody waits longer", slowest <= limit + SLACK, f"one waited {slowest:.1f} s")
 
 
-def fails_fast(drill: Drill) -> None:
-    """When the worker has been away for longer than the api's patience, a request is refused without a wait."""
-    begin, end = drill.fault_times
-    late = [row for row in drill.rows("api_fresh") if begin + PATIENCE + SLACK < row.scheduled < end]
+def fails_fast(drill: Drill, gone: float) -> None:
+    """When the worker has been gone for longer than the api's patience, a request is refused without a wait."""
+    over = gone + CONNECT + PATIENCE + PROMPT
+    late = [row for row in drill.rows("api_fresh") if over < row.scheduled < drill.fault_times[1]]
     took = percentile([row.latency for row in late if not row.ok] or [float("inf")], 90)
     drill.measure(slowest_answer=max(row.latency for row in drill.rows()), refused_p90_after_the_patience=took)
     drill.expect("then it refuses at once", took < PROMPT, f"a tenth of {len(late)} waited {took:.2f} s or more")
@@ -77,11 +80,12 @@ def test_worker_unreachable(drill: Drill) -> None:
     drill.go(0.2)
     with drill.fault(lambda: drill.stack.mend("worker")):
         drill.stack.cut("worker")
+        gone = time.monotonic()  # on compose the cut takes 0.3 s
         drill.hold(AWAY)
     drill.until_ready("api")
     drill.go(1)
     drill.finish()
-    fails_fast(drill)
+    fails_fast(drill, gone)
 
 
 def broken_until_replaced(drill: Drill, **faults: object) -> None:
