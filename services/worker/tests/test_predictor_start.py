@@ -9,6 +9,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import orjson
 import pytest
 import sklearn
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from services.worker.tests.estimators import StandIn, as_skops, classifier, pick
 from warmstart.lifecycle.lifespan import StartFailed
 
 ROW = {"features": [[7, 1]]}
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +191,17 @@ def test_an_estimator_that_fails_with_many_rows_ends_the_start(tmp_path: Path) -
 def test_a_row_that_takes_longer_than_a_request_ends_the_start(tmp_path: Path) -> None:
     """Nobody could ever get its prediction."""
     assert "a request has 0.01 s" in failure(pickled(tmp_path, StandIn(0.02)), request_timeout=0.01)
+
+
+@pytest.mark.parametrize(("name", "enough"), [("max_body_values", 5), ("max_body_bytes", 41)])
+def test_a_row_that_fits_into_no_body_ends_the_start(tmp_path: Path, name: str, enough: int) -> None:
+    """The reason names the features and the limit; a body of a row, with probabilities, may just have it."""
+    settings = pickled(tmp_path, classifier())
+    body = {**ROW, "probabilities": True}
+    with predicting(settings, **{name: enough}) as client:
+        assert client.post("/predict", content=orjson.dumps(body), headers=JSON).json()["predictions"] == ["high"]
+    words = f"it takes 2 features, which no body may hold: {name.upper()} is {enough - 1}"
+    assert words in failure(settings, **{name: enough - 1})
 
 
 def test_a_card_beside_the_file_gives_space_and_example(tmp_path: Path) -> None:

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
+from contract.predict import FEATURES, PROBABILITIES
 from contract.predictor import PredictorInfo
 from warmstart import Fatal
+from warmstart.http.json_values import more_values_than
 from worker.predictor import metrics, threads
 from worker.predictor.card import Card
 from worker.predictor.estimator import Estimator, examined, measured
@@ -32,6 +36,7 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
     with metrics.STARTUP.labels("proof").time():
         try:
             estimator = examined(fitted, card.example)
+            _require_room(estimator.features, settings)
             speed, portion = measured(estimator, settings.request_timeout)
         except Fatal as error:
             raise Fatal(f"PREDICTOR={file}: {error}") from error.__cause__
@@ -43,3 +48,14 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
         space=card.space,
     )
     return Loaded(estimator, info, speed, portion)
+
+
+def _require_room(features: int, settings: WorkerSettings) -> None:
+    """Raise Fatal when no body may hold a row: the estimator could never be called."""
+    shortest = orjson.dumps({FEATURES: [[0] * features], PROBABILITIES: True})
+    for name, limit, is_over in (
+        ("MAX_BODY_VALUES", settings.max_body_values, more_values_than(settings.max_body_values, shortest)),
+        ("MAX_BODY_BYTES", settings.max_body_bytes, len(shortest) > settings.max_body_bytes),
+    ):
+        if is_over:
+            raise Fatal(f"it takes {features} features, which no body may hold: {name} is {limit}")
