@@ -1,5 +1,6 @@
 """What estimators may answer: what JSON can say is served exactly, anything else ends the start with its reason."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,8 @@ def test_who_needs_more_than_numbers_can_not_be_served(tmp_path: Path) -> None:
     encoder = make_pipeline(OneHotEncoder(), LogisticRegression()).fit([[1.0, 2.0], [3.0, 4.0]], [0, 1])
     settings = pickled(tmp_path, encoder)
     assert "(a card may name another `example`)" in failure(settings)
-    (tmp_path / "estimator.joblib.json").write_text('{"example": [1, 4]}')
+    card = {"sha256": settings["predictor_sha256"], "space": None, "example": [1, 4]}
+    (tmp_path / "estimator.joblib.json").write_text(json.dumps(card))
     with predicting(settings) as client:
         assert client.post("/predict", json={"features": [[3, 2]]}).status_code == 200
         refused = client.post("/predict", json={"features": [[1, 2], [7, 2]]})

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -221,10 +222,26 @@ def test_a_card_beside_the_file_gives_space_and_example(tmp_path: Path) -> None:
         ({"space": "another"}, "was fitted on embeddings of the space another"),
         ({"sha256": "0" * 64}, "is about a file with sha256 0000"),
         ({"example": [1.0]}, "the example on its card has 1 features, and it takes 384"),
-        ({"space": 5}, "estimator.skops.json can't be read"),
+        ({"space": 5}, "estimator.skops.json can't be read: space: Input should be a valid string"),
     ):
         beside.write_text(json.dumps({**card, **change}))
         assert words in failure(settings)
+
+
+@pytest.mark.parametrize("field", ["space", "sha256"])
+def test_a_card_that_says_nothing_to_compare_ends_the_start(tmp_path: Path, field: str) -> None:
+    """Its space or sha256 is missing or empty: the comparison would be left out."""
+    settings = as_skops(tmp_path, classifier())
+    card: dict[str, Any] = {"space": None, "sha256": sha256(settings["predictor"].read_bytes()).hexdigest()}
+    beside = tmp_path / "estimator.skops.json"
+    beside.write_text(json.dumps(card))
+    assert served(settings) == ["high"]  # null: it takes no embeddings
+    for spoilt, words in (
+        ({name: value for name, value in card.items() if name != field}, "Field required"),
+        ({**card, field: ""}, "String should have at least 1 character"),
+    ):
+        beside.write_text(json.dumps(spoilt))
+        assert f"its card estimator.skops.json can't be read: {field}: {words}" in failure(settings)
 
 
 def test_a_head_of_another_width_than_the_models_vectors_ends_the_start(tmp_path: Path) -> None:
@@ -232,5 +249,6 @@ def test_a_head_of_another_width_than_the_models_vectors_ends_the_start(tmp_path
     settings = as_skops(tmp_path, classifier())
     with predicting(settings) as client:
         space = client.get("/model").json()["space"]
-    (tmp_path / "estimator.skops.json").write_text(json.dumps({"space": space}))
+    card = {"space": space, "sha256": sha256(settings["predictor"].read_bytes()).hexdigest()}
+    (tmp_path / "estimator.skops.json").write_text(json.dumps(card))
     assert "takes 2 features, and a vector has 384" in failure(settings)

@@ -32,10 +32,11 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
     with metrics.STARTUP.labels("load").time():
         fitted, sha256 = read(file, settings)
         card = Card.of(file, sha256)
+        example, space = (card.example, card.space) if card else (None, None)
         threads.limit(fitted, settings.threads)
     with metrics.STARTUP.labels("proof").time():
         try:
-            estimator = examined(fitted, card.example)
+            estimator = examined(fitted, example)
             _require_room(estimator.features, settings)
             speed, portion = measured(estimator, settings.request_timeout)
         except Fatal as error:
@@ -45,7 +46,7 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
         sha256=sha256,
         features=estimator.features,
         classes=estimator.outputs.classes,
-        space=card.space,
+        space=space,
     )
     return Loaded(estimator, info, speed, portion)
 
