@@ -132,6 +132,39 @@ async def test_after_a_roll_back_calls_fail_and_wait_no_more(replicas: Replicas)
         assert labels(await predicted(client)) == LABELS
 
 
+async def test_after_a_roll_back_nothing_is_sent_for_documents(replicas: Replicas) -> None:
+    """Once there is no waiting for it, that there was one is forgotten; a new one is found at once."""
+    worker = await replicas.add()
+    worker.predictor = head(SPACE)
+    async with WorkerClient(f"http://worker:{replicas.port}", patience=0) as client:
+        assert labels(await predicted(client, waits=False)) == LABELS
+        worker.predictor = None
+        with pytest.raises(NoPredictor):
+            await predicted(client, waits=False)
+        sent = len(worker.predicted)
+        for _ in range(3):
+            with pytest.raises(NoPredictor):
+                await predicted(client, waits=False)
+        assert len(worker.predicted) == sent
+        worker.predictor = head(SPACE)
+        assert labels(await predicted(client, waits=False)) == LABELS
+
+
+async def test_documents_that_find_none_do_not_end_the_patience_of_others(replicas: Replicas) -> None:
+    """While its worker restarts, a call that waits does so, whoever has missed it first."""
+    _, has = await replicas.add(), await replicas.add()
+    has.predictor = head(SPACE)
+    async with WorkerClient(f"http://worker:{replicas.port}", LONG) as client:
+        assert labels(await predicted(client)) == LABELS
+        has.starting = True
+        with pytest.raises(NoPredictor):
+            await predicted(client, waits=False)
+        waits = asyncio.create_task(predicted(client))
+        await until_async(lambda: client.predictors.patience.away)
+        has.starting = False
+        assert labels(await waits) == LABELS
+
+
 async def test_two_heads_are_never_mixed(replicas: Replicas, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call that takes several portions, while one head replaces another of the same name, is answered by one."""
     monkeypatch.setattr(prediction, "VALUES", 1)  # each row is a portion

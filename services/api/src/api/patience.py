@@ -49,6 +49,11 @@ class Patience:
         """Somebody found it there, but unable to serve; waiting does not mend that."""
         self._answers = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no waiting for it: it has been away for too long, or was never missed."""
+        return self._left() <= 0
+
     def check(self, why: str, waiting: int) -> None:
         """Raise DependencyUnavailable unless one more request may wait beside so many, or may find it back.
 
@@ -56,7 +61,7 @@ class Patience:
         """
         if self._answers:
             return
-        if self._left() <= 0:
+        if self.is_over:
             raise self._refusal(why, "refused")
         if waiting >= MOST:
             raise self._refusal(f"{why}; {waiting} requests wait for it", "refused")

@@ -51,7 +51,7 @@ class Predictors:
             self._there()
 
     async def require(self) -> None:
-        """Raise NoPredictor where there has never been one: before anything is embedded for it."""
+        """Raise NoPredictor where there is none, and none that may be about to come back: nothing need be sent."""
         if self._seen:
             return
         try:
@@ -67,8 +67,8 @@ class Predictors:
     ) -> Predicted:
         """Classify embeddings of a `space`, all by one predictor, until `ends` in the event loop's time.
 
-        Raises NoPredictor, at once unless it `waits`, and then without sending embeddings where there has never been
-        one; OtherPredictor when it is none for this space; and what `WorkerClient.send` raises.
+        Raises NoPredictor, at once unless it `waits`, and then without sending embeddings where there is known to be
+        none; OtherPredictor when it is none for this space; and what `WorkerClient.send` raises.
         """
         if not waits:
             await self.require()  # who waits has asked before anything was embedded
@@ -102,6 +102,8 @@ class Predictors:
                     Call("POST", PATH, payload, ends, lane=lane, fits=portion.fits, accept="application/json")
                 )
             except NoPredictor as error:
+                if not waits:
+                    self._missed()
                 if not (waits and self._seen) or loop.time() >= gives_up:
                     raise
                 await self._wait(error)
@@ -115,6 +117,12 @@ class Predictors:
         except DependencyUnavailable:
             self._seen = False
             raise missing from None
+
+    def _missed(self) -> None:
+        """None has one: that there was one is forgotten when nobody would wait for it any more."""
+        self.patience.missed()
+        if self.patience.is_over:
+            self._seen = False
 
     def _there(self) -> None:
         self._seen = True
