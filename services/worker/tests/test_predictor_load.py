@@ -154,18 +154,36 @@ def test_a_call_with_a_fixed_cost_is_not_taken_for_slow_rows(tmp_path: Path) -> 
         assert post(client, [[1, 2]] * 256).status_code == 200
 
 
-def test_a_fixed_cost_never_makes_calls_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 0.6 s a call, whatever its rows, many full calls later 256 rows are still one call."""
+def costs(seconds: float, a_row: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each call take so many seconds, and more for each row; no time passes otherwise."""
 
     def now() -> float:
-        return 0.6 * len(StandIn.calls)  # no time passes but by calls
+        return sum(seconds + a_row * rows for rows in StandIn.calls)
 
     monkeypatch.setattr("worker.predictor.estimator.perf_counter", now)
     monkeypatch.setattr("worker.batcher._now", now)
+
+
+@pytest.mark.parametrize("seconds", [0.6, 4.9])
+def test_a_fixed_cost_never_makes_calls_smaller(
+    tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At so many seconds a call, whatever its rows, many full calls later 256 rows are still one call."""
+    costs(seconds, 0, monkeypatch)
     with predicting(pickled(tmp_path, StandIn())) as client:
         assert StandIn.calls[-9:] == [1, 2, 4, 8, 16, 32, 64, 128, 256]  # each is measured once
         assert [post(client, [[1, 2]] * 256).status_code for _ in range(20)] == [200] * 20
         assert StandIn.calls[-20:] == [256] * 20
+
+
+def test_calls_are_as_large_as_the_largest_that_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """128 rows might take longer than a request: 64 are one call, also after many of them, and 65 are refused."""
+    costs(3, 0.05, monkeypatch)
+    with predicting(pickled(tmp_path, StandIn())) as client:
+        assert StandIn.calls[-7:] == [1, 2, 4, 8, 16, 32, 64]
+        assert [post(client, [[1, 2]] * 64).status_code for _ in range(20)] == [200] * 20
+        assert StandIn.calls[-20:] == [64] * 20
+        assert post(client, [[1, 2]] * 65).json()["error"]["code"] == "too_many_rows"
 
 
 def test_expired_rows_leave_before_their_prediction(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -117,18 +118,28 @@ def examined(fitted: Any, example: Sequence[float] | None) -> Estimator:
     return estimator
 
 
-def measured(estimator: Estimator, longest: float) -> tuple[Speed, float]:
-    """The speed, in rows, of calls of more and more rows, and the seconds that a call is to take at most.
+@dataclass(frozen=True)
+class Pace:
+    """The speed of calls, in rows; the rows that a call is to have at most, and the seconds that it is to take."""
 
-    It ends with a call that takes more than a portion and whose time grows with its rows. Until then a call mostly has
-    a fixed cost, as that of a forest's hundreds of trees, and says little of the next. Where even a full call has, the
-    seconds are infinite: fewer rows would take as long, and calls would only become smaller and smaller. Call it after
-    a first prediction. Raises Fatal when one row takes longer than the `longest` request.
+    speed: Speed
+    rows: int
+    portion: float
+
+
+def measured(estimator: Estimator, longest: float) -> Pace:
+    """The pace of calls of more and more rows.
+
+    It ends with a call that takes more than a portion and whose time grows with its rows, or when one of twice the rows
+    may take longer than a request. Until then a call mostly has a fixed cost, as that of a forest's hundreds of trees,
+    and says little of the next. Where even the last call has, its rows are the bound and no seconds: fewer rows would
+    take as long, and calls would only become smaller and smaller. Call it after a first prediction. Raises Fatal when
+    one row takes longer than the `longest` request.
     """
     rows, seconds, grows = 1, _timed(estimator, 1), True
     if seconds > longest:
         raise Fatal(f"one row takes {seconds:.1f} s, and a request has {longest:g} s (REQUEST_TIMEOUT)")
-    while rows < ROWS and 2 * seconds < longest / 2:
+    while rows < ROWS and 2 * seconds < longest:
         most, rows = GROWS * seconds, 2 * rows
         seconds = _timed(estimator, rows)
         if seconds > max(PORTION, most):  # once more: the machine may have paused
@@ -137,7 +148,8 @@ def measured(estimator: Estimator, longest: float) -> tuple[Speed, float]:
         if grows and seconds > PORTION:
             break
     log.info("%s: %d rows in %.1f ms", estimator, rows, seconds * 1000)
-    return Speed(rows, seconds), PORTION if grows or rows < ROWS else math.inf
+    speed = Speed(rows, seconds)
+    return Pace(speed, ROWS, PORTION) if grows else Pace(speed, rows, math.inf)
 
 
 def _timed(estimator: Estimator, rows: int) -> float:

@@ -11,20 +11,18 @@ from warmstart import Fatal
 from warmstart.http.json_values import more_values_than
 from worker.predictor import metrics, threads
 from worker.predictor.card import Card
-from worker.predictor.estimator import Estimator, examined, measured
+from worker.predictor.estimator import Estimator, Pace, examined, measured
 from worker.predictor.file import read
 from worker.settings import WorkerSettings
-from worker.speed import Speed
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An estimator, what is told of it, its speed in rows, and the seconds that a call of it is to take at most."""
+    """An estimator, what is told of it, and the pace of its calls."""
 
     estimator: Estimator
     info: PredictorInfo
-    speed: Speed
-    portion: float
+    pace: Pace
 
 
 def load(file: Path, settings: WorkerSettings) -> Loaded:
@@ -38,7 +36,7 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
         try:
             estimator = examined(fitted, example)
             _require_room(estimator.features, settings)
-            speed, portion = measured(estimator, settings.request_timeout)
+            pace = measured(estimator, settings.request_timeout)
         except Fatal as error:
             raise Fatal(f"PREDICTOR={file}: {error}") from error.__cause__
     info = PredictorInfo(
@@ -48,7 +46,7 @@ def load(file: Path, settings: WorkerSettings) -> Loaded:
         classes=estimator.outputs.classes,
         space=space,
     )
-    return Loaded(estimator, info, speed, portion)
+    return Loaded(estimator, info, pace)
 
 
 def _require_room(features: int, settings: WorkerSettings) -> None:

@@ -12,7 +12,6 @@ from fastapi import Depends, FastAPI
 from numpy.typing import NDArray
 
 from contract.lane import Lane
-from contract.limits import ROWS
 from contract.predict import FEATURES
 from contract.predictor import PredictorInfo
 from warmstart import Fatal, Resource, opened
@@ -131,8 +130,8 @@ class PredictorSource:
 
     def _served(self, loaded: Loaded, thread: DaemonExecutor) -> Predictor:
         settings: WorkerSettings = self._app.state.settings
-        longest = settings.request_timeout
-        admission = Admission(loaded.speed, settings.max_queue_rows, ROWS, longest, loaded.portion)
+        longest, pace = settings.request_timeout, loaded.pace
+        admission = Admission(pace.speed, settings.max_queue_rows, pace.rows, longest, pace.portion)
         queue = TokenQueue(admission, metrics.QUEUE)
         batcher = Batcher(loaded.estimator, thread, queue, limit=longest, work=PREDICTION)
         self._app.state.lifecycle.spawn("batcher of predictions", lambda _: batcher.run())
