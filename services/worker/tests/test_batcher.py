@@ -226,7 +226,7 @@ def test_one_bad_input_costs_few_passes(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_a_broken_engine_fails_a_batch_at_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A known text fails, too: two passes and one line for 64 texts, and a 503 that another replica may mend."""
+    """A known text fails, too: two passes and one line for 64 texts, all counted, and a 503 that another may mend."""
 
     class Broken(RecordingEngine):
         def embed(self, batch: Any) -> Vectors:
@@ -234,7 +234,7 @@ def test_a_broken_engine_fails_a_batch_at_once(caplog: pytest.LogCaptureFixture)
             raise RuntimeError("broken")
 
     async def scenario() -> None:
-        engine = Broken()
+        engine, failed = Broken(), metric("worker_failed_total")
         async with batching(engine) as batcher:
             asked = [embed(batcher, [f"text{n}"]) for n in range(64)]
             results = await asyncio.gather(*asked, return_exceptions=True)
@@ -242,6 +242,7 @@ def test_a_broken_engine_fails_a_batch_at_once(caplog: pytest.LogCaptureFixture)
             with pytest.raises(Unavailable, match="forward passes fail: broken"):
                 batcher.check()
         assert [type(result) for result in results] == [Unavailable] * 64
+        assert metric("worker_failed_total") == failed + 64
 
     run(scenario())
     said = [record.levelname for record in caplog.records if record.name.startswith("worker.")]

@@ -217,6 +217,7 @@ class Batcher:
         return sum([await self._pass(half, whole=False) for half in (batch[:middle], batch[middle:])])
 
     def _fail_alone(self, item: Item, error: Exception) -> None:
+        self._work.failures.inc()
         failure = self._work.failed(f"{item.job.parameter}.{item.index}", error)
         named = {"request_id": item.job.request_id}
         log.error("%s (%s: %d)", failure.message, self._work.sizes, len(item.ids), exc_info=error, extra=named)
@@ -224,6 +225,7 @@ class Batcher:
         item.job.fail(failure)
 
     def _fail_together(self, batch: list[Item], error: Unavailable) -> None:
+        self._work.failures.inc(len(batch))
         for job in {item.job for item in batch}:
             self.queue.drop(job, "failed")
             job.fail(error)

@@ -20,7 +20,6 @@ def known(engine: Engine) -> list[TokenIds]:
 
 def failed(field: str, _: Exception) -> ServiceError:
     """The error of the caller whose text failed."""
-    metrics.FAILED.inc()
     return ServiceError(f"{field} could not be embedded", param=field, code="inference_failed")
 
 
@@ -44,5 +43,6 @@ EMBEDDING = Work(
     compute=embed,
     known=known,
     failed=failed,
+    failures=metrics.FAILED,
     account=account,
 )

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client import Counter
 
 from warmstart.errors import ServiceError
 
@@ -28,7 +29,7 @@ class Work:
 
     `compute(computer, inputs)` gives a finite row of numbers of type `dtype` for each input, or raises, and
     `known(computer)` is what it can always compute. `failed(field, error)` is the caller's error for an input that
-    fails alone. `account(sizes, padding, seconds)` counts one pass.
+    fails alone; `failures` counts all inputs that fail. `account(sizes, padding, seconds)` counts one pass.
     """
 
     model: str
@@ -40,4 +41,5 @@ class Work:
     compute: Callable[[Any, Sequence[Any]], NDArray[Any]]
     known: Callable[[Any], Sequence[Any]]
     failed: Callable[[str, Exception], ServiceError]
+    failures: Counter
     account: Callable[[Sequence[int], int, float], None]

@@ -164,7 +164,6 @@ def _timed(estimator: Estimator, rows: int) -> float:
 
 def failed(field: str, error: Exception) -> ServiceError:
     """The error of the caller whose row failed."""
-    metrics.FAILED.inc()
     if isinstance(error, RefusedError):
         return BadRequest(f"{field}: the estimator has no prediction for this row", param=field, code="row_refused")
     return ServiceError(f"{field} could not be predicted", param=field, code="inference_failed")
@@ -180,5 +179,6 @@ PREDICTION = Work(
     compute=Estimator.predict,
     known=lambda estimator: [estimator.example],
     failed=failed,
+    failures=metrics.FAILED,
     account=metrics.account,
 )
