@@ -10,6 +10,7 @@ from contract.model import ModelInfo
 from contract.saved import Saved, counters
 from warmstart.http.stage_metrics import Stages
 
+WAITS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # buckets of seconds in a queue
 WHY_DROPPED = ("expired", "abandoned", "failed", "stuck", "stopped")
 
 
@@ -38,7 +39,7 @@ QUEUE_SECONDS = Histogram(
     "worker_queue_seconds",
     "Seconds that a request waited until its first text was taken",
     ["lane"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    buckets=WAITS,
 )
 _DROPPED = Counter("worker_dropped_total", "Texts that left the queue before inference", ["reason"])
 _REFUSED = Counter("worker_refused_total", "Requests refused because the queue was full", ["lane"])

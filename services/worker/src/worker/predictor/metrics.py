@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from contract.lane import Lane
 from contract.predictor import PredictorInfo
-from worker.metrics import WHY_DROPPED, QueueMetrics
+from worker.metrics import WAITS, WHY_DROPPED, QueueMetrics
 
 _QUEUE_ROWS = Gauge(
     "worker_predictor_queue_rows", "Rows that wait for a prediction", ["lane"], multiprocess_mode="livesum"
@@ -18,7 +18,7 @@ _QUEUE_SECONDS = Histogram(
     "worker_predictor_queue_seconds",
     "Seconds that a request waited until its first row was taken",
     ["lane"],
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    buckets=WAITS,
 )
 _REFUSED = Counter("worker_predictor_refused_total", "Requests refused because they could not end in time", ["lane"])
 _DROPPED = Counter("worker_predictor_dropped_total", "Rows that left the queue before their prediction", ["reason"])
