@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -127,11 +128,77 @@ def test_aws_credentials_that_are_away(aws: Any, monkeypatch: pytest.MonkeyPatch
         fetch(parse("aws:prod/good"), NAMES)
 
 
+class Page(BaseHTTPRequestHandler):
+    """Answers 200 with `body`, whatever it is asked: a proxy, or a network that wants a login first."""
+
+    body: ClassVar[bytes] = b""
+
+    def log_message(self, *_: object) -> None:
+        """The tests' output stays clean."""
+
+    def do_POST(self) -> None:
+        """AWS's calls are of this method."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+
+@pytest.fixture
+def page(aws: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Page]]:
+    """It is in the place of AWS."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    monkeypatch.setattr(Page, "body", b"")
+    yield Page
+    server.shutdown()
+    server.server_close()
+
+
+NOT_THEIRS = [
+    (b"<html>s3cret</html>", "200: the answer is no JSON"),
+    (b'{"SecretString": "s3cret', "200: the answer is no JSON"),
+    (b"s3cret\xff", "200: the answer is no JSON"),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        *NOT_THEIRS,
+        (b"", "200: the answer is no JSON"),
+        (b"{}", "200: the answer has no secret"),
+        (b'["s3cret"]', "200: the answer has no secret"),
+    ],
+)
+def test_an_answer_that_is_not_of_aws(page: type[Page], body: bytes, reason: str) -> None:
+    """It counts as a vault that is away, and isn't quoted."""
+    page.body = body
+    with pytest.raises(Away, match=rf"^aws:prod/good: {reason}$"):
+        fetch(parse("aws:prod/good"), NAMES)
+
+
+def test_an_answer_that_is_not_of_the_service_of_credentials(
+    page: type[Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token of the cluster is exchanged for credentials; a page in their place counts as a vault that is away."""
+    (tmp_path / "token").write_text("token")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/reader")
+    page.body = b"<!doctype html><p>s3cret"
+    with pytest.raises(Away, match=r"^aws:prod/good: the answer of the credentials' service can't be read$"):
+        fetch(parse("aws:prod/good"), NAMES)
+
+
 class Google(BaseHTTPRequestHandler):
-    """Two secrets; `statuses` are those of answers by secret."""
+    """Two secrets; `statuses` and `bodies` are those of answers by secret."""
 
     values: ClassVar[dict[str, bytes]] = {"DATABASE_URL": b"url", "other": b"x", "api_keys": b"keys"}
     statuses: ClassVar[dict[str, int]] = {}
+    bodies: ClassVar[dict[str, bytes]] = {}
 
     def log_message(self, *_: object) -> None:
         """The tests' output stays clean."""
@@ -148,7 +215,7 @@ class Google(BaseHTTPRequestHandler):
             content = {"name": f"{base}/{name}/versions/1", "payload": {"data": data}}
         else:
             content = {"secrets": [{"name": f"{base}/{each}"} for each in self.values]}
-        body = json.dumps(content).encode()
+        body = self.bodies.get(name, json.dumps(content).encode())
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -178,6 +245,7 @@ def google(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Google]]:
 
     monkeypatch.setattr(gcp, "ask", ask)
     monkeypatch.setattr(Google, "statuses", {})
+    monkeypatch.setattr(Google, "bodies", {})
     monkeypatch.setattr(Google, "values", {**Google.values})
     yield Google
     server.shutdown()
@@ -196,6 +264,22 @@ def test_google_refusals(google: type[Google], name: str, status: int, kind: typ
     """A secret that can't be read fails the fetch; pydantic-settings alone would leave the setting at its default."""
     google.statuses = {name: status}
     with pytest.raises(kind, match=rf"^gcp:project: .*{status}.*a test refuses it"):
+        fetch(parse("gcp:project"), NAMES)
+
+
+@pytest.mark.parametrize("name", ["", "api_keys"])
+@pytest.mark.parametrize(("body", "reason"), NOT_THEIRS)
+def test_an_answer_that_is_not_of_google(google: type[Google], name: str, body: bytes, reason: str) -> None:
+    """In the place of the list of names, or of a value: it counts as a vault that is away, and isn't quoted."""
+    google.bodies = {name: body}
+    with pytest.raises(Away, match=rf"^gcp:project: {reason}$"):
+        fetch(parse("gcp:project"), NAMES)
+
+
+def test_an_answer_of_google_without_a_value(google: type[Google]) -> None:
+    """It counts as a vault that is away, and not as an empty secret."""
+    google.bodies = {"api_keys": b"{}"}
+    with pytest.raises(Away, match=r"^gcp:project: 200: the answer has no value$"):
         fetch(parse("gcp:project"), NAMES)
 
 

@@ -15,10 +15,11 @@ from botocore.exceptions import (
     HTTPClientError,
     MetadataRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
 
 from warmstart.lifecycle.fatal import Fatal
-from warmstart.vault.errors import Away, line
+from warmstart.vault.errors import Away, content, line
 
 LOGGERS = ("boto3", "botocore", "urllib3")  # at debug they write whole answers
 # AWS answers 400 to most of what it refuses, and to throttling too.
@@ -45,12 +46,22 @@ def ask(secret: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
     session.set_default_client_config(
         Config(connect_timeout=limit, read_timeout=limit, retries={"total_max_attempts": 1})
     )
+    session.register("before-parse.secrets-manager.GetSecretValue", _checked)
     boto3.setup_default_session(botocore_session=session)
     try:
         source = Source(model, secret, region_name=_region(secret), case_sensitive=False)
     except ValueError as error:  # of the client: AWS_REGION, AWS_ENDPOINT_URL
         raise Fatal(line(error)) from None
     return source()
+
+
+def _checked(response_dict: dict[str, Any], **_: Any) -> None:
+    """Raises Away for a 200 that is no answer of AWS: its client takes any text for an answer without a secret."""
+    if response_dict["status_code"] != 200:
+        return
+    answer = content(response_dict["body"])
+    if not isinstance(answer, dict) or not answer.keys() & {"SecretString", "SecretBinary"}:
+        raise Away("200: the answer has no secret")
 
 
 def _region(secret: str) -> str | None:
@@ -69,6 +80,8 @@ def judged(error: Exception) -> Exception | None:
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         refused = 400 <= status < 500 and status != 429 and code not in TEMPORARY
         return Fatal(line(error)) if refused else Away(line(error))
+    if isinstance(error, ResponseParserError):  # of what gives the credentials; its text quotes the answer
+        return Away("the answer of the credentials' service can't be read")
     if isinstance(error, ConnectionError | HTTPClientError | CredentialRetrievalError | MetadataRetrievalError):
         return Away(line(error))
     return Fatal(line(error)) if isinstance(error, BotoCoreError) else None  # no credentials, no region

@@ -4,7 +4,6 @@ Key Vault allows no underscore in a name. Disabled secrets are left out by pydan
 names and fetches those of settings one by one.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,7 @@ from pydantic_settings import AzureKeyVaultSettingsSource, BaseSettings
 from pydantic_settings.sources.providers.azure import AzureKeyVaultMapping
 
 from warmstart.lifecycle.fatal import Fatal
-from warmstart.vault.errors import Away, line, seconds
+from warmstart.vault.errors import Away, content, line, seconds
 
 LOGGERS = ("azure", "msal", "urllib3")  # they write lines with URLs, and several for one failure
 TEMPORARY = {408, 425, 429}  # of the statuses below 500
@@ -56,10 +55,7 @@ def _checked(response: PipelineResponse[Any, Any]) -> None:
     """
     if response.http_response.status_code != 200:
         return
-    try:
-        answer = json.loads(response.http_response.content)
-    except ValueError:  # its text quotes the answer
-        raise Away("200: the answer is no JSON") from None
+    answer = content(response.http_response.content)
     if not isinstance(answer, dict) or not isinstance(answer.get("value"), str | list):
         raise Away("200: the answer has no value")
 

@@ -11,11 +11,12 @@ from google.api_core.exceptions import ClientError, GoogleAPICallError, TooManyR
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud.secretmanager import AccessSecretVersionResponse, SecretManagerServiceClient
 from google.cloud.secretmanager_v1.services.secret_manager_service.pagers import ListSecretsPager
+from google.protobuf.json_format import ParseError
 from pydantic_settings import BaseSettings, GoogleSecretManagerSettingsSource
 from requests.exceptions import RequestException
 
 from warmstart.lifecycle.fatal import Fatal
-from warmstart.vault.errors import Away, line
+from warmstart.vault.errors import NO_JSON, Away, line
 
 LOGGERS = ("google", "urllib3")
 
@@ -37,10 +38,13 @@ class Client(SecretManagerServiceClient):
     def access_secret_version(self, *arguments: Any, **options: Any) -> AccessSecretVersionResponse:
         """The value of one."""
         try:
-            return super().access_secret_version(*arguments, **{"retry": None, "timeout": self.limit, **options})
+            answer = super().access_secret_version(*arguments, **{"retry": None, "timeout": self.limit, **options})
         except Exception as error:
             self.failure = error
             raise
+        if "payload" not in answer:
+            self.failure = Away("200: the answer has no value")
+        return answer
 
 
 def ask(project: str, model: type[BaseSettings], limit: float) -> dict[str, Any]:
@@ -66,6 +70,8 @@ def ask_with(client: Client, project: str, model: type[BaseSettings]) -> dict[st
 
 def judged(error: Exception) -> Exception | None:
     """What an error means; None for one that is not Google's."""
+    if isinstance(error, ParseError | UnicodeDecodeError):  # of a 200; its text quotes the answer
+        return Away(NO_JSON)
     if isinstance(error, GoogleAPICallError):
         refused = isinstance(error, ClientError) and not isinstance(error, TooManyRequests)
         return Fatal(line(error)) if refused else Away(line(error))
