@@ -14,6 +14,7 @@ from services.worker.tests.stand_ins import (
     GatedEngine,
     PoisonEngine,
     RecordingEngine,
+    metric,
     put_forward,
     serving,
 )
@@ -96,9 +97,10 @@ def test_a_broken_tokenizer_is_a_broken_engine(words: int) -> None:
                 raise RuntimeError("Already borrowed")
             return super().encode(texts)
 
-    engine = Mute()
+    engine, failed = Mute(), metric("worker_failed_total")
     with serving(engine, **SOON) as client:
         assert post(client, "word " * words) == (500, "inference_failed")
+        assert metric("worker_failed_total") == failed + 1
         until(lambda: not ready(client), LIMIT, "it is unready")
         engine.broken = False
         until(lambda: ready(client), LIMIT, "it is ready")

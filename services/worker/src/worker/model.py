@@ -74,6 +74,7 @@ class Model:
             except Exception as error:
                 log.exception("%s can't be tokenized", request.field)
                 self.batcher.health.doubt()
+                metrics.FAILED.inc(len(request.inputs))
                 message = f"{request.field} could not be tokenized"
                 raise ServiceError(message, param=request.field, code="inference_failed") from error
             job = self.batcher.submit(inputs, request.field, deadline, demand.lane)
