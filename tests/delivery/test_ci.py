@@ -1,5 +1,6 @@
 """`.ci/run`, what the project runs of itself from a bare clone."""
 
+import re
 import subprocess
 from itertools import permutations
 from pathlib import Path
@@ -44,3 +45,12 @@ def test_a_part_that_fails_is_heard_of(tmp_path: Path, parts: str, code: int, sa
     done = bash(tmp_path, f"{PARTS}; beside {parts}")
     assert done.returncode == code
     assert {line for line in done.stdout.splitlines() if line.startswith(("it", "so"))} == said
+
+
+def test_other_pythons_have_tests_of_every_folder(tmp_path: Path) -> None:
+    """pytest looks for the words of TESTS in the names of folders, too: `start` left out all of libs/warmstart."""
+    done = bash(tmp_path, "make() { echo ${@: -1}; }; other_pythons")
+    words = set(re.findall(r"\w+", done.stdout.removeprefix("TESTS=not"))) - {"or"}
+    assert {"recycling", "health"} < words
+    folders = [each.parent.relative_to(ROOT) for part in ("libs", "services") for each in ROOT.glob(f"{part}/*/tests/")]
+    assert [(word, str(folder)) for word in words for folder in folders if word in f"{folder}/tests"] == []
