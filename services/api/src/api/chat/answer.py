@@ -58,7 +58,7 @@ class ChatAnswer(Response):
         """Send the answer. Raises a ServiceError as long as nothing was sent."""
         chat = self._chat()
         try:
-            with chat.turns.turn():
+            with chat.turns.turn(), chat.failures.told():
                 await self._answer(chat.server, send)
         except ServiceError as error:
             if not self._begun:

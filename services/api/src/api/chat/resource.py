@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from api.chat.failures import Failures
 from api.chat.server import ChatServer
 from api.chat.turns import Turns
 from api.settings import ApiSettings
@@ -14,10 +15,11 @@ from warmstart import Resource
 
 @dataclass(frozen=True)
 class Chat:
-    """The client, and how many use it."""
+    """The client, how many use it, and what is known of its failures."""
 
     server: ChatServer
     turns: Turns
+    failures: Failures
 
 
 @asynccontextmanager
@@ -26,7 +28,7 @@ async def open_chat(app: FastAPI) -> AsyncIterator[Chat]:
     settings: ApiSettings = app.state.settings
     async with ChatServer(settings) as server:
         await server.check()
-        yield Chat(server, Turns(settings.max_chats))
+        yield Chat(server, Turns(settings.max_chats), Failures())
 
 
 async def check_chat(chat: Chat) -> None:
