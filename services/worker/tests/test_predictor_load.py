@@ -114,6 +114,22 @@ def test_a_row_that_fails_has_a_typed_error(tmp_path: Path, number: float, statu
         assert post(client, [[1, 2]]).json()["predictions"] == [3]
 
 
+@pytest.mark.parametrize(
+    ("number", "level", "traced"), [(POISON, "WARNING", False), (ENDLESS, "WARNING", False), (STRANGE, "ERROR", True)]
+)
+def test_a_refused_row_is_one_line_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, number: float, level: str, traced: bool
+) -> None:
+    """Any caller can send such rows: only a fault of the estimator's own is an error with a traceback."""
+    with predicting(pickled(tmp_path, StandIn())) as client:
+        caplog.clear()
+        post(client, [[number, 1]])
+        said = [each for each in caplog.records if each.name == "worker.batcher"]
+    assert [(each.levelname, bool(each.exc_info)) for each in said] == [(level, traced)]
+    assert "features.0" in said[0].getMessage()
+    assert str(int(number)) not in caplog.text
+
+
 def test_a_full_queue_refuses(busy: Busy) -> None:
     """503 with Retry-After and the numbers; also a call larger than the queue, which an idle estimator would take."""
     refused = metric("worker_predictor_refused_total", lane="interactive")

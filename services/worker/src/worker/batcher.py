@@ -219,8 +219,12 @@ class Batcher:
     def _fail_alone(self, item: Item, error: Exception) -> None:
         self._work.failures.inc()
         failure = self._work.failed(f"{item.job.parameter}.{item.index}", error)
+        said = (failure.message, self._work.sizes, len(item.ids))
         named = {"request_id": item.job.request_id}
-        log.error("%s (%s: %d)", failure.message, self._work.sizes, len(item.ids), exc_info=error, extra=named)
+        if failure.status < 500:  # the caller's fault, who could fill the log with tracebacks
+            log.warning("%s (%s: %d): %s", *said, error, extra=named)
+        else:
+            log.error("%s (%s: %d)", *said, exc_info=error, extra=named)
         self.queue.drop(item.job, "failed")
         item.job.fail(failure)
 
