@@ -1,5 +1,6 @@
 """A gunicorn.conf.py is one call: what the service adds below it works, and what would break the pod is refused."""
 
+import json
 import os
 import signal
 import socket
@@ -83,6 +84,16 @@ def test_values_below_the_call_are_the_services_own(world: World, conf: Callable
     """As gunicorn has it: the last assignment in the file counts."""
     with Gunicorn(conf("workers = 2"), world.folder, WORLD=world.folder) as service:
         assert len(service.wait_ready().workers()) == 2
+
+
+def test_a_warning_of_a_library_is_a_line_of_the_log(world: World, conf: Callable[[str], Path]) -> None:
+    """With LOG_FORMAT=json each line is an object, that of Python's `warnings` too; other lines no collector reads."""
+    lines = "import warnings\ndef post_fork(server, worker): warnings.warn('an overflow', RuntimeWarning)"
+    with Gunicorn(conf(lines), world.folder, WORLD=world.folder, LOG_FORMAT="json") as service:
+        said = [json.loads(line) for line in service.wait_ready().log.splitlines()]
+    warned = [each for each in said if each["logger"] == "py.warnings"]
+    assert [each["level"] for each in warned] == ["warning"]
+    assert "RuntimeWarning: an overflow" in warned[0]["message"]
 
 
 REFUSED = {

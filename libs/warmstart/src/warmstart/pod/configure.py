@@ -1,6 +1,7 @@
 """Configures gunicorn for a service's pod, with one call in gunicorn.conf.py."""
 
 import atexit
+import logging
 import math
 import os
 import shutil
@@ -41,6 +42,7 @@ def configure(conf: dict[str, Any], settings: type[S], app: str) -> S:
         worker_tmp_dir=SHARED_MEMORY,  # heartbeats on a disk can block
         control_socket_disable=True,  # it wants a writable home
     )
+    logging.captureWarnings(True)  # a library's `warnings.warn` would write lines of another format
     Master.settings = read
     base.Arbiter = Master  # type: ignore[attr-defined]
     sock.TCP6Socket = IPv6Socket  # type: ignore[misc]
