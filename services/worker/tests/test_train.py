@@ -145,6 +145,50 @@ def test_a_head_that_is_there_is_never_overwritten_unasked(here: Path, caplog: p
     assert load(head, settings()).info.classes == ("fruit", "tool")
 
 
+@pytest.mark.parametrize("more", [[], ["--replace"]])
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("folder", "folder is a folder: name a file with --output"),
+        ("mine.jsonl/head.skops", "mine.jsonl/head.skops can't be written: Not a directory"),
+        (f"{'a' * 300}.skops", ".skops can't be written: File name too long"),
+    ],
+    ids=["a folder", "below a file", "a long name"],
+)
+def test_a_place_that_can_not_be_written_is_found_first(
+    here: Path, caplog: pytest.LogCaptureFixture, output: str, says: str, more: list[str]
+) -> None:
+    """Before texts are read and embedded, which may take an hour."""
+    caplog.set_level("INFO", "worker.train")
+    (here / "folder").mkdir()
+    assert main([str(labelled(here / "mine.jsonl")), "--output", output, *more]) == 3
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].endswith(says)
+    assert {each.name for each in here.rglob("*")} == {"folder", "mine.jsonl"}
+
+
+def test_the_heads_folder_is_made(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it is missing, as --help says."""
+    assert main([str(labelled(here / "mine.jsonl")), "--output", "a/b/head.skops"]) == 0
+    assert (here / "a/b/head.skops").exists()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "its folder is made if it is missing" in " ".join(capsys.readouterr().out.split())
+
+
+def test_booleans_are_written_as_in_the_file(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Classes are true and false, in the counts, in notes and in the table of scores."""
+    caplog.set_level("INFO", "worker.train")
+    lines = [json.dumps({"text": str(number), "label": number % 3 == 0}) for number in range(8)]
+    (here / "mine.jsonl").write_text("\n".join(lines))
+    assert main([str(here / "mine.jsonl")]) == 0
+    said = "\n".join(caplog.messages)
+    assert "2 classes: false 5, true 3" in said
+    assert "3 folds instead of 5: true has 3 examples" in said
+    assert "\n  true " in said
+    assert not {"True", "False"} & {*said.split()}
+
+
 def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without hard links."""
 

@@ -34,7 +34,12 @@ GOOD: tuple[dict[str, Any], ...] = ({"text": "a", "label": "x"}, {"text": "b", "
         ({"text": 7, "label": "x"}, "line 3: text must be a string"),
         ({"text": "c", "label": 0.5}, "line 3: label must be a string, a whole number, true or false"),
         ({"text": "c", "label": ["x"]}, "line 3: label must be a string"),
-        ({"text": "c", "label": 2**63}, "line 3: label must be a string"),
+        (
+            {"text": "c", "label": 2**63},
+            "line 3: label is a whole number outside of -9223372036854775808 to 9223372036854775807",
+        ),
+        ('{"text": "c", "label": "x", "label": "y"}', "line 3: label is there more than once"),
+        ('{"text": "c", "text": "d", "label": "y"}', "line 3: text is there more than once"),
         ({"text": "c\0", "label": "x"}, "line 3: text has a NUL character"),
         ({"text": "c", "label": "\ud800"}, "line 3: label has half of a surrogate pair"),
         ({"text": "c" * 101, "label": "x"}, "line 3: text has 101 characters; the limit is 100"),
@@ -54,8 +59,9 @@ def test_a_bad_line_is_named(tmp_path: Path, line: object, says: str) -> None:
 
 def test_all_that_is_wrong_is_counted(tmp_path: Path) -> None:
     """The first lines are named, the others counted."""
-    with pytest.raises(Fatal, match=r"line 1: .*; line 5: no JSON object; 3 more lines are wrong$"):
-        read(written(tmp_path / "texts.jsonl", *["{"] * 8), 100)
+    for count, says in ((8, "; 3 more lines are wrong"), (6, "; 1 more line is wrong"), (5, "")):
+        with pytest.raises(Fatal, match=rf"line 1: .*; line 5: no JSON object{says}$"):
+            read(written(tmp_path / "texts.jsonl", *["{"] * count), 100)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +69,13 @@ def test_all_that_is_wrong_is_counted(tmp_path: Path) -> None:
     [
         ([], r"has no examples: one example a line, {"),
         (["", "  "], "has no examples"),
-        ([GOOD[0]], "every text has one label; a classifier tells at least two apart"),
-        ([GOOD[0], {"text": "b", "label": "x"}], "every text has one label"),
-        ([GOOD[0], {"text": "a", "label": "y"}], "that another line contradicts"),
+        ([GOOD[0]], ": all texts have the same label; at least two labels are needed$"),
+        ([GOOD[0], {"text": "b", "label": "x"}], ": all texts have the same label; at least two labels are needed$"),
+        (
+            [*GOOD, {"text": "b", "label": "x"}],
+            ": all texts that are left have the same label; .*; left out, as texts with several labels: 1",
+        ),
+        ([GOOD[0], {"text": "a", "label": "y"}], r": all texts have several labels; .* \(lines 1 and 2\)$"),
     ],
 )
 def test_what_makes_no_classifier_is_refused(tmp_path: Path, lines: list[object], says: str) -> None:
@@ -77,8 +87,8 @@ def test_what_makes_no_classifier_is_refused(tmp_path: Path, lines: list[object]
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """One that is missing, too."""
     (tmp_path / "texts.jsonl").write_bytes(b"\xff\xfe\x00")
-    for name in ("texts.jsonl", "none.jsonl"):
-        with pytest.raises(Fatal, match="can't be read"):
+    for name, says in (("texts.jsonl", "can't be read: 'utf-8' codec"), ("none", "none can't be read: No such .*y$")):
+        with pytest.raises(Fatal, match=says):
             read(tmp_path / name, 100)
 
 
@@ -100,6 +110,12 @@ def test_labels_may_be_numbers_or_booleans(tmp_path: Path, labels: tuple[Any, An
     assert read(written(tmp_path / "texts.jsonl", *lines), 100).labels == [*labels]
 
 
+def test_only_an_examples_own_fields_must_be_there_once(tmp_path: Path) -> None:
+    """Other fields are ignored, and what is in them."""
+    lines = [f'{{"text": "{each}", "label": "{each}", "id": 1, "id": {{"label": 1, "label": 2}}}}' for each in "ab"]
+    assert read(written(tmp_path / "texts.jsonl", *lines), 100).labels == ["a", "b"]
+
+
 def test_a_table_may_have_the_examples(tmp_path: Path) -> None:
     """With a row of names, other columns and line breaks within a text; a bad row is named by its line."""
     file = tmp_path / "texts.csv"
@@ -108,6 +124,9 @@ def test_a_table_may_have_the_examples(tmp_path: Path) -> None:
     assert (found.texts, found.labels) == (["a\nb", "c"], ["x", "y"])
     file.write_text('label,text\nx,"a\nb"\ny\n')
     with pytest.raises(Fatal, match="line 4: text is missing"):
+        read(file, 100)
+    file.write_text("label,text,label\nx,a,y\n")
+    with pytest.raises(Fatal, match="line 1: label is there more than once"):
         read(file, 100)
     file.write_text("a,b\n1,2\n")
     with pytest.raises(Fatal, match="line 1: its columns must be named text and label"):

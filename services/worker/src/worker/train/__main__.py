@@ -22,7 +22,7 @@ from worker.engines.base import Vectors
 from worker.loading import Loaded, load
 from worker.settings import WorkerSettings
 from worker.train.card import HeadCard, card_of
-from worker.train.examples import Examples, read
+from worker.train.examples import Examples, read, written
 from worker.train.judging import FOLDS, Labels, Scores, cross_validated, fit, folds_of
 from worker.train.progress import step
 from worker.train.saving import require_free, save
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when the head is there, 3 when it can't be made, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m worker.train", description=__doc__)
     parser.add_argument("labelled", type=Path, metavar="FILE", help="labelled texts: JSON Lines, or .csv")
-    parser.add_argument("--output", type=Path, metavar="HEAD", help=f"file of the head ({HEADS}/NAME.skops)")
+    place = f"file of the head ({HEADS}/NAME.skops); its folder is made if it is missing"
+    parser.add_argument("--output", type=Path, metavar="HEAD", help=place)
     parser.add_argument(
         "--replace", action="store_true", help="replace a head that is there; workers load it when they start next"
     )
@@ -85,7 +86,7 @@ def train(labelled: Path, target: Path, settings: WorkerSettings, *, replace: bo
 def _tell(examples: Examples) -> None:
     for note in examples.notes:
         log.warning("note: %s", note)
-    classes = [f"{label} {count}" for label, count in examples.classes.most_common(LISTED)]
+    classes = [f"{written(label)} {count}" for label, count in examples.classes.most_common(LISTED)]
     more = ", …" if len(examples.classes) > LISTED else ""
     log.info("%d texts, %d classes: %s%s", len(examples.texts), len(examples.classes), ", ".join(classes), more)
 
@@ -105,10 +106,10 @@ def _judged(rows: Vectors, labels: Labels, examples: Examples) -> Scores | None:
     label, fewest = examples.classes.most_common()[-1]
     folds = folds_of([*examples.classes.values()])
     if not folds:
-        log.warning("not cross-validated: %s has one example, and each class needs two at least", label)
+        log.warning("not cross-validated: %s has one example, and each class needs two at least", written(label))
         return None
     if folds < FOLDS:
-        log.warning("%d folds instead of %d: %s has %d examples", folds, FOLDS, label, fewest)
+        log.warning("%d folds instead of %d: %s has %d examples", folds, FOLDS, written(label), fewest)
     with step(log.info, "cross-validating") as under_way:
         scores = cross_validated(rows, labels, folds, lambda note: setattr(under_way, "note", note))
     log.info("%s", scores.table())

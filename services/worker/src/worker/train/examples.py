@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ Label: TypeAlias = str | int | bool
 TEXT, LABEL = "text", "label"
 MOST = 200_000  # examples: their vectors of 384 numbers take 300 MB, and training as much again
 LONGEST = 200  # characters of a label, as of a document's id
+LEAST, LARGEST = -(2**63), 2**63 - 1  # of whole numbers as labels: numpy's integers have 64 bits
 SHOWN = 5  # of what is wrong
 KINDS = {str: "a string", int: "a whole number", bool: "true or false"}
 FORM = 'one example a line, {"text": "…", "label": "…"}'
@@ -50,16 +51,27 @@ def read(file: Path, characters: int) -> Examples:
         except (ValueError, RecursionError) as error:
             wrong.append(f"line {number}: {error if not isinstance(error, json.JSONDecodeError) else 'no JSON object'}")
     if wrong:
-        more = f"; {len(wrong) - SHOWN} more lines are wrong" if len(wrong) > SHOWN else ""
-        raise Fatal(f"{file}: {'; '.join(wrong[:SHOWN])}{more}")
+        raise Fatal(f"{file}: {'; '.join(wrong[:SHOWN])}{_others(len(wrong) - SHOWN)}")
     if not found:
         raise Fatal(f"{file} has no examples: {FORM}")
     _require_one_kind(file, found)
     examples = _distinct(found)
     if len(examples.classes) < 2:
-        only = "has one label" if examples.classes else "has a label that another line contradicts"
-        raise Fatal(f"{file}: every text {only}; a classifier tells at least two apart")
+        has = "have the same label" if examples.classes else "have several labels"
+        texts = "all texts that are left" if examples.classes and examples.notes else "all texts"
+        raise Fatal(f"{file}: {'; '.join([f'{texts} {has}', 'at least two labels are needed', *examples.notes])}")
     return examples
+
+
+def written(label: Label) -> str:
+    """The label as the file has it: true, not True."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _others(count: int) -> str:
+    if count < 1:
+        return ""
+    return "; 1 more line is wrong" if count == 1 else f"; {count} more lines are wrong"
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Any]]:
@@ -68,32 +80,51 @@ def _rows(file: Path) -> Iterator[tuple[int, Any]]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             if file.suffix.lower() == ".csv":
                 table = csv.DictReader(lines, strict=True)
-                if not {TEXT, LABEL} <= {*(table.fieldnames or ())}:
+                names = table.fieldnames or ()
+                if not {TEXT, LABEL} <= {*names}:
                     raise Fatal(f"{file}, line 1: its columns must be named {TEXT} and {LABEL}, perhaps among others")
+                if twice := _twice(names):
+                    raise Fatal(f"{file}, line 1: {twice} is there more than once")
                 yield from ((table.line_num, row) for row in table)
             else:
                 yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise Fatal(f"{file} can't be read: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise Fatal(f"{file} can't be read: {error}") from error
+
+
+def _twice(names: Sequence[str]) -> str | None:
+    """The field of an example that is among the names more than once: nobody can tell which one is meant."""
+    return next((each for each in (TEXT, LABEL) if names.count(each) > 1), None)
 
 
 def _example(row: Any, characters: int) -> tuple[str, Label]:
     """Raises ValueError that names the field, and quotes nothing."""
-    fields = json.loads(row) if isinstance(row, str) else row
-    if not isinstance(fields, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - it is the file's, no caller's
+    fields = _object(row) if isinstance(row, str) else row
     for name in (TEXT, LABEL):
         if fields.get(name) in (None, ""):
             raise ValueError(f"{name} is {'empty' if fields.get(name) == '' else 'missing'}")
     text, label = fields[TEXT], fields[LABEL]
     if not isinstance(text, str):
-        raise ValueError(f"{TEXT} must be a string")  # noqa: TRY004 - as above
-    if type(label) not in KINDS or (isinstance(label, int) and not -(2**63) <= label < 2**63):
+        raise ValueError(f"{TEXT} must be a string")  # noqa: TRY004 - it is the file's, no caller's
+    if type(label) not in KINDS:
         raise ValueError(f"{LABEL} must be a string, a whole number, true or false")
+    if isinstance(label, int) and not LEAST <= label <= LARGEST:
+        raise ValueError(f"{LABEL} is a whole number outside of {LEAST} to {LARGEST}")
     _check(TEXT, text, characters)
     if isinstance(label, str):
         _check(LABEL, label, LONGEST)
     return text, label
+
+
+def _object(line: str) -> dict[str, Any]:
+    pairs = json.loads(line, object_pairs_hook=tuple)
+    if not isinstance(pairs, tuple):
+        raise ValueError("no JSON object")  # noqa: TRY004 - as above
+    if twice := _twice([name for name, _ in pairs]):
+        raise ValueError(f"{twice} is there more than once")
+    return dict(pairs)
 
 
 def _check(name: str, value: str, longest: int) -> None:

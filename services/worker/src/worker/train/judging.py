@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from worker.engines.base import Vectors
-from worker.train.examples import Label
+from worker.train.examples import Label, written
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -49,7 +49,7 @@ class Scores(BaseModel):
     def table(self) -> str:
         """For people to read."""
         by_fold = f"{min(self.accuracy_by_fold):.3f} to {max(self.accuracy_by_fold):.3f}"
-        width = max(len(str(each.label)) for each in self.classes)
+        width = max(len(written(each.label)) for each in self.classes)
         accuracy = f"accuracy {self.accuracy:.3f} ({by_fold}), macro F1 {self.macro_f1:.3f}"
         lines = [
             f"cross-validated in {self.folds} folds: {accuracy}; the most frequent class: {self.most_frequent:.3f}",
@@ -57,7 +57,7 @@ class Scores(BaseModel):
         ]
         for each in self.classes:
             figures = f"{each.precision:9.3f}  {each.recall:6.3f}  {each.f1:5.3f}"
-            lines.append(f"  {each.label!s:{width}}  {each.examples:8}  {figures}")
+            lines.append(f"  {written(each.label):{width}}  {each.examples:8}  {figures}")
         return "\n".join(lines)
 
 

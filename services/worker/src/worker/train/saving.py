@@ -22,10 +22,21 @@ PROVEN = 256  # rows whose predictions must be the same
 
 
 def require_free(target: Path, *, replace: bool) -> None:
-    """Raise Fatal where a head may not be written: a worker may be serving what is there."""
-    for each in (target, card_file(target)):
-        if each.is_dir() or (each.exists() and not replace):
-            raise Fatal(f"{each} is there: name another one with --output, or say --replace")
+    """Raise Fatal where a head can't be written, or may not be: a worker may be serving what is there.
+
+    It tries with a folder that it removes at once, where the head's folder is or would be made: what says who may write
+    where is not the permissions alone.
+    """
+    try:
+        for each in (target, card_file(target)):
+            if each.is_dir():
+                raise Fatal(f"{each} is a folder: name a file with --output")
+            if each.exists() and not replace:
+                raise Fatal(f"{each} is there: name another one with --output, or say --replace")
+        there = next(each for each in target.absolute().parents if each.exists())
+        tempfile.TemporaryDirectory(dir=there, prefix=f".{target.name}-").cleanup()
+    except OSError as error:
+        raise _unwritten(target, error) from error
 
 
 def save(
@@ -49,8 +60,12 @@ def save(
             _prove(head, rows, file, settings)
             _move(file, target, replace=replace)
     except OSError as error:
-        raise Fatal(f"{target} can't be written: {error.strerror or error}") from error
+        raise _unwritten(target, error) from error
     return made
+
+
+def _unwritten(target: Path, error: OSError) -> Fatal:
+    return Fatal(f"{target} can't be written: {error.strerror or error}")
 
 
 def _prove(head: Any, rows: Vectors, file: Path, settings: WorkerSettings) -> None:
