@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from api import __version__
 from api.auth import Authenticate, document_keys
+from api.chat_results import CountChats
 from api.embedder import new_flights
 from api.flags import flags_for
 from api.keys.known import KnownKeys
@@ -74,7 +75,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         app.include_router(router, prefix="/v1", responses=error_responses(401))
     app.include_router(page.router)
     app.include_router(reports.files)
-    around = [RateLimitHeaders] if settings.quota or closed else []
+    limited = [RateLimitHeaders] if settings.quota or closed else []
     advice = f"if they are token ids: {SEND_TEXTS}"
     # The page shows how far the start has come.
     open_paths = ("/", "/favicon.ico", "/assets/", "/reports/", "/v1/reports", "/v1/faults/", system.PATH)
@@ -84,7 +85,7 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
         open_paths=open_paths,
         quiet=(system.PATH,),  # open pages ask for it every two seconds
         cors_origins=settings.cors(),
-        around=around,
+        around=[*limited, CountChats],
         advice=advice,
         known=keys.known.of,
     )

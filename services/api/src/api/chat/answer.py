@@ -11,13 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Receive, Scope, Send
 
 from api.chat.completion import Writer, read
+from api.chat.errors import ChatUnavailable
 from api.chat.events import DONE, failed, written
 from api.chat.prompt import excerpts, prompt
 from api.chat.resource import CHAT, Chat
+from api.chat.result import noted
 from api.chat.server import ChatServer, body_of
 from api.chat.stream import streamed
-from api.chat.turns import CHATS
 from api.chat.within import within
+from api.chat_results import KEY
 from api.embedding import Field
 from api.metrics import STAGES
 from api.retrieval import retrieve
@@ -56,10 +58,11 @@ class ChatAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer. Raises a ServiceError as long as nothing was sent."""
-        chat = self._chat()
         try:
-            with chat.turns.turn(), chat.failures.told():
-                await self._answer(chat.server, send)
+            with noted(scope[KEY]):
+                chat = self._chat()
+                with chat.turns.turn(), chat.failures.told():
+                    await self._answer(chat.server, send)
         except ServiceError as error:
             if not self._begun:
                 raise
@@ -71,9 +74,8 @@ class ChatAnswer(Response):
         lifecycle: Lifecycle = self._request.app.state.lifecycle
         try:
             return lifecycle.value(CHAT)
-        except DependencyUnavailable:
-            CHATS["unavailable"].inc()
-            raise
+        except DependencyUnavailable as error:
+            raise ChatUnavailable(error.reason) from error
 
     async def _answer(self, server: ChatServer, send: Send) -> None:
         sources, texts = await self._search()

@@ -1,4 +1,4 @@
-"""What may go wrong with the chat server, as typed errors. None of them quotes it: its errors may quote the prompt."""
+"""What may go wrong with a chat, as typed errors. None quotes the chat server, whose errors may quote the prompt."""
 
 import math
 import time
@@ -13,6 +13,15 @@ LONGEST_WAIT = 86_400.0  # seconds of a Retry-After
 TOO_LONG = "context_length_exceeded"  # OpenAI's code, which llama.cpp and vLLM answer in other words
 DENIED = "it doesn't accept CHAT_API_KEY"
 UNKNOWN = "it doesn't know CHAT_MODEL, or CHAT_URL is not its base URL"
+
+
+class TooManyChats(Overloaded):
+    """So many chats are under way in this process that it takes no more."""
+
+    code = "too_many_chats"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} chats are under way, the most of one process (MAX_CHATS)", retry_after=1)
 
 
 class ChatUnavailable(DependencyUnavailable):
