@@ -5,14 +5,19 @@ from k8s.tests.rules import Rule, entry
 from k8s.tests.rules.manifest import Object
 
 
-def route(path: str = "/v1", wait: str = "15s", to: str = "api", port: int = 8000) -> Change:
-    """A route of a Gateway."""
-    rule: Object = {
-        "matches": [{"path": {"type": "PathPrefix", "value": path}}],
+def route(path: str = "/v1", wait: str = "15s", to: str = "api", port: int = 8000, chats: str | None = None) -> Change:
+    """A route of a Gateway, with another limit for `chats`."""
+    rules = [_rule("PathPrefix", path, wait, to, port)]
+    rules += [_rule("Exact", "/v1/chat/completions", chats, to, port)] if chats else []
+    return added({"kind": "HTTPRoute", "spec": {"rules": rules}})
+
+
+def _rule(kind: str, path: str, wait: str, to: str, port: int) -> Object:
+    return {
+        "matches": [{"path": {"type": kind, "value": path}}],
         "timeouts": {"request": wait},
         "backendRefs": [{"name": to, "port": port}],
     }
-    return added({"kind": "HTTPRoute", "spec": {"rules": [rule]}})
 
 
 def headless(**more: object) -> Change:
@@ -35,6 +40,11 @@ ENTRY: dict[Rule, list[Example]] = {
     entry.routes_wait_for_the_service: [
         production(route(wait="10s"), "HTTPRoute/added: must wait longer than REQUEST_TIMEOUT, 10 s"),
         production(both(route(), setting("REQUEST_TIMEOUT", "20")), "must wait longer than REQUEST_TIMEOUT, 20 s"),
+    ],
+    entry.routes_let_chats_end: [
+        production(route(), "must wait for /v1/chat/completions longer than REQUEST_TIMEOUT + CHAT_TIMEOUT, 310 s"),
+        production(route(wait="20m", chats="310s"), "HTTPRoute/added: must wait for /v1/chat/completions longer than"),
+        production(both(route(chats="330s"), setting("CHAT_TIMEOUT", "600")), "REQUEST_TIMEOUT + CHAT_TIMEOUT, 610 s"),
     ],
     entry.routes_pass_on_who_asks: [
         production(route(), "FORWARDED_ALLOW_IPS is 127.0.0.1, not the network of the Gateway's pods"),

@@ -1,5 +1,6 @@
 """Ways in that components add: a route of a Gateway, a Service without an address of its own."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -8,6 +9,8 @@ from k8s.tests.rules.server import server_of
 
 DURATION = re.compile(r"(\d+)(ms|s|m|h)")  # of the Gateway API
 SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+CHATS = "/v1/chat/completions"
+NO_RANK = (False, 0)
 NOBODYS = {"127.0.0.1", "*"}  # the default, and everybody
 
 
@@ -35,9 +38,21 @@ def routes_wait_for_the_service(manifest: Manifest) -> Iterator[str]:
     for route, rule in _rules(manifest):
         for pod in _apis(manifest):
             limit = server_of(pod.image, manifest.environment(pod)).settings.request_timeout
-            found = DURATION.findall(rule.get("timeouts", {}).get("request", ""))
-            if sum(int(number) * SECONDS[unit] for number, unit in found) <= limit:
+            if _wait(rule) <= limit:
                 yield f"{name(route)}: must wait longer than REQUEST_TIMEOUT, {limit:g} s"
+
+
+def routes_let_chats_end(manifest: Manifest) -> Iterator[str]:
+    """Who waits less than a chat may take, its search and its answer, cuts streams in the midst of a word."""
+    for route in manifest.of("HTTPRoute"):
+        rank, wait = max(
+            (_rank(match), _wait(rule)) for rule in route["spec"]["rules"] for match in rule.get("matches", [{}])
+        )
+        for pod in _apis(manifest):
+            settings = server_of(pod.image, manifest.environment(pod)).settings.model_dump()
+            longest = settings["request_timeout"] + settings["chat_timeout"]
+            if rank > NO_RANK and wait <= longest:
+                yield f"{name(route)}: must wait for {CHATS} longer than REQUEST_TIMEOUT + CHAT_TIMEOUT, {longest:g} s"
 
 
 def routes_pass_on_who_asks(manifest: Manifest) -> Iterator[str]:
@@ -66,6 +81,21 @@ def _rules(manifest: Manifest) -> Iterator[tuple[Object, Object]]:
     return ((route, rule) for route in manifest.of("HTTPRoute") for rule in route["spec"]["rules"])
 
 
+def _wait(rule: Object) -> float:
+    """Seconds; a limit of zero is none, and without a limit a Gateway has its own."""
+    found = DURATION.findall(rule.get("timeouts", {}).get("request", ""))
+    wait = sum(int(number) * SECONDS[unit] for number, unit in found)
+    return math.inf if found and not wait else wait
+
+
+def _rank(match: Object) -> tuple[bool, int]:
+    """How a Gateway ranks this match for chats: an exact path before prefixes, a longer prefix before a shorter one."""
+    path = match.get("path", {"value": "/"})
+    exact, value = path.get("type") == "Exact", path["value"]
+    fits = value == CHATS if exact else f"{CHATS}/".startswith(f"{value.rstrip('/')}/")
+    return (exact, len(value)) if fits else NO_RANK
+
+
 def _apis(manifest: Manifest) -> Iterator[Pod]:
     return (pod for pod in manifest.services if pod.image == "warmstart-api")
 
@@ -74,6 +104,7 @@ RULES = (
     routes_lead_to_the_api,
     routes_show_the_api_only,
     routes_wait_for_the_service,
+    routes_let_chats_end,
     routes_pass_on_who_asks,
     headless_services_are_the_pods,
 )
