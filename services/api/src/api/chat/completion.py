@@ -1,6 +1,7 @@
 """Reads what the chat server answers, and writes it as OpenAI's API has it, with the sources."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,11 @@ import orjson
 from api.chat.errors import ChatFailed, ChatInvalid
 from api.schemas.chat import Source
 
-KEPT = ("usage", "system_fingerprint", "service_tier")  # beside the choices, where the chat server has them
+# Beside the choices, where the chat server has them. Of another type they are left out: the answer is good without.
+KEPT = {"usage": dict, "system_fingerprint": str, "service_tier": str}
+TEXTS = ("role", "content", "refusal")  # of a message or delta: clients join them
+# An escape of JSON; the group is half of a surrogate pair, which no text may hold. Some servers cut an emoji in two.
+ESCAPE = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)")
 NOT_OPENAI = "the answer of the chat server isn't as OpenAI's API has it"
 
 
@@ -37,30 +42,49 @@ class Said:
 
 def read(text: bytes, part: str) -> Said:
     """Read a body, or the data of an event. Raises ChatInvalid for another form, ChatFailed for an error."""
-    try:
-        found = orjson.loads(text)
-    except ValueError:
-        raise ChatInvalid(NOT_OPENAI) from None
+    found = _parsed(text)
     if not isinstance(found, dict):
         raise ChatInvalid(NOT_OPENAI)
     if found.get("error"):
         raise ChatFailed("the chat server reports an error in its answer")
     choices = found.get("choices")
-    if part == "delta":  # a chunk with the usage may have no choices, one of Azure's content filter no delta
-        choices = [] if choices is None else choices
-        choices = [_with_delta(each) for each in choices] if isinstance(choices, list) else choices
-    elif not choices:
+    if part == "delta" and choices is None:  # a chunk with the usage may have none
+        choices = []
+    if not isinstance(choices, list) or (part == "message" and not choices):
         raise ChatInvalid(NOT_OPENAI)
-    if not isinstance(choices, list) or not all(
-        isinstance(each, dict) and isinstance(each.get(part), dict) for each in choices
+    kept = {name: found[name] for name, kind in KEPT.items() if isinstance(found.get(name), kind)}
+    return Said([_choice(each, part, place) for place, each in enumerate(choices)], kept, part)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        whole = ESCAPE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+    try:
+        return orjson.loads(whole)
+    except ValueError:
+        raise ChatInvalid(NOT_OPENAI) from None
+
+
+def _choice(found: Any, part: str, place: int) -> dict[str, Any]:
+    """A choice with all that OpenAI's clients look for, also where the chat server left it out."""
+    if not isinstance(found, dict):
+        raise ChatInvalid(NOT_OPENAI)
+    said = found.get(part)
+    if part == "delta" and said is None:  # of Azure's content filter
+        said = {}
+    index = place if found.get("index") is None else found["index"]
+    finish_reason = found.get("finish_reason")
+    if (
+        not isinstance(said, dict)
+        or type(index) is not int
+        or not all(each is None or isinstance(each, str) for each in (finish_reason, *map(said.get, TEXTS)))
     ):
         raise ChatInvalid(NOT_OPENAI)
-    kept = {name: found[name] for name in KEPT if found.get(name) is not None}
-    return Said(choices, kept, part)
-
-
-def _with_delta(choice: Any) -> Any:
-    return {**choice, "delta": {}} if isinstance(choice, dict) and choice.get("delta") is None else choice
+    if part == "message":
+        said = {"role": "assistant", "content": None, **said}
+    return {**found, "index": index, "finish_reason": finish_reason, part: said}
 
 
 @dataclass
