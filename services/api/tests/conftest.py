@@ -122,7 +122,7 @@ def api(stack: EmbeddedStack, upstream: ChatStandIn, tmp_path: Path) -> Iterator
         def start(**settings: Any) -> Gunicorn:
             conf = REPOSITORY / "services" / "api" / "gunicorn.conf.py"
             return running.enter_context(
-                Gunicorn(conf, tmp_path, **addresses, **chat, **limits, **settings)
+                Gunicorn(conf, tmp_path, **{**addresses, **chat, **limits, **settings})
             ).wait_ready()
 
         yield start

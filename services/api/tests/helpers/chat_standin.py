@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -43,10 +44,11 @@ class Call:
 
 
 class ChatStandIn:
-    """`says` answers calls for a completion, `models` is the whole answer to `GET /models`."""
+    """`says` answers calls for a completion, `models` is the whole answer to `GET /models`; with TLS by `context`."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.url = ""
+        self._context = context
         self._loop = asyncio.new_event_loop()
         self.calls: list[Call] = []
         self.looks = 0  # at the models
@@ -60,7 +62,8 @@ class ChatStandIn:
         loop = self._loop
         thread = threading.Thread(target=loop.run_forever, daemon=True)
         thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", 0), loop).result(10)
+        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
+        server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         try:
             yield self

@@ -11,6 +11,7 @@ from aiohttp import (
     ClientConnectionError,
     ClientConnectorError,
     ClientError,
+    ClientHttpProxyError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -22,6 +23,7 @@ from yarl import URL
 
 from api.chat.errors import DENIED, ChatBroken, ChatInvalid, ChatUnavailable, refusal
 from api.chat.events import BROKE
+from api.chat.proxy import proxy_for
 from api.settings import ApiSettings
 from warmstart import request_id
 from warmstart.lifecycle.health import reason
@@ -33,6 +35,7 @@ CHECK_EVERY = 10.0  # seconds between two calls of a health check that succeed: 
 MOST_BYTES = 4 * 2**20  # of a whole answer, or of an error
 PATH = "chat/completions"
 DENIALS = (401, 403)
+PROXY_DENIES = 407
 EXPLAINED = (400, 422)  # the body says why
 UNSENT = (ClientConnectorError, ConnectionTimeoutError)
 
@@ -45,6 +48,7 @@ class ChatServer:
         self._url = URL((settings.chat_url or "").rstrip("/"))
         self._key = settings.chat_api_key.get_secret_value() if settings.chat_api_key else None
         self._session = ClientSession(
+            proxy=proxy_for(self._url),
             connector=TCPConnector(limit=0, keepalive_timeout=KEEPALIVE),  # MAX_CHATS is the bound
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=DummyCookieJar(),
@@ -116,7 +120,9 @@ class ChatServer:
         now.send(headers)
         url = self._url / path
         try:
-            return await self._session.request(method, url, data=payload, headers=headers, allow_redirects=False)
+            response = await self._session.request(method, url, data=payload, headers=headers, allow_redirects=False)
+        except ClientHttpProxyError as error:
+            raise _of_the_proxy(error.status) from None  # it holds the proxy's password
         except UNSENT as error:
             self._well_until = 0.0
             raise ChatUnavailable(reason(error)) from error
@@ -124,11 +130,19 @@ class ChatServer:
             raise ChatBroken(BROKE) from error
         except (ClientError, OSError, ValueError) as error:
             raise ChatInvalid("the chat server's answer is not HTTP") from error
+        if response.status == PROXY_DENIES:
+            response.close()
+            raise _of_the_proxy(PROXY_DENIES)
+        return response
 
     async def _read_key(self) -> None:
         """Read CHAT_API_KEY from its file again."""
         read = await asyncio.to_thread(self._settings.read_again, "chat_api_key")
         self._key = read or self._key
+
+
+def _of_the_proxy(status: int) -> ChatUnavailable:
+    return ChatUnavailable(f"the proxy before it answered {status}")
 
 
 async def body_of(response: ClientResponse) -> bytes:
