@@ -240,6 +240,37 @@ API = Row(
         ),
     ),
 )
+CHATS = Row(
+    "Chats and flags",
+    (
+        Panel(
+            "Chats by how they ended",
+            "Each is counted once, at its end; unavailable, limited, silent, broken and failed are of the chat server.",
+            (Query(rate("api_chats_total", "result"), "{{result}}"),),
+            unit="reqps",
+            stacked=True,
+        ),
+        Panel(
+            "Chats under way",
+            "And MAX_CHATS of all processes together: beyond it, chats are refused.",
+            (Query(total("api_chats_active"), "under way"), Query(total("api_chats_limit"), "bound")),
+        ),
+        Panel(
+            "Seconds until the first word",
+            "p50 and p99; of an answer that isn't streamed, until its end.",
+            tuple(
+                Query(quantile(share, "server_timing_seconds", "job", stage='="chat"'), f"p{share * 100:g}")
+                for share in (0.5, 0.99)
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Flags",
+            "In how many processes each flag has a value.",
+            (Query(f"{total('warmstart_flag_processes', 'flag, value')} > 0", "{{flag}} {{value}}"),),
+        ),
+    ),
+)
 WORKER = Row(
     "The worker's queue and engine",
     (
@@ -309,4 +340,4 @@ WORKER = Row(
         ),
     ),
 )
-ROWS = (WARM, REQUESTS, API, WORKER)
+ROWS = (WARM, REQUESTS, API, CHATS, WORKER)

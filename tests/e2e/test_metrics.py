@@ -11,19 +11,39 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from observability.panels import ROWS
-from stack import Stack, until
+from stack import ComposeStack, EmbeddedStack, Stack, free_ports, until
+from stack.chat import MODEL as CHAT_MODEL
+from stack.interface import CHAT, PARTS
 from stack.site import REPOSITORY
+from tests.e2e.conftest import KINDS
 from tests.harness import get
 from tests.harness.prometheus import RULES, Prometheus
 
-ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| (both|api|worker) \| ", re.MULTILINE)
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| (both|api|worker)(?: with `CHAT_URL`)? \| ", re.MULTILINE)
 COMPARED = re.compile(r"(.*) [<>] [\d.]+", re.DOTALL)  # the form of an alert's expression
+OF_FLAGS = "WarmstartFlagsRefused"  # asks for the check of a file, of which compose.yaml mounts none
 Metric = tuple[str, str, frozenset[str]]  # name, type, labels
 texts = (f"text number {number} of the tests of metrics" for number in count())
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A system with a chat server and, embedded, a file of flags: some figures are there only then."""
+    folder = tmp_path_factory.mktemp("metrics")
+    (folder / "flags.json").write_text("{}")
+    flags = {"FLAGS_FILE": str(folder / "flags.json")} if request.param is EmbeddedStack else {}
+    stack: EmbeddedStack | ComposeStack = request.param(
+        folder, free_ports(), parts=(*PARTS, CHAT), environment={"DRAIN_SECONDS": "0", **flags}
+    )
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.discard()
+
+
 def use(api: int) -> None:
-    """A little of everything: a probe, a text that is new and comes twice, one that is cached, a document, a search."""
+    """A little of everything: a probe, a text that is new and comes twice, one that is cached, a document, a chat."""
     assert get(api, "/readyz").status == 200
     new = next(texts)
     for path, payload in (
@@ -31,6 +51,10 @@ def use(api: int) -> None:
         ("/v1/embeddings", {"model": "all-MiniLM-L6-v2", "input": new}),
         ("/v1/documents", {"documents": [{"id": "metrics", "text": new}]}),
         ("/v1/search", {"query": next(texts)}),
+        (
+            "/v1/chat/completions",
+            {"model": CHAT_MODEL, "messages": [{"role": "user", "content": "a text"}]},
+        ),
     ):
         assert get(api, path, "POST", payload, timeout=30).status == 200
 
@@ -79,7 +103,8 @@ def queries() -> Iterator[tuple[str, str]]:
 def test_every_query_has_an_answer(stack: Stack, api: int, tmp_path: Path) -> None:
     """With a little traffic each gives a number, and Prometheus can evaluate every rule."""
     with Prometheus(tmp_path, {"api": stack.url("api"), "worker": stack.url("worker")}) as prometheus:
-        silent = set(queries())
+        has_flags = isinstance(stack, EmbeddedStack)
+        silent = {each for each in queries() if has_flags or each[0] != OF_FLAGS}
 
         def all_answered() -> bool:
             use(api)

@@ -10,6 +10,7 @@ from api.chat.errors import TooManyChats
 ACTIVE = Gauge(
     "api_chats_active", "Chats under way, from before their search to their last byte", multiprocess_mode="livesum"
 )
+LIMIT = Gauge("api_chats_limit", "Most chats that may be under way", multiprocess_mode="livesum")
 
 
 class Turns:
@@ -18,6 +19,7 @@ class Turns:
     def __init__(self, most: int) -> None:
         self._most = most
         self.under_way = 0
+        LIMIT.set(most)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
