@@ -46,7 +46,8 @@ class Lingering:
             self._later(0, self._flush)
         elif self._head:
             head, self._head = self._head, b""
-            self._transport.writelines((head, data))
+            # No empty piece: from Python 3.12 on, asyncio's own loop tries to send it for ever.
+            self._transport.writelines((head, data) if data else (head,))
         else:
             self._transport.write(data)
 
