@@ -36,7 +36,9 @@ class Client:
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
         self.received = b""
         while first not in self.received:
-            self.received += self._socket.recv(65536)
+            piece = self._socket.recv(65536)
+            assert piece, self.received
+            self.received += piece
 
     def rest(self) -> bytes:
         """All that comes until the server ends it."""
@@ -62,6 +64,7 @@ LASTING = {
 @contextmanager
 def clients_of(port: int) -> Iterator[dict[str, Client]]:
     """One of each kind, and an idle connection."""
+    pytest.importorskip("wsproto")  # uvicorn's WebSockets; make test-python has none
     with ExitStack() as opened:
         wanted = {**LASTING, "/livez": b"ok"}
         yield {path: opened.enter_context(closing(Client(port, path, first))) for path, first in wanted.items()}
