@@ -62,6 +62,11 @@ def chat(_draw: random.Random, _number: int) -> Request:
     return Request("/v1/chat/completions", json.dumps(QUESTION).encode(), check=checks.streamed)
 
 
+def short_chat(_draw: random.Random, _number: int) -> Request:
+    """The same chat, whose answer is one token: it ends while the answers of others are slow, or held."""
+    return Request("/v1/chat/completions", json.dumps({**QUESTION, "max_tokens": 1}).encode(), check=checks.streamed)
+
+
 def stored(_draw: random.Random, _number: int) -> Request:
     """A document that every steady system has (`drills.system`): it needs the database only."""
     return Request("/v1/documents/drill-0", method="GET", headers={})

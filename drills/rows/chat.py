@@ -6,10 +6,10 @@ from drills.rows.common import NETWORK, NEW_POD, UNAVAILABLE
 ROWS = (
     Row(
         "chat_rolling",
-        "A rolling restart of the api cuts none of 50 open streams: each ends as it would have ended.",
+        "A rolling restart of the api cuts none of 50 open streams, and fails none of the chats that come meanwhile.",
         "the api is replaced, as in rolling_restart_api, under streams of 8 s; its drain + REQUEST_TIMEOUT are 12 s",
         probes={"api": STEADY},
-        bites=("it is replaced", "50 streams are open"),
+        bites=("it is replaced", "50 streams are open", "chats come before, during and after"),
         cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
         elsewhere={"compose": {"probes": {"api": NETWORK}}, "kubernetes": {"probes": {"api": NEW_POD}}},
         restarts=None,

@@ -13,6 +13,7 @@ from stack.http import Answer
 
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"data: one"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+LONGEST = LAST.replace(b"stop", b"length")
 ERROR = b'data: {"error":{"message":"it broke off","type":"upstream_error","param":null,"code":"chat_broken"}}\n\n'
 DONE = b"data: [DONE]\n\n"
 
@@ -28,6 +29,7 @@ def row(body: bytes, error: str | None = None) -> Row:
     ("body", "expected"),
     [
         (CHUNK + LAST + DONE, "ok"),
+        (CHUNK + LONGEST + DONE, "ok"),  # max_tokens
         (CHUNK + ERROR, "200 chat_broken"),
         (ERROR, "200 chat_broken"),
         (CHUNK + LAST, "wrong"),  # without [DONE]
