@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from stack.http import FAILURES, ask
 from stack.operator_key import operator_headers
 from stack.prober import NONE, Look, Prober, Track
 
@@ -39,11 +38,3 @@ class Watch(Prober):
         found = {each["pid"] for each in processes if each["pid"]}  # 0 is a slot whose process has not started
         self.first_pids = self.first_pids or found
         self.pids |= found
-
-
-def age(url: str) -> float:
-    """Seconds since the process that answers for a service began; infinite if none answers."""
-    try:
-        return float(ask(f"{url}/startupz", timeout=2).json()["elapsed_seconds"])
-    except FAILURES:
-        return float("inf")

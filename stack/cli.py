@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("part", choices=get_args(Part))
     sub.add_argument("signal", type=signal_name, help="a name (HUP, SIGTERM) or a number")
     sub.add_argument("--process", action="store_true", help="signal one process that serves requests instead")
-    text = "replace a service: the new one is ready before the old one drains"
+    text = "replace a service and all its replicas: new ones are ready before old ones drain"
     add("roll", _to_part(lambda stack, part: stack.roll(part)), text).add_argument("part", choices=SERVICES)
     text = "set the number of replicas of a service, and print their addresses (embedded: the api calls the first)"
     sub = add("scale", _scale, text)

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from signal import Signals
 
@@ -11,6 +12,7 @@ from stack import demo_chat
 from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
+from stack.health import age
 from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
 from stack.local_next import LocalNext
 from stack.models import VARIABLE, Models, of_artifact
@@ -247,13 +249,29 @@ class EmbeddedStack(LocalNext):
         served[0].send_signal(sig)
 
     def roll(self, part: Part) -> None:
-        before = self.pids(part)
+        """See `Stack.roll`. The old processes of one replica drain while the next one is rolled, as in a Deployment."""
+        for end in [each.begin_roll(part) for each in (self, *self._replicas(part))]:
+            end()
+
+    def begin_roll(self, part: Part) -> Callable[[], None]:
+        """Roll this replica alone, until a new process answers; what is returned waits for the end of the old ones."""
+        before, since = self.pids(part), time.monotonic()
         if not before:
             raise StackError(f"{part} doesn't run")
         self.signal(part, Signals.SIGHUP)
-        gone = f"{part} with none of the processes it had"
-        until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
-        wait_ready(self._look, {part: ROLL_SECONDS}, self._end_of_log)
+        until(lambda: self._answers_anew(part, since), ROLL_SECONDS, f"an answer of a new {part}")
+
+        def end() -> None:
+            gone = f"{part} with none of the processes it had"
+            until(lambda: not set(before[1:]) & set(self.pids(part)), ROLL_SECONDS, gone)
+            wait_ready(self._look, {part: ROLL_SECONDS}, self._end_of_log)
+
+        return end
+
+    def _answers_anew(self, part: Part, since: float) -> bool:
+        """Whether a process answers that began since then: while others serve, it does so once it is ready."""
+        asked = time.monotonic()
+        return age(self.url(part)) < asked - since
 
     def scale(self, part: Part, replicas: int) -> list[str]:
         known = self._replicas(part)

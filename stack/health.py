@@ -38,6 +38,14 @@ def check(site: Site, part: Part, port: int) -> Health:
         return Health(ready=False, detail=f"no answer: {error}")
 
 
+def age(url: str) -> float:
+    """Seconds since the process that answers for a service began; infinite if none answers."""
+    try:
+        return float(ask(f"{url}/startupz", timeout=2).json()["elapsed_seconds"])
+    except FAILURES:
+        return float("inf")
+
+
 def _service(url: str) -> Health:
     if ask(f"{url}/readyz").status == 200:
         return Health(ready=True, detail="ready")

@@ -165,7 +165,9 @@ class Stack(ABC):
 
     @abstractmethod
     def roll(self, part: Part) -> None:
-        """Replace a service under load: the new one is ready before the old one drains. Returns when that is done.
+        """Replace a service under load, with all its replicas: a new one is ready before an old one drains.
+
+        Returns when the old ones are gone.
 
         Raises:
             StackError: it doesn't run, or the new one didn't become ready.

@@ -26,14 +26,14 @@ def scale(project: Project, part: Part, port: int, replicas: int, settings: Sett
 
 
 def roll(project: Project, part: Part, port: int, settings: Settings) -> None:
-    """Start as many new containers, then stop the old ones one after the other. Raises StackError."""
+    """Start as many new containers, then stop the old ones, which drain side by side. Raises StackError."""
     old = _running(project, part)
     if not old:
         raise StackError(f"{part} doesn't run")
     scale(project, part, port, 2 * len(old), settings)
-    for each in old:
-        docker("stop", "--time", "30", each.id)  # stop_grace_period in compose.yaml
-        docker("rm", each.id)
+    ids = [each.id for each in old]
+    docker("stop", "--time", "30", *ids)  # stop_grace_period in compose.yaml
+    docker("rm", *ids)
 
 
 def _running(project: Project, part: Part) -> list[Container]:

@@ -13,12 +13,12 @@ from drills.drill import Drill
 from drills.ledger import kind
 from drills.requests import QUESTION, chat
 from drills.upstream import Upstream
-from drills.watch import age
 from loadtest.openloop import Row as Request
 from loadtest.openloop import Stream
 from loadtest.openloop.client import Client
 from loadtest.openloop.outcome import outcome
 from loadtest.openloop.peer import Peers
+from stack.health import age
 from stack.http import FAILURES, ask
 from stack.interface import CHAT
 

@@ -6,10 +6,10 @@ from collections import Counter
 from drills.drill import Drill
 from drills.ledger import kind
 from drills.requests import TOKENS
-from drills.watch import age
 from loadtest.openloop import Stream
 from loadtest.percentiles import percentile
 from stack import Part
+from stack.health import age
 
 MAKER = "drills.requests:embedding"
 PASS = 0.05  # seconds of a forward pass, which takes about one request of TOKENS: a worker computes 20 a second

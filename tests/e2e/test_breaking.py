@@ -1,5 +1,6 @@
 """What drills ask of a stack, on both kinds; the worker alone, with the fake engine."""
 
+import time
 from collections.abc import Iterator
 from signal import SIGKILL
 
@@ -87,6 +88,18 @@ def test_a_rolling_restart_keeps_it_ready(worker: Stack) -> None:
     assert serving
     assert set(watch.changes) <= ({200, 503} if isinstance(worker, ComposeStack) else {200})
     assert watch.answers[0] == watch.answers[-1] == 200
+
+
+def test_a_rolling_restart_replaces_each_replica(worker: Stack) -> None:
+    """Each is younger than the restart."""
+    worker.scale("worker", 2)
+    try:
+        began = time.monotonic()
+        worker.roll("worker")
+        ages = [ask(f"{url}/startupz").json()["elapsed_seconds"] for url in worker.scale("worker", 2)]
+        assert max(ages) < time.monotonic() - began
+    finally:
+        worker.scale("worker", 1)
 
 
 def test_what_does_not_run_cannot_be_rolled(worker: Stack) -> None:
