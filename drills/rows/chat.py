@@ -1,17 +1,17 @@
 """Chats: streams that outlive a rollout, a chat server that fails, clients that leave."""
 
 from drills.row import STEADY, Control, Row
-from drills.rows.common import NETWORK, NEW_POD, UNAVAILABLE
+from drills.rows.common import NETWORK, TWO_PODS, UNAVAILABLE
 
 ROWS = (
     Row(
         "chat_rolling",
-        "A rolling restart of the api cuts none of 50 open streams, and fails none of the chats that come meanwhile.",
-        "the api is replaced, as in rolling_restart_api, under streams of 8 s; its drain + REQUEST_TIMEOUT are 12 s",
+        "A rolling restart of two apis cuts none of 50 open streams, and fails none of the chats that come meanwhile.",
+        "two apis are replaced, one after the other, under streams of 9.5 s; drain + REQUEST_TIMEOUT of each are 12 s",
         probes={"api": STEADY},
-        bites=("it is replaced", "50 streams are open", "chats come before, during and after"),
-        cluster="a new pod beside the old one; the watch goes on at the new one when the old one is gone",
-        elsewhere={"compose": {"probes": {"api": NETWORK}}, "kubernetes": {"probes": {"api": NEW_POD}}},
+        bites=("they are replaced", "50 streams are open", "chats come before, during and after"),
+        cluster="new pods one after the other, beside the old ones; the watch goes on at another when its own is gone",
+        elsewhere={"compose": {"probes": {"api": NETWORK}}, "kubernetes": {"probes": {"api": TWO_PODS}}},
         restarts=None,
         settings={"api": {"DRAIN_SECONDS": "2", "CHAT_TOKEN_TIMEOUT": "60"}},
         chat=True,

@@ -19,6 +19,7 @@ IN_TURN = "200 (none) (200) (503) (200) (503) (200) (503) (200) (none) (200)"
 NETWORK = Probes(HICCUPS, HICCUPS, IN_TURN)
 # DRAIN_READYZ=200: the old pod is ready until it is gone; then the watch takes a moment to find the new one.
 NEW_POD = Probes(*["200 (none) (200)"] * 3)
+TWO_PODS = Probes(*["200 (none) (200) (none) (200)"] * 3)  # the pod that it finds may be the next one to go
 # A probe can be under way in the process that is killed, as any request can.
 ONE_LOST = Probes(*["200 (none) (200) (none) (200) (none) (200)"] * 3)
 # torch holds the GIL while it is imported: on a busy machine a probe may have no answer for a second.
