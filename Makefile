@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDATA_NAME
 # conda and tcsh export HOST, the name of the machine: what isn't said on make's command line must be a URL.
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
-RUNS := .venv/.installed-run
+SERVES := .venv/.installed-run
 DEVELOPS := .venv/.installed-dev
 QUANTIZES := .venv/.installed-int8
 PREDICTS := .venv/.installed-predictor
@@ -33,7 +33,7 @@ help:  ## Show this list
 	@echo "             KUBE_CONTEXT=NAME for the k8s targets: the context of the cluster that is meant,"
 	@echo "             ROUNDS=1 SYSTEMS=worker-auto,textbook for a part of the bench (docs/benchmarks.md)."
 
-install: $(RUNS)  ## Create .venv with what the system runs on (done by the others when needed)
+install: $(SERVES)  ## Create .venv with what the system runs on (done by the others when needed)
 
 install-dev: $(DEVELOPS)  ## Add torch, and what tests, lint and load tests need (done by the others when needed)
 
@@ -41,21 +41,21 @@ install-int8: $(QUANTIZES)  ## Add nncf, which makes int8 of a model (done by ma
 
 install-predictor: $(PREDICTS)  ## Add scikit-learn and skops, for a worker with PREDICTOR (docs/predict.md)
 
-$(RUNS): requirements/install.sh requirements/run.lock $(PROJECTS)
+$(SERVES): requirements/install.sh requirements/run.lock $(PROJECTS)
 	@PYTHON="$(PYTHON)" bash requirements/install.sh run
 
-$(DEVELOPS): $(RUNS) requirements/dev.lock requirements/torch.txt
+$(DEVELOPS): $(SERVES) requirements/dev.lock requirements/torch.txt
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh dev
 
-$(TOOLS): requirements/tools.lock | $(RUNS)
+$(TOOLS): requirements/tools.lock | $(SERVES)
 	@rm -rf .venv-tools && $(RUN) -m venv .venv-tools
 	@.venv-tools/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps --require-hashes -r $<
 	@touch $@
 
-$(QUANTIZES): $(RUNS) requirements/int8.lock
+$(QUANTIZES): $(SERVES) requirements/int8.lock
 	@PYTHON="$(PYTHON)" bash requirements/install.sh int8
 
-$(PREDICTS): $(RUNS) requirements/predictor.lock
+$(PREDICTS): $(SERVES) requirements/predictor.lock
 	@PYTHON="$(PYTHON)" bash requirements/install.sh predictor
 
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready

@@ -56,6 +56,15 @@ def test_the_devcontainer_has_what_a_developer_needs() -> None:
     assert targets_named(container["postCreateCommand"]) == {"install-dev"}
 
 
+def test_the_makefile_uses_no_variable_that_a_page_has_users_set() -> None:
+    """A name of its own would take the value of a user's: RUNS did, as `make drills RUNS=3` and from the shell."""
+    makefile = (ROOT / "Makefile").read_text()
+    told = {name for page in PAGES for name in re.findall(r"\b([A-Z_]+)=", page.read_text())}
+    told |= set(re.findall(r"\b([A-Z_]+)=", "".join(re.findall(r"^\t@echo .*$", makefile, re.MULTILINE))))
+    assert {"RUNS", "DRILLS", "PYTHON"} <= told
+    assert not told & set(re.findall(r"^([A-Z_]+) *:?= ", makefile, re.MULTILINE))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_names_only_targets_that_exist(page: Path) -> None:
     """In its code, where `make` is a command."""
