@@ -27,6 +27,19 @@ def test_what_is_not_supported_is_refused(monkeypatch: pytest.MonkeyPatch, name:
         WorkerSettings()
 
 
+@pytest.mark.parametrize(("name", "value"), [("PREDICTOR_SHA256", "0" * 64), ("PREDICTOR_TRUSTED_TYPES", "my.Scaler")])
+def test_what_is_about_the_predictor_needs_one(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Without PREDICTOR, or with an empty one, `/predict` would be a 404, and nobody would know why."""
+    monkeypatch.setenv(name, value)
+    for predictor in (None, ""):
+        if predictor is not None:
+            monkeypatch.setenv("PREDICTOR", predictor)
+        with pytest.raises(ValidationError, match=f"{name} needs PREDICTOR"):
+            WorkerSettings()
+    monkeypatch.setenv("PREDICTOR", "model.skops")
+    assert WorkerSettings().predictor
+
+
 @pytest.mark.parametrize(("value", "passes"), [("on", True), ("off", False)])
 def test_warmup_passes_are_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str, passes: bool) -> None:
     """WARMUP_PASSES takes the words of the documentation."""

@@ -1,9 +1,9 @@
 """Settings of the worker. Nothing heavy is imported here: gunicorn's master reads them."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contract.limits import BODY_BYTES, TEXT_CHARACTERS
 from warmstart.settings.service import Bytes, Count, Seconds, ServiceSettings, Tokens, words_of
@@ -64,6 +64,13 @@ class WorkerSettings(ServiceSettings):
     max_queue_rows: Count = Field(
         4096, description="most rows that may wait for a prediction, counted as the tokens above; beyond it, 503"
     )
+
+    @model_validator(mode="after")
+    def _names_the_predictor(self) -> Self:
+        for name in ("predictor_sha256", "predictor_trusted_types"):
+            if getattr(self, name) and not self.predictor:
+                raise ValueError(f"{name.upper()} needs PREDICTOR")
+        return self
 
     @property
     def is_open(self) -> bool:
