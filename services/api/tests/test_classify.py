@@ -112,12 +112,21 @@ def test_a_predictor_of_something_else_is_refused(
     assert f"predictor is unavailable: {says}" in answer.json()["error"]["message"]
 
 
-def test_a_predictor_of_other_features_is_refused(api: TestClient, worker: StandIn) -> None:
-    """The worker's words reach the caller, who has sent no features, as a 503."""
-    worker.before_predict = refuse(400, param="features.0", message="features.0 has 4 features; the estimator takes 7")
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("wrong_number_of_features", "is not for the served model's embeddings: it takes another number of features"),
+        ("row_refused", "refuses the served model's embeddings: because"),
+    ],
+)
+def test_a_predictor_that_takes_no_embeddings_is_refused(
+    api: TestClient, worker: StandIn, code: str, says: str
+) -> None:
+    """A 503 in words for the caller, who has sent texts and no features."""
+    worker.before_predict = refuse(400, param="features.0", code=code, message="because")
     answer = classify(api, LONG)
     assert answer.status_code == 503
-    assert "the estimator takes 7" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["message"] == f"predictor is unavailable: the worker's {says}"
 
 
 @pytest.mark.parametrize(

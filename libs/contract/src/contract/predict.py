@@ -10,6 +10,7 @@ from contract.predictor import Label
 
 PATH, NOT_CONFIGURED = predictor.PATH, predictor.NOT_CONFIGURED
 FEATURES, PROBABILITIES = "features", "probabilities"  # fields of the body
+WRONG_WIDTH = "wrong_number_of_features"  # code of the 400 for rows that are none of the estimator's
 
 Feature = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # integers are welcome, text and booleans are not
 Row = Annotated[list[Feature], Field(min_length=1, fail_fast=True)]

@@ -101,8 +101,15 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
         error = ErrorBody(message=f"it answered {response.status}", type="", param=None, code="")
     if response.url.path == predict.PATH and response.status in (400, 404):
         # A worker of an earlier version has no such route.
-        return NoPredictor() if response.status == 404 else OtherPredictor(error.message)
+        return NoPredictor() if response.status == 404 else OtherPredictor(_why(error))
     return _by_status(response, error)
+
+
+def _why(error: ErrorBody) -> str:
+    """Why the predictor took no embedding, for a caller who has sent texts."""
+    if error.code == predict.WRONG_WIDTH:
+        return "the worker's is not for the served model's embeddings: it takes another number of features"
+    return f"the worker's refuses the served model's embeddings: {error.message}"
 
 
 def _by_status(response: ClientResponse, error: ErrorBody) -> ServiceError:

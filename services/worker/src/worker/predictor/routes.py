@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from contract import lane
 from contract.lane import Lane
-from contract.predict import FEATURES, PATH, PredictRequest, PredictResponse
+from contract.predict import FEATURES, PATH, WRONG_WIDTH, PredictRequest, PredictResponse
 from warmstart.errors import BadRequest
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
@@ -52,4 +52,4 @@ def check_width(features: list[list[float]], width: int) -> None:
         if len(row) != width:
             where = f"{FEATURES}.{index}"
             message = f"{where} has {len(row)} features; the estimator takes {width}"
-            raise BadRequest(message, param=where, code="wrong_number_of_features")
+            raise BadRequest(message, param=where, code=WRONG_WIDTH)
