@@ -155,6 +155,20 @@ def test_a_stream_that_outlasts_a_drain_ends_with_a_typed_event(api: Api, upstre
     assert "Traceback" not in service.log
 
 
+def test_a_whole_answer_that_outlasts_a_drain_is_a_typed_error(api: Api, upstream: ChatStandIn) -> None:
+    """It is a 503 that says when to come again, and not the 504 of a time limit of its own; the call is cancelled."""
+    service = api(STREAM_DRAIN_SECONDS=0.5)
+    upstream.holds(b"")
+    with closing(Client(service.port, stream=False)) as client:
+        until(lambda: upstream.calls, 15, "the call")
+        service.terminate()
+        client.read_until(b'"code": "stopping"')
+    assert client.received.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 1\r\n" in client.received.lower()
+    until(lambda: upstream.left == 1, 15, "the call cancelled")
+    assert service.wait_exit() == 0
+
+
 def test_clients_that_leave_cancel_their_calls(api: Api, upstream: ChatStandIn) -> None:
     """Before the first word and between two, at once and not with the next word; each is counted."""
     service = api(CHAT_FIRST_TOKEN_TIMEOUT=600, CHAT_TOKEN_TIMEOUT=600)

@@ -34,6 +34,7 @@ class Budget:
         self.deadline = math.inf  # of the event loop's clock
         self.stage = Stage.AWAITED
         self.stopping = False
+        self.ends_by_stop = False  # whether it is the stop that ends this request, and no limit of its own
         self.events = False  # whether the answer is a stream of them
         self.last_event: LastEvent | None = None
         self._timeout = timeout
@@ -79,10 +80,12 @@ class Budget:
 
     def _reckon(self) -> None:
         ends = self._began + min(self._limit, self._asked) if self.stage is not Stage.SENT else math.inf
+        stops = math.inf
         if self._lasting is not None:
             lasts = self.stage is not Stage.SENT and (self._lasts or self.events)
-            ends = min(ends, self._lasting if lasts else self._stop_at[self.stage])
-        self.deadline = ends
+            stops = self._lasting if lasts else self._stop_at[self.stage]
+        self.ends_by_stop = stops < ends
+        self.deadline = min(ends, stops)
         if not self._timeout.expired():
             self._timeout.reschedule(None if self.deadline == math.inf else self.deadline)
 

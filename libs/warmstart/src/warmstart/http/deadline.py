@@ -45,6 +45,8 @@ def lasting(request: Request, last_event: LastEvent) -> None:
 class Deadline:
     """Answers 504 when the budget is spent: the caller's `X-Request-Timeout` seconds, the route's limit at most.
 
+    What has a longer limit, and is ended by a stop before its answer has begun, is a 503 `stopping`.
+
     The route's limit is `limit`, or what it declares with `time_limit`; a WebSocket has none unless it declares one.
     The budget is for the answer: it ends with the last byte, and background tasks go on after it.
     """
@@ -83,7 +85,7 @@ class Deadline:
             if not timeout.expired():
                 raise
             if budget.stage is Stage.AWAITED and scope["type"] == "http":
-                await self._answer(DeadlineExceeded(SPENT))(scope, receive, send)
+                await self._answer(_why(budget))(scope, receive, send)
             else:
                 await _cut_off(budget, scope, send)
         finally:
@@ -149,7 +151,7 @@ async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
 
 
 def _why(budget: Budget) -> ServiceError:
-    if budget.stopping:
+    if budget.ends_by_stop:
         return Stopping("the service stops, and the answer took longer than it waits for one", retry_after=1)
     return DeadlineExceeded(SPENT)
 
