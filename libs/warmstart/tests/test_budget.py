@@ -9,7 +9,13 @@ from warmstart.http.budget import Budget
 
 @pytest.mark.parametrize(
     ("asked", "limit", "lasts", "by_stop"),
-    [(None, 10, False, False), (None, 60, False, True), (1, 60, False, False), (None, 10, True, True), (1, 10, True, False)],
+    [
+        (None, 10, False, False),
+        (None, 60, False, True),
+        (1, 60, False, False),
+        (None, 10, True, True),
+        (1, 10, True, False),
+    ],
 )
 def test_a_stop_is_told_from_a_limit(asked: float | None, limit: float, lasts: bool, by_stop: bool) -> None:
     """The one that comes first counts: a caller may have asked for less than the process waits for."""

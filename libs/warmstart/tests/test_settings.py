@@ -26,6 +26,12 @@ class Settings(ServiceSettings):
         ({"MAX_BODY_BYTES": "9" * 30}, "bad setting MAX_BODY_BYTES: Input should be less than or equal to"),
         ({"MAX_HEADER_BYTES": "9" * 30}, "bad setting MAX_HEADER_BYTES: Input should be less than or equal to"),
         ({"HOST": "no host"}, "bad setting HOST: String should match pattern"),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://host:99999"},
+            "bad setting OTEL_EXPORTER_OTLP_ENDPOINT: must be the URL",
+        ),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://host/a?hidden"}, "without user, password, query"),
+        ({"PORT": " "}, "bad setting PORT: Input should be a valid integer"),
         ({"PORT": ""}, "bad setting PORT: it is empty; give it a value, or unset it"),
     ],
 )
@@ -52,6 +58,16 @@ def test_settings_are_read_in_upper_case_only(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     read = load(Settings)
     assert (read.port, read.log_level) == (21010, "info")
+
+
+def test_white_space_around_a_value_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in no value, be it a number, a URL or a secret: an .env file or a manifest easily adds some."""
+    url = "http://127.0.0.1:4318"
+    for name, value in {"PASSWORD": " hidden\n", "PORT": " 21010", "OTEL_EXPORTER_OTLP_ENDPOINT": f" {url}\t"}.items():
+        monkeypatch.setenv(name, value)
+    read = load(Settings)
+    assert (read.port, read.otel_exporter_otlp_endpoint) == (21010, url)
+    assert read.password.get_secret_value() == "hidden"
 
 
 def test_a_missing_secret_is_named(capsys: pytest.CaptureFixture[str]) -> None:

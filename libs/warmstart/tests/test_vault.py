@@ -251,6 +251,7 @@ def test_addresses(text: str, cloud: str) -> None:
         "azure:http://name.vault.azure.net",
         "azure:https://user:pass@name.vault.azure.net",
         "azure:https://name.vault.azure.net/secrets/x?sig=y",
+        "azure:https://name.vault.azure.net:99999",
         "azure:name",
         "vault:x",
         "aws:",

@@ -7,6 +7,8 @@ from api.keys.entries import parse
 from api.settings import ApiSettings
 from warmstart.settings.service import load
 
+CHAT_FORM = "must be the base URL of an API, such as https://host/v1, without user, password, query"
+
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
@@ -15,7 +17,22 @@ from warmstart.settings.service import load
         ("REDIS_URL", "nonsense", "must be redis://:password@host:port/db"),
         ("DATABASE_URL", "mysql://u:S3cret@h/d", "must be postgresql+asyncpg://"),
         ("WORKER_URL", "ftp://worker", "must be http://host:port"),
-        ("WORKER_URL", "http://user:S3cret@worker", "without user and password"),
+        ("WORKER_URL", "http://user:S3cret@worker", "without user, password, query"),
+        ("WORKER_URL", "http://worker:99999", "the port must be from 1 to 65535"),
+        ("NEXT_WORKER_URL", "http://worker:0", "the port must be from 1 to 65535"),
+        ("CHAT_URL", "http://localhost:99999/v1", "the port must be from 1 to 65535"),
+        ("CHAT_URL", "http://localhost:S3cret/v1", "the port must be from 1 to 65535"),
+        ("CHAT_URL", "localhost:9/v1", CHAT_FORM),
+        ("CHAT_URL", "ftp://host/v1", CHAT_FORM),
+        ("CHAT_URL", "http://", CHAT_FORM),
+        ("CHAT_URL", "http://a..b/v1", CHAT_FORM),
+        ("CHAT_URL", "http://[::1/v1", CHAT_FORM),
+        ("CHAT_URL", "https://user:S3cret@host/v1", CHAT_FORM),
+        ("CHAT_URL", "https://:S3cret@host/v1", CHAT_FORM),
+        ("CHAT_URL", "https://host/v1?key=S3cret", CHAT_FORM),
+        ("CHAT_URL", "https://host/v1 S3cret", CHAT_FORM),
+        ("CHAT_URL", " ", CHAT_FORM),
+        ("CHAT_MODEL", " ", "should match pattern"),
         ("API_KEYS", " , ", "must hold keys"),
         ("API_KEYS", "schlüssel-S3cret", "must hold keys of ASCII"),
         ("API_KEYS", "# nobody", "must hold keys"),
@@ -45,6 +62,17 @@ def test_a_bad_setting_is_named_without_its_value(
     assert f"bad setting {name}: " in said
     assert words in said
     assert "S3cret" not in said
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host/v1", "http://[::1]:65535/v1/", "http://bücher.example", "http://a_b:1/@x"]
+)
+def test_white_space_around_a_url_goes(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """It would break every call; the URL itself is taken as it is."""
+    monkeypatch.setenv("CHAT_URL", f" {url}\n")
+    monkeypatch.setenv("CHAT_MODEL", " m ")
+    settings = ApiSettings()
+    assert (settings.chat_url, settings.chat_model) == (url, "m")
 
 
 @pytest.mark.parametrize("text", ["a,b", "a, b", "a\nb\n", " a b "])

@@ -14,6 +14,7 @@ from api.quota_text import checked as checked_quota
 from api.redis_url import parse as parse_redis_url
 from contract.limits import TEXT_CHARACTERS
 from warmstart import ServiceSettings
+from warmstart.settings import urls
 from warmstart.settings.service import Count, Seconds, Tokens, words, words_of
 
 
@@ -28,17 +29,11 @@ def _redis_url(secret: SecretStr) -> SecretStr:
 
 
 def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-        raise ValueError("must be http://host:port, without user and password")
-    return text
+    return urls.checked(text, "must be http://host:port, " + urls.WITHOUT)
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(_http_url(text))
-    if parts.query or parts.fragment:
-        raise ValueError("must be the base URL of an API, such as https://host/v1, without a query")
-    return text
+    return urls.checked(text, "must be the base URL of an API, such as https://host/v1, " + urls.WITHOUT)
 
 
 def _one_word(secret: SecretStr) -> SecretStr:
@@ -132,7 +127,9 @@ class ApiSettings(ServiceSettings):
         "none: no chats",
     )
     chat_model: str | None = Field(
-        None, min_length=1, description="the model of that server, by which callers name it too; needed with `CHAT_URL`"
+        None,
+        pattern=r"\S",
+        description="the model of that server, by which callers name it too; needed with `CHAT_URL`",
     )
     chat_api_key: Annotated[SecretStr, AfterValidator(_one_word)] | None = Field(
         None, description="key for that server"

@@ -57,8 +57,11 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 
 def variables() -> dict[str, str]:
-    """The environment's variables in upper case; `port` is not the variable `PORT`, and is not read."""
-    return {name: value for name, value in os.environ.items() if name == name.upper()}
+    """The environment's variables in upper case; `port` is not the variable `PORT`, and is not read.
+
+    White space around a value goes, as that of a file does. A value of nothing else stays: it is bad, and not unset.
+    """
+    return {name: value.strip() or value for name, value in os.environ.items() if name == name.upper()}
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from warmstart.settings import trusted, vault_address
+from warmstart.settings import trusted, urls, vault_address
 from warmstart.settings.headers import headers
 from warmstart.settings.listening import binds, checked
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
@@ -53,6 +53,10 @@ def _headers(secret: SecretStr) -> SecretStr:
     """Raises ValueError, which quotes nothing, unless the text is in OpenTelemetry's form."""
     headers(secret)
     return secret
+
+
+def _endpoint(text: str) -> str:
+    return urls.checked(text, "must be the URL of an OTLP endpoint, such as http://host:4318, " + urls.WITHOUT)
 
 
 class UpperCase(EnvSettingsSource):
@@ -154,9 +158,8 @@ class ServiceSettings(BaseSettings):
         None, description="file of the fault switches, as JSON (`warmstart.faults.Faults`)"
     )
 
-    otel_exporter_otlp_endpoint: str | None = Field(
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_endpoint)] | None = Field(
         None,
-        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
         description="where traces go: the URL of an OTLP endpoint that takes HTTP, such as `http://127.0.0.1:4318`",
     )
     otel_exporter_otlp_headers: Annotated[SecretStr, AfterValidator(_headers)] | None = Field(

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from warmstart.settings import urls
+
 _FORMS = {
     # A host and perhaps a port, without user, path or query: Key Vault has nothing else, and they could hold a secret.
-    "azure": re.compile(r"https://[A-Za-z0-9.-]+(:\d{1,5})?/?"),
+    "azure": re.compile(r"https://[A-Za-z0-9.-]+(:\d+)?/?"),
     "aws": re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}"),  # a name, or an ARN
     "gcp": re.compile(r"[a-z0-9.:-]{1,64}"),  # a project's id, or its number
 }
@@ -29,6 +31,8 @@ def parse(text: str) -> VaultAddress:
     form = _FORMS.get(cloud)
     if form is None or not form.fullmatch(place):
         raise ValueError(FORMS)
+    if cloud == "azure":
+        urls.checked(place, FORMS)
     return VaultAddress(cloud, place.rstrip("/") if cloud == "azure" else place)
 
 
