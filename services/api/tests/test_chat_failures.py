@@ -238,6 +238,24 @@ def test_the_check_asks_for_the_models(start: Start, upstream: ChatStandIn, mode
     assert len(upstream.calls) == healthy
 
 
+def test_a_loop_ends(start: Start, upstream: ChatStandIn) -> None:
+    """Where CHAT_URL leads back to the api, its own call is refused before it makes another, and the caller learns why.
+
+    The call is told by the header that it has.
+    """
+    client = start(chat_url=upstream.url, chat_model=MODEL)
+    assert ask(client).status_code == 200
+    client.headers["X-Chat-Loop"] = upstream.calls[0].headers["x-chat-loop"]
+    own = ask(client)
+    assert (own.status_code, own.json()["error"]["code"]) == (508, "chat_loop")
+    assert len(upstream.calls) == 1
+    del client.headers["X-Chat-Loop"]
+    upstream.says = saying(plain(own.status_code, own.content))
+    answer = ask(client)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
+    assert "CHAT_URL leads back" in answer.json()["error"]["message"]
+
+
 def test_a_search_that_fails_is_no_failure_of_the_server(upstream: ChatStandIn, address: str) -> None:
     """It has the status of a search, is counted apart, and the server isn't asked."""
     worker = StandIn()

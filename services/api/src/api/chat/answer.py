@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Receive, Scope, Send
 
 from api.chat.completion import Writer, read
-from api.chat.errors import ChatUnavailable
+from api.chat.errors import ITSELF, LOOP_HEADER, ChatLoop, ChatUnavailable
 from api.chat.events import DONE, failed, written
 from api.chat.prompt import excerpts, prompt
 from api.chat.resource import CHAT, Chat
@@ -78,6 +78,8 @@ class ChatAnswer(Response):
             raise ChatUnavailable(error.reason) from error
 
     async def _answer(self, server: ChatServer, send: Send) -> None:
+        if LOOP_HEADER in self._request.headers:
+            raise ChatLoop(ITSELF)
         sources, texts = await self._search()
         messages = prompt(self._body.messages, self._asked, texts)
         payload = orjson.dumps(call(self._body, self._settings.chat_model or "", messages))

@@ -10,9 +10,12 @@ import orjson
 from warmstart.errors import DependencyUnavailable, Overloaded, ServiceError
 
 LONGEST_WAIT = 86_400.0  # seconds of a Retry-After
+LOOP_HEADER = "X-Chat-Loop"  # of each call to the chat server
 TOO_LONG = "context_length_exceeded"  # OpenAI's code, which llama.cpp and vLLM answer in other words
 DENIED = "it doesn't accept CHAT_API_KEY"
+ITSELF = "CHAT_URL leads back to this service, or to another one that asks a chat server"
 UNKNOWN = "it doesn't know CHAT_MODEL, or CHAT_URL is not its base URL"
+_REASONS = {401: DENIED, 403: DENIED, 404: UNKNOWN, 508: ITSELF}  # by status
 
 
 class TooManyChats(Overloaded):
@@ -49,6 +52,12 @@ class ChatInvalid(ChatFailed):
     code = "chat_invalid"
 
 
+class ChatLoop(ChatFailed):
+    """This call is one to a chat server: each would make another one, without an end."""
+
+    status, code = 508, "chat_loop"
+
+
 class ChatSilent(ServiceError):
     """It has said nothing for too long, or too much."""
 
@@ -77,10 +86,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErro
     """The error for an answer of this status, other than 200."""
     wait = retry_after(headers.get("Retry-After", ""))
     match status:
-        case 401 | 403:
-            return ChatUnavailable(DENIED)
-        case 404:
-            return ChatUnavailable(UNKNOWN)
+        case 401 | 403 | 404 | 508:
+            return ChatUnavailable(_REASONS[status])
         case 429:
             return ChatLimited("the chat server takes no more calls for now", retry_after=wait or 1)
         case 503 | 529:

@@ -21,7 +21,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from api.chat.errors import DENIED, ChatBroken, ChatInvalid, ChatUnavailable, refusal
+from api.chat.errors import DENIED, LOOP_HEADER, ChatBroken, ChatInvalid, ChatUnavailable, refusal
 from api.chat.events import BROKE
 from api.chat.proxy import proxy_for
 from api.settings import ApiSettings
@@ -53,7 +53,7 @@ class ChatServer:
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,  # 64 KiB may become 64 MiB
-            headers={"Accept-Encoding": "identity"},
+            headers={"Accept-Encoding": "identity", LOOP_HEADER: "1"},
         )
         self._well_until = 0.0
 
