@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -10,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
-from services.worker.tests.estimators import ENDLESS, POISON, STRANGE, StandIn, pickled, predicting
+from services.worker.tests.estimators import ENDLESS, POISON, STRANGE, StandIn, classifier, pickled, predicting
 from services.worker.tests.stand_ins import LIMIT, listening, metric, put_forward
 from stack import until
 from stack.site import REPOSITORY
 from worker.app import create_app
+from worker.predictor.estimator import RefusedError, examined
 from worker.predictor.resource import Rows
 from worker.settings import WorkerSettings
 
@@ -128,6 +131,17 @@ def test_a_refused_row_is_one_line_of_the_log(
     assert [(each.levelname, bool(each.exc_info)) for each in said] == [(level, traced)]
     assert "features.0" in said[0].getMessage()
     assert str(int(number)) not in caplog.text
+
+
+def test_numbers_that_overflow_warn_of_nothing() -> None:
+    """numpy's warnings would be three lines of the log for each such row, and say nothing that the refusal doesn't."""
+    fitted = classifier()
+    fitted.coef_ = np.array([[100.0, -100.0]])
+    estimator = examined(fitted, None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RefusedError, match="not finite"):
+            estimator.predict([np.array([[1e308, 1e308]])])
 
 
 def test_a_full_queue_refuses(busy: Busy) -> None:

@@ -65,7 +65,8 @@ class Estimator:
         BrokenError. Neither has the estimator's own message, which may quote features.
         """
         try:
-            return self._predict(np.concatenate(batch))
+            with np.errstate(all="ignore"):  # a warning for each bad row; what isn't finite is refused below
+                return self._predict(np.concatenate(batch))
         except (RefusedError, BrokenError):
             raise
         except (ValueError, ArithmeticError) as error:
