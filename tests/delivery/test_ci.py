@@ -27,7 +27,7 @@ def test_every_test_is_in_one_part(tmp_path: Path) -> None:
     done = bash(tmp_path, 'tests() { echo "$@"; }; first; second; others')
     assert done.returncode == 0, done.stderr
     first, second, others = (line.split() for line in done.stdout.splitlines())
-    assert [f"--ignore={path}" for path in first + second] == others
+    assert [f"--deselect={path}" for path in first + second] == others
     assert [path for path in first + second if not (ROOT / path).exists()] == []
     assert [pair for pair in permutations(first + second, 2) if Path(pair[0]).is_relative_to(pair[1])] == []
 
