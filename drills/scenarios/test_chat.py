@@ -27,7 +27,7 @@ EMBEDDINGS, CHATS, SHORT = (f"drills.requests:{maker}" for maker in ("embedding"
 RATE, SHARE = 60.0, 0.15  # requests/s, and the share of chats
 OPEN, OPEN_WITHIN, READ_WITHIN = 50, 30.0, 60.0  # streams, and seconds for a busy machine
 # The other 19 tokens of an answer take 9.5 s: longer than two new processes need, one after the other. The bound of
-# 12 s begins later, when the first of them is ready.
+# 15 s begins later, when the first of them is ready.
 TOKENS_PER_SECOND = 2.0
 ENDS_WITHIN = 8.0  # seconds; the api's limits are 1 s, and a few more for a busy machine
 CLIENTS, AT_ONCE = 200, 20
