@@ -3,11 +3,12 @@
 import asyncio
 import json
 import ssl
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
+
+from services.api.tests.helpers.in_thread import serving
 
 MODEL = "said-by-a-test"
 DONE = b"data: [DONE]\n\n"
@@ -59,18 +60,9 @@ class ChatStandIn:
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Serve on a free port of this machine."""
-        loop = self._loop
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)
-        server = asyncio.run_coroutine_threadsafe(starting, loop).result(10)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        try:
+        with serving(self._serve, self._loop, self._context) as port:
+            self.url = f"http://127.0.0.1:{port}/v1"
             yield self
-        finally:
-            loop.call_soon_threadsafe(server.close)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Each connection has one request, unless `says` keeps it."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import base64
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
 from yarl import URL
+
+from services.api.tests.helpers.in_thread import serving
 
 USER, PASSWORD = "of-the-proxy", "p%40ssword-of-the-proxy"
 EXPECTED = "Basic " + base64.b64encode(b"of-the-proxy:p@ssword-of-the-proxy").decode()
@@ -20,22 +21,13 @@ class Proxy:
         self.url = ""
         self.asked: list[str] = []
         self._to = to
-        self._loop = asyncio.new_event_loop()
 
     @contextmanager
     def running(self) -> Iterator[Self]:
         """Serve on a free port of this machine."""
-        loop = self._loop
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1", 0), loop).result(10)
-        self.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        with serving(self._serve, asyncio.new_event_loop()) as port:
+            self.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{port}"
             yield self
-        finally:
-            loop.call_soon_threadsafe(server.close)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
