@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from loadtest import checks
 from loadtest.openloop import Request
+from loadtest.request import Maker
 from stack.chat import MODEL as CHAT
 from stack.worker_secret import worker_headers
 
 _RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
-BATCH, LONG, POPULAR = 32, 300, 40
+LONG, POPULAR = 300, 40
 QUESTION = {"model": CHAT, "messages": [{"role": "user", "content": "What do they say?"}], "stream": True}
 TOKENS = TEXTS * (WORDS + 2)  # tokens of the fake engine: one for each word, and two special ones
 
@@ -42,9 +43,13 @@ def _api(text: str) -> Request:
     return Request("/v1/embeddings", json.dumps(body).encode())
 
 
-def long_batch(draw: random.Random, _number: int) -> Request:
-    """32 texts to the worker that the model cuts off: as much as it computes in about half a second on two cores."""
-    return _worker([f"{draw.getrandbits(48):x} " + "word " * LONG for _ in range(BATCH)])
+def long_texts(count: str) -> Maker:
+    """So many texts to the worker that the model cuts off."""
+
+    def make(draw: random.Random, _number: int) -> Request:
+        return _worker([f"{draw.getrandbits(48):x} " + "word " * LONG for _ in range(int(count))])
+
+    return make
 
 
 def popular(draw: random.Random, _number: int) -> Request:

@@ -1,5 +1,6 @@
 """Too little of what a machine gives: CPU, memory, room in shared memory and on a disk."""
 
+import random
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,9 +9,12 @@ from shutil import disk_usage
 from drills.disk import BALLAST, fill, filled, small_disk
 from drills.drill import Drill
 from drills.memory import memory_limit
+from drills.requests import long_texts
 from drills.scenarios.test_worker import known_texts
 from drills.throttle import throttled
 from loadtest.openloop import Stream
+from loadtest.openloop.client import Client
+from loadtest.openloop.peer import Peers
 from loadtest.percentiles import percentile
 from stack import EmbeddedStack, Part, free_ports
 
@@ -20,7 +24,9 @@ START = 5.0  # seconds of the replacement's start: clients don't wait for that l
 SERVICES: tuple[Part, ...] = ("worker", "api")
 FIFTH = 0.2
 WEIGHTS = {"api_repeated": 14.0, "api_fresh": 5.0}
-BATCHES = "drills.requests:long_batch"
+BATCHES = "drills.requests:long_texts:{count}"
+BATCH_SECONDS = 0.5  # of one: at a fifth of the CPU more than gunicorn's timeout, and a quarter of REQUEST_TIMEOUT
+TRIED, MOST, TRIED_WITHIN = 8, 32, 10.0  # long texts, and seconds for the trial
 THROTTLED_RATE = 20.0
 THROTTLED = 10.0  # seconds: five times gunicorn's timeout
 USUAL = 3  # calls
@@ -33,18 +39,32 @@ def test_cpu_throttled(drill: Drill) -> None:
     api, worker = drill.stack.url("api"), drill.stack.url("worker")
     streams = [Stream(maker, api, weight) for maker, weight in WEIGHTS.items()]
     known_texts(drill)
-    drill.load(*streams, Stream(BATCHES, worker, 1), rate=THROTTLED_RATE)
-    drill.until("some batches are computed", lambda: sum(row.ok for row in drill.rows("long_batch")) >= USUAL, 60)
+    batch = texts_of_a_batch(worker)
+    drill.load(*streams, Stream(BATCHES.format(count=batch), worker, 1), rate=THROTTLED_RATE)
+    drill.until("some batches are computed", lambda: sum(row.ok for row in drill.rows("long_texts")) >= USUAL, 60)
     with drill.fault(), throttled(drill.stack, SERVICES, FIFTH):
         drill.hold(THROTTLED)
     drill.go(0.02)
     drill.finish()
     begin, end = drill.fault_times
-    batches = drill.rows("long_batch")
+    batches = drill.rows("long_texts")
     usual = percentile([row.latency for row in batches if row.done and row.done < begin], 50)
     slowest = max(row.latency for row in batches if begin < row.scheduled < end)
     drill.prove("it is slow", slowest > SLOWER * usual)
-    drill.measure(seconds_of_a_batch_before=usual, slowest_batch=slowest)
+    drill.measure(texts_of_a_batch=batch, seconds_of_a_batch_before=usual, slowest_batch=slowest)
+
+
+def texts_of_a_batch(worker: str) -> int:
+    """How many long texts this machine computes in `BATCH_SECONDS`: on two of them it was 4 and 32."""
+    request, seconds = long_texts(str(TRIED))(random.Random(), 0), []
+    client = Client(worker, pooled=False, peers=Peers())
+    for _ in range(2):  # the first may be slower
+        began = time.monotonic()
+        tried = client.send(request, began + TRIED_WITHIN)
+        if tried.answer is None or tried.answer.status != 200:
+            raise RuntimeError(f"the worker has not computed {TRIED} long texts within {TRIED_WITHIN:g} s")
+        seconds.append(tried.done - began)
+    return max(1, min(MOST, int(TRIED * BATCH_SECONDS / min(seconds))))
 
 
 def test_out_of_memory(drill: Drill) -> None:
