@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import SSLConnection, UnixDomainSocketConnection, parse_url
@@ -74,6 +75,8 @@ def _read(url: str) -> dict[str, Any]:
     no_database = not socket and place.partition("/")[2] and "db" not in options
     if no_database or "#" in url or ("@" in query and "@" not in place):
         raise ValueError(f"must be {FORM}; is a character such as / # ? @ : % of the password not percent-encoded?")
+    if urlsplit(url).port == 0:  # redis-py takes it for none, and asks 6379
+        raise ValueError(f"must be {FORM}; the port must be from 1 to 65535")
     return options
 
 
