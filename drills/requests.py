@@ -13,7 +13,13 @@ from stack.worker_secret import worker_headers
 _RUN = random.SystemRandom().getrandbits(48)  # otherwise the texts of the last run with this seed would be in the cache
 TEXTS, WORDS = 4, 254
 LONG, POPULAR = 300, 40
-QUESTION = {"model": CHAT, "messages": [{"role": "user", "content": "What do they say?"}], "stream": True}
+ANSWER = 21  # tokens at most: the stand-in says its sources again, which other drills have stored
+QUESTION = {
+    "model": CHAT,
+    "messages": [{"role": "user", "content": "What do they say?"}],
+    "stream": True,
+    "max_tokens": ANSWER,
+}
 TOKENS = TEXTS * (WORDS + 2)  # tokens of the fake engine: one for each word, and two special ones
 
 

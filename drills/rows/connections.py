@@ -26,7 +26,7 @@ ROWS = (
         detours=("valkey",),
         control=Control(
             "the time limits of Redis",
-            breaks="they are bounded",
+            breaks="a new text waits once",
             settings={"api": {"CACHE_TIMEOUT": "10"}},
             patches={"api": "patient_cache"},
         ),

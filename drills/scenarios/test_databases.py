@@ -9,6 +9,7 @@ from stack.http import ask
 from stack.operator_key import operator_headers
 
 STREAMS = ("api_repeated", "search", "document")
+RATE = 50.0  # requests/s: at 100 a weak CPU caught up only after 5 s with the writes that had waited
 ROLE = "drill_rotated"
 SEEN = 3.0  # seconds until two samples of every second have surely been taken
 
@@ -16,7 +17,7 @@ SEEN = 3.0  # seconds until two samples of every second have surely been taken
 def test_postgres_demoted(drill: Drill) -> None:
     stack = drill.stack
     drill.promise("reading goes on", lambda row: row.stream != "document")
-    drill.load(*STREAMS)
+    drill.load(*STREAMS, rate=RATE)
     drill.go(0.3)
     with drill.fault(lambda: promote(stack)):
         demote(stack)
