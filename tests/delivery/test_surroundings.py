@@ -38,6 +38,12 @@ def test_dependabot_looks_into_every_folder_that_asks_for_packages() -> None:
     assert watched("github-actions") == {"/"} | {f"/{path.parent.relative_to(ROOT)}" for path in ACTIONS}
 
 
+def test_nothing_that_git_ignores_is_committed() -> None:
+    """What is made again by a target, such as a wheel in dist, would stay as it once was."""
+    listed = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_pre_commit_checks_what_make_lint_checks() -> None:
     """The same tools with the same options, on what is committed."""
     [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
