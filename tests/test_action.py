@@ -20,6 +20,7 @@ GIVEN = {
     "RUNS": "2",
     "ABORT_AFTER": "9",
     "REPORTS": "/tmp/reports",
+    "PYTHON": "/usr/bin/python3.13",
 }
 
 
@@ -64,6 +65,12 @@ def test_inputs_are_variables_and_never_a_part_of_the_script(step: dict[str, Any
     assert set(step["env"]) == set(GIVEN)
 
 
+def test_the_python_that_was_asked_for_is_used(action: dict[str, Any], step: dict[str, Any]) -> None:
+    """`make install` looks for python3.11 first, which a runner may have beside the one that was set up."""
+    [setup] = [each for each in action["runs"]["steps"] if "python-version" in each.get("with", {})]
+    assert step["env"]["PYTHON"] == f"${{{{ steps.{setup['id']}.outputs.python-path }}}}"
+
+
 def run(folder: Path, command: tuple[str, ...], name: str, prints: str, **more: str) -> str:
     """What a command prints, with a stand-in that says what it was called with under that name in its PATH."""
     stand_in = folder / name
@@ -79,7 +86,7 @@ def test_the_script_runs_the_drills_that_were_chosen(step: dict[str, Any], tmp_p
     """`make drills` of this repository, wherever the job works, with the inputs in the environment."""
     output = tmp_path / "output"
     where = {"GITHUB_ACTION_PATH": str(FOLDER), "GITHUB_OUTPUT": str(output)}
-    prints = 'echo "$*; $DRILLS $STACK $REQUESTS $RUNS $ABORT_AFTER $REPORTS"'
+    prints = 'echo "$*; $DRILLS $STACK $REQUESTS $RUNS $ABORT_AFTER $REPORTS $PYTHON"'
     said = run(tmp_path, ("bash", "-e", "-c", step["run"]), "make", prints, **where)
     assert said == f"-C {FOLDER}/../../.. drills; {' '.join(GIVEN.values())}\n"
     assert output.read_text() == "reports=/tmp/reports\n"
