@@ -5,7 +5,9 @@ import re
 import pytest
 
 from k8s.tests.budgets import START_FACTOR, budgets, measured_starts
-from k8s.tests.rendering import K8S, text_of
+from k8s.tests.rendering import K8S, render, text_of
+from k8s.tests.rules.scaling import most_pods
+from k8s.tests.rules.server import server_of
 from stack.site import REPOSITORY
 
 TEXT = (REPOSITORY / "docs" / "kubernetes.md").read_text()
@@ -49,3 +51,12 @@ def test_the_other_numbers() -> None:
 def test_the_quoted_rendering_is_real() -> None:
     """The api's Deployment of the production overlay, word for word."""
     assert quoted("rendered: Deployment/api") in text_of(K8S / "overlays" / "production").split("---\n")
+
+
+@pytest.mark.kubectl
+def test_the_connections() -> None:
+    """Of the production overlay's api while it is replaced."""
+    production = render(K8S / "overlays" / "production")
+    api = next(pod for pod in production.services if pod.name == "api")
+    pool = server_of(api.image, production.environment(api)).settings.model_dump()["database_pool_size"]
+    assert f"need {most_pods(production, api) * (pool + 1)} of 97" in TEXT

@@ -53,8 +53,8 @@ SCALING: dict[Rule, list[Example]] = {
         local(added(SCALER), "scales gone, which isn't there"),
     ],
     scaling.postgres_has_connections_for_all: [
-        production(put("HorizontalPodAutoscaler", "api", "spec/maxReplicas", 20), "Postgres has 97"),
-        local(setting("DATABASE_POOL_SIZE", "100"), "3 pods open up to 303 connections, Postgres has 197"),
+        production(put("HorizontalPodAutoscaler", "api", "spec/maxReplicas", 7), "9 pods open up to 99 connections"),
+        local(setting("DATABASE_POOL_SIZE", "100"), "4 pods open up to 404 connections, Postgres has 197"),
     ],
     scaling.production_survives_a_node: [
         production(put("HorizontalPodAutoscaler", "api", "spec/minReplicas", 1), "may have a single replica"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from k8s.tests.budgets import budgets
-from k8s.tests.rules.manifest import Manifest, matches, name, quantity
+from k8s.tests.rules.manifest import Manifest, Pod, matches, name, quantity
 from k8s.tests.rules.server import server_of
 
 MAX_CONNECTIONS = 100  # Postgres' default
@@ -90,16 +90,21 @@ def autoscalers_can_work(manifest: Manifest) -> Iterator[str]:
 
 
 def postgres_has_connections_for_all(manifest: Manifest) -> Iterator[str]:
-    """A rollout has maxSurge pods more, and each has a connection for its health check beside the pool."""
+    """Each pod has a connection for its health check beside the pool."""
     for pod in manifest.services:
         if pod.image != "warmstart-api":
             continue
         pool = server_of(pod.image, manifest.environment(pod)).settings.model_dump()["database_pool_size"]
-        surge = pod.owner["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
-        pods = manifest.replicas(pod)[1] + surge
+        pods = most_pods(manifest, pod)
         available = _max_connections(manifest) - SUPERUSER_CONNECTIONS
         if pods * (pool + 1) > available:
             yield f"{pod}: {pods} pods open up to {pods * (pool + 1)} connections, Postgres has {available}"
+
+
+def most_pods(manifest: Manifest, pod: Pod) -> int:
+    """In a rollout: beside maxSurge new pods as many old ones still drain, which a Deployment doesn't count."""
+    surge: int = pod.owner["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    return manifest.replicas(pod)[1] + 2 * surge
 
 
 def _max_connections(manifest: Manifest) -> int:
