@@ -6,6 +6,7 @@ import pytest
 
 from k8s.tests.budgets import START_FACTOR, budgets, measured_starts
 from k8s.tests.rendering import K8S, render, text_of
+from k8s.tests.rules import queue
 from k8s.tests.rules.scaling import most_pods
 from k8s.tests.rules.server import server_of
 from stack.site import REPOSITORY
@@ -60,3 +61,8 @@ def test_the_connections() -> None:
     api = next(pod for pod in production.services if pod.name == "api")
     pool = server_of(api.image, production.environment(api)).settings.model_dump()["database_pool_size"]
     assert f"need {most_pods(production, api) * (pool + 1)} of 97" in TEXT
+
+
+def test_the_adapter_counts_the_workers_alone() -> None:
+    """As the query of the component `keda` does, which a rule holds."""
+    assert f"<<.Series>>{{<<.LabelMatchers>>,{queue.WORKERS_ALONE}}}" in TEXT

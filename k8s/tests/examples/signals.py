@@ -30,6 +30,9 @@ QUEUE: dict[Rule, list[Example]] = {
         local(keda("sum(worker_queue_depth{lane='interactive'})"), "ScaledObject/added: worker_queue_depth is no"),
         production(keda("sum(worker_queue_tokens{namespace='warmstart'})"), "ScaledObject/added: counts bulk texts"),
     ],
+    queue.the_next_workers_queue_is_not_counted: [
+        local(keda("sum(worker_queue_tokens{lane='interactive'})"), "counts what waits for worker-next"),
+    ],
     queue.the_queue_may_reach_its_target: [
         local(external(METRIC, LANE, "100k"), "aims at 100000 tokens a pod, not between 2048 and 65536"),
         local(external(METRIC, LANE, "1k"), "aims at 1000 tokens a pod"),

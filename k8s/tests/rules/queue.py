@@ -8,6 +8,7 @@ from k8s.tests.rules.server import settings_of
 from worker import metrics
 
 GAUGE = next(iter(metrics.QUEUE_TOKENS.describe())).name
+WORKERS_ALONE = 'pod!~"worker-next-.*"'  # of a scrape configuration without that label it leaves all
 SELECTOR = re.compile(r"\b(worker_\w+)\{([^}]*)\}")
 
 
@@ -18,6 +19,13 @@ def the_queue_is_asked_for_by_its_name(manifest: Manifest) -> Iterator[str]:
             yield f"{name(each)}: {metric or 'its query'} is no gauge of the worker's queue, {GAUGE} is"
         if "lane" not in selector:
             yield f"{name(each)}: counts bulk texts too, which wait on purpose: re-indexing would start all replicas"
+
+
+def the_next_workers_queue_is_not_counted(manifest: Manifest) -> Iterator[str]:
+    """While a model is replaced, both export the gauge. For other autoscalers the adapter's rule leaves it out."""
+    for each, _, selector, _ in _signals(manifest):
+        if each["kind"] == "ScaledObject" and WORKERS_ALONE not in selector:
+            yield f"{name(each)}: counts what waits for worker-next, too: its query lacks {WORKERS_ALONE}"
 
 
 def the_queue_may_reach_its_target(manifest: Manifest) -> Iterator[str]:
@@ -54,6 +62,7 @@ def _signals(manifest: Manifest) -> Iterator[tuple[Object, str, str, float]]:
 
 RULES = (
     the_queue_is_asked_for_by_its_name,
+    the_next_workers_queue_is_not_counted,
     the_queue_may_reach_its_target,
     busy_cpus_count_too,
 )
