@@ -5,7 +5,7 @@ import re
 import pytest
 
 from k8s.tests.budgets import START_FACTOR, budgets, measured_starts
-from k8s.tests.rendering import K8S, render, text_of
+from k8s.tests.rendering import COMBINATIONS, K8S, render, text_of
 from k8s.tests.rules import queue
 from k8s.tests.rules.scaling import most_pods
 from k8s.tests.rules.server import server_of
@@ -66,3 +66,13 @@ def test_the_connections() -> None:
 def test_the_adapter_counts_the_workers_alone() -> None:
     """As the query of the component `keda` does, which a rule holds."""
     assert f"<<.Series>>{{<<.LabelMatchers>>,{queue.WORKERS_ALONE}}}" in TEXT
+
+
+@pytest.mark.kubectl
+def test_how_secrets_come() -> None:
+    """As files, which change in running pods, or as variables, which don't."""
+    variables = next(pod for pod in render(COMBINATIONS / "chat-production").services if pod.name == "api").main["env"]
+    files = sorted(each["name"].removesuffix("_FILE") for each in variables if each["name"].endswith("_FILE"))
+    references = sorted(each["name"] for each in variables if "valueFrom" in each)
+    listed = (", ".join(f"`{name}`" for name in names) for names in (files, references))
+    assert "Secrets are files ({}) or variables ({}).".format(*listed) in TEXT
