@@ -8,6 +8,7 @@ import yaml
 
 from k8s.tests.rules.manifest import quantity
 from stack.site import REPOSITORY
+from warmstart.settings.secret_files import SUFFIX
 
 Object = dict[str, Any]
 
@@ -36,13 +37,22 @@ class Probe:
 
 @dataclass(frozen=True)
 class Container:
-    """The only one of a service or a job; `files` are those that its secrets are mounted as."""
+    """The only one of a service or a job.
+
+    `files` are those that its secrets are mounted as; `versions` are those of the secrets that its variables come from.
+    """
 
     where: str
     image: str
     command: tuple[str, ...]
     environment: dict[str, str]
     files: frozenset[str]
+    versions: dict[str, str]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment to read settings from: a value that a variable refers to is as unknown as a file's."""
+        return self.environment | {name + SUFFIX: "a reference" for name in self.versions}
 
     def __str__(self) -> str:
         return self.where
@@ -116,8 +126,8 @@ def _cloud_run(path: str, manifest: Object) -> Service | Job:
     template = manifest["spec"]["template"]
     spec = template["spec"]["template"]["spec"] if manifest["kind"] == "Job" else template["spec"]
     [container] = spec["containers"]
-    volumes = {each["name"]: [one["path"] for one in each["secret"]["items"]] for each in spec["volumes"]}
-    mounts = {each["mountPath"]: volumes[each["name"]] for each in container["volumeMounts"]}
+    volumes = {each["name"]: [one["path"] for one in each["secret"]["items"]] for each in spec.get("volumes", [])}
+    mounts = {each["mountPath"]: volumes[each["name"]] for each in container.get("volumeMounts", [])}
     common = _common(path, container, mounts)
     if manifest["kind"] == "Job":
         return Job(**common, limit=spec["timeoutSeconds"])
@@ -140,7 +150,10 @@ def _common(path: str, container: Object, mounts: dict[str, list[str]]) -> Objec
         "where": path,
         "image": str(container["image"]).rsplit("/", 1)[-1].partition(":")[0],
         "command": tuple(container.get("command", ())),
-        "environment": {each["name"]: each["value"] for each in container["env"]},
+        "environment": {each["name"]: each["value"] for each in container["env"] if "value" in each},
+        "versions": {
+            each["name"]: each["valueFrom"]["secretKeyRef"]["key"] for each in container["env"] if "valueFrom" in each
+        },
         "files": frozenset(str(PurePosixPath(folder, name)) for folder, names in mounts.items() for name in names),
     }
 

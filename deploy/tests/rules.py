@@ -14,6 +14,7 @@ from warmstart.settings.secret_files import SUFFIX, is_secret
 
 CLOUD_RUN_START = 240  # seconds, for period x threshold of the startup probe
 FROM_THE_IMAGE = {"TMPDIR"}  # read by others than the settings
+WATCHED = ("API_KEYS", "OPERATOR_KEYS", "WORKER_SECRET")  # their files, by `warmstart.settings.watched`
 SECRETS = {
     "warmstart-api": {"DATABASE_URL", "REDIS_URL", "API_KEYS", "WORKER_SECRET"},
     "warmstart-worker": {"WORKER_SECRET"},
@@ -22,7 +23,7 @@ SECRETS = {
 
 def a_start_has_time_to_fail_by_itself(service: Service) -> Iterator[str]:
     """The platform waits longer than STARTUP_TIMEOUT and three slow starts, so that the service says why it can't."""
-    probe, limit = service.probes["startup"], settings_of(service.image, service.environment).startup_timeout
+    probe, limit = service.probes["startup"], settings_of(service.image, service.settings).startup_timeout
     needed = limit + START_FACTOR * budgets().inputs["slowest_start"]
     if probe.budget < needed:
         yield f"{service}: a start may take {probe.budget:g} s, it must be allowed {needed:g}"
@@ -32,7 +33,7 @@ def a_start_has_time_to_fail_by_itself(service: Service) -> Iterator[str]:
 
 def a_stop_ends_before_it_is_cut(service: Service) -> Iterator[str]:
     """Drain + in-flight + closing < gunicorn's graceful_timeout < the platform's grace."""
-    server = server_of(service.image, service.environment)
+    server = server_of(service.image, service.settings)
     if not server.settings.stop_budget < server.graceful_timeout < service.grace:
         yield (
             f"{service}: drain + in-flight + closing ({server.settings.stop_budget:g} s) < graceful_timeout "
@@ -42,7 +43,7 @@ def a_stop_ends_before_it_is_cut(service: Service) -> Iterator[str]:
 
 def an_answer_ends_before_it_is_cut(service: Service) -> Iterator[str]:
     """The api's own limits end a chat, with a typed error, before the platform's limit of a request does."""
-    settings = settings_of(service.image, service.environment).model_dump()
+    settings = settings_of(service.image, service.settings).model_dump()
     longest = settings["request_timeout"] + settings.get("chat_timeout", 0)
     if not longest < service.request:
         yield f"{service}: an answer may take {longest:g} s, and is cut after {service.request:g}"
@@ -66,7 +67,7 @@ def probes_ask_what_kubernetes_asks(service: Service) -> Iterator[str]:
 def it_listens_where_it_is_asked(service: Service) -> Iterator[str]:
     """Cloud Run sets PORT; elsewhere the service has its own."""
     given = {"PORT": str(service.port)} if service.where.startswith(CLOUD_RUN) else {}
-    listens = settings_of(service.image, {**service.environment, **given}).port
+    listens = settings_of(service.image, {**service.settings, **given}).port
     if listens != service.port or "PORT" in service.environment:
         yield f"{service}: requests come to port {service.port}, it listens on {listens}"
 
@@ -86,7 +87,7 @@ def the_model_has_whole_cpus(service: Service) -> Iterator[str]:
 def postgres_has_connections_for_two_revisions(service: Service) -> Iterator[str]:
     """While a revision is replaced, both may have all their instances."""
     if service.image == "warmstart-api":
-        pool = server_of(service.image, service.environment).settings.model_dump()["database_pool_size"]
+        pool = server_of(service.image, service.settings).settings.model_dump()["database_pool_size"]
         connections, available = 2 * service.most * (pool + 1), MAX_CONNECTIONS - SUPERUSER_CONNECTIONS
         if connections > available:
             yield f"{service}: opens up to {connections} connections, Postgres has {available}"
@@ -99,24 +100,24 @@ def only_the_api_is_public(service: Service) -> Iterator[str]:
 
 
 def production_is_closed(service: Service) -> Iterator[str]:
-    """Production, with each secret from a file: it does not start without them."""
-    if settings_of(service.image, service.environment).environment != "production":
+    """Production, with each secret from a file or a variable that refers to it: it does not start without them."""
+    if settings_of(service.image, service.settings).environment != "production":
         yield f"{service}: ENVIRONMENT is not production"
     yield from (
-        f"{service}: has no {name}{SUFFIX}"
+        f"{service}: has no {name}"
         for name in sorted(SECRETS[service.image])
-        if name + SUFFIX not in service.environment
+        if name + SUFFIX not in service.environment and name not in service.versions
     )
 
 
 def every_variable_is_a_setting(container: Container) -> Iterator[str]:
     """A name that the settings don't have is ignored without a word; a bad value ends the start."""
     fields = CLASSES[container.image].model_fields
-    for name in container.environment.keys() - FROM_THE_IMAGE:
+    for name in {*container.environment, *container.versions} - FROM_THE_IMAGE:
         if not {name.lower(), name.removesuffix(SUFFIX).lower()} & fields.keys():
             yield f"{container}: {name} is no setting of {container.image}"
     try:
-        settings_of(container.image, container.environment)
+        settings_of(container.image, container.settings)
     except ValidationError as error:
         yield from (f"{container}: {each['loc']}: {each['msg']}" for each in error.errors(include_input=False))
     except ValueError as error:
@@ -134,9 +135,23 @@ def secrets_are_mounted_files(container: Container) -> Iterator[str]:
             yield f"{container}: {name} is a secret in plain text"
 
 
+def secrets_are_fetched_seldom(container: Container) -> Iterator[str]:
+    """Cloud Run asks Secret Manager at each read of a file, and the services read some files twice a second."""
+    for name in WATCHED:
+        if container.where.startswith(CLOUD_RUN) and name + SUFFIX in container.environment:
+            yield f"{container}: {name}{SUFFIX} is read twice a second, and each read asks Secret Manager"
+
+
+def secrets_in_variables_have_a_version(container: Container) -> Iterator[str]:
+    """With the latest one, an instance that starts later has another value than its siblings."""
+    for name, version in container.versions.items():
+        if not version.isdecimal():
+            yield f"{container}: {name} is of version {version}, not of a number"
+
+
 def an_attempt_outlasts_its_patience(job: Job) -> Iterator[str]:
     """The migration waits for Postgres itself, and says so; it must not be cut meanwhile."""
-    patience = settings_of(job.image, job.environment).model_dump()["migrate_timeout"]
+    patience = settings_of(job.image, job.settings).model_dump()["migrate_timeout"]
     if job.command != ("python", "-m", "api.migrate") or not 2 * patience <= job.limit:
         yield f"{job}: {job.command} waits {patience:g} s for Postgres, and is cut after {job.limit:g}"
 
@@ -156,7 +171,12 @@ OF_SERVICES: tuple[ServiceRule, ...] = (
     postgres_has_connections_for_two_revisions,
     only_the_api_is_public,
 )
-OF_CONTAINERS: tuple[ContainerRule, ...] = (every_variable_is_a_setting, secrets_are_mounted_files)
+OF_CONTAINERS: tuple[ContainerRule, ...] = (
+    every_variable_is_a_setting,
+    secrets_are_mounted_files,
+    secrets_are_fetched_seldom,
+    secrets_in_variables_have_a_version,
+)
 OF_JOBS: tuple[JobRule, ...] = (an_attempt_outlasts_its_patience,)
 
 

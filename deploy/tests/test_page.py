@@ -32,6 +32,10 @@ def test_the_start() -> None:
     assert f"`STARTUP_TIMEOUT` ({limit:g} s)" in TEXT
     assert f"({slowest:g} s) before that counts: {budgets().start:g} s." in TEXT
     azure, google = (service(f"{platform}/worker.yaml").probes["startup"] for platform in (AZURE, CLOUD_RUN))
+    api = service(f"{CLOUD_RUN}/api.yaml")
+    patience = server_of(api.image, api.settings).settings.startup_timeout
+    assert f"has `STARTUP_TIMEOUT={patience:g}`: it must be allowed {patience + START_FACTOR * slowest:g} s" in TEXT
+    assert f"its probe allows {api.probes['startup'].budget:g} s." in TEXT
     assert f"{azure.delay:g} s + {azure.threshold - 1} × {azure.period:g} s: the tenth" in TEXT
     assert f"comes after {azure.budget:g} s" in TEXT
     assert f"noticed at {azure.delay + azure.period:g} s" in TEXT
@@ -41,13 +45,13 @@ def test_the_start() -> None:
 def test_the_stop() -> None:
     """The sum, gunicorn's patience and the platform's, as the settings give them."""
     azure, google = (service(f"{platform}/api.yaml") for platform in (AZURE, CLOUD_RUN))
-    server = server_of(azure.image, azure.environment)
+    server = server_of(azure.image, azure.settings)
     own = server.settings
     parts = f"{own.drain_seconds:g} + {own.request_timeout:g} + {own.shutdown_timeout:g}"
     assert f"{parts} = {own.stop_budget:g} < {server.graceful_timeout:g} < {azure.grace:g}" in TEXT
     for name in ("DRAIN_SECONDS", "REQUEST_TIMEOUT", "SHUTDOWN_TIMEOUT"):
         assert f"`{name}={google.environment[name]}`" in TEXT
-    patience = server_of(google.image, google.environment).graceful_timeout
+    patience = server_of(google.image, google.settings).graceful_timeout
     assert f"Cloud Run's {google.grace:g} s leave no room" in TEXT
     assert f"gunicorn's `graceful_timeout` {patience:g} s" in TEXT
 
@@ -64,7 +68,7 @@ def test_the_connections() -> None:
     """Of the api's instances, twice."""
     for platform in (AZURE, CLOUD_RUN):
         found = service(f"{platform}/api.yaml")
-        pool = server_of(found.image, found.environment).settings.model_dump()["database_pool_size"]
+        pool = server_of(found.image, found.settings).settings.model_dump()["database_pool_size"]
         assert found.most == 4
         assert f"Four instances of the api need {2 * found.most * (pool + 1)} of 97" in TEXT
 
