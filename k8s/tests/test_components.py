@@ -24,12 +24,13 @@ CHOICES = (
     ("http-route",),
     ("artifact-image",),
     ("worker-pods",),
+    ("traces",),
 )
 ONLY = {"same-zone": "production"}  # needs pods in all zones
 OPENSHIFT = "user_and_group_are_fixed"  # that is OpenShift's to do
 
 
-ALL = os.environ.get("ALL_COMBINATIONS") == "1"  # 216, of which pairs, and as many at once as fit, are the usual ones
+ALL = os.environ.get("ALL_COMBINATIONS") == "1"  # 432, of which pairs, and as many at once as fit, are the usual ones
 
 
 def combinations() -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -99,6 +100,14 @@ def test_replacing_a_model_isolates_nobody(tmp_path: Path) -> None:
         for found in (render(kustomization(folder(tmp_path, each), "local", each)) for each in over)
     )
     assert with_them == without
+
+
+def test_openshift_needs_no_network_policies(tmp_path: Path) -> None:
+    """It changes one where it is, and renders where none is."""
+    bare = tmp_path / "kustomization.yaml"
+    kustomization(tmp_path, "local", ("openshift",))
+    bare.write_text(bare.read_text().replace("overlays/local", "base"))
+    assert render(tmp_path).of("NetworkPolicy") == []
 
 
 def test_patches_of_all_workloads_reach_what_replaces_a_model(tmp_path: Path) -> None:

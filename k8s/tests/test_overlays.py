@@ -57,12 +57,16 @@ def test_another_release_is_another_migration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["openshift", "openshift-production"])
-def test_openshift_chooses_the_users(name: str) -> None:
-    """Its SCC restricted-v2 refuses pods that name a user or a group for files; all the rest is as it was."""
+def test_openshift_chooses_the_users_and_resolves_names_its_own_way(name: str) -> None:
+    """Its SCC restricted-v2 refuses pods that name a user or a group for files; all the rest but DNS is as it was."""
     plain = render(K8S / "overlays" / ("production" if name.endswith("production") else "local"))
     for pod in plain.pods:
         for key in ("runAsUser", "runAsGroup", "fsGroup"):
             pod.spec["securityContext"].pop(key, None)
+    [names] = (plain.get("NetworkPolicy", "dns") or {})["spec"]["egress"]
+    names["to"][0]["namespaceSelector"]["matchLabels"] = {"kubernetes.io/metadata.name": "openshift-dns"}
+    for port in names["ports"]:
+        port["port"] = 5353
     assert render(COMBINATIONS / name) == plain
     named = {key for pod in plain.pods for each in (pod.spec, *pod.containers) for key in each["securityContext"]}
     assert not named & {"runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions"}

@@ -103,9 +103,13 @@ NETWORK: dict[Rule, list[Example]] = {
         ),
     ],
     network.names_can_be_resolved: [
-        local(drop("NetworkPolicy", "dns"), "must reach port 53 of kube-system over UDP and TCP"),
+        local(drop("NetworkPolicy", "dns"), "must reach port 53 of kube-system, or 5353 of openshift-dns over"),
         local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1"), "not ['UDP']"),
         local(put("NetworkPolicy", "dns", "spec/podSelector", {}), "needs no names"),
+        local(put("NetworkPolicy", "dns", "spec/egress/0/ports/0/port", 5353), "not ['TCP']"),
+        Example(
+            "traces", drop("NetworkPolicy", "dns", "spec/podSelector/matchExpressions/0/values/3"), "worker: must reach"
+        ),
     ],
     network.only_to_external_servers_out_of_the_cluster: [
         production(added(open_policy("worker", 5432)), "Deployment/worker: may call the world on ports ['5432']"),
@@ -113,6 +117,11 @@ NETWORK: dict[Rule, list[Example]] = {
         local(added(open_policy("api", 5432)), "Deployment/api: may call the world"),
         Example("chat-demo", added(open_policy("api", 8003)), "Deployment/api: may call the world on ports ['8003']"),
         Example("chat-production", setting("CHAT_URL", "http://chat.example.com/v1"), "the world on ports ['443']"),
+    ],
+    network.traces_reach_their_collector: [
+        local(setting(network.COLLECTOR, "http://otel.tracing:4318"), "port 4318 of the namespace tracing"),
+        Example("traces", drop("NetworkPolicy", "to-collector"), "Deployment/worker: may not reach port 4318 of the"),
+        Example("traces", put("NetworkPolicy", "to-collector", "spec/egress/0/ports/0/port", 4317), "reach port 4318"),
     ],
     network.ports_name_their_protocol: [
         local(drop("NetworkPolicy", "dns", "spec/egress/0/ports/1/protocol"), "a port of egress has no protocol"),

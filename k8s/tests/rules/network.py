@@ -1,11 +1,12 @@
 """Who reaches whom, computed from the NetworkPolicies as a cluster would."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from k8s.tests.rules.manifest import Manifest, Object, Pod, matches, name
 
-DNS = ("kube-system", 53)
+DNS = {53: "kube-system", 5353: "openshift-dns"}  # where OpenShift's pods listen, behind port 53 of their Service
+COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 MONITORING = "monitoring"
 # Client, server, port: all that is needed between pods, as far as they are in the manifest.
 PATHS = {
@@ -58,11 +59,13 @@ def names_can_be_resolved(manifest: Manifest) -> Iterator[str]:
             port.get("protocol", "TCP")
             for rule in _rules(manifest, pod, "egress")
             for port in rule.get("ports", [])
-            if port.get("port") == DNS[1] and _namespaces(rule.get("to", [])) == {DNS[0]}
+            if _namespaces(rule.get("to", [])) == {DNS.get(port.get("port"))}
         }
-        if pod.name in RESOLVING and found != {"UDP", "TCP"}:
-            yield f"{pod}: must reach port 53 of {DNS[0]} over UDP and TCP, not {sorted(found)}"
-        if pod.name not in RESOLVING and found:
+        resolving = pod.name in RESOLVING or COLLECTOR in manifest.environment(pod)
+        if resolving and found != {"UDP", "TCP"}:
+            servers = ", or ".join(f"{port} of {namespace}" for port, namespace in DNS.items())
+            yield f"{pod}: must reach port {servers} over UDP and TCP, not {sorted(found)}"
+        if not resolving and found:
             yield f"{pod}: needs no names, but may ask for some"
 
 
@@ -85,7 +88,22 @@ def _chat_ports(manifest: Manifest, pod: Pod) -> set[int]:
     url = urlsplit(manifest.environment(pod).get("CHAT_URL", ""))
     if not url.hostname or manifest.get("Service", url.hostname):
         return set()
-    return {url.port or (443 if url.scheme == "https" else 80)}
+    return {_port(url)}
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def traces_reach_their_collector(manifest: Manifest) -> Iterator[str]:
+    """A collector `http://NAME.NAMESPACE:PORT`: without a way to it the spans are lost, and nothing else shows it."""
+    for pod in manifest.services:
+        url = urlsplit(manifest.environment(pod).get(COLLECTOR, ""))
+        _, _, domain = (url.hostname or "").partition(".")
+        namespace = domain.partition(".")[0]
+        ways = (rule for rule in _rules(manifest, pod, "egress") if _namespaces(rule.get("to", [])) == {namespace})
+        if url.hostname and not any(_has(rule, _port(url)) for rule in ways):
+            yield f"{pod}: may not reach port {_port(url)} of the namespace {namespace}, where {COLLECTOR} is"
 
 
 def clients_and_prometheus_come_in(manifest: Manifest) -> Iterator[str]:
@@ -151,6 +169,7 @@ RULES = (
     pods_reach_what_they_need_and_no_more,
     names_can_be_resolved,
     only_to_external_servers_out_of_the_cluster,
+    traces_reach_their_collector,
     clients_and_prometheus_come_in,
     ports_name_their_protocol,
 )
