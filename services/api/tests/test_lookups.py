@@ -86,6 +86,21 @@ async def test_slow_calls_have_a_bound() -> None:
     assert store.calls[CALLS:] == [10]
 
 
+async def test_who_asks_as_the_last_call_ends_is_served() -> None:
+    """All calls that may be under way end in the same turn of the event loop, in which one more request asks."""
+    store = Store()
+    lookups = Lookups(store.mget)
+    first = []
+    for number in range(CALLS):
+        first.append(asyncio.create_task(lookups.get([b"%d" % number])))
+        while len(store.calls) <= number:
+            await asyncio.sleep(0)
+    store.open.set()
+    late = asyncio.create_task(lookups.get([b"late"]))  # its turn comes right after theirs
+    await asyncio.gather(*first)
+    assert await asyncio.wait_for(late, 10) == [b"late"]
+
+
 async def test_an_error_reaches_all_who_shared_the_call() -> None:
     """And the next call is a new one."""
     store = Store()

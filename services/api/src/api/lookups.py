@@ -29,29 +29,32 @@ class Lookups:
         found: asyncio.Future[Values] = asyncio.get_running_loop().create_future()
         self._waiting.append((keys, found))
         if len(self._calls) < CALLS:
-            call = asyncio.create_task(self._call())
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
+            self._calls.add(asyncio.create_task(self._call()))
         return await found
 
     async def _call(self) -> None:
         # As a task it begins after all requests of this turn of the event loop have asked.
-        while self._waiting:
-            asked = self._take()
-            if not asked:  # all of them have left
-                continue
-            try:
-                values = await self._mget([key for keys, _ in asked for key in keys])
-            except Exception as error:  # noqa: BLE001 - it is for those who wait
-                for _, found in asked:
-                    if not found.done():
-                        found.set_exception(error)
-                continue
-            start = 0
-            for keys, found in asked:
+        try:
+            while self._waiting:
+                await self._look_up(self._take())
+        finally:  # not by a callback, which comes a turn later: who asks in between would wait for nobody
+            self._calls -= {asyncio.current_task()}
+
+    async def _look_up(self, asked: list[tuple[Sequence[bytes], asyncio.Future[Values]]]) -> None:
+        if not asked:  # all of them have left
+            return
+        try:
+            values = await self._mget([key for keys, _ in asked for key in keys])
+        except Exception as error:  # noqa: BLE001 - it is for those who wait
+            for _, found in asked:
                 if not found.done():
-                    found.set_result(values[start : start + len(keys)])
-                start += len(keys)
+                    found.set_exception(error)
+            return
+        start = 0
+        for keys, found in asked:
+            if not found.done():
+                found.set_result(values[start : start + len(keys)])
+            start += len(keys)
 
     def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[Values]]]:
         taken: list[tuple[Sequence[bytes], asyncio.Future[Values]]] = []
