@@ -13,7 +13,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 BYTES = BODY_BYTES - 1024  # of the inputs; the rest of the body is smaller
-AT_ONCE = 8  # calls: 2,048 inputs wait in the worker's queue together, which takes all of them or none
+AT_ONCE = 8  # calls, of 2,048 inputs. The worker takes or refuses each alone; one refusal ends the others
 
 
 def portions(items: Mapping[K, Item]) -> list[list[K]]:
