@@ -1,5 +1,6 @@
 """A Postgres that restarts is waited for where a connection is made, and one that stays away is not."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -7,12 +8,15 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
 
 from api.app import create_app
+from api.patient_connector import PatientConnector
 from api.resources import POSTGRES
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack, until
 from warmstart import Lifecycle
+from warmstart.errors import DependencyUnavailable
 
 REQUESTS = 5  # fewer than the pool has connections
 
@@ -64,3 +68,18 @@ def test_nobody_waits_longer(stack: EmbeddedStack, settings: Settings, patience:
         assert {each.status_code for each in refused} == {503}
         assert {each.json()["error"]["code"] for each in refused} == {"dependency_unavailable"}
         until(lambda: read(client).status_code == 404, 10, "an answer")
+
+
+@pytest.mark.parametrize(("setting", "name"), [("database_url", "postgres"), ("search_database_url", "replica")])
+def test_calls_that_find_one_away_count_under_its_name(settings: Settings, setting: str, name: str) -> None:
+    """A replica that is away is no absence of Postgres itself."""
+
+    def refused() -> dict[str, float | None]:
+        labels = [{"dependency": each, "result": "refused"} for each in ("postgres", "replica")]
+        return {each["dependency"]: REGISTRY.get_sample_value("api_waits_total", each) for each in labels}
+
+    connector = PatientConnector(settings(**{setting: "postgresql://x:x@127.0.0.1:1/x"}), setting, 0)
+    before = refused()
+    with pytest.raises(DependencyUnavailable, match=f"{name} is unavailable: "):
+        asyncio.run(connector())
+    assert {each for each, number in refused().items() if number != before[each]} == {name}

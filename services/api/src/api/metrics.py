@@ -30,7 +30,7 @@ QUOTA_CALLS = {
 }
 # result: served, in vain (it was not back in time), refused (it has been away too long, or too many wait)
 WAITS = Counter("api_waits", "Calls that found a dependency away", ["dependency", "result"])
-for dependency in ("postgres", "worker", "predictor"):
+for dependency in ("postgres", "replica", "worker", "predictor"):
     for result in ("served", "in vain", "refused"):
         WAITS.labels(dependency, result)
 

@@ -31,7 +31,8 @@ class PatientConnector(Connector):
 
     def __init__(self, settings: ApiSettings, name: str, patience: float, **limits: Any) -> None:
         super().__init__(settings, name, **limits)
-        self.patience = Patience("postgres", patience, self._reach)
+        self._whose = "postgres" if name == "database_url" else "replica"
+        self.patience = Patience(self._whose, patience, self._reach)
 
     async def __call__(self) -> asyncpg.Connection:
         """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does."""
@@ -48,5 +49,5 @@ class PatientConnector(Connector):
         try:
             connection = await super().__call__()
         except FAILURES as error:
-            raise DependencyUnavailable("postgres", reason(error)) from error
+            raise DependencyUnavailable(self._whose, reason(error)) from error
         connection.terminate()
