@@ -1,8 +1,9 @@
 """Each chat is counted once, under what ended it, also where it is refused before its search."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -12,11 +13,15 @@ from prometheus_client import REGISTRY
 
 from api.app import create_app
 from api.chat.resource import CHAT
+from api.chat.result import noted
+from api.chat_results import Ended
 from api.resources import POSTGRES, RESOURCES
 from services.api.tests.conftest import Settings, Start
 from services.api.tests.helpers.chat_standin import MODEL, ChatStandIn, plain, saying
-from services.api.tests.helpers.chats import ASKED, PATH, ask
+from services.api.tests.helpers.chats import ASKED, DOCUMENTS, PATH, ask
+from services.api.tests.helpers.databases import sql
 from stack.site import REPOSITORY
+from tests.harness.wire import connect, converse, statuses
 from warmstart import Resource
 
 KEY = {"Authorization": "Bearer a-key-of-this-test"}
@@ -109,6 +114,54 @@ def test_without_postgres_the_search_fails(settings: Settings, upstream: ChatSta
         since = Since()
         assert ask(client).status_code == 503
         assert since.found == {"search": 1}
+
+
+BROKEN = """CREATE VIEW documents AS SELECT id, (1 / (length(text) - length(text)))::text AS text, metadata, model,
+    embedding, updated_at FROM kept"""
+
+
+def test_a_search_that_fails_is_no_fault_of_the_chat_server(
+    settings: Settings, upstream: ChatStandIn, address: str
+) -> None:
+    """Postgres refuses its statement, which is a 500."""
+    app = create_app(settings(chat_url=upstream.url, chat_model=MODEL, database_url=address))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.post("/v1/documents", json={"documents": DOCUMENTS}).status_code == 200
+        sql(address, "ALTER TABLE documents RENAME TO kept", BROKEN)
+        since = Since()
+        assert ask(client).status_code == 500
+        assert since.found == {"search": 1}
+
+
+@pytest.mark.parametrize(("asked", "result"), [(False, "search"), (True, "failed")])
+def test_an_error_without_a_type_counts_by_when_it_came(asked: bool, result: str) -> None:
+    """It is the search's until the chat server is asked."""
+    ended = Ended()
+    with suppress(ZeroDivisionError), noted(ended):
+        ended.asked = asked
+        raise ZeroDivisionError
+    assert ended.result == result
+
+
+def test_a_body_without_room_is_refused(start: Start, upstream: ChatStandIn) -> None:
+    """The bodies of other requests take it: nothing was searched, and nothing is wrong with the body."""
+    client = start(chat_url=upstream.url, chat_model=MODEL, max_body_bytes=2000, max_body_bytes_in_flight=2700)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    whole = f"{head}Content-Length: 1500\r\n\r\n".encode()
+
+    async def scenario() -> list[int]:
+        reader, writer, _ = await connect(client.app)
+        writer.write(whole)  # and no more: its room is taken
+        for _ in range(50):
+            await asyncio.sleep(0)
+        refused = await converse(client.app, [whole, b"x" * 1500])
+        writer.write(b"x" * 1500)
+        return statuses(refused) + statuses(await reader.read())
+
+    since = Since()
+    assert client.portal
+    assert client.portal.call(scenario) == [503, 400]
+    assert since.found == {"refused": 1, "rejected": 1}
 
 
 def test_a_time_limit_of_the_caller_cuts(client: TestClient, upstream: ChatStandIn) -> None:

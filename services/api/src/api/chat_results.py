@@ -3,9 +3,11 @@
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
+import orjson
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from warmstart.errors import Overloaded
 from warmstart.http.paths import path_of
 
 PATH = "/v1/chat/completions"
@@ -18,10 +20,12 @@ _RESULTS = {result: _CHATS.labels(result) for result in (*OF_ITSELF, *OF_THE_SER
 
 @dataclass
 class Ended:
-    """How one chat ended. What ends one before there is an answer to it leaves no more than its status."""
+    """How one chat ended. What ends one before there is an answer to it leaves no more than its status and its code."""
 
     result: str = ""
+    asked: bool = False  # whether the chat server was
     status: int = 0
+    code: object = None  # of an error in one piece
 
     def count(self) -> None:
         """Count it."""
@@ -30,6 +34,8 @@ class Ended:
     def _guess(self) -> str:
         if self.status in (0, 504):
             return "cut"
+        if self.code == Overloaded.code:  # there was no room for its body
+            return "refused"
         return "rejected" if self.status < 500 else "search"
 
 
@@ -49,9 +55,18 @@ class CountChats:
 
         async def send_and_note(message: Message) -> None:
             ended.status = message.get("status", ended.status)
+            if ended.status == 503 and not ended.result:
+                ended.code = _code(message.get("body", b""))
             await send(message)
 
         try:
             await self._app(scope, receive, send_and_note)
         finally:
             ended.count()
+
+
+def _code(body: bytes) -> object:
+    try:
+        return orjson.loads(body)["error"]["code"]
+    except (ValueError, TypeError, LookupError):
+        return None

@@ -19,7 +19,7 @@ from api.chat.result import noted
 from api.chat.server import ChatServer, body_of
 from api.chat.stream import streamed
 from api.chat.within import within
-from api.chat_results import KEY
+from api.chat_results import KEY, Ended
 from api.embedding import Field
 from api.metrics import STAGES
 from api.retrieval import retrieve
@@ -62,7 +62,7 @@ class ChatAnswer(Response):
             with noted(scope[KEY]):
                 chat = self._chat()
                 with chat.turns.turn(), chat.failures.told():
-                    await self._answer(chat.server, send)
+                    await self._answer(chat.server, send, scope[KEY])
         except ServiceError as error:
             if not self._begun:
                 raise
@@ -77,13 +77,14 @@ class ChatAnswer(Response):
         except DependencyUnavailable as error:
             raise ChatUnavailable(error.reason) from error
 
-    async def _answer(self, server: ChatServer, send: Send) -> None:
+    async def _answer(self, server: ChatServer, send: Send, ended: Ended) -> None:
         if LOOP_HEADER in self._request.headers:
             raise ChatLoop(ITSELF)
         sources, texts = await self._search()
         messages = prompt(self._body.messages, self._asked, texts)
         payload = orjson.dumps(call(self._body, self._settings.chat_model or "", messages))
         writer = Writer(self._body.model, sources)
+        ended.asked = True
         lasting(self._request, failed)  # REQUEST_TIMEOUT was for the search
         work = self._stream if self._body.stream else self._whole
         async with within(self._settings.chat_timeout, "the answer took longer than CHAT_TIMEOUT"):

@@ -29,14 +29,14 @@ def noted(ended: Ended) -> Iterator[None]:
         yield
         ended.result = "answered"
     except BaseException as error:
-        ended.result = _result(error)
+        ended.result = _result(error, ended)
         raise
 
 
-def _result(error: BaseException) -> str:
+def _result(error: BaseException, ended: Ended) -> str:
     for kind, result in _OF_ERRORS.items():
         if isinstance(error, kind):
             return result
     if isinstance(error, ServiceError):  # the chat server's are all named above
         return "rejected" if error.status < 500 else "search"
-    return "failed"
+    return "failed" if ended.asked else "search"
