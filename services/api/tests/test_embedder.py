@@ -8,14 +8,15 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from api.embedder import STAGES, CacheUse, Embedder, new_flights
+from api.embedder import STAGES, CacheUse, Embedder
 from api.embedding import Field
+from api.flights import new_flights
 from api.worker_client import WorkerClient
 from contract.lane import Lane
 from services.api.tests.helpers.requests import request
-from services.api.tests.helpers.standin import StandIn, hold
+from services.api.tests.helpers.standin import Misbehaviour, StandIn, hold, refuse
 from stack import until_async
-from warmstart.errors import ClientGone
+from warmstart.errors import ClientGone, DependencyUnavailable, Overloaded
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,20 @@ class Service:
     def embedder(self, budget: float = 10.0, leaves: asyncio.Event | None = None) -> Embedder:
         """The embedder of a new request."""
         return Embedder(request(budget, leaves), self._client, CacheUse(), self._flights)
+
+    async def embed_together(self, *requests: list[str]) -> list[Any]:
+        """The outcomes of requests that all wait before the worker answers the first of them."""
+        go, before = asyncio.Event(), self.worker.before
+
+        async def held(call: web.Request, items: list[Any]) -> web.StreamResponse | None:
+            await go.wait()
+            return await before(call, items) if before else None
+
+        self.worker.before = held
+        calls = [asyncio.create_task(self.embedder().embed(texts, FIELD)) for texts in requests]
+        await until_async(lambda: self._flights.waiting == len(calls))
+        go.set()
+        return await asyncio.gather(*calls, return_exceptions=True)
 
 
 @pytest.fixture
@@ -96,6 +111,92 @@ async def test_an_interactive_request_does_not_wait_for_a_bulk_call_with_its_tex
     assert (service.worker.lanes, bulk.done()) == (["bulk", "interactive"], False)
     held.set()
     await bulk
+
+
+async def fail_at_bad(_: web.Request, items: list[Any]) -> web.StreamResponse | None:
+    """Answer as the worker does when one text fails."""
+    if "bad" not in items:
+        return None
+    where = f"texts.{items.index('bad')}"
+    return await refuse(500, code="inference_failed", param=where, message=f"{where} could not be embedded")(_, items)
+
+
+async def die_of_bad(request: web.Request, items: list[Any]) -> None:
+    """Break the connection, as a process does that the text ends."""
+    if "bad" in items:
+        assert request.transport
+        request.transport.abort()
+
+
+@pytest.mark.parametrize("how", [fail_at_bad, die_of_bad])
+async def test_a_bad_text_fails_no_request_without_it(service: Service, how: Misbehaviour) -> None:
+    """Two that share another text with its call are served, by one call more."""
+    service.worker.before = how
+    bad, *others = await service.embed_together(["a", "bad"], ["a"], ["a", "b"])
+    assert isinstance(bad, DependencyUnavailable)
+    assert [[each.tokens for each in other.embeddings] for other in others] == [[1], [1, 1]]
+    assert [call for call in service.worker.calls if "bad" not in call] == [["b"], ["a"]]
+
+
+@pytest.mark.parametrize(("how", "calls"), [(fail_at_bad, 1), (die_of_bad, 4)])
+async def test_a_bad_text_is_not_asked_for_by_each_who_wants_it(
+    service: Service, how: Misbehaviour, calls: int
+) -> None:
+    """Ten requests cost as many processes as two: it may have been the other text of the first call."""
+    service.worker.before = how
+    outcomes = await service.embed_together(["a", "bad"], *[["bad"]] * 10)
+    assert {type(each) for each in outcomes} == {DependencyUnavailable}
+    assert len([call for call in service.worker.calls if "bad" in call]) == calls
+
+
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        (FIELD, "input.2"),
+        (Field("documents", "documents.{}.text"), "documents.2.text"),
+    ],
+)
+async def test_the_text_at_which_the_worker_fails_has_the_callers_name(
+    service: Service, field: Field, named: str
+) -> None:
+    """The worker got two texts of three, since two are equal. The fault stays: no Retry-After invites a second call."""
+    service.worker.before = fail_at_bad
+    with pytest.raises(DependencyUnavailable) as caught:
+        await service.embedder().embed(["a", "a", "bad"], field)
+    assert service.worker.calls == [["a", "bad"]]
+    assert caught.value.message == f"worker is unavailable: {named} could not be embedded"
+    assert (caught.value.param, caught.value.headers) == (named, {})
+
+
+@pytest.mark.parametrize("param", ["texts", "texts.9", "texts.", "texts.99999999999"])
+async def test_a_failure_that_names_no_text_of_the_call_names_all(service: Service, param: str) -> None:
+    """As when texts can't be tokenized."""
+    service.worker.before = refuse(500, code="inference_failed", param=param, message="texts could not be tokenized")
+    with pytest.raises(DependencyUnavailable, match="unavailable: input could not be tokenized") as caught:
+        await service.embedder().embed(["a", "b"], Field("input", "input.{}"))
+    assert (caught.value.param, caught.value.retry_after) == (None, 1)
+
+
+async def test_an_overloaded_worker_is_asked_once_more_for_all_who_wait(service: Service) -> None:
+    """The first request may have had less time than the others; fifty are not refused one after the other."""
+    service.worker.before = refuse(503, code="overloaded", retry_after=7, message="the queue is full")
+    outcomes = await service.embed_together(*[["hot"]] * 50)
+    assert {(type(each), each.retry_after) for each in outcomes} == {(Overloaded, 7)}
+    assert service.worker.calls == [["hot"], ["hot"]]
+
+
+async def test_one_refusal_by_an_overloaded_worker_fails_one_request(service: Service) -> None:
+    """The others share the second call, which finds room."""
+    full = refuse(503, code="overloaded", message="the queue is full")
+
+    async def once(request: web.Request, items: list[Any]) -> web.StreamResponse | None:
+        return await full(request, items) if len(service.worker.calls) == 1 else None
+
+    service.worker.before = once
+    first, *others = await service.embed_together(*[["hot"]] * 5)
+    assert isinstance(first, Overloaded)
+    assert {each.tokens for each in others} == {3}
+    assert service.worker.calls == [["hot"], ["hot"]]
 
 
 async def test_every_stage_has_a_timing(service: Service) -> None:

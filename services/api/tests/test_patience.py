@@ -8,8 +8,9 @@ import pytest
 from aiohttp import web
 
 from api import patience
-from api.embedder import CacheUse, Embedder, new_flights
+from api.embedder import CacheUse, Embedder
 from api.embedding import Field
+from api.flights import new_flights
 from api.worker_client import WorkerClient
 from services.api.tests.helpers.requests import request
 from services.api.tests.helpers.standin import Misbehaviour, StandIn, cold, refuse

@@ -7,8 +7,9 @@ import orjson
 import pytest
 from aiohttp import web
 
-from api.embedder import CacheUse, Embedder, new_flights
+from api.embedder import CacheUse, Embedder
 from api.embedding import Field
+from api.flights import new_flights
 from api.portions import AT_ONCE, BYTES, portions, together
 from api.worker_client import WorkerClient
 from contract.lane import Lane

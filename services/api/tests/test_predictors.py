@@ -9,8 +9,9 @@ from aiohttp import web
 
 from api import prediction
 from api.classifier import classify
-from api.embedder import CacheUse, Embedder, new_flights
+from api.embedder import CacheUse, Embedder
 from api.embedding import Embedding, Field
+from api.flights import new_flights
 from api.predictors import Predicted
 from api.worker_answer import NoPredictor, OtherPredictor
 from api.worker_client import WorkerClient

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -10,6 +10,11 @@ from api.singleflight import SingleFlight
 from stack import until_async
 
 pytestmark = pytest.mark.anyio
+
+
+def of_the_caller(error: BaseException, _: Sequence[str], __: int) -> bool:
+    """A ValueError is about the call that raised it."""
+    return isinstance(error, ValueError)
 
 
 class Work:
@@ -79,7 +84,7 @@ async def test_work_is_cancelled_when_the_last_waiter_has_left() -> None:
 
 async def test_a_private_error_stays_with_the_call_that_caused_it() -> None:
     """The leader's bad input fails the leader; the follower does its own work."""
-    flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
+    flight, work = SingleFlight[str, str](of_the_caller), Work()
     work.error = ValueError("only the leader's")
     leader = asyncio.create_task(flight.run(["a", "bad"], work))
     await until_async(lambda: work.asked)
@@ -92,9 +97,34 @@ async def test_a_private_error_stays_with_the_call_that_caused_it() -> None:
     assert work.asked == [["a", "bad"], ["a"]]
 
 
+async def test_what_is_private_depends_on_who_asks_and_how_often() -> None:
+    """It is judged for each call by all that the call asked for, and by how many works have failed it before."""
+    judged: list[tuple[list[str], int]] = []
+
+    def twice(_: BaseException, keys: Sequence[str], before: int) -> bool:
+        judged.append((list(keys), before))
+        return before == 0
+
+    async def fail(keys: list[str]) -> Mapping[str, str]:
+        if keys == ["b"]:
+            return {"b": "B"}
+        work.asked.append(keys)
+        await work.go.wait()
+        raise RuntimeError("too much")
+
+    flight, work = SingleFlight[str, str](twice), Work()
+    calls = [asyncio.create_task(flight.run(keys, fail)) for keys in (["a"], ["a", "b"], ["b", "a"], ["a"])]
+    await until_async(lambda: flight.waiting == 4)
+    work.go.set()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [str(each) for each in outcomes] == ["too much"] * 4
+    assert work.asked == [["a"], ["a"]]
+    assert judged == [(["a", "b"], 0), (["b", "a"], 0), (["a"], 0), (["b", "a"], 1), (["a"], 1)]
+
+
 async def test_every_other_error_reaches_all_who_wait() -> None:
     """A worker that is gone is not asked again by each follower."""
-    flight, work = SingleFlight[str, str](private=(ValueError,)), Work()
+    flight, work = SingleFlight[str, str](of_the_caller), Work()
     work.error = RuntimeError("gone")
     calls = [asyncio.create_task(flight.run(["a"], work)) for _ in range(3)]
     await until_async(lambda: work.asked)

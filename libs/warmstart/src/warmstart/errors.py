@@ -115,8 +115,8 @@ class Overloaded(Unavailable):
 class DependencyUnavailable(Unavailable):
     code = "dependency_unavailable"
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name} is unavailable: {reason}", retry_after=1)
+    def __init__(self, name: str, reason: str, *, param: str | None = None, retry_after: float | None = 1) -> None:
+        super().__init__(f"{name} is unavailable: {reason}", param=param, retry_after=retry_after)
         self.reason = reason
 
 

@@ -10,8 +10,8 @@ from starlette.types import Scope
 from api import __version__
 from api.auth import Authenticate, document_keys
 from api.chat_results import CountChats
-from api.embedder import new_flights
 from api.flags import flags_for
+from api.flights import new_flights
 from api.keys.known import KnownKeys
 from api.quota import Quota
 from api.rate_limit import RateLimitHeaders

@@ -1,17 +1,19 @@
 """Embeds the texts of a request: from the cache, from another request's call, or with the worker."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from fastapi import Request
 
 from api.cache import Cache, cache_key
+from api.call_failed import CallFailed
 from api.embedding import Embedding, Field, Item
+from api.flights import Computed, Flights, Key
 from api.metrics import SAVED
 from api.portions import portions, together
-from api.singleflight import SingleFlight
 from api.worker_answer import OtherPrompts
 from api.worker_client import WorkerClient
 from contract.call import BYTES_PER_TOKEN, estimate
@@ -19,21 +21,12 @@ from contract.lane import Lane, by_size
 from contract.model import ModelInfo
 from contract.prompts import HEADER
 from contract.saved import Saved
-from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
+from warmstart.errors import DependencyUnavailable, PayloadTooLarge
 from warmstart.http.deadline import remaining
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.timing import Timings
 
 STAGES = ("cache", "tokenize", "queue", "inference")
-
-
-@dataclass(frozen=True)
-class Computed:
-    """One embedding that the worker has just computed."""
-
-    embedding: Embedding
-    space: str
-    timings: Timings
 
 
 @dataclass(frozen=True)
@@ -48,18 +41,6 @@ class Embedded:
     def tokens(self) -> int:
         """Tokens of all items, including special ones, after truncation."""
         return sum(embedding.tokens for embedding in self.embeddings)
-
-
-Key: TypeAlias = tuple[Lane, bytes]  # no interactive request waits for a bulk call that has its text
-Flights: TypeAlias = SingleFlight[Key, Computed]
-
-
-def new_flights() -> Flights:
-    """The single flight of one process.
-
-    When the leader's time budget is spent, or its call is too large for the worker, only the leader fails.
-    """
-    return SingleFlight(private=(DeadlineExceeded, Overloaded, PayloadTooLarge))
 
 
 class CacheUse(NamedTuple):
@@ -132,11 +113,10 @@ class Embedder:
             if why := self.worker.patience.away or self.worker_failure:
                 self.worker.patience.check(why, self._flights.waiting)
             try:
-                computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
+                with _named(field, keys):
+                    computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
             except OtherPrompts:
                 return None
-            except PayloadTooLarge as error:
-                raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
             if any(each.space != model.space for each in computed.values()):
                 return None
             for key, each in computed.items():
@@ -167,7 +147,11 @@ class Embedder:
 
         async def work(keys: list[Key]) -> dict[Key, Computed]:
             texts = [missing[key] for _, key in keys]
-            answer = await self.worker.embed(texts, remaining(self._request), whole, lane, named)
+            try:
+                answer = await self.worker.embed(texts, remaining(self._request), whole, lane, named)
+            except CallFailed as error:
+                error.among(keys)
+                raise
             fresh = dict(zip(keys, answer.embeddings, strict=True))
             if self._cache.writes and answer.space == model.space:
                 self._cache.writes.put({key: each for (_, key), each in fresh.items()})
@@ -178,6 +162,18 @@ class Embedder:
 
         answers = await together(ask, portions(missing))
         return {key: each for answer in answers for (_, key), each in answer.items()}
+
+
+@contextmanager
+def _named(field: Field, keys: Sequence[bytes]) -> Iterator[None]:
+    """Name in errors what the request names its items with these keys: the worker knows its own calls only."""
+    try:
+        yield
+    except PayloadTooLarge as error:
+        raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
+    except CallFailed as error:
+        one = None if error.place is None else field.of(keys.index(error.suspects[0][1]))
+        raise error.told(field.whole, one) from error
 
 
 def _saved(reason: Saved, texts: int) -> None:

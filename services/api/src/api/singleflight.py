@@ -1,13 +1,14 @@
 """Concurrent calls for the same keys do the work once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 Work: TypeAlias = Callable[[list[K]], Coroutine[Any, Any, Mapping[K, V]]]
+IsPrivate: TypeAlias = Callable[[BaseException, Sequence[K], int], bool]
 
 
 @dataclass(eq=False)
@@ -23,12 +24,13 @@ class SingleFlight(Generic[K, V]):
     """Joins calls by key.
 
     The work belongs to no single caller: it goes on while any call waits, and is cancelled when the last one has left.
-    `private` errors concern only the call whose work raised them (its bad input, its spent time budget); the other
-    calls then do their own work. Every other error reaches all calls that wait.
+    `is_private(error, keys, before)` says whether an error concerns only the call whose work raised it (its bad input,
+    its spent time budget), and not one that asked for these `keys`, which then looks for work under way, or does it,
+    once more; `before` is how often it has done so. Every other error reaches all calls that wait.
     """
 
-    def __init__(self, private: tuple[type[Exception], ...] = ()) -> None:
-        self._private = private
+    def __init__(self, is_private: IsPrivate[K] = lambda *_: False) -> None:
+        self._is_private = is_private
         self._flights: dict[K, Flight[K, V]] = {}
         self.waiting = 0  # calls
 
@@ -38,7 +40,8 @@ class SingleFlight(Generic[K, V]):
 
     async def run(self, keys: Iterable[K], work: Work[K, V]) -> dict[K, V]:
         """The value of each key; `work` gets the keys without work under way, and returns their values."""
-        pending, values = list(dict.fromkeys(keys)), dict[K, V]()
+        asked, values, before = list(dict.fromkeys(keys)), dict[K, V](), 0
+        pending = asked
         while pending:
             own = self._start([key for key in pending if key not in self._flights], work)
             flights = {key: self._flights[key] for key in pending}
@@ -48,10 +51,11 @@ class SingleFlight(Generic[K, V]):
                 error = flight.task.exception()
                 if error is None:
                     values[key] = flight.task.result()[key]
-                elif flight is not own and isinstance(error, self._private):
+                elif flight is not own and self._is_private(error, asked, before):
                     pending.append(key)
                 else:
                     raise error
+            before += 1
         return values
 
     def _start(self, keys: list[K], work: Work[K, V]) -> Flight[K, V] | None:

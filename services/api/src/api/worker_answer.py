@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aiohttp import ClientResponse
 from pydantic import ValidationError
 
+from api.call_failed import CallFailed, Refused
 from api.embedding import Embedding
 from api.worker_secret import REFUSED
 from contract import predict
@@ -41,13 +42,6 @@ class NotLetIn(DependencyUnavailable):
 
     def __init__(self) -> None:
         super().__init__("worker", "it doesn't accept WORKER_SECRET")
-
-
-class Refused(DependencyUnavailable):
-    """The worker takes no such call, however often it is asked."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__("worker", reason)
 
 
 class NoPredictor(DependencyUnavailable):
@@ -123,9 +117,9 @@ def _by_status(response: ClientResponse, error: ErrorBody) -> ServiceError:
         case 504:
             return DeadlineExceeded(error.message)
         case status if 400 <= status < 500 and status not in OF_THE_CONNECTION:
-            return NotLetIn() if status in REFUSED else Refused(error.message)
+            return NotLetIn() if status in REFUSED else Refused(error.message, error.param)
         case _:
-            return DependencyUnavailable("worker", error.message)
+            return CallFailed(error.message, error.param)
 
 
 def _not_now(response: ClientResponse, error: ErrorBody) -> ServiceError:

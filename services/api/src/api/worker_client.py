@@ -11,6 +11,7 @@ from aiohttp import ClientError, ClientResponse
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from api.call_failed import CallFailed
 from api.embedding import Item
 from api.patience import Patience
 from api.predictors import Predictors
@@ -112,10 +113,10 @@ class WorkerClient:
             # Not by the clock: uvloop's timers go off up to a millisecond early. As an error of the worker, it would
             # reach every request that shares the call, also those that have just come.
             if not limit.expired():
-                raise DependencyUnavailable("worker", reason(error)) from error
+                raise _broken(asked, error) from error
             raise DeadlineExceeded("the worker did not answer within the request's time budget") from error
         except (ClientError, OSError) as error:
-            raise DependencyUnavailable("worker", reason(error)) from error
+            raise _broken(asked, error) from error
 
     async def _served(self, asked: Call) -> tuple[ClientResponse, bytes]:
         """A good answer. Whenever no worker is there, or only one that starts, the call waits and is sent again."""
@@ -149,6 +150,11 @@ class WorkerClient:
             await self.patience.wait(away.reason)
         except DependencyUnavailable:
             return
+
+
+def _broken(asked: Call, error: Exception) -> DependencyUnavailable:
+    """Of a call that got no whole answer: it may have ended the process, and then another call fares better."""
+    return CallFailed(reason(error)) if asked.suspect else DependencyUnavailable("worker", reason(error))
 
 
 @asynccontextmanager

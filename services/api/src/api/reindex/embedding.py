@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from api.call_failed import Refused
 from api.embedding import Embedding
 from api.reindex.calls import LEAST, TOKENS, next_call
 from api.reindex.outage import Outage
 from api.reindex.skipped import Skipped
 from api.reindex.workers import Workers
 from api.store.backfill import Found
-from api.worker_answer import Refused
 from api.worker_client import WorkerClient
 from contract.lane import Lane
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
