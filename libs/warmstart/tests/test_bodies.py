@@ -10,6 +10,9 @@ from pydantic import ValidationError
 
 from tests.harness.wire import bodies, connect, converse, statuses
 from warmstart import ServiceSettings, install
+from warmstart.errors import ClientGone, ServiceError
+from warmstart.http.body_limit import release_body
+from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.json_values import more_values_than
 from warmstart.http.room import SMALL
 
@@ -30,6 +33,19 @@ def make() -> FastAPI:
     @app.post("/parse")
     async def parse(body: dict[str, Any]) -> int:
         return len(body)
+
+    @app.post("/last")
+    async def last(request: Request) -> None:
+        await request.body()
+        release_body(request)
+        with pytest.raises(RuntimeError):  # its memory is free, too
+            await request.body()
+        app.state.begun.set()
+        try:
+            await unless_disconnected(request, asyncio.Event().wait())
+        except ServiceError as error:
+            app.state.ended.set_result(error.code)
+            raise
 
     return app
 
@@ -80,6 +96,28 @@ def test_room_is_given_back_by_those_who_leave() -> None:
         return statuses(await converse(app, [head(700 * KIB), b"x" * 700 * KIB]))
 
     assert asyncio.run(scenario()) == [200]
+
+
+def test_an_answer_that_lasts_holds_no_room() -> None:
+    """Once it has released its body, another one has the room; that its client leaves takes none again."""
+    large = b"x" * (700 * KIB)
+
+    async def scenario() -> tuple[list[int], list[int], str]:
+        app = make()
+        app.state.begun, app.state.ended = asyncio.Event(), asyncio.get_running_loop().create_future()
+        async with asyncio.timeout(10):
+            _, lasting, _ = await connect(app)
+            lasting.write(head(len(large), b"/last") + large)
+            await app.state.begun.wait()
+            reader, second, _ = await connect(app)
+            second.write(head(len(large)))  # and no more: it has the room
+            third = await converse(app, [head(len(large)), large])
+            lasting.close()
+            code = await app.state.ended
+            second.write(large)
+            return statuses(await reader.read()), statuses(third), code
+
+    assert asyncio.run(scenario()) == ([200], [503], ClientGone.code)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`POST /v1/chat/completions`: what goes to the chat server, and what comes back."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from api.chat import server, stream
+from api.schemas.chat import ChatRequest
 from services.api.tests.conftest import Start
 from services.api.tests.helpers.chat_standin import (
     CHUNKED,
@@ -215,6 +218,21 @@ def test_a_connection_is_used_again_after_a_stream(
         assert chunks(ask(client, stream=True))[-1] == "[DONE]"
     first, second = upstream.calls
     assert first.writer is second.writer
+
+
+def test_a_chat_under_way_holds_its_prompt_alone(client: TestClient, upstream: ChatStandIn) -> None:
+    """Neither the bytes of its body nor what was parsed of them is kept for the minutes that it may take."""
+    question = "What erupts for minutes?"
+    kept: list[str] = []
+
+    async def says(call: Call) -> None:
+        kept.extend(str(vars(each)) for each in gc.get_objects() if type(each) in (ChatRequest, Request))
+        await call.say(EVENTS + STREAM)
+
+    upstream.says = says
+    assert chunks(ask(client, [{"role": "user", "content": question}], stream=True))[-1] == "[DONE]"
+    assert kept  # the request itself
+    assert not [each for each in kept if question in each]
 
 
 def test_a_body_without_an_end_holds_no_stream_up(client: TestClient, upstream: ChatStandIn) -> None:

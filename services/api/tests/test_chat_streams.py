@@ -232,6 +232,17 @@ def test_one_chat_too_many_is_refused(api: Api, upstream: ChatStandIn) -> None:
     assert metric(service, 'api_chats_total{result="refused"}') == 1
 
 
+def test_chats_under_way_leave_room_for_bodies(api: Api, upstream: ChatStandIn) -> None:
+    """A long one holds its prompt, and neither its body nor the room for it, which other requests need."""
+    service = api(MAX_BODY_BYTES=150_000, MAX_BODY_BYTES_IN_FLIGHT=200_000)
+    upstream.holds(EVENTS + words("Etna"))
+    with closing(Client(service.port, ignored="x" * 140_000)) as first:
+        first.read_until(b"Etna")
+        with closing(Client(service.port, ignored="x" * 140_000)) as second:
+            second.read_until(b"Etna")
+    ended(service, "left", 2)
+
+
 def test_the_official_client_works(api: Api, upstream: ChatStandIn) -> None:
     """Whole and streamed, with the sources beside, and each error as the exception that it stands for."""
     service = api()

@@ -5,6 +5,7 @@ Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't n
 
 from json import detect_encoding
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding
@@ -12,6 +13,19 @@ from warmstart.http.errors import Respond
 from warmstart.http.json_values import more_values_than
 from warmstart.http.room import Room
 from warmstart.settings.service import ServiceSettings
+
+KEY = "warmstart.body"  # of the scope
+
+
+def release_body(request: Request) -> None:
+    """Let go of a body that was read, and free its room for others': for an answer that lasts.
+
+    The request forgets what it keeps of it: `body()` and `json()` raise a RuntimeError from here on.
+    """
+    for kept in ("_body", "_json"):
+        vars(request).pop(kept, None)
+    body: _Body = request.scope[KEY]
+    body.release()
 
 
 class BodyLimit:
@@ -34,7 +48,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._limit, self._room)
+        body = scope[KEY] = _Body(receive, self._limit, self._room)
         headers = dict(scope["headers"])
         try:
             _check_encoding(headers)
@@ -79,8 +93,9 @@ class _Body:
     async def receive(self) -> Message:
         """Receive the next piece."""
         message = await self._receive()
-        self._read += len(message.get("body", b""))
-        self.expect(self._read)
+        if size := len(message.get("body", b"")):  # that the client has left takes no room again
+            self._read += size
+            self.expect(self._read)
         return message
 
     async def receive_all(self) -> Message:
@@ -93,7 +108,7 @@ class _Body:
                 return {**message, "body": b"".join(pieces)} if message["type"] == "http.request" else message
 
     def release(self) -> None:
-        """Free the room at the end of the request."""
+        """Free the room, at the end of the request or before."""
         self._room.give(self._held)
         self._held = 0
 

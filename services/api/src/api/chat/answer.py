@@ -27,6 +27,7 @@ from api.schemas.chat import PASSED, ChatRequest, Source
 from api.settings import ApiSettings
 from warmstart import Lifecycle
 from warmstart.errors import ClientGone, DependencyUnavailable, ServiceError
+from warmstart.http.body_limit import release_body
 from warmstart.http.deadline import lasting
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.timing import Timings
@@ -81,12 +82,13 @@ class ChatAnswer(Response):
         if LOOP_HEADER in self._request.headers:
             raise ChatLoop(ITSELF)
         sources, texts = await self._search()
-        messages = prompt(self._body.messages, self._asked, texts)
-        payload = orjson.dumps(call(self._body, self._settings.chat_model or "", messages))
+        payload = self._payload(texts)
         writer = Writer(self._body.model, sources)
         ended.asked = True
-        lasting(self._request, failed)  # REQUEST_TIMEOUT was for the search
         work = self._stream if self._body.stream else self._whole
+        lasting(self._request, failed)  # REQUEST_TIMEOUT was for the search
+        release_body(self._request)  # a chat holds its prompt, and for minutes no other request's room
+        del self._body
         async with within(self._settings.chat_timeout, "the answer took longer than CHAT_TIMEOUT"):
             # Its last message is sent outside: after it, a client counts as one that has left.
             last = await unless_disconnected(self._request, work(server, payload, writer, send))
@@ -105,6 +107,10 @@ class ChatAnswer(Response):
             for number, each in enumerate(found[: len(texts)], 1)
         ]
         return sources, texts
+
+    def _payload(self, texts: Sequence[str]) -> bytes:
+        messages = prompt(self._body.messages, self._asked, texts)
+        return orjson.dumps(call(self._body, self._settings.chat_model or "", messages))
 
     async def _whole(self, server: ChatServer, payload: bytes, writer: Writer, send: Send) -> bytes:
         asked_at = time.perf_counter()
