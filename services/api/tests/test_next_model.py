@@ -19,7 +19,7 @@ from api.settings import ApiSettings
 from api.store import replacement
 from api.worker_client import WorkerClient
 from contract.model import ModelInfo
-from services.api.tests.helpers.databases import own_database
+from services.api.tests.helpers.databases import own_database, shut
 from services.api.tests.helpers.standin import StandIn, hold, refuse
 from stack import EmbeddedStack, until
 from warmstart import Resource
@@ -219,3 +219,24 @@ def test_a_replica_that_is_behind_is_not_searched(stack: EmbeddedStack, begun: b
             service.serve(NEW)
             until(lambda: service.models()["model-new"][0] == "serving", 20, "the cut-over, in this process")
             assert service.found("later") == ["a"]
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_replica_that_does_not_know_the_space_is_not_searched(stack: EmbeddedStack, finished: bool) -> None:
+    """It would find nothing. While Postgres itself is away, too, that is an error and no empty list of results."""
+    with own_database(stack.url("postgres")) as own, own_database(stack.url("postgres")) as replica:
+        service = Service(own, replica)
+        with service.client:
+            service.begin()
+            assert service.store("a").status_code == 200
+            service.serve(NEW)
+            if finished:
+                service.step(lambda engine: replacement.end(engine, NEW))
+                service.old.name, service.old.space, service.old.fingerprint = "model-new", NEW, "fp-new"
+                until(lambda: len(service.models()) == 1, 20, "the end, in this process")
+            assert service.found() == ["a"]
+            with shut(own):
+                until(lambda: "[-]postgres failed" in service.client.get("/readyz?verbose").text, 20, "the sample")
+                refused = service.client.post("/v1/search", json={"query": "later"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
+            assert "the replica knows no documents of this model" in refused.json()["error"]["message"]

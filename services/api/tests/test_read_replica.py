@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.api.tests.conftest import Start
-from services.api.tests.helpers.databases import own_database, sql
+from services.api.tests.helpers.databases import own_database, shut, sql
 from stack import EmbeddedStack, until
 
 READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
@@ -60,31 +60,23 @@ def test_searches_read_the_replica_and_writers_postgres(start: Start, primary: s
     assert "[+]replica ok" in shown(client)
 
 
-def test_without_the_replica_searches_go_on(stack: EmbeddedStack, start: Start, primary: str, replica: str) -> None:
+def test_without_the_replica_searches_go_on(start: Start, primary: str, replica: str) -> None:
     """No search fails when it goes, before a health sample knows of it; when it is back, it is read again."""
     client = start(database_url=primary, search_database_url=replica)
     assert store(client, "here") == 200
     assert found(client) == ["there"]
-    sql(stack.url("postgres"), f"ALTER DATABASE {name(replica)} ALLOW_CONNECTIONS false")
-    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name(replica)}'"
-    assert sql(stack.url("postgres"), ended)
-    assert found(client) == ["here"]
-    until(lambda: "[-]replica failed" in shown(client), 20, "the sample's reason")
-    assert found(client) == ["here"]
-    sql(stack.url("postgres"), f"ALTER DATABASE {name(replica)} ALLOW_CONNECTIONS true")
+    with shut(replica):
+        assert found(client) == ["here"]
+        until(lambda: "[-]replica failed" in shown(client), 20, "the sample's reason")
+        assert found(client) == ["here"]
     until(lambda: found(client) == ["there"], 20, "the replica")
 
 
-def test_without_postgres_itself_searches_go_on(stack: EmbeddedStack, start: Start, primary: str, replica: str) -> None:
+def test_without_postgres_itself_searches_go_on(start: Start, primary: str, replica: str) -> None:
     """They need the replica alone; writers are refused."""
     client = start(database_url=primary, search_database_url=replica)
-    sql(stack.url("postgres"), f"ALTER DATABASE {name(primary)} ALLOW_CONNECTIONS false")
-    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name(primary)}'"
-    sql(stack.url("postgres"), ended)
-    try:
+    with shut(primary):
         assert found(client) == ["there"]
         until(lambda: "[-]postgres failed" in shown(client), 20, "the sample's reason")
         assert found(client) == ["there"]
         assert store(client, "here") == 503
-    finally:
-        sql(stack.url("postgres"), f"ALTER DATABASE {name(primary)} ALLOW_CONNECTIONS true")

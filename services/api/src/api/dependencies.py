@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.degraded import hopeless
 from api.flags import ApiFlags
 from api.resources import POSTGRES, REPLICA, WORKER
+from api.store.search import Store
 from api.worker_client import WorkerClient
 from warmstart import Lifecycle
 from warmstart.errors import DependencyUnavailable, NotReady
@@ -55,16 +56,16 @@ async def _engine(request: Request) -> AsyncEngine:
     return database.engine
 
 
-async def _readable(request: Request) -> list[AsyncEngine]:
+async def _readable(request: Request) -> list[Store]:
     """Where to search: in the replica, if there is one that serves, then in Postgres itself, as above."""
     lifecycle = lifecycle_of(request)
-    engines: list[AsyncEngine] = []
+    stores: list[Store] = []
     has_replica = request.app.state.settings.search_database_url and not lifecycle.failure("replica")
     if has_replica and (replica := lifecycle.value(REPLICA)):
-        engines.append(replica.engine)
-    with suppress(*([DependencyUnavailable] if engines else [])):
-        engines.append(await _engine(request))
-    return engines
+        stores.append(Store(replica.engine, is_replica=True))
+    with suppress(*([DependencyUnavailable] if stores else [])):
+        stores.append(Store(await _engine(request)))
+    return stores
 
 
 async def _worker(request: Request) -> WorkerClient:
@@ -76,6 +77,6 @@ async def _worker(request: Request) -> WorkerClient:
 
 
 Flags = Annotated[ApiFlags, Depends(_flags)]
-Readable = Annotated[list[AsyncEngine], Depends(_readable)]
+Readable = Annotated[list[Store], Depends(_readable)]
 Postgres = Annotated[AsyncEngine, Depends(_engine)]
 Worker = Annotated[WorkerClient, Depends(_worker)]

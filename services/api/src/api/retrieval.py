@@ -5,22 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.admission import admit
 from api.dependencies import flags_of
 from api.embedder import Embedder
-from api.embedders import as_searched, replacement_of, searched
+from api.embedders import as_searched, searched
 from api.embedding import Field
 from api.store.nearest import Match
-from api.store.search import search_first
+from api.store.search import Store, search_first
 from contract import lane, prompts
 from contract.lane import Lane
 from warmstart.http.timing import Timings
 
 
 async def retrieve(
-    request: Request, query: str, field: Field, readable: Sequence[AsyncEngine], *, limit: int, equals: dict[str, Any]
+    request: Request, query: str, field: Field, readable: Sequence[Store], *, limit: int, equals: dict[str, Any]
 ) -> tuple[list[Match], Timings]:
     """As many as `limit` documents, best first, among those in the space that is served now, and how long it took.
 
@@ -36,9 +35,8 @@ async def retrieve(
         embedded = await embedder.embed([query], field, asked or Lane.INTERACTIVE, prompts.QUERY)
         vector, space = embedded.embeddings[0], embedded.model.space
         began = time.perf_counter()
-        replaced = replacement_of(request) is not None
         exact = flags_of(request).exact_search
-        found = await search_first(readable, vector, space, limit=limit, equals=equals, replaced=replaced, exact=exact)
+        found = await search_first(readable, vector, space, limit=limit, equals=equals, exact=exact)
         embedded.timings["database"] = time.perf_counter() - began
         return found, embedded.timings
 

@@ -38,3 +38,19 @@ def own_database(url: str) -> Iterator[str]:
         yield own
     finally:
         sql(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def shut(url: str) -> Iterator[None]:
+    """Inside the block nobody is connected to this database, or can be."""
+    name = urlsplit(url).path.removeprefix("/")
+    server = urlsplit(url)._replace(path="/postgres").geturl()
+    sql(
+        server,
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+    try:
+        yield
+    finally:
+        sql(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

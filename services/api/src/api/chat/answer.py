@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Receive, Scope, Send
 
 from api.chat.completion import Writer, read
@@ -25,6 +24,7 @@ from api.metrics import STAGES
 from api.retrieval import retrieve
 from api.schemas.chat import PASSED, ChatRequest, Source
 from api.settings import ApiSettings
+from api.store.search import Store
 from warmstart import Lifecycle
 from warmstart.errors import ClientGone, DependencyUnavailable, ServiceError
 from warmstart.http.body_limit import release_body
@@ -46,7 +46,7 @@ class ChatAnswer(Response):
     Until the first word of the answer is there, an error has its status. After it an error is the stream's last event.
     """
 
-    def __init__(self, request: Request, body: ChatRequest, asked: int, readable: Sequence[AsyncEngine]) -> None:
+    def __init__(self, request: Request, body: ChatRequest, asked: int, readable: Sequence[Store]) -> None:
         self.status_code, self.background = 200, None
         self.init_headers({})
         self._request = request

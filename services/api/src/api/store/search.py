@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,6 +24,13 @@ TWINS = 10  # documents with one vector that pgvector keeps in one node of the g
 NEAR = 8
 
 
+class Store(NamedTuple):
+    """Where a search may be done: in Postgres itself, or in a replica, which may be behind."""
+
+    engine: AsyncEngine
+    is_replica: bool = False
+
+
 async def search(
     engine: AsyncEngine,
     query: Embedding,
@@ -32,22 +39,24 @@ async def search(
     limit: int,
     equals: dict[str, Any],
     any_space: bool = False,
-    replaced: bool = False,
+    replica: bool = False,
     exact: bool = False,
 ) -> list[Match]:
     """The `limit` nearest documents in `space` whose metadata has all of `equals`: by score, equal ones by id.
 
     There are fewer results only when fewer documents match, whatever the index leaves out; with `exact` the index isn't
     asked. Raises OtherSpaceError when a replacement of the model serves another space, unless the caller wants to look
-    at `any_space`, and also when it isn't known there though the caller knows that the model is being `replaced`;
-    DependencyUnavailable when Postgres can't be reached.
+    at `any_space`; DependencyUnavailable when Postgres can't be reached, or is a `replica` that has not heard of the
+    space. In Postgres itself such a space is one without documents.
     """
     wanted = Wanted(query, space, equals)
 
     async def work(connection: AsyncConnection) -> list[Match]:
-        served = await _plan(connection, space)
-        if served != space and (served or replaced) and not any_space:
-            raise OtherSpaceError(served or "of a time before the replacement")
+        served, known = await _plan(connection, space)
+        if served and served != space and not any_space:
+            raise OtherSpaceError(served)
+        if replica and not known:
+            raise DependencyUnavailable("postgres", "the replica knows no documents of this model")
         return await _search(connection, wanted, limit, exact=exact)
 
     found = await transact(engine, work, reads=True)
@@ -55,20 +64,19 @@ async def search(
 
 
 async def search_first(
-    engines: Sequence[AsyncEngine],
-    query: Embedding,
-    space: str,
-    *,
-    limit: int,
-    equals: dict[str, Any],
-    replaced: bool,
-    exact: bool,
+    stores: Sequence[Store], query: Embedding, space: str, *, limit: int, equals: dict[str, Any], exact: bool
 ) -> list[Match]:
-    """`search` in the first of `engines` that can serve it, and agrees about the space: a replica may be behind."""
-    for engine in engines[:-1]:
+    """`search` in the first of `stores` that can serve it, and agrees about the space: a replica may be behind."""
+
+    async def found(store: Store) -> list[Match]:
+        return await search(
+            store.engine, query, space, limit=limit, equals=equals, replica=store.is_replica, exact=exact
+        )
+
+    for each in stores[:-1]:
         with suppress(DependencyUnavailable, OtherSpaceError):
-            return await search(engine, query, space, limit=limit, equals=equals, replaced=replaced, exact=exact)
-    return await search(engines[-1], query, space, limit=limit, equals=equals, exact=exact)
+            return await found(each)
+    return await found(stores[-1])
 
 
 async def _search(connection: AsyncConnection, wanted: Wanted, limit: int, *, exact: bool) -> list[Match]:
@@ -109,17 +117,20 @@ def _has_all(found: Sequence[Match], limit: int) -> bool:
     return max(Counter(match.score for match in found if match.score >= last).values()) < TWINS
 
 
-async def _plan(connection: AsyncConnection, space: str) -> str | None:
-    """How Postgres plans and scans in this transaction; returns the space that a replacement serves, if any."""
-    planned = await connection.execute(_planning(space, EF_SEARCH))
-    served: str | None = planned.one().served
-    return served
+async def _plan(connection: AsyncConnection, space: str) -> tuple[str | None, bool]:
+    """How Postgres plans and scans in this transaction.
+
+    Returns the space that a replacement serves, if any, and whether `space` is known there.
+    """
+    planned = (await connection.execute(_planning(space, EF_SEARCH))).one()
+    return planned.served, planned.known
 
 
 @lru_cache(maxsize=16)
 def _planning(space: str, candidates: int) -> Select[Any]:
     return select(
         served_beside(space).label("served"),
+        func.to_regclass(spaces.partition(space)).is_not(None).label("known"),
         func.set_config("hnsw.ef_search", str(candidates), True),
         func.set_config("hnsw.iterative_scan", "strict_order", True),
         # A plan for any limit and any filter joins all documents: a filter that a third match took twice the time.
