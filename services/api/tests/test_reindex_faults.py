@@ -239,6 +239,52 @@ async def test_a_document_that_fails_alone_is_skipped(
     assert await world.wrong(NEW) == 0
 
 
+async def fail_at_a_secret(request: web.Request, items: list[Any]) -> web.StreamResponse | None:
+    """Refuse a call with this text."""
+    return await refuse(400, message="no")(request, items) if "a secret" in items else None
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_skip_that_is_over_does_not_count(world: World, gone: bool) -> None:
+    """The document is stored with another text, or deleted, while the run compares; another one lacks a vector then.
+
+    The run embeds that, names the first one no more, and goes on to the cut-over.
+    """
+    await world.many(20)
+    await world.store("d000005", "a secret", OLD)
+
+    async def change(*_: object) -> None:
+        world.old.before = None
+        await (remove(world.engine, "d000005") if gone else world.store("d000005", "harmless", OLD, NEW))
+        await world.store("late", "by an earlier version", OLD)
+
+    world.new.before, world.old.before = fail_at_a_secret, change
+    said = await world.step("prepare", "--cut-over")
+    assert said.count("skipped d000005") == 1
+    assert (await world.wrong(NEW), await world.served()) == (0, NEW)
+
+
+async def test_a_skip_that_ends_while_the_cut_over_waits_does_not_count(world: World) -> None:
+    """Once the writer has committed, as many documents lack a vector as were skipped, and it is another one."""
+    await world.many(20)
+    await world.store("d000005", "a secret", OLD)
+    async with world.engine.connect() as writer, world.engine.connect() as watching:
+
+        async def change(*_: object) -> None:
+            world.old.before = None
+            await writer.execute(text("SET LOCAL warmstart.spaces = '1'"))
+            await writer.execute(text("DELETE FROM documents WHERE id = 'd000005'"))
+            late = "INSERT INTO documents SELECT 'late', 't', '{}', 'm', array_fill(0, '{384}'), now()"
+            await writer.execute(text(late))
+
+        world.new.before, world.old.before = fail_at_a_secret, change
+        job = asyncio.create_task(world.step("prepare", "--cut-over"))
+        await until_one_waits(watching)
+        await writer.commit()
+        await job
+    assert (await world.wrong(NEW), await world.served()) == (0, NEW)
+
+
 async def test_a_document_that_was_there_when_the_worker_ended_twice_is_not_skipped(world: World) -> None:
     """It takes three times, and the client of the worker makes each call twice."""
     await world.many(1)

@@ -34,16 +34,17 @@ class Backfill:
 
         Raises ReplacementError when the replacement has ended.
         """
-        while await self._count() > len(self.skipped):
+        while await self._left() > 0:
             # Where writers that know nothing of the space go on, no pass finds nothing.
             if await self._pass() < PAGE:
-                await self._count()
+                await self._left()
                 return
 
-    async def _count(self) -> int:
+    async def _left(self) -> int:
+        """How many documents lack a vector, besides those that are skipped."""
         lacking, total = await self.postgres.outlast(lambda: replacement.count(self.engine, self.space))
         await self.progress.counted(lacking, total)
-        return lacking
+        return lacking - await self.skipped.review(self.engine, self.space, self.postgres)
 
     async def _pass(self) -> int:
         """Go once through all documents; returns how many it gave a vector."""

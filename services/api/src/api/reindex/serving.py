@@ -38,7 +38,7 @@ async def _serve(job: Job, under_way: Replacement, space: str, lacking: int) -> 
         if missing <= lacking:
             _tell(job, under_way, space, missing)
             return
-        if missing <= len(job.skipped[space]):
+        if missing <= await job.skipped[space].review(job.engine, space, job.postgres):
             raise ReplacementError(
                 f"{missing} documents have no vector in the space of {name}, and searches would not find them;"
                 f" with --lacking {missing} it is done all the same"

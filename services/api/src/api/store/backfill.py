@@ -30,13 +30,23 @@ async def page(engine: AsyncEngine, space: str, after: str, size: int) -> list[F
 
     Raises ReplacementError when no replacement with the space is under way, and DependencyUnavailable.
     """
-    lacking = select(documents.c.id, documents.c.text).where(documents.c.id > after, ~has_vector(space))
-    lacking = lacking.order_by(documents.c.id).limit(size)
+    first = select(documents.c.id, documents.c.text).where(documents.c.id > after, ~has_vector(space))
+    first = first.order_by(documents.c.id).limit(size)
 
     async def work(connection: AsyncConnection) -> list[Found]:
         await _check(connection, space)
         await connection.execute(select(*(func.set_config(each, "off", True) for each in _NOT_WHOLE)))
-        return [Found(row.id, row.text) for row in await connection.execute(lacking)]
+        return [Found(row.id, row.text) for row in await connection.execute(first)]
+
+    return await transact(engine, work, reads=True)
+
+
+async def lacking(engine: AsyncEngine, space: str, ids: Sequence[str]) -> list[Found]:
+    """Those of these documents that have no vector in the space. Raises DependencyUnavailable."""
+    some = select(documents.c.id, documents.c.text).where(documents.c.id.in_(ids), ~has_vector(space))
+
+    async def work(connection: AsyncConnection) -> list[Found]:
+        return [Found(row.id, row.text) for row in await connection.execute(some)]
 
     return await transact(engine, work, reads=True)
 
