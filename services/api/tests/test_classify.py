@@ -6,8 +6,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from aiohttp import web
 from fastapi.testclient import TestClient
 
+from api import prediction
 from services.api.tests.helpers.serving import on
 from services.api.tests.helpers.standin import StandIn, head, hold, refuse
 from stack import until
@@ -127,6 +129,36 @@ def test_a_predictor_that_takes_no_embeddings_is_refused(
     answer = classify(api, LONG)
     assert answer.status_code == 503
     assert answer.json()["error"]["message"] == f"predictor is unavailable: the worker's {says}"
+
+
+REFUSES = "predictor is unavailable: the worker's refuses the served model's embeddings"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        ((400, "row_refused"), f"{REFUSES}: texts.3: no"),
+        ((500, "inference_failed"), "worker is unavailable: texts.3: no"),
+    ],
+)
+def test_the_text_at_which_the_predictor_fails_is_named(
+    api: TestClient, worker: StandIn, monkeypatch: pytest.MonkeyPatch, refusal: tuple[int, str], says: str
+) -> None:
+    """The caller has sent no features; the predictor got the first two texts by themselves."""
+    status, code = refusal
+    monkeypatch.setattr(prediction, "VALUES", 10)  # two rows of four
+
+    async def fail_at_short(request: web.Request, rows: list[Any]) -> web.StreamResponse | None:
+        if rows[1][0] > 5:
+            return None
+        return await refuse(status, param="features.1", code=code, message="features.1: no")(request, rows)
+
+    worker.before_predict = fail_at_short
+    answer = classify(api, LONG, LONG, LONG, SHORT)
+    assert answer.status_code == 503
+    error = answer.json()["error"]
+    assert (error["message"], error["param"]) == (says, "texts.3")
+    assert "Retry-After" not in answer.headers
 
 
 @pytest.mark.parametrize(

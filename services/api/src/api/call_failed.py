@@ -4,22 +4,41 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from api.embedding import Field
 from contract.call import TEXTS, TOKEN_IDS
+from contract.predict import FEATURES
 from warmstart.errors import DependencyUnavailable
 
-_INPUTS = re.compile(rf"^(?:{TEXTS}|{TOKEN_IDS})(?:\.(\d{{1,6}}))?\b")  # how the worker names all, or one
+_INPUTS = re.compile(rf"(?:{TEXTS}|{TOKEN_IDS}|{FEATURES})(?:\.(\d{{1,6}}))?\b")  # how the worker names all, or one
 
 
-class CallFailed(DependencyUnavailable):
-    """The worker answered this call with an error, or its connections broke, as those of a process that dies do.
+class AtInput(DependencyUnavailable):
+    """An input may be the reason. `param` is the worker's name for it, or for all; `place` is its index, if it is one.
 
-    `param` is the worker's name for an input. `place` is the index of that input in the call, None if it names no one.
+    The worker counts in its own call, which is no more than a part of the caller's.
     """
 
-    def __init__(self, reason: str, param: str | None = None) -> None:
-        super().__init__("worker", reason)
+    def __init__(self, name: str, reason: str, param: str | None = None) -> None:
+        super().__init__(name, reason)
         named = _INPUTS.match(param or "")
         self.place = int(named[1]) if named and named[1] else None
+        self._name, self._param = name, named[0] if named else ""
+
+    def told(self, field: Field, place: int | None) -> DependencyUnavailable:
+        """The error in the caller's words; `place` is where the caller has the input that the worker named, if any.
+
+        The worker would fail at that input again: no Retry-After invites the caller to try.
+        """
+        one = None if place is None else field.of(place)
+        reason = self.reason.replace(self._param, one or field.whole, 1) if self._param else self.reason
+        return DependencyUnavailable(self._name, reason, param=one, retry_after=None if one else 1)
+
+
+class CallFailed(AtInput):
+    """The worker answered this call with an error, or its connections broke, as those of a process that dies do."""
+
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        super().__init__("worker", reason, param)
         self.suspects: Sequence[Any] = ()  # see `among`
 
     def among(self, keys: Sequence[Any]) -> None:
@@ -28,14 +47,6 @@ class CallFailed(DependencyUnavailable):
             self.suspects = [keys[self.place]]
         else:
             self.place, self.suspects = None, keys
-
-    def told(self, whole: str, one: str | None) -> DependencyUnavailable:
-        """The error in the caller's words: its names of all inputs, and of the one that the worker named, if any.
-
-        The worker would fail at that `one` again: no Retry-After invites the caller to try.
-        """
-        reason = _INPUTS.sub(one or whole, self.reason)
-        return DependencyUnavailable("worker", reason, param=one, retry_after=None if one else 1)
 
 
 class Refused(CallFailed):

@@ -172,8 +172,7 @@ def _named(field: Field, keys: Sequence[bytes]) -> Iterator[None]:
     except PayloadTooLarge as error:
         raise PayloadTooLarge(error.message, param=field.whole, code=error.code) from error
     except CallFailed as error:
-        one = None if error.place is None else field.of(keys.index(error.suspects[0][1]))
-        raise error.told(field.whole, one) from error
+        raise error.told(field, None if error.place is None else keys.index(error.suspects[0][1])) from error
 
 
 def _saved(reason: Saved, texts: int) -> None:

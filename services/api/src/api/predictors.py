@@ -9,6 +9,7 @@ from typing import TypeAlias
 import orjson
 from aiohttp import ClientResponse
 
+from api.call_failed import AtInput
 from api.embedding import Embedding
 from api.patience import LOOK, Patience
 from api.prediction import Portion, Result, divided
@@ -85,7 +86,12 @@ class Predictors:
         first: PredictResponse | None = None
         for part in divided(embeddings):
             portion = Portion(part, space, first.fingerprint if first else None)
-            await self._ask(portion, ends, lane, waits=waits)
+            try:
+                await self._ask(portion, ends, lane, waits=waits)
+            except AtInput as error:
+                if error.place is not None:
+                    error.place += len(results)
+                raise
             if not portion.is_by_the_same:
                 return None
             results += portion.results()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import ClientResponse
 from pydantic import ValidationError
 
-from api.call_failed import CallFailed, Refused
+from api.call_failed import AtInput, CallFailed, Refused
 from api.embedding import Embedding
 from api.worker_secret import REFUSED
 from contract import predict
@@ -51,11 +51,11 @@ class NoPredictor(DependencyUnavailable):
         super().__init__("predictor", "no worker has one: PREDICTOR names its file")
 
 
-class OtherPredictor(DependencyUnavailable):
-    """The worker's predictor is none for the texts of the served model."""
+class OtherPredictor(AtInput):
+    """The worker's predictor is none for the texts of the served model, or for one of them."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__("predictor", reason)
+    def __init__(self, reason: str, param: str | None = None) -> None:
+        super().__init__("predictor", reason, param)
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,17 @@ def refusal(response: ClientResponse, body: bytes) -> ServiceError:
         error = ErrorBody(message=f"it answered {response.status}", type="", param=None, code="")
     if response.url.path == predict.PATH and response.status in (400, 404):
         # A worker of an earlier version has no such route.
-        return NoPredictor() if response.status == 404 else OtherPredictor(_why(error))
+        return NoPredictor() if response.status == 404 else _other_predictor(error)
     return _by_status(response, error)
 
 
-def _why(error: ErrorBody) -> str:
+def _other_predictor(error: ErrorBody) -> OtherPredictor:
     """Why the predictor took no embedding, for a caller who has sent texts."""
     if error.code == predict.WRONG_WIDTH:
-        return "the worker's is not for the served model's embeddings: it takes another number of features"
-    return f"the worker's refuses the served model's embeddings: {error.message}"
+        return OtherPredictor(
+            "the worker's is not for the served model's embeddings: it takes another number of features"
+        )
+    return OtherPredictor(f"the worker's refuses the served model's embeddings: {error.message}", error.param)
 
 
 def _by_status(response: ClientResponse, error: ErrorBody) -> ServiceError:

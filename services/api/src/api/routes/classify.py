@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from api.admission import admit
+from api.call_failed import AtInput
 from api.classifier import classify
 from api.embedders import searched
 from api.embedding import Field
@@ -40,6 +41,8 @@ async def classify_texts(request: Request, body: ClassifyRequest, response: Resp
         found = await classify(request, embedder, embedded, asked)
     except PayloadTooLarge as error:
         raise PayloadTooLarge(error.message, param=TEXTS.whole, code=error.code) from error
+    except AtInput as error:
+        raise error.told(TEXTS, error.place) from error
     STAGES.observe(embedded.timings)
     response.headers["Server-Timing"] = embedded.timings.header()
     scores = [{"scores": each.scores} if body.scores else {} for each in found.results]
