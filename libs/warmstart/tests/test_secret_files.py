@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import AfterValidator, Field, Secret, SecretBytes, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, Secret, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
+from pydantic_settings import SettingsConfigDict
 from typing_extensions import TypeAliasType
 
 from warmstart import ServiceSettings
@@ -27,6 +28,27 @@ class Settings(ServiceSettings):
     deep: Annotated[Annotated[Checked | None, Field()] | None, Field()] = None
     named: Named = None
     many: list[Checked] = Field([])
+
+
+class OfClouds(ServiceSettings):
+    """Secrets that begin like what clouds set for other programs."""
+
+    azure_openai_api_key: SecretStr | None = None
+    aws_secret_key: SecretStr | None = None
+    ssl_password: SecretStr | None = None
+
+
+class Store(BaseModel):
+    """With a secret."""
+
+    password: SecretStr | None = None
+
+
+class Nested(ServiceSettings):
+    """With a setting of several parts."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__")
+    store: Store = Store()
 
 
 @pytest.fixture
@@ -127,10 +149,53 @@ def test_variables_of_other_programs_are_none_of_ours(given: Callable[..., Setti
     assert settings.token is not None
 
 
-@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SOPS_AGE_KEY_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "FAULTS_FILE"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SSL_CERT_FILE",
+        "SOPS_AGE_KEY_FILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "OTEL_CONFIG_FILE",
+        "OTEL_EXPERIMENTAL_CONFIG_FILE",
+        "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "FAULTS_FILE",
+    ],
+)
 def test_files_of_other_programs_are_none_of_ours(given: Callable[..., Settings], name: str) -> None:
-    """What a cluster or a shell sets for others does not end the start, nor does a setting of that name."""
+    """What a cluster or a shell sets for others ends no start, also beside secrets whose names begin like it."""
     assert given(**{name: "/nonexistent"}).token is None
+    assert load(OfClouds).azure_openai_api_key is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AZURE_OPENAI_API_KEYS", "AZURE_OPENAI_API_KEY"),
+        ("AZURE_OPENAI_APIKEY_FILE", "AZURE_OPENAI_API_KEY_FILE"),
+        ("OTEL_EXPORTER_OTLP_HEADER", "OTEL_EXPORTER_OTLP_HEADERS"),
+    ],
+)
+def test_a_misspelled_secret_may_begin_like_another_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, meant: str
+) -> None:
+    """A secret of ours is protected, whatever it begins with."""
+    monkeypatch.setenv(name, "hidden")
+    with pytest.raises(SystemExit):
+        load(OfClouds)
+    assert capsys.readouterr().err == f"bad setting {name}: nothing reads it; did you mean {meant}?\n"
+
+
+def test_a_part_of_a_setting_comes_from_no_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such a file would not be read."""
+    monkeypatch.setenv("STORE__PASSWORD_FILE", "/nonexistent")
+    with pytest.raises(SystemExit):
+        load(Nested)
+    said = capsys.readouterr().err
+    assert said == "bad setting STORE__PASSWORD_FILE: STORE__PASSWORD is a part of a setting, and comes from no file\n"
 
 
 def test_an_empty_variable_is_an_unset_one(given: Callable[..., Settings]) -> None:

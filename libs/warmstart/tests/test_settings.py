@@ -1,7 +1,10 @@
 """Settings come from the environment; a bad one is named, and nothing shows a secret."""
 
+from typing import Any
+
 import pytest
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
 
 from warmstart import ServiceSettings, configure
 from warmstart.settings.service import load
@@ -50,6 +53,41 @@ def test_a_bad_setting_is_one_line_and_status_3(
     assert left.value.code == 3
     assert line in said
     assert "hidden" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ({"env_file": ".env"}, "env_file is not read"),
+        ({"secrets_dir": "/run/secrets"}, "secrets_dir is not read"),
+        ({"env_prefix": "MYAPP_"}, "env_prefix is not allowed"),
+        ({"env_parse_none_str": "null"}, "env_parse_none_str is not read"),
+    ],
+)
+def test_a_source_that_is_not_read_is_refused(option: SettingsConfigDict, why: str) -> None:
+    """A class that counts on one can't be made: its secrets would silently be unset."""
+    with pytest.raises(TypeError, match=why):
+
+        class Counting(ServiceSettings):
+            model_config = option
+            token: SecretStr | None = None
+
+    given: dict[str, Any] = {f"_{name}": value for name, value in option.items()}
+    with pytest.raises(TypeError, match=f"Settings: _{why}"):
+        Settings(password=SecretStr("x"), **given)
+
+
+def test_an_alias_is_refused() -> None:
+    """Its variable would be read, and that with _FILE would not."""
+    with pytest.raises(TypeError, match=r"Aliased.keys: an alias is not allowed"):
+
+        class Aliased(ServiceSettings):
+            keys: SecretStr | None = Field(None, validation_alias="SERVICE_TOKENS")
+
+    with pytest.raises(TypeError, match=r"Generated.*: an alias is not allowed"):
+
+        class Generated(ServiceSettings):
+            model_config = SettingsConfigDict(alias_generator=str.title)
 
 
 def test_settings_are_read_in_upper_case_only(monkeypatch: pytest.MonkeyPatch) -> None:

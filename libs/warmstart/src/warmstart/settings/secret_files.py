@@ -15,6 +15,8 @@ SUFFIX = "_FILE"
 LARGEST = 2**20  # bytes of a file
 ALIKE = 0.8  # difflib's ratio from which a file's variable counts as misspelled: PASWORD of PASSWORD has 0.93
 TYPO = 0.9  # the same for other variables: API_KEY of API_KEYS has 0.93, TEST_DATABASE_URL of DATABASE_URL 0.83
+# Programs that a cluster or a shell configures beside this one, some of them in this very process.
+OTHERS = ("AWS_", "AZURE_", "CLOUDSDK_", "GIT_", "GOOGLE_", "GUNICORN_", "KUBERNETES_", "OTEL_", "PIP_", "SSL_", "UV_")
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -33,8 +35,11 @@ class SecretFiles(PydanticBaseSettingsSource):
         fields = self.settings_cls.model_fields
         secrets = [name.upper() for name, field in fields.items() if is_secret(field)]
         unset = [each for each in secrets if not any(map(self._variables.get, (each, each + SUFFIX)))]
+        delimiter = self.config.get("env_nested_delimiter")
         for variable, value in self._variables.items():
-            reason = _unread(variable, fields, secrets) or (_misspelled(variable, fields, unset) if value else None)
+            reason = _unread(variable, fields, secrets, delimiter) or (
+                _misspelled(variable, fields, unset) if value else None
+            )
             if reason:
                 raise ValueError(f"{variable}: {reason}")
         read = {name: self.get_field_value(field, name)[0] for name, field in fields.items()}
@@ -101,22 +106,42 @@ def _misspelled(variable: str, fields: Mapping[str, FieldInfo], unset: Sequence[
     """Why a variable looks like a misspelled secret that is not set, or None."""
     if variable.endswith(SUFFIX) or variable.lower() in fields:
         return None
-    meant = difflib.get_close_matches(variable, unset, n=1, cutoff=TYPO)
+    meant = _nearly(variable, unset, TYPO)
     return f"nothing reads it; did you mean {meant[0]}?" if meant else None
 
 
-def _unread(variable: str, fields: Mapping[str, FieldInfo], secrets: Sequence[str]) -> str | None:
+def _unread(
+    variable: str, fields: Mapping[str, FieldInfo], secrets: Sequence[str], delimiter: str | None
+) -> str | None:
     """Why a variable looks meant for these settings although nothing reads it, or None.
 
-    Such a variable is `NAME_FILE` of a setting that is no secret, or begins like a secret's name or is spelled nearly
-    like one. Other names belong to other programs: SSL_CERT_FILE, SOPS_AGE_KEY_FILE.
+    Such a variable is `NAME_FILE` of a setting that is no secret, or of a part of one, or begins like a secret's name
+    or is spelled nearly like one. Other names belong to other programs: SSL_CERT_FILE, SOPS_AGE_KEY_FILE.
     """
     name = variable.removesuffix(SUFFIX)
     if name == variable or variable.lower() in fields:
         return None
     if field := fields.get(name.lower()):
         return None if is_secret(field) else f"{name} is no secret, and comes from no file"
+    if delimiter and name.lower().partition(delimiter.lower())[0] in fields:
+        return f"{name} is a part of a setting, and comes from no file"
     begins_alike = [each for each in secrets if name.partition("_")[0] == each.partition("_")[0]]
-    if meant := difflib.get_close_matches(name, secrets, n=1, cutoff=ALIKE) or begins_alike:
+    if meant := _nearly(name, secrets, ALIKE) or ([] if _is_anothers(name) else begins_alike):
         return f"nothing reads it; did you mean {meant[0]}{SUFFIX}?"
     return None
+
+
+def _nearly(name: str, secrets: Sequence[str], cutoff: float) -> Sequence[str]:
+    """The secret that is spelled nearly like this name, if there is one.
+
+    A name of another program must be closer, and with a word more it is one of its own:
+    OTEL_EXPORTER_OTLP_LOGS_HEADERS is no OTEL_EXPORTER_OTLP_HEADERS.
+    """
+    if _is_anothers(name):
+        secrets = [each for each in secrets if each.count("_") >= name.count("_")]
+        cutoff = TYPO
+    return difflib.get_close_matches(name, secrets, n=1, cutoff=cutoff)
+
+
+def _is_anothers(name: str) -> bool:
+    return name.startswith(OTHERS)

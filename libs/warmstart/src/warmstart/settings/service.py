@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from warmstart.settings import trusted, urls, vault_address
 from warmstart.settings.headers import headers
 from warmstart.settings.listening import binds, checked
+from warmstart.settings.mistakes import check_declared, check_given
 from warmstart.settings.secret_files import SUFFIX, SecretFiles, is_secret, variables
 
 # Beyond these limits a clock, an integer of C or a sum overflows, or no request is ever served.
@@ -168,6 +169,12 @@ class ServiceSettings(BaseSettings):
 
     _of_vault: frozenset[str] | None = PrivateAttr(None)  # names of settings; None before it has answered
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Raise TypeError for an option or an alias that would be ignored."""
+        super().__pydantic_init_subclass__(**kwargs)
+        check_declared(cls)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.faults_enabled and self.environment == "production":
@@ -280,7 +287,11 @@ class ServiceSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the files that the environment names."""
+        """Arguments, then the environment, then the files that the environment names.
+
+        Raises TypeError for a source that is asked for and would not be read.
+        """
+        check_given(env_settings, dotenv_settings, file_secret_settings)
         return init_settings, UpperCase(settings_cls), SecretFiles(settings_cls)
 
 
