@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -9,11 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from gunicorn.config import Config
 
 from libs.warmstart.tests.conftest import CONF
 from stack import until
 from tests.harness import Gunicorn
 from tests.harness.sample import World
+from warmstart import ServiceSettings
+from warmstart.pod.ignored import INSTEAD, ignored
+from warmstart.pod.server import serving
 from warmstart.pod.worker import RESPAWN_PAUSE
 
 # The arguments that gunicorn gives to each hook.
@@ -103,6 +109,7 @@ REFUSED = {
     "graceful_timeout = 20": "graceful_timeout = 20: gunicorn would kill processes that still drain",
     "reuse_port = True": "reuse_port: a process that is not warm yet",
     "reload = True": "reload: it has no effect on an ASGI application",
+    "forwarded_allow_ips = '*'": "forwarded_allow_ips: it has no effect here; FORWARDED_ALLOW_IPS names the proxies",
 }
 
 
@@ -113,6 +120,54 @@ def test_what_breaks_the_pod_is_refused(world: World, conf: Callable[[str], Path
         assert service.wait_exit() == 3
         assert f"bad setting {REFUSED[line]}" in service.log
         assert "Listening at" not in service.log
+
+
+IGNORED = {
+    "forwarded_allow_ips": "10.0.0.0/8",
+    "secure_scheme_headers": {},
+    "proxy_protocol": True,
+    "proxy_allow_ips": "*",
+    "limit_request_line": 0,
+    "limit_request_fields": 50,
+    "limit_request_field_size": 100,
+    "worker_connections": 10,
+    "threads": 4,
+    "accesslog": "-",
+    "access_log_format": "%(h)s",
+    "errorlog": "/nowhere",
+    "logconfig": "/nowhere",
+    "logconfig_json": "/nowhere",
+    "pre_request": lambda worker, request: None,
+    "post_request": lambda worker, request, environ, response: None,
+    "worker_int": lambda worker: None,
+    "worker_abort": lambda worker: None,
+    "ssl_context": lambda config, factory: factory(),
+}
+
+
+def test_what_only_gunicorns_own_workers_read_is_refused() -> None:
+    """Each such option is named with what to use; as by default, all of them pass."""
+    assert set(IGNORED) == set(INSTEAD)
+    assert list(ignored(Config())) == []
+    for name, value in IGNORED.items():
+        cfg = Config()
+        cfg.set(name, value)
+        assert list(ignored(cfg)) == [f"{name}: it has no effect here; {INSTEAD[name]}"]
+
+
+def test_the_prefix_of_a_proxy_is_gunicorns_option() -> None:
+    """`root_path` reaches the server, and so each request's scope."""
+    cfg = Config()
+    cfg.set("root_path", "/api")
+    assert serving(FastAPI(), cfg, ServiceSettings()).config.root_path == "/api"
+
+
+def test_the_processes_environment_may_hold_no_settings(world: World, conf: Callable[[str], Path]) -> None:
+    """gunicorn sets it after the settings were read; each setting in it is named, file or not, and nothing else is."""
+    lines = "raw_env = ['OTHER=1', 'drain_seconds=1', 'DRAIN_SECONDS=20', 'TOKEN_FILE=/x', 'OTHER_FILE=/x']"
+    with Gunicorn(conf(lines), world.folder, WORLD=world.folder) as service:
+        assert service.wait_exit() == 3
+    assert re.findall(r"raw_env: (\w+)", service.log) == ["DRAIN_SECONDS", "TOKEN_FILE"]
 
 
 def test_the_command_line_is_no_way_around(world: World, conf: Callable[[str], Path]) -> None:

@@ -1,10 +1,12 @@
 """Options of gunicorn (file, command line or GUNICORN_CMD_ARGS) that a pod can't work with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gunicorn.config import Config
 
+from warmstart.pod.ignored import ignored
 from warmstart.pod.worker import Worker
+from warmstart.settings.secret_files import SUFFIX
 from warmstart.settings.service import ServiceSettings
 
 
@@ -37,3 +39,15 @@ def _refusals(cfg: Config, settings: ServiceSettings) -> Iterator[str]:
             f"graceful_timeout = {cfg.graceful_timeout}: gunicorn would kill processes that still drain or close; "
             f"more than DRAIN_SECONDS + {in_flight} + SHUTDOWN_TIMEOUT = {settings.stop_budget:g} is needed"
         )
+    for name in _settings_among(cfg.raw_env, settings):
+        yield f"raw_env: {name} would count in the processes, and not in the master, which has read it by then"
+    yield from ignored(cfg)
+
+
+def _settings_among(assignments: Iterable[str], settings: ServiceSettings) -> Iterator[str]:
+    """The variables of settings among `NAME=value` lines; gunicorn sets them when the settings have been read."""
+    known = type(settings).model_fields
+    for each in assignments:
+        name = each.partition("=")[0]
+        if name == name.upper() and name.removesuffix(SUFFIX).lower() in known:
+            yield name

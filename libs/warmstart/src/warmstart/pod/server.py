@@ -24,7 +24,10 @@ class Server(uvicorn.Server):
 
 
 def serving(app: Any, cfg: Config, settings: ServiceSettings) -> Server:
-    """The server of `app`: options that gunicorn also has come from its configuration, all others from the settings."""
+    """The server of `app`: backlog, root_path, keepalive and TLS as in gunicorn's configuration, all else by settings.
+
+    `pod.ignored` refuses what else gunicorn has.
+    """
     return Server(
         uvicorn.Config(
             app,
@@ -33,6 +36,7 @@ def serving(app: Any, cfg: Config, settings: ServiceSettings) -> Server:
             lifespan="on",
             http=_protocol(settings),
             backlog=cfg.backlog,
+            root_path=cfg.root_path,
             forwarded_allow_ips=list(trusted.addresses(settings.forwarded_allow_ips)),
             timeout_keep_alive=cfg.keepalive,
             timeout_graceful_shutdown=settings.in_flight_seconds,  # type: ignore[arg-type] # fractions are as good
