@@ -5,25 +5,33 @@ import json
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.testclient import TestClient
 from pydantic import ValidationError
+from starlette.middleware.base import RequestResponseEndpoint
 
 from tests.harness.wire import bodies, connect, converse, statuses
 from warmstart import ServiceSettings, install
 from warmstart.errors import ClientGone, ServiceError
 from warmstart.http.body_limit import release_body
 from warmstart.http.disconnect import unless_disconnected
+from warmstart.http.errors import ErrorFormat
 from warmstart.http.json_values import more_values_than
 from warmstart.http.room import SMALL
 
 KIB = 2**10
+MANY = json.dumps([0] * 150).encode()
+UTF_16 = "[0]".encode("utf-16")
+HEAD = b"POST /parse HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+DECLARED = b"Content-Length: %d\r\n\r\n%s"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
 SETTINGS = ServiceSettings(max_body_bytes=700 * KIB, max_body_bytes_in_flight=1000 * KIB, max_body_values=100)
 
 
-def make() -> FastAPI:
+def make(error_format: ErrorFormat = "envelope") -> FastAPI:
     """An application that reads."""
     app = FastAPI()
-    install(app, SETTINGS)
+    install(app, SETTINGS, error_format=error_format)
     app.state.ready = True
 
     @app.post("/read")
@@ -154,6 +162,47 @@ def test_another_encoding_hides_no_values(encoding: str) -> None:
     content = json.dumps({"\u2200": [0] * 150}, ensure_ascii=False).encode(encoding)
     (answer,) = bodies(asyncio.run(converse(make(), [head(len(content), b"/parse"), content])))
     assert answer["error"]["code"] == "json_invalid"
+
+
+@pytest.mark.parametrize("error_format", ["envelope", "fastapi"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (DECLARED % (len(MANY), MANY), 400),
+        (DECLARED % (len(UTF_16), UTF_16), 400),
+        (CHUNKED % (900 * KIB, b" " * 900 * KIB), 413),
+    ],
+    ids=["values", "utf-16", "chunks"],
+)
+def test_middleware_that_reads_a_body_meets_the_same_limits(
+    body: bytes, status: int, error_format: ErrorFormat, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As to sign it: the refusal is the same answer, and no fault in the log."""
+    app = make(error_format)
+
+    @app.middleware("http")
+    async def sign(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        await request.body()
+        return await call_next(request)
+
+    sent = asyncio.run(converse(app, [HEAD + body]))
+    assert statuses(sent) == [status]
+    assert {"envelope": b'{"error": {', "fastapi": b'{"detail":'}[error_format] in sent
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("error_format", ["envelope", "fastapi"])
+def test_what_middleware_raises_has_its_status(error_format: ErrorFormat) -> None:
+    """FastAPI answers 500, since only routes may raise an HTTPException."""
+    app = make(error_format)
+
+    @app.middleware("http")
+    async def refuse(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        raise HTTPException(401, "who are you?", {"WWW-Authenticate": "Bearer"})
+
+    answer = TestClient(app, raise_server_exceptions=False).post("/read")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert "who are you?" in answer.text
 
 
 def test_the_largest_body_fits_when_it_is_alone() -> None:

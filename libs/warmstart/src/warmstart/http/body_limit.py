@@ -3,6 +3,7 @@
 Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't name the limit.
 """
 
+from functools import partial
 from json import detect_encoding
 
 from starlette.requests import Request
@@ -58,19 +59,25 @@ class BodyLimit:
             await self._answer(error)(scope, receive, send)
             return
 
-        async def receive_json() -> Message:
-            message = await body.receive_all()
-            text = message.get("body", b"")
-            if not detect_encoding(text).startswith("utf-8"):  # in UTF-16 a letter may have a quotation mark's byte
-                raise BadRequest("the body is not valid JSON: it must be in UTF-8", code="json_invalid")
-            if more_values_than(self._values, text):
-                raise BadRequest(self._too_many, code="too_many_values")
-            return message
-
+        read = partial(self._json, body) if _may_be_json(scope) else body.receive
         try:
-            await self._app(scope, receive_json if _may_be_json(scope) else body.receive, send)
+            await self._app(scope, body.noting(read), send)
+        except ServiceError as error:
+            # Middleware that reads the body: starlette answers, and raises again for the log. A refusal is no fault.
+            if error is not body.refusal:
+                raise
         finally:
             body.release()
+
+    async def _json(self, body: "_Body") -> Message:
+        """The whole body. Raises BadRequest for one that is not to be parsed."""
+        message = await body.receive_all()
+        text = message.get("body", b"")
+        if not detect_encoding(text).startswith("utf-8"):  # in UTF-16 a letter may have a quotation mark's byte
+            raise BadRequest("the body is not valid JSON: it must be in UTF-8", code="json_invalid")
+        if more_values_than(self._values, text):
+            raise BadRequest(self._too_many, code="too_many_values")
+        return message
 
 
 class _Body:
@@ -81,6 +88,7 @@ class _Body:
         self._limit = limit
         self._room = room
         self._read = self._held = 0
+        self.refusal: ServiceError | None = None
 
     def expect(self, size: int) -> None:
         """Reserve room for `size` bytes. Raises PayloadTooLarge or Overloaded."""
@@ -106,6 +114,18 @@ class _Body:
             pieces.append(message.get("body", b""))
             if not message.get("more_body"):
                 return {**message, "body": b"".join(pieces)} if message["type"] == "http.request" else message
+
+    def noting(self, read: Receive) -> Receive:
+        """`read`, of which `refusal` is what it raised."""
+
+        async def receive() -> Message:
+            try:
+                return await read()
+            except ServiceError as error:
+                self.refusal = error
+                raise
+
+        return receive
 
     def release(self) -> None:
         """Free the room, at the end of the request or before."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -109,16 +109,31 @@ def install_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         return as_response(respond_invalid(error))
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        return as_response(respond(ServiceError("internal error; the log has the details")))
-
     handlers: dict[Any, Any] = app.exception_handlers
     if handlers.get(HTTPException) is http_exception_handler:
         handlers[HTTPException] = http
     if handlers.get(RequestValidationError) is request_validation_exception_handler:
         handlers[RequestValidationError] = invalid
     if 500 not in handlers:
-        handlers.setdefault(Exception, unexpected)
+        handlers.setdefault(Exception, _unexpected)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):  # raised outside of the routes, by middleware
+        return as_response(respond_http(error))
+    return as_response(respond(ServiceError("internal error; the log has the details")))
+
+
+def install_statuses(app: FastAPI) -> None:
+    """Answer an HTTPException that middleware raises with its status; FastAPI answers 500. All else is FastAPI's."""
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            return await http_exception_handler(request, error)
+        return PlainTextResponse("Internal Server Error", 500)
+
+    if 500 not in app.exception_handlers:
+        app.exception_handlers.setdefault(Exception, unexpected)
 
 
 def as_response(answer: Answer) -> Response:

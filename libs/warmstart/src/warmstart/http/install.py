@@ -12,7 +12,7 @@ from warmstart.http.cors import Cors
 from warmstart.http.deadline import Deadline
 from warmstart.http.declared import check_opened
 from warmstart.http.docs_page import install_docs
-from warmstart.http.errors import ErrorFormat, answering, install_errors
+from warmstart.http.errors import ErrorFormat, answering, install_errors, install_statuses
 from warmstart.http.gate import Gate
 from warmstart.http.head import HeadAsGet
 from warmstart.http.openapi import document_errors
@@ -56,6 +56,8 @@ def install(
     if error_format == "envelope":
         install_errors(app)
         document_errors(app)
+    else:
+        install_statuses(app)
     build = app.build_middleware_stack
 
     def surrounded() -> ASGIApp:
