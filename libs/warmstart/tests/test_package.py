@@ -14,10 +14,10 @@ LIBRARY = Path(__file__).parents[1]
 # What Windows has not, and what the extra `gunicorn` installs.
 ABSENT = ("fcntl", "gunicorn", "httptools", "uvloop", "uvicorn_worker", "fastapi_offline")
 SERVE = """
-import asyncio, re, signal, sys, urllib.request
+import asyncio, os, re, signal, sys, urllib.request
 for name in {absent!r}:
     sys.modules[name] = None
-del signal.SIGURG
+del signal.SIGURG, os.O_NONBLOCK
 readme = open({readme!r}).read()
 exec(re.search(r"```python\\n(.*?)```", readme, re.DOTALL)[1])
 
@@ -79,8 +79,10 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert re.findall(r"^## (.*)", (LIBRARY / "CHANGELOG.md").read_text(), re.MULTILINE)[0] == version[1]
 
 
-def test_plain_uvicorn_needs_nothing_of_the_extras() -> None:
-    """The README's application serves under uvicorn where fcntl, SIGURG, gunicorn, httptools and uvloop are missing."""
+def test_plain_uvicorn_needs_nothing_of_the_extras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's application serves under uvicorn, with a secret's file, where all that Windows lacks is missing."""
+    (tmp_path / "headers").write_text("authorization=x")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS_FILE", str(tmp_path / "headers"))
     code = SERVE.format(absent=ABSENT, readme=str(LIBRARY / "README.md"))
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert run.stdout == "[200, 200, 200]\n", run.stderr[-2000:]

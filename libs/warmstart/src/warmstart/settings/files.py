@@ -22,5 +22,5 @@ def content(variable: str, path: str, largest: int) -> bytes:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """A named pipe would wait for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    """A named pipe would wait for a writer. Windows has no such pipes, and no such flag."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
