@@ -1,18 +1,20 @@
 """What surrounds an application, whatever middleware and routes it has of its own."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.harness import answers
 from tests.harness.lifespan import lifespan_of
 from tests.harness.wire import converse
-from warmstart import ServiceSettings, install
+from warmstart import ServiceSettings, install, time_limit
 from warmstart.lifecycle.phase import Phase
 
 PROBES = ("/livez", "/startupz", "/readyz", "/readyz/lifecycle", "/metrics")
@@ -124,6 +126,84 @@ def test_head_is_counted_as_such(client: TestClient) -> None:
     """The metrics tell HEAD from GET, with the route that answered."""
     client.head("/thing")
     assert answers("HEAD", "/thing", 200) in client.get("/metrics").text
+
+
+def routed() -> tuple[FastAPI, list[str]]:
+    """An application with routes for HEAD, before, behind and without GET, and what was called."""
+    app, part, called = FastAPI(), FastAPI(), list[str]()
+    install(app, ServiceSettings())
+
+    def route(to: FastAPI, path: str, *methods: str) -> None:
+        to.add_api_route(path, lambda: called.append(" ".join(methods)), methods=list(methods))
+
+    route(app, "/only", "HEAD")
+    route(app, "/both", "GET")
+    route(app, "/both", "HEAD")
+    route(app, "/first", "HEAD")
+    route(app, "/first", "GET")
+    route(app, "/shared", "GET", "HEAD")
+    route(app, "/get", "GET")
+    route(part, "/only", "HEAD")
+    route(part, "/get", "GET")
+    app.mount("/part", part)
+    app.mount("/", Starlette(routes=[Route("/{path:path}", PlainTextResponse("all else"))]))
+    return app, called
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/only", ["HEAD"]),
+        ("/both", ["HEAD"]),
+        ("/first", ["HEAD"]),
+        ("/shared", ["GET HEAD"]),
+        ("/get", ["GET"]),
+        ("/part/only", ["HEAD"]),
+        ("/part/get", ["GET"]),
+        ("/livez", []),
+        ("/else", []),
+    ],
+)
+def test_an_application_may_have_routes_for_head(path: str, called: list[str]) -> None:
+    """HEAD is theirs, also in a mounted application; where there is none, the GET route of the path answers."""
+    app, seen = routed()
+    app.state.ready = True
+    assert TestClient(app).head(path).status_code == 200
+    assert seen == called
+
+
+@pytest.mark.parametrize("path", ["/endless", "/silent", "/plain"])
+def test_a_stream_ends_after_its_head(path: str) -> None:
+    """HEAD of an event stream without a time limit is answered at once, and its generator is closed."""
+    app, closed = FastAPI(), list[str]()
+    install(app, ServiceSettings())
+    app.state.ready = True
+
+    async def forever(pause: float) -> AsyncIterator[bytes]:
+        try:
+            while True:
+                await asyncio.sleep(pause)
+                yield b"data: x\n\n"
+        finally:
+            closed.append(path)
+
+    async def plain(request: Request) -> StreamingResponse:
+        return StreamingResponse(forever(0))
+
+    app.add_api_route("/endless", lambda: StreamingResponse(forever(0)), dependencies=[time_limit(None)])
+    app.add_api_route("/silent", lambda: StreamingResponse(forever(3600)), dependencies=[time_limit(None)])
+    app.add_route("/plain", plain)  # starlette's, which takes HEAD
+
+    async def scenario() -> bytes:
+        sent = await converse(app, [b"HEAD %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode()])
+        async with asyncio.timeout(10):
+            while not closed:
+                await asyncio.sleep(0)
+        return sent
+
+    sent = asyncio.run(scenario())
+    assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent.endswith(b"\r\n\r\n")
 
 
 def refuse() -> None:

@@ -70,7 +70,7 @@ def install(
             stack = layer(stack)
         stack = Gate(stack, app.state, open_paths, answer)
         stack = Operations(stack, app, error_format, operators)
-        stack = HeadAsGet(stack)
+        stack = HeadAsGet(stack, app)
         if cors_origins:
             stack = Cors(stack, cors_origins)
         stack = Access(stack, app.state, quiet, security)
