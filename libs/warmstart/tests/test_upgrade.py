@@ -103,6 +103,39 @@ def test_a_websocket_is_taken_where_a_route_takes_it(handshake: bytes, answers: 
     assert statuses(sent) == answers
 
 
+def sockets() -> FastAPI:
+    """An application behind a proxy that leaves its prefix on, with WebSockets in all kinds of places."""
+    made, hosted, mounted = FastAPI(), FastAPI(), FastAPI()
+    made.root_path = "/api"
+    made.add_api_websocket_route("/ws", socket)
+    made.add_api_websocket_route("/caf\u00e9", socket)
+    hosted.add_api_websocket_route("/hosted", socket)
+    mounted.add_api_websocket_route("/ws", socket)
+    made.mount("/part", mounted)
+    made.host("live.example.org", hosted)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        (b"/ws", b"x", 101),
+        (b"/api/ws", b"x", 101),
+        (b"/api/part/ws", b"x", 101),
+        (b"/caf%C3%A9", b"x", 101),
+        (b"/hosted", b"live.example.org:80", 101),
+        (b"/hosted", b"x", 404),
+        (b"/api", b"x", 404),
+    ],
+)
+def test_a_websocket_is_found_as_the_application_finds_it(path: bytes, host: bytes, status: int) -> None:
+    """By its host, behind the application's own prefix, with its path decoded."""
+    pytest.importorskip("wsproto")
+    handshake = b"GET %s HTTP/1.1\r\nHost: %s\r\n" % (path, host) + websocket(b"websocket") + b"\r\n"
+    end = CLOSED if status == 101 else LAST
+    assert statuses(asyncio.run(converse(sockets(), [handshake, end])))[0] == status
+
+
 @pytest.mark.parametrize("target", [b"x:80", b"/first"])
 def test_connect_is_refused(target: bytes) -> None:
     """CONNECT, whose body would be a tunnel, is refused, and the connection ends."""

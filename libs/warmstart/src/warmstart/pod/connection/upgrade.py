@@ -8,6 +8,7 @@ in November 2026; the fixes proposed as uvicorn#2857, #2909, #3037 and #3064 wer
 """
 
 from collections.abc import Iterable
+from urllib.parse import unquote
 
 import httptools
 from starlette.routing import Match
@@ -49,7 +50,7 @@ class Upgradable(HttpToolsProtocol):
             super()._should_upgrade()
             and self.parser.get_method() == b"GET"
             and any(name == b"sec-websocket-key" for name, _ in self.headers)
-            and _takes_websocket(self.config.app, self.url)
+            and _takes_websocket(self.config.app, self.url, self.headers, self.root_path)
         )
 
     def _declines(self) -> bool:
@@ -71,9 +72,13 @@ def _head(method: bytes, url: bytes, version: str, headers: Iterable[tuple[bytes
     return b"\r\n".join([*lines, b"", b""])
 
 
-def _takes_websocket(app: object, url: bytes) -> bool:
-    """Whether a route of `app` takes a WebSocket at this path; an application without routes is left to decide."""
+def _takes_websocket(app: object, url: bytes, headers: list[tuple[bytes, bytes]], root_path: str) -> bool:
+    """Whether a route of `app` takes this WebSocket; an application without routes is left to decide."""
     routes = getattr(app, "routes", None)
-    path = httptools.parse_url(url).path.decode("ascii")
-    scope: Scope = {"type": "websocket", "path": path, "root_path": "", "headers": []}
+    scope: Scope = {
+        "type": "websocket",
+        "path": root_path + unquote(httptools.parse_url(url).path.decode("ascii")),
+        "root_path": getattr(app, "root_path", "") or root_path,  # as FastAPI sets it
+        "headers": headers,
+    }
     return routes is None or any(route.matches(scope)[0] is Match.FULL for route in routes)
