@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from copy import deepcopy
 
 import pytest
 from fastapi import APIRouter, FastAPI, HTTPException, Request
@@ -310,6 +311,28 @@ def test_a_preflight_is_answered(client: TestClient) -> None:
     answer = client.options("/thing", headers=asked)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://page.example")
     assert answer.headers["access-control-allow-headers"] == "authorization,content-type"
-    for changed in ({"Origin": "https://other.example"}, {"Access-Control-Request-Method": "PATCH"}):
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert client.options("/thing", headers=asked | {"Access-Control-Request-Method": method}).status_code == 200
+    for changed in ({"Origin": "https://other.example"}, {"Access-Control-Request-Method": "TRACE"}):
         refused = client.options("/thing", headers=asked | changed)
         assert (refused.status_code, refused.json()["error"]["code"]) == (400, "cors_refused")
+
+
+def test_what_an_application_sends_stays_its_own() -> None:
+    """A message that it sends again and again gathers no headers of the requests before; names may be in any case."""
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"X-Frame-Options", b"SAMEORIGIN")]}
+    before = deepcopy(start)
+
+    async def constant(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    app = FastAPI()
+    app.mount("/constant", constant)
+    install(app, ServiceSettings(), cors_origins=["https://page.example"])
+    app.state.ready = True
+    client = TestClient(app)
+    answers = [client.get("/constant/x", headers={"Origin": "https://page.example"}) for _ in range(2)]
+    assert start == before
+    assert sorted(answers[0].headers) == sorted(answers[1].headers)
+    assert answers[1].headers.get_list("x-frame-options") == ["SAMEORIGIN"]

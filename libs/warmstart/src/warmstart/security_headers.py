@@ -30,8 +30,8 @@ class SecurityHeaders:
         self._names = frozenset(name for name, _ in added) | {ETAG}
 
     def missing(self, headers: Iterable[Header]) -> tuple[Header, ...]:
-        """Those that are to be added to `headers`, whose names are in lower case."""
-        known = self._names.intersection([name for name, _ in headers])
+        """Those that are to be added to `headers`."""
+        known = self._names.intersection([name.lower() for name, _ in headers])
         if not known:
             return self._all
         if ETAG in known:

@@ -49,6 +49,7 @@ class Access:
 
         async def send_and_note(message: Message) -> None:
             if message["type"] in STARTS:
+                message = {**message}  # the application's own, which it may send again
                 answer.begins(message, self._security)
                 # uvicorn cuts the connection after an unexpected error. Else the header is for pooled clients: they
                 # lose requests when the listener closes (14 of 8,000), or stay with a replica that starts.

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Send
 
 from warmstart.errors import BadRequest, respond
 from warmstart.http.errors import as_response
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # what a path lacks of them is its 405
 EXPOSED = ("X-Request-ID", "Server-Timing", "Retry-After", "RateLimit", "RateLimit-Policy")
 
 
@@ -20,8 +21,7 @@ class Cors(CORSMiddleware):
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        methods = ("GET", "HEAD", "POST", "DELETE")
-        super().__init__(app, origins, allow_methods=methods, allow_headers=("*",), expose_headers=EXPOSED)
+        super().__init__(app, origins, allow_methods=METHODS, allow_headers=("*",), expose_headers=EXPOSED)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """The answer to `OPTIONS` with `Access-Control-Request-Method`."""
@@ -29,3 +29,7 @@ class Cors(CORSMiddleware):
         if answer.status_code == 200:
             return answer
         return as_response(respond(BadRequest(bytes(answer.body).decode(), code="cors_refused")))
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Add the headers to a copy: the application may send the same message again."""
+        await super().send({**message}, send, request_headers)
