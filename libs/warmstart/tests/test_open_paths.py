@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, WebSocket
@@ -64,3 +65,11 @@ def test_a_websocket_is_gated() -> None:
         assert json.loads(refusal.value.content)["error"]["code"] == "not_ready"
     with TestClient(warming(["/socket"])) as client, client.websocket_connect("/socket"):
         pass
+
+
+@pytest.mark.parametrize("name", ["open_paths", "quiet", "cors_origins"])
+def test_several_are_no_text(name: str) -> None:
+    """A str is a collection too, of its letters: `open_paths="/status"` would open `/`."""
+    text: dict[str, Any] = {name: "/status"}
+    with pytest.raises(TypeError, match=rf"{name}='/status'\): give a tuple"):
+        install(FastAPI(), ServiceSettings(), **text)

@@ -43,7 +43,9 @@ def install(
     the envelope of `warmstart.errors`, or FastAPI's own `{"detail": …}`. Requests of `quiet` paths are logged at debug.
     `around` wraps the application outside of the time limit. `advice` is added to the error for too many JSON values.
     `known` says whether a request is of a caller that may read the inside as one with a key of `OPERATOR_KEYS` may.
+    Raises TypeError for a str where several are meant.
     """
+    _check_several(open_paths=open_paths, quiet=quiet, cors_origins=cors_origins)
     app.state.settings = settings
     app.state.lifecycle = None
     app.state.ready = False
@@ -81,6 +83,12 @@ def install(
         return Owner(stack, app, lambda: _started(app, operators))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]
+
+
+def _check_several(**given: Collection[str]) -> None:
+    for name, several in given.items():
+        if isinstance(several, str):  # which is a collection of str, too: of its letters
+            raise TypeError(f"install(…, {name}={several!r}): give a tuple or a list, such as ({several!r},)")
 
 
 def _started(app: FastAPI, operators: Operators) -> None:
