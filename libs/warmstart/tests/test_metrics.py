@@ -70,6 +70,15 @@ def test_what_lives_is_not_touched(tmp_path: Path) -> None:
     assert 'calls_total{route="/a"} 2.0' in scrape(tmp_path)
 
 
+def test_a_gauge_by_process_goes_with_it(tmp_path: Path) -> None:
+    """A gauge without a mode has a series for each process id, and none for those that are gone."""
+    for pid in (11, 12):
+        write(tmp_path, "gauge_all", pid, {("load", "load", "route", "/a"): 1.0})
+    absorb(tmp_path, {12})
+    assert scrape(tmp_path) == ['load{pid="12",route="/a"} 1.0']
+    assert [file.name for file in tmp_path.glob("*.db")] == ["gauge_all_12.db"]
+
+
 DAMAGED = {
     "empty": b"",
     "one byte": b"\x01",

@@ -24,6 +24,8 @@ log = logging.getLogger("warmstart.metrics")
 
 FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+|gone)\.db")
 SUMMED = ("counter", "histogram", "summary")  # the gauges of a dead process mean nothing, or have a mode of their own
+# The mode of a gauge that names none: a series for each process id. Those of the dead would only grow in number.
+EACH = "gauge_all"
 GONE = "gone"  # in place of the process id
 DAMAGE = (OSError, ValueError, TypeError, RuntimeError, struct.error)  # what prometheus_client raises for such a file
 
@@ -47,19 +49,26 @@ class PodMetrics:
 def absorb(folder: Path, living: Collection[int]) -> None:
     """Add the counts of dead processes (not in `living`) to those of their predecessors, and remove their files.
 
+    A gauge that names no mode is removed with its process.
+
     The master calls this, and must not wait: while a scrape runs, it does nothing, and the next call does the work.
     """
     try:
         with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
             for kind in SUMMED:
-                found = [(file, FILE.fullmatch(file.name)) for file in folder.glob(f"{kind}_*.db")]
-                dead = [file for file, name in found if name and name[2] != GONE and int(name[2]) not in living]
-                if dead:
+                if dead := _dead(folder, kind, living):
                     _add(folder / f"{kind}_{GONE}.db", dead)
+            for file in _dead(folder, EACH, living):
+                file.unlink()
     except BlockingIOError:
         return
     except OSError as error:  # the disk is full; the files stay, so nothing is lost
         log.warning("metrics of dead processes stay in their files: %s", error)
+
+
+def _dead(folder: Path, kind: str, living: Collection[int]) -> list[Path]:
+    found = [(file, FILE.fullmatch(file.name)) for file in folder.glob(f"{kind}_*.db")]
+    return [file for file, name in found if name and name[2] != GONE and int(name[2]) not in living]
 
 
 def _add(total: Path, dead: Collection[Path]) -> None:
