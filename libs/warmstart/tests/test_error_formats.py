@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from warmstart import ServiceSettings, install
 from warmstart.errors import Overloaded
+from warmstart.http.errors import install_errors
 
 SOLD_OUT = {"reason": "sold out", "left": [1, 2]}
 
@@ -99,3 +100,14 @@ def test_an_applications_own_handlers_stay() -> None:
     client = client_of(app, "envelope")
     assert [client.get(path).json() for path in ("/nosuch", "/bug")] == ["mine", "oops"]
     assert client.get("/object").json()["error"]["detail"] == SOLD_OUT
+
+
+@pytest.mark.parametrize("enveloped", [False, True])
+def test_a_mounted_application_has_errors_of_its_own(enveloped: bool) -> None:
+    """They are FastAPI's, unless the envelope is installed there, too."""
+    app, part = FastAPI(), FastAPI()
+    if enveloped:
+        install_errors(part)
+    app.mount("/part", part)
+    answer = client_of(app, "envelope").get("/part/nosuch")
+    assert (answer.status_code, list(answer.json())) == (404, ["error" if enveloped else "detail"])

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 import time
 
 import pytest
@@ -49,3 +51,30 @@ def test_pauses_grow_to_a_cap_and_vary() -> None:
         pauses = {backoff.pause(attempt) for _ in range(50)}
         assert all(step / 2 <= pause <= step for pause in pauses)
         assert len(pauses) > 10
+
+
+DEVELOPED = """
+import logging.config
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from warmstart import ServiceSettings, install
+from warmstart.logs import logging_config
+
+settings = ServiceSettings()
+logging.config.dictConfig(logging_config(settings))
+app = FastAPI()
+install(app, settings)
+app.state.ready = True
+for path in ("/livez", "/nosuch"):
+    TestClient(app).get(path)
+"""
+
+
+@pytest.mark.parametrize(("level", "paths"), [("info", ["/nosuch"]), ("debug", ["/livez", "/nosuch"])])
+def test_one_line_gives_development_the_same_log(monkeypatch: pytest.MonkeyPatch, level: str, paths: list[str]) -> None:
+    """Without gunicorn, LOG_LEVEL and LOG_FORMAT count where the application configures the log by them."""
+    monkeypatch.setenv("LOG_LEVEL", level)
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    run = subprocess.run([sys.executable, "-c", DEVELOPED], capture_output=True, text=True, timeout=60, check=True)
+    lines = [json.loads(line) for line in run.stderr.splitlines()]
+    assert [each["path"] for each in lines if each["logger"] == "warmstart.access"] == paths
