@@ -156,6 +156,13 @@ def test_sigterm_while_warming(world: World, start: Start, processes: int, warmu
     assert world.trace().count("close database") == world.trace().count("open database")
 
 
+def test_sigterm_right_after_the_fork(world: World, start: Start) -> None:
+    """A process that has not replaced its master's signal handlers leaves as well, before it opens anything."""
+    service = start(STOPPED_AT_THE_FORK=1)
+    assert service.wait_exit() == 0
+    assert world.trace() == []
+
+
 def test_a_closer_that_hangs_is_cut(world: World, start: Start) -> None:
     """A hanging closer is cut by its share of `SHUTDOWN_TIMEOUT`; the others still run, and the exit is 0."""
     world.up("cache-hangs")

@@ -1,9 +1,12 @@
 """The sample under gunicorn, as a service would be."""
 
 import os
+import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import gunicorn.sock
 from gunicorn.sock import TCPSocket
@@ -35,6 +38,17 @@ if "SHARED_PORT" in os.environ:
     gunicorn.sock.TCPSocket = SharedPort  # type: ignore[misc]
 
 configure(globals(), SampleSettings, os.environ.get("APP", "sample:create_app()"))
+
+
+def stopped_at_the_fork(arbiter: Any, worker: Any) -> None:
+    """A hook of gunicorn: the pod is stopped while a new process still has its master's handlers, which only queue."""
+    os.kill(arbiter.pid, signal.SIGTERM)
+    while arbiter.SIG_QUEUE.empty():
+        time.sleep(0.01)
+
+
+if "STOPPED_AT_THE_FORK" in os.environ:
+    post_fork = stopped_at_the_fork
 
 pythonpath = str(Path(__file__).parent)
 timeout = int(os.environ.get("TIMEOUT", "30"))

@@ -47,11 +47,14 @@ class Worker(base.Worker):
 
     def init_process(self) -> None:
         """Join the pod and run. A failure before the lifecycle begins is reported here."""
+        place.join(self.place)
+        self.place.board.write(self.place.slot, Entry(os.getpid(), Phase.STARTING))
+        self.init_signals()
+        if self.place.board.stopping:  # the master's handler, inherited at the fork, may have swallowed SIGTERM
+            place.leave(0)
         from warmstart.pod import metric_space  # noqa: PLC0415 - prometheus_client must know its folder first
 
         garbage.hold()
-        place.join(self.place)
-        self.place.board.write(self.place.slot, Entry(os.getpid(), Phase.STARTING))
         metric_space.install()
         try:
             super().init_process()
