@@ -75,6 +75,16 @@ def test_without_a_lifespan() -> None:
     assert TestClient(app).get("/encode?text=four").json() == [4]
 
 
+def test_a_failed_start_leaves_nothing_behind() -> None:
+    """A test without a lifespan is answered as ever, when the real lifespan of the same application failed before."""
+    app = create_app()
+    app.dependency_overrides[opened(MODEL)] = FakeModel
+    with pytest.raises(Exception, match="not ready within"), TestClient(app):
+        pass
+    assert TestClient(app).get("/encode?text=four").json() == [4]
+    assert TestClient(app).get("/readyz").status_code == 503
+
+
 def test_without_anything() -> None:
     """A resource without a stand-in is a typed 503 that says why."""
     answer = TestClient(create_app()).get("/encode?text=four")

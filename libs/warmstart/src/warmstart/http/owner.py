@@ -13,7 +13,8 @@ KEY = "warmstart.app"  # of the scope
 class Owner:
     """Notes the application in the scope.
 
-    When a lifespan begins, the earlier lifecycle is forgotten; when a lifespan has begun, `started` may refuse it.
+    When a lifespan has begun, `started` may refuse it. When it has ended, its lifecycle is forgotten, so that tests
+    without a lifespan don't depend on those before them.
     """
 
     def __init__(self, app: ASGIApp, owner: FastAPI, started: Callable[[], None]) -> None:
@@ -24,11 +25,18 @@ class Owner:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
         scope[KEY] = self._owner
-        if scope["type"] == "lifespan":
-            self._owner.state.lifecycle = None
-            self._owner.state.ready = False
-            send = self._checking(send)
-        await self._app(scope, receive, send)
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        self._forget()
+        try:
+            await self._app(scope, receive, self._checking(send))
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._owner.state.lifecycle = None
+        self._owner.state.ready = False
 
     def _checking(self, send: Send) -> Send:
         async def send_when_checked(message: Message) -> None:
