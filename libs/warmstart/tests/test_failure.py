@@ -65,6 +65,13 @@ def test_a_lifespan_that_raises_halts_the_pod(world: World, start: Start, proces
     assert "Resource('extra'): it comes after unknown ones: ['nowhere']" in service.log
 
 
+def test_a_second_lifecycle_halts_the_pod(world: World, start: Start) -> None:
+    """A process has one entry on the board, which a second lifecycle would overwrite: status 3, and words."""
+    service = start("two_lifecycles")
+    assert service.wait_exit() == 3
+    assert "this process has a Lifecycle already: declare the resources of both in one" in service.log
+
+
 def test_an_unsupervised_warmup_fails_in_silence(world: World, start: Start) -> None:
     """Control of rule 6: a warm-up that nobody looks at leaves a pod that is alive, unready and says nothing."""
     world.model("altered")

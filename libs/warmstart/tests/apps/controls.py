@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import sample
 from fastapi import Depends, FastAPI
 
-from warmstart import Resource, opened
+from warmstart import Lifecycle, Resource, ServiceSettings, opened
 from warmstart.http import access, gate
 from warmstart.lifecycle import background, health, place, supervisor
 from warmstart.lifecycle import lifespan as lifecycle
@@ -54,6 +54,20 @@ def misdeclared() -> FastAPI:
     """A resource that comes after an undeclared one, which only the lifespan notices."""
     sample.RESOURCES = (*sample.RESOURCES, Resource("extra", sample.open_model, after=("nowhere",)))
     return sample.create_app()
+
+
+def two_lifecycles() -> FastAPI:
+    """A second lifecycle in one process, as of a part that would run its own."""
+    app, settings = sample.create_app(), ServiceSettings()
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with inner(app), Lifecycle(FastAPI(), sample.RESOURCES, settings):
+            yield
+
+    app.router.lifespan_context = lifespan
+    return app
 
 
 def all_required() -> FastAPI:

@@ -111,6 +111,7 @@ class Place:
         """Stop watching: from now on the server handles the signal."""
         if self._asked:
             self._asked.restore()
+            self._asked = None
 
     def warmed(self) -> None:
         """Called just before this process is ready."""

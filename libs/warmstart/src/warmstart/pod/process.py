@@ -77,7 +77,9 @@ class Process(Place):
         os.kill(os.getppid(), NEEDS_SUCCESSOR)
 
     def watch(self, asked: Callable[[], None]) -> None:
-        """Call `asked` at SIGTERM, from start to stop."""
+        """Call `asked` at SIGTERM, from start to stop. Raises RuntimeError for a second lifecycle."""
+        if self._asked:
+            raise RuntimeError("this process has a Lifecycle already: declare the resources of both in one")
         self._asked = Asked((signal.SIGTERM,), asked)
 
     def warmed(self) -> None:
