@@ -34,7 +34,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """This task runs as long as the process serves: if it ends or raises, the process is replaced."""
         app.state.ticks = 0
         while True:
-            app.state.ticks += life.value(MODEL).predict([[0.0, 1.0]])[0]
+            [tick] = await asyncio.to_thread(life.value(MODEL).predict, [[0.0, 1.0]])
+            app.state.ticks += tick
             await asyncio.sleep(PERIOD)
 
     async def announce(life: Lifecycle) -> None:

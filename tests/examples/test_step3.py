@@ -1,6 +1,7 @@
 """Step 3: the event loop stays free, and a model that gives nonsense takes its process out of service."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from stack.http import FAILURES
 from stack.waiting import until
 from tests.examples.conftest import Serve
 from tests.examples.servers import Server, Way
+from tests.harness import Watch
 
 APP = "step3_model:app"
 
@@ -27,6 +29,15 @@ def test_probes_are_answered_while_the_model_works(serve: Serve) -> None:
     until(lambda: in_progress in server.get("/metrics").body, 30, "a prediction")
     assert {server.get("/livez").status for _ in range(20)} == {200}
     assert working.is_alive()
+
+
+def test_load_alone_makes_no_process_unready(serve: Serve) -> None:
+    """While predictions take longer than HEALTH_TIMEOUT one after the other, and succeed, `/readyz` stays 200."""
+    server = serve(APP, HEALTH_TIMEOUT=0.1).wait_ready()
+    with Watch(server.port, "/readyz") as watch, ThreadPoolExecutor(6) as callers:
+        answers = list(callers.map(lambda _: server.post("/predict", [0.5, 1]).status, range(18)))
+    assert answers == [200] * 18
+    assert watch.answers == [200]
 
 
 def test_a_broken_model_makes_its_process_unready_until_it_heals(serve: Serve, tmp_path: Path) -> None:
