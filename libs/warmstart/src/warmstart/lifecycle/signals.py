@@ -4,13 +4,21 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Collection
+from functools import partial
 from types import FrameType
 from typing import Any
 
 
 def stops_the_server(number: int) -> bool:
     """Whether this signal stops a server: TestClient and pytest install no handler for it."""
-    return threading.current_thread() is threading.main_thread() and callable(signal.getsignal(number))
+    handler = signal.getsignal(number)
+    return threading.current_thread() is threading.main_thread() and callable(handler) and not _interrupts(handler)
+
+
+def _interrupts(handler: object) -> bool:
+    """Whether this is Python's own handler of Ctrl-C, which raises KeyboardInterrupt or cancels `asyncio.run`."""
+    function = handler.func if isinstance(handler, partial) else handler
+    return function is signal.default_int_handler or isinstance(getattr(function, "__self__", None), asyncio.Runner)
 
 
 class Asked:
