@@ -52,5 +52,5 @@ class Attempts:
 
     async def ended(self) -> None:
         """Wait for the calls that a cut attempt left running in threads: nothing can interrupt them."""
-        while self._running:
-            await asyncio.gather(*map(asyncio.wrap_future, self._running), return_exceptions=True)
+        while running := self._running.copy():  # the threads change the set itself
+            await asyncio.gather(*map(asyncio.wrap_future, running), return_exceptions=True)
