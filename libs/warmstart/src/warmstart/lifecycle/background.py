@@ -2,17 +2,20 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from warmstart.lifecycle.health import reason
 from warmstart.lifecycle.mistakes import is_sync
 
+log = logging.getLogger("warmstart.lifecycle")
+
 
 class Background:
     """The spawned tasks of one process.
 
-    `lost(why, error)` is called for a task that died, or that ended without `may_end`.
+    `lost(why, error)` is called for a task that died, or that ended without `may_end` and was not asked to.
     """
 
     def __init__(self, lost: Callable[[str, BaseException | None], None]) -> None:
@@ -46,10 +49,29 @@ class Background:
         await self._ready.wait()
         await work(argument)
 
+    async def end(self, limit: float) -> None:
+        """Cancel the tasks, and wait for what they still do, at most `limit` seconds."""
+        tasks = self.tasks.copy()
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return
+        _, running = await asyncio.wait(tasks, timeout=limit)
+        for task in running:
+            log.error("background task %r: cut, it went on for %.1f s after it was cancelled", task.get_name(), limit)
+
     def _ended(self, task: asyncio.Task[None], may_end: bool) -> None:
         self.tasks.discard(task)
-        if task.cancelled():  # by its owner
+        error = _error_of(task)
+        asked = bool(task.cancelling())  # by its owner, or at the end; a client may also cancel what the task awaits
+        if asked and (error is None or task.cancelled()):
             return
-        error = task.exception()
         if error or not may_end:
             self._lost(f"background task {task.get_name()!r} died: {reason(error) if error else 'it ended'}", error)
+
+
+def _error_of(task: asyncio.Task[None]) -> BaseException | None:
+    try:
+        return task.exception()
+    except asyncio.CancelledError as error:
+        return error

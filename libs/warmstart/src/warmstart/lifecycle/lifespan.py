@@ -103,7 +103,8 @@ class Lifecycle:
         """Run `work(lifecycle)` from readiness until close, or at once if this process is already ready.
 
         If the task raises, or returns without `may_end`, this process is `failed`, drained and replaced. The caller may
-        cancel the task without harm. Raises TypeError when `work` is no async function of the lifecycle.
+        cancel the task without harm. At close it is cancelled, and resources stay open until it has ended, for half of
+        `SHUTDOWN_TIMEOUT` at most. Raises TypeError when `work` is no async function of the lifecycle.
         """
         return self._background.spawn(name, work, self, may_end=may_end)
 
@@ -182,6 +183,8 @@ class Lifecycle:
             if self._leaving:  # it already waits for a successor
                 self._leaving.cancel()
             self._leaving = asyncio.create_task(self._drain(Phase.FAILED))
+        elif self.was_ready:  # it leaves already
+            log.error("%s", why, exc_info=error)
         elif self.phase is Phase.WARMING and not self._death.done():
             self._death.set_result((why, error))
 
@@ -223,13 +226,15 @@ class Lifecycle:
         place.leave(0)
 
     async def _close(self, budget: float) -> None:
-        """Stop background tasks, then close what was opened."""
+        """Stop background tasks, which may still use what was opened, then close it."""
+        ends = time.monotonic() + budget
         if self.phase not in (Phase.FAILED, Phase.STOPPED):
             self._enter(Phase.STOPPED)
         self.place.unwatch()
-        for task in {self._warmup, *self._background.tasks, *filter(None, [self._leaving])} - {asyncio.current_task()}:
+        for task in {self._warmup, *filter(None, [self._leaving])} - {asyncio.current_task()}:
             task.cancel()
-        await self._holders.close(budget)
+        await self._background.end(budget / 2)
+        await self._holders.close(max(0.0, ends - time.monotonic()))
 
     def _enter(self, phase: Phase) -> None:
         log.info("%s -> %s after %.2f s", self.phase, phase, self.elapsed_seconds)
