@@ -1,5 +1,6 @@
 """All resources of a process: opened concurrently, and closed in reverse order."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from warmstart.lifecycle.resources import Application, Resource
 from warmstart.lifecycle.supervisor import Supervisor
 from warmstart.settings.service import ServiceSettings
+
+log = logging.getLogger("warmstart.resources")
 
 
 class Holders:
@@ -38,6 +41,17 @@ class Holders:
         for each in self.supervisors.values():
             await each.settled.wait()
 
+    def waits_for_required(self) -> bool:
+        """Whether a required resource has not opened yet."""
+        return any(each.resource.required for each in self._unsettled())
+
+    def go_on(self, after: float) -> None:
+        """Wait no longer for optional resources, which go on opening."""
+        for each in self._unsettled():
+            if not each.resource.required:
+                log.warning("%s is %s after %g s: the start goes on without it", each.resource.name, each.state, after)
+                each.settled.set()
+
     async def close(self, budget: float) -> None:
         """Close in reverse order within `budget` seconds; a slow closer can't take the others' time."""
         ends = time.monotonic() + budget
@@ -51,7 +65,12 @@ class Holders:
 
     def missing(self) -> list[str]:
         """A line for each resource that readiness waits for."""
-        return [_told(each) for each in self.supervisors.values() if each.resource.required and each.failure]
+        unsettled = self._unsettled()
+        waited = (each for each in self.supervisors.values() if each.resource.required or each in unsettled)
+        return [_told(each) for each in waited if each.failure]
+
+    def _unsettled(self) -> list[Supervisor]:
+        return [each for each in self.supervisors.values() if not each.settled.is_set()]
 
     def _note(self, supervisor: Supervisor) -> None:
         if supervisor.is_open and supervisor not in self._opened:

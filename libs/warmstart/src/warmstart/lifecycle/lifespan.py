@@ -160,21 +160,29 @@ class Lifecycle:
         self._background.begin()
 
     async def _open(self, give_up: bool) -> None:
-        limit = self.settings.startup_timeout if give_up else None
+        limit = self.settings.startup_timeout
         self._holders.open(give_up=give_up)
         opened = asyncio.create_task(self._holders.settled())
         try:
-            either: set[asyncio.Future[Any]] = {self._death, opened}
-            await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-            if self._death.done():
-                why, error = self._death.result()
-                reasons = dict.fromkeys([why, *self._holders.missing()])
-                raise StartFailed("; ".join(["start failed", *reasons])) from error
-            if not opened.done():
+            if await self._opened_within(opened, limit):
+                return
+            if give_up and self._holders.waits_for_required():
                 late = f"STARTUP_TIMEOUT: not ready within {limit:g} s"
                 raise StartFailed("; ".join([late, *self._holders.missing()]))
+            self._holders.go_on(limit)
+            await self._opened_within(opened, None)
         finally:
             opened.cancel()
+
+    async def _opened_within(self, opened: asyncio.Task[None], limit: float | None) -> bool:
+        """Wait until all is open, at most `limit` seconds. Raises StartFailed when the process can't go on."""
+        either: set[asyncio.Future[Any]] = {self._death, opened}
+        await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if self._death.done():
+            why, error = self._death.result()
+            reasons = dict.fromkeys([why, *self._holders.missing()])
+            raise StartFailed("; ".join(["start failed", *reasons])) from error
+        return opened.done()
 
     def _lost(self, why: str, error: BaseException | None = None) -> None:
         """This process can't go on: fail its start, or drain it so that it is replaced."""

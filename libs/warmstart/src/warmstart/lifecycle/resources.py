@@ -41,7 +41,9 @@ class Resource(Generic[T_co]):
     as a database, must not gate: all replicas would be unready at once, and to replace them would not help. With
     `gates=False` a required resource doesn't gate under `READINESS_POLICY=coupled` either.
     `describe(value)` is a short text about the value, for `/startupz`. A required resource is retried until
-    `STARTUP_TIMEOUT`, an optional one is reported degraded and reopened later; neither after a programming error.
+    `STARTUP_TIMEOUT`, an optional one is reported degraded and opened later; neither after a programming error. What
+    was opened stays open while its check fails, and so must reconnect by itself. When its context manager ends before
+    its close, an optional resource that doesn't gate is opened again, and without another one the process fails.
     `after` names resources that must first be open, or have failed if they are optional. `timeout` limits one attempt,
     in seconds; by default only `STARTUP_TIMEOUT` does. Routes and background tasks get the value with its type from
     `Lifecycle.value(resource)`.

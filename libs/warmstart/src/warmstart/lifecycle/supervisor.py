@@ -7,9 +7,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+from warmstart.errors import DependencyUnavailable
 from warmstart.lifecycle import backoff
 from warmstart.lifecycle.attempt import Attempts
 from warmstart.lifecycle.fatal import is_hopeless, needs_traceback
@@ -50,6 +51,7 @@ class Supervisor:
         self._changed, self._lost = changed, lost
         self._began = time.monotonic()
         self._opened_after: float | None = None
+        self.is_open = False  # whether there is a value, healthy or not
         self.waited_seconds = 0.0  # for those that it comes after
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -69,16 +71,16 @@ class Supervisor:
         return f"{self.state}: {self.error}" if self.error else str(self.state)
 
     @property
-    def is_open(self) -> bool:
-        """Whether there is a value, healthy or not."""
-        return self._opened_after is not None and self.state is not ResourceState.CLOSED
-
-    @property
     def detail(self) -> str | None:
         """What the resource says of itself while it is open."""
         if self.resource.describe is None or not self.is_open:
             return None
-        return self.resource.describe(self.value)
+        try:
+            return str(self.resource.describe(self.value))
+        except Exception as error:  # it must not make /startupz fail
+            if traced := self._news(error):
+                log.warning("describe of %s failed: %s", self.resource.name, reason(error), exc_info=traced)
+            return f"describe failed: {reason(error)}"
 
     def start(self, after: Iterable["Supervisor"], *, give_up: bool) -> None:
         """Begin to open; with `give_up`, give up when waiting can't help."""
@@ -89,6 +91,7 @@ class Supervisor:
         self._closing.set()
         if self._task and not self._task.done():
             await self._end(self._task, limit)
+        self.is_open = False
         self._set(ResourceState.CLOSED)
 
     async def _end(self, task: asyncio.Task[None], limit: float) -> None:
@@ -110,29 +113,42 @@ class Supervisor:
         """Hold the resource until close; only close may end the task."""
         for other in after:
             await other.settled.wait()
+        attempts = Attempts(self.resource, self._app)
         try:
-            await self._hold(give_up)
+            while await self._hold(attempts, give_up):
+                await attempts.ended()
+                await asyncio.sleep(backoff.pause(self.attempts))
         except BaseException as error:
-            if self._closing.is_set() or _was_asked_to_end():
+            if self._is_to_end():
                 raise
             self._set(ResourceState.FAILED, reason(error))
             self._lost(self, error)
 
-    async def _hold(self, give_up: bool) -> None:
-        attempts = Attempts(self.resource, self._app)
-        while True:
+    async def _hold(self, attempts: Attempts, give_up: bool) -> bool:
+        """Make one attempt to open, and hold what it opened; returns whether to make another."""
+        try:
             async with AsyncExitStack() as stack:
-                try:
-                    await self._open(attempts, stack)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the resource is not open
-                    if self._gave_up(error, give_up):
-                        return
-                    self._missed(error)
-                else:
-                    await self._watch()
-                    return
-            await attempts.ended()
-            await asyncio.sleep(backoff.pause(self.attempts))
+                await self._open(attempts, stack)
+                await self._watch()
+        except (Exception, asyncio.CancelledError) as error:  # a client may cancel by itself what an opener awaits
+            if self._is_to_end():
+                raise
+            return self._tries_again(error, give_up)
+        if self._is_to_end():
+            return False
+        ended = DependencyUnavailable(self.resource.name, "its context manager ended by itself")
+        return self._tries_again(ended, give_up)
+
+    def _tries_again(self, error: BaseException, give_up: bool) -> bool:
+        """Whether to open once more. Raises `error` when the process can't go on."""
+        if self.is_open:
+            self._came_to_an_end(error)
+        elif self._gave_up(error, give_up):
+            return False
+        else:
+            level = logging.WARNING if self.attempts == 1 else logging.INFO
+            self._missed(error, level, "opening %s failed, attempt %d: %s")
+        return True
 
     async def _open(self, attempts: Attempts, stack: AsyncExitStack) -> None:
         self.attempts += 1
@@ -141,12 +157,21 @@ class Supervisor:
             self._set(ResourceState.OPENING)
         self.value = await attempts.open(stack)
         setattr(self._app.state, self.resource.name, self.value)
-        self._opened_after = time.monotonic() - self._began
+        self._opened_after, self.is_open = time.monotonic() - self._began, True
         log.info("opened %s in %.2f s, attempt %d", self.resource.name, self._opened_after, self.attempts)
         self._set(ResourceState.READY)
         self.settled.set()
 
-    def _gave_up(self, error: Exception, give_up: bool) -> bool:
+    def _came_to_an_end(self, error: BaseException) -> None:
+        """It was open. Without a required resource, or one that only this process can lose, the process can't go on."""
+        if self.resource.required or self.resource.gates:
+            raise error
+        self.is_open, self.value = False, None
+        with suppress(AttributeError, KeyError):  # the application may have removed it
+            delattr(self._app.state, self.resource.name)
+        self._missed(error, logging.WARNING, "%s ended, opened by attempt %d, and is opened again: %s")
+
+    def _gave_up(self, error: BaseException, give_up: bool) -> bool:
         """Give up if waiting can't help. The process goes on without an optional resource; else `error` ends it."""
         if not is_hopeless(error) or not give_up:
             return False
@@ -157,12 +182,10 @@ class Supervisor:
         self.settled.set()
         return True
 
-    def _missed(self, error: Exception) -> None:
+    def _missed(self, error: BaseException, level: int, line: str) -> None:
         why = reason(error)
         if self._told.is_news(why):
-            level = logging.WARNING if self.attempts == 1 else logging.INFO
-            told = ("opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
-            log.log(level, *told, exc_info=self._news(error))
+            log.log(level, line, self.resource.name, self.attempts, why, exc_info=self._news(error))
         if self.resource.required:
             self._set(ResourceState.RETRYING, why)
         else:
@@ -184,6 +207,8 @@ class Supervisor:
             await closing
         finally:
             closing.cancel()
+            if not self._closing.is_set():
+                self._set(ResourceState.DEGRADED, "its context manager ends")
 
     async def _sample(self, check: Callable[[Any], Awaitable[None]], closing: asyncio.Task[Any]) -> None:
         """Sample the health until close, or until a gating resource did not heal in time."""
@@ -213,8 +238,6 @@ class Supervisor:
             self.state, self.error = state, error
             self._changed(self)
 
-
-def _was_asked_to_end() -> bool:
-    """Whether somebody cancelled this task; an opener may also raise CancelledError by itself."""
-    task = asyncio.current_task()
-    return bool(task and task.cancelling())
+    def _is_to_end(self) -> bool:
+        """Whether the resource closes, or somebody cancelled this task; an opener may cancel itself, too."""
+        return self._closing.is_set() or bool(self._task and self._task.cancelling())
