@@ -120,8 +120,14 @@ def install_errors(app: FastAPI) -> None:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):  # raised outside of the routes, by middleware
-        return as_response(respond_http(error))
+        return _last(as_response(respond_http(error)))
     return as_response(respond(ServiceError("internal error; the log has the details")))
+
+
+def _last(response: Response) -> Response:
+    """Of its connection, which uvicorn cuts: starlette raises the error again. `Access` says so of a 500."""
+    response.headers["Connection"] = "close"
+    return response
 
 
 def install_statuses(app: FastAPI) -> None:
@@ -129,7 +135,7 @@ def install_statuses(app: FastAPI) -> None:
 
     async def unexpected(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException):
-            return await http_exception_handler(request, error)
+            return _last(await http_exception_handler(request, error))
         return PlainTextResponse("Internal Server Error", 500)
 
     if 500 not in app.exception_handlers:
