@@ -28,6 +28,27 @@ def json_lines(documents: Iterable[object]) -> bytes:
     return "\n".join(map(json.dumps, documents)).encode()
 
 
+def test_a_line_at_which_the_model_fails_is_named_and_the_others_are_stored(page: Page, stack: EmbeddedStack) -> None:
+    """It would fail again: nobody waits for it, as for a worker that is away."""
+
+    def fail_at_bad(route: Route) -> None:
+        sent = json.loads(route.request.post_data or "")
+        texts = [each["text"] for each in sent["documents"]]
+        if "bad" not in texts:
+            route.continue_()
+            return
+        where = f"documents.{texts.index('bad')}.text"
+        message = f"worker is unavailable: {where} could not be embedded"
+        error = {"message": message, "type": "unavailable_error", "param": where, "code": "dependency_unavailable"}
+        route.fulfill(status=503, json={"error": error})
+
+    page.route("**/v1/documents", fail_at_bad)
+    documents = [{"id": f"beside-{text}", "text": text} for text in ("good", "bad", "better")]
+    upload(page, "x.jsonl", json_lines(documents), "^2 stored .* 1 refused")
+    expect(page.locator("#refused li")).to_have_text(re.compile("^Line 2: .*could not be embedded"))
+    assert ask(f"{stack.url('api')}/v1/documents/beside-better").status == 200
+
+
 def test_an_id_is_stored_as_it_is_written_or_refused(page: Page, stack: EmbeddedStack) -> None:
     """Null is no id, a number is its digits; a number that a browser rounds is refused by line, as any other value."""
     documents: list[object] = [

@@ -47,7 +47,8 @@ export async function patiently(method, path, body, signal, waiting) {
       return await call(method, path, body, signal);
     } catch (error) {
       const gone = error instanceof TypeError;  // no answer at all
-      if (!gone && ![429, 503].includes(error.status)) throw error;
+      const sent = Boolean(error.param);  // the fault is in what was sent, and stays
+      if (!gone && (sent || ![429, 503].includes(error.status))) throw error;
       const seconds = (!gone && error.retryAfter) || Math.min(4, 2 ** tries);
       if (performance.now() + seconds * 1000 > ends) throw error;
       waiting(gone ? `no answer; again in ${seconds} s` : `waiting ${seconds} s, as the service asks: ${error.message}`);

@@ -51,7 +51,7 @@ export async function storeAll(batch, signal, told) {
         left = left.slice(half);
       } else if (tooMuch) {
         refuse(told, left.pop().number, error.message);
-      } else if (error.status === 400 && left[place]) {
+      } else if ([400, 503].includes(error.status) && left[place]) {
         refuse(told, left[place].number, error.message);
         left = left.filter((_, other) => other !== place);
       } else throw error;
