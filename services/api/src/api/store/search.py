@@ -99,8 +99,20 @@ async def _search(connection: AsyncConnection, wanted: Wanted, limit: int, *, ex
             found = await nearest.further(connection, wanted, enough)
             if _has_all(found, limit):
                 return found
+        if len(found) >= limit and (found := await _past_equals(connection, wanted, limit)):
+            return found
     EXACT_SEARCHES.inc()
     return await nearest.exact(connection, wanted, limit)
+
+
+async def _past_equals(connection: AsyncConnection, wanted: Wanted, limit: int) -> list[Match]:
+    """One scan of the index, if it ends beyond those that are as good as the last of the best `limit`; else nothing.
+
+    A scan comes to some 30 nodes of equal ones, each of up to `TWINS`, before it leaves any out (of 1,000 equal ones it
+    came to 330, pgvector 0.8). So if they end within `EF_SEARCH`, these are all.
+    """
+    found = await nearest.among(connection, wanted, EF_SEARCH, EF_SEARCH)
+    return found if len(found) > limit and found[-1].score < found[limit - 1].score else []
 
 
 def _has_all(found: Sequence[Match], limit: int) -> bool:
