@@ -239,4 +239,4 @@ def test_a_replica_that_does_not_know_the_space_is_not_searched(stack: EmbeddedS
                 until(lambda: "[-]postgres failed" in service.client.get("/readyz?verbose").text, 20, "the sample")
                 refused = service.client.post("/v1/search", json={"query": "later"})
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
-            assert "the replica knows no documents of this model" in refused.json()["error"]["message"]
+            assert "replica is unavailable: it knows no documents of this model" in refused.json()["error"]["message"]

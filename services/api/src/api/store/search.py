@@ -56,7 +56,7 @@ async def search(
         if served and served != space and not any_space:
             raise OtherSpaceError(served)
         if replica and not known:
-            raise DependencyUnavailable("postgres", "the replica knows no documents of this model")
+            raise DependencyUnavailable("replica", "it knows no documents of this model")
         return await _search(connection, wanted, limit, exact=exact)
 
     found = await transact(engine, work, reads=True)
