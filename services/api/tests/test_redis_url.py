@@ -74,6 +74,8 @@ def test_what_can_not_work_is_refused_by_name(options: str, words: str) -> None:
         "redis://:12/pa55word@h:1/0",
         "redis://:pa55word@h:1/main",
         "redis://:pa55word@h:0/0",
+        "unix://:pa55word/more@/run/r.sock",
+        "unix://pa55word/r.sock",
         "rediss://:pa55word@h:1/0?ssl_ca_certs=/no/such/file",
         "rediss://:pa55word@h:1/0?ssl_cert_reqs=perhaps",
     ],

@@ -34,7 +34,7 @@ def _is_private(error: BaseException, asked: Sequence[Key], before: int) -> bool
     """Whether another request's call failed for a reason that does not hold for one that `asked` for these texts.
 
     The other request's time was over, or its call was too large. Or the worker fails at a text of that call: whoever
-    asked for all texts that this may be has the error too, since each new call might end two more processes. Or the
+    asked for every suspected text has the error too, since each new call might end two more processes. Or the
     worker had too much to do: then one of those who waited asks again for all of them, and the second refusal is theirs
     too. Otherwise they would be refused one after the other.
     """

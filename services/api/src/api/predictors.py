@@ -89,8 +89,8 @@ class Predictors:
             try:
                 await self._ask(portion, ends, lane, waits=waits)
             except AtInput as error:
-                if error.place is not None:
-                    error.place += len(results)
+                named = error.place  # of the portion
+                error.place = len(results) + named if named is not None and named < len(part) else None
                 raise
             if not portion.is_by_the_same:
                 return None

@@ -73,9 +73,10 @@ def _read(url: str) -> dict[str, Any]:
     socket = options.get("connection_class") is UnixDomainSocketConnection
     # redis-py reads anything but a number as 0. An unquoted / # or ? in the password moves the @ out of place.
     no_database = not socket and place.partition("/")[2] and "db" not in options
-    if no_database or "#" in url or ("@" in query and "@" not in place):
+    host = urlsplit(url).netloc  # of a socket: only what stands before an @
+    if no_database or "#" in url or ("@" in query and "@" not in place) or (socket and host and "@" not in host):
         raise ValueError(f"must be {FORM}; is a character such as / # ? @ : % of the password not percent-encoded?")
-    if urlsplit(url).port == 0:  # redis-py takes it for none, and asks 6379
+    if not socket and urlsplit(url).port == 0:  # redis-py takes it for none, and asks 6379
         raise ValueError(f"must be {FORM}; the port must be from 1 to 65535")
     return options
 
