@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from copy import deepcopy
 
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
+from starlette.middleware.base import RequestResponseEndpoint
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -205,6 +206,29 @@ def test_a_stream_ends_after_its_head(path: str) -> None:
     sent = asyncio.run(scenario())
     assert sent.startswith(b"HTTP/1.1 200 OK\r\n")
     assert sent.endswith(b"\r\n\r\n")
+
+
+def test_an_answer_of_known_length_ends_by_itself_at_head() -> None:
+    """Behind middleware of FastAPI's decorator, too, which says of each piece that more may follow."""
+    app, done = FastAPI(), list[str]()
+    install(app, ServiceSettings())
+    app.state.ready = True
+
+    @app.middleware("http")
+    async def passes(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    async def transaction() -> AsyncIterator[None]:
+        yield
+        done.append("committed")
+
+    @app.get("/record", dependencies=[Depends(transaction)])
+    async def record(later: BackgroundTasks) -> dict[str, int]:
+        later.add_task(done.append, "told")
+        return {"a": 1}
+
+    assert TestClient(app).head("/record").status_code == 200
+    assert sorted(done) == ["committed", "told"]
 
 
 def refuse() -> None:

@@ -12,7 +12,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from tests.harness.wire import bodies, connect, converse, statuses
 from warmstart import ServiceSettings, install
-from warmstart.errors import ClientGone, ServiceError
+from warmstart.errors import BadRequest, ClientGone, ServiceError
 from warmstart.http.body_limit import release_body
 from warmstart.http.disconnect import unless_disconnected
 from warmstart.http.errors import ErrorFormat
@@ -189,6 +189,23 @@ def test_middleware_that_reads_a_body_meets_the_same_limits(
     assert statuses(sent) == [status]
     assert {"envelope": b'{"error": {', "fastapi": b'{"detail":'}[error_format] in sent
     assert "Traceback" not in caplog.text
+
+
+def test_a_refusal_that_an_application_answers_by_500_is_in_the_log() -> None:
+    """With a handler of its own for all errors, the application's fault is raised again, as starlette does."""
+    app = make("envelope")
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return Response("oops", 500)
+
+    @app.middleware("http")
+    async def sign(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        await request.body()
+        return await call_next(request)
+
+    with pytest.raises(BadRequest):
+        TestClient(app).post("/read", content=UTF_16, headers={"Content-Type": "application/json"})
 
 
 @pytest.mark.parametrize("error_format", ["envelope", "fastapi"])

@@ -155,6 +155,14 @@ def test_what_only_gunicorns_own_workers_read_is_refused() -> None:
         assert list(ignored(cfg)) == [f"{name}: it has no effect here; {INSTEAD[name]}"]
 
 
+def test_a_log_file_counts_where_gunicorn_leads_the_output_there() -> None:
+    """With `capture_output`, gunicorn's `errorlog` is where stdout and stderr go."""
+    cfg = Config()
+    cfg.set("errorlog", "/nowhere")
+    cfg.set("capture_output", True)
+    assert list(ignored(cfg)) == []
+
+
 def test_the_prefix_of_a_proxy_is_gunicorns_option() -> None:
     """`root_path` reaches the server, and so each request's scope."""
     cfg = Config()

@@ -60,11 +60,20 @@ class BodyLimit:
             return
 
         read = partial(self._json, body) if _may_be_json(scope) else body.receive
+        answered = 0
+
+        async def note(message: Message) -> None:
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = message["status"]
+            await send(message)
+
         try:
-            await self._app(scope, body.noting(read), send)
+            await self._app(scope, body.noting(read), note)
         except ServiceError as error:
-            # Middleware that reads the body: starlette answers, and raises again for the log. A refusal is no fault.
-            if error is not body.refusal:
+            # Middleware that reads the body: starlette answers, and raises again for the log. A refusal that was
+            # answered as one is no fault.
+            if error is not body.refusal or answered != error.status:
                 raise
         finally:
             body.release()

@@ -18,7 +18,7 @@ LENGTH = b"content-length"
 class HeadAsGet:
     """Answers HEAD as GET, unless a route takes HEAD itself; the server still sees HEAD, and sends only the headers.
 
-    A stream ends after its head: nobody would read it.
+    An answer without a length ends after its head: nobody would read it, and it may be a stream without an end.
     """
 
     def __init__(self, app: ASGIApp, owner: FastAPI) -> None:
@@ -39,7 +39,7 @@ class HeadAsGet:
                 return
             scope.update(passed, method="HEAD")  # the route that matched, for the log and the metrics
             await send(message)
-            if _more_follows(message):
+            if _has_no_length(message):
                 ended = True
                 await send({"type": "http.response.body", "body": b""})
                 working.reschedule(asyncio.get_running_loop().time())
@@ -56,10 +56,10 @@ class HeadAsGet:
         return not is_operation(path_of(scope)) and _takes_head(self._owner.routes, {**scope, "root_path": root_path})
 
 
-def _more_follows(message: Message) -> bool:
-    """Whether a body of unknown length follows, or more of one."""
+def _has_no_length(message: Message) -> bool:
+    """Whether a body of unknown length follows."""
     if message["type"] != "http.response.start":
-        return bool(message.get("more_body"))
+        return False
     known = any(name.lower() == LENGTH for name, _ in message.get("headers", ()))
     return not known and message["status"] not in HAS_NO_BODY
 

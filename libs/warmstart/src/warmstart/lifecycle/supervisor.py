@@ -146,8 +146,7 @@ class Supervisor:
         elif self._gave_up(error, give_up):
             return False
         else:
-            level = logging.WARNING if self.attempts == 1 else logging.INFO
-            self._missed(error, level, "opening %s failed, attempt %d: %s")
+            self._missed(error)
         return True
 
     async def _open(self, attempts: Attempts, stack: AsyncExitStack) -> None:
@@ -169,7 +168,10 @@ class Supervisor:
         self.is_open, self.value = False, None
         with suppress(AttributeError, KeyError):  # the application may have removed it
             delattr(self._app.state, self.resource.name)
-        self._missed(error, logging.WARNING, "%s ended, opened by attempt %d, and is opened again: %s")
+        why = reason(error)
+        if self._ups_and_downs.is_news(why):
+            log.warning("%s ended and is opened again: %s", self.resource.name, why, exc_info=self._news(error))
+        self._set(ResourceState.DEGRADED, why)
 
     def _gave_up(self, error: BaseException, give_up: bool) -> bool:
         """Give up if waiting can't help. The process goes on without an optional resource; else `error` ends it."""
@@ -182,10 +184,12 @@ class Supervisor:
         self.settled.set()
         return True
 
-    def _missed(self, error: BaseException, level: int, line: str) -> None:
+    def _missed(self, error: BaseException) -> None:
         why = reason(error)
         if self._told.is_news(why):
-            log.log(level, line, self.resource.name, self.attempts, why, exc_info=self._news(error))
+            level = logging.WARNING if self.attempts == 1 else logging.INFO
+            told = ("opening %s failed, attempt %d: %s", self.resource.name, self.attempts, why)
+            log.log(level, *told, exc_info=self._news(error))
         if self.resource.required:
             self._set(ResourceState.RETRYING, why)
         else:

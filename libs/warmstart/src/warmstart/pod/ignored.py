@@ -37,5 +37,7 @@ def ignored(cfg: Config) -> Iterator[str]:
     """A sentence for each of them that is not as by default."""
     default = Config().settings
     for name, instead in INSTEAD.items():
+        if name == "errorlog" and cfg.capture_output:  # then stdout and stderr go there
+            continue
         if name in default and cfg.settings[name].get() != default[name].get():
             yield f"{name}: it has no effect here; {instead}"

@@ -24,7 +24,7 @@ log = logging.getLogger("warmstart.metrics")
 
 FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(\d+|gone)\.db")
 SUMMED = ("counter", "histogram", "summary")  # the gauges of a dead process mean nothing, or have a mode of their own
-# The mode of a gauge that names none: a series for each process id. Those of the dead would only grow in number.
+# The default mode: a series for each process id. Those of the dead would only grow in number.
 EACH = "gauge_all"
 GONE = "gone"  # in place of the process id
 DAMAGE = (OSError, ValueError, TypeError, RuntimeError, struct.error)  # what prometheus_client raises for such a file

@@ -2,6 +2,8 @@
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from warmstart.settings.secret_files import is_secret
+
 UPPER = "a setting's variable is its name in upper case, and its file's is that with _FILE"
 UNREAD = {
     "env_file": "is not read; export its variables, or have the server do so (uvicorn --env-file)",
@@ -17,8 +19,10 @@ def check_declared(cls: type[BaseSettings]) -> None:
         if cls.model_config.get(option):
             raise TypeError(f"{cls.__name__}: {option} {why}")
     for name, field in cls.model_fields.items():
-        if field.validation_alias is not None:
-            raise TypeError(f"{cls.__name__}.{name}: an alias is not allowed: {UPPER}; name the field as its variable")
+        if field.validation_alias is not None and is_secret(field):
+            raise TypeError(
+                f"{cls.__name__}.{name}: a secret may have no alias: {UPPER}; name the field as its variable"
+            )
 
 
 def check_given(*sources: PydanticBaseSettingsSource) -> None:

@@ -123,7 +123,7 @@ def _unread(
         return None
     if field := fields.get(name.lower()):
         return None if is_secret(field) else f"{name} is no secret, and comes from no file"
-    if delimiter and name.lower().partition(delimiter.lower())[0] in fields:
+    if delimiter and not _is_anothers(name) and name.lower().partition(delimiter.lower())[0] in fields:
         return f"{name} is a part of a setting, and comes from no file"
     begins_alike = [each for each in secrets if name.partition("_")[0] == each.partition("_")[0]]
     if meant := _nearly(name, secrets, ALIKE) or ([] if _is_anothers(name) else begins_alike):

@@ -105,7 +105,7 @@ class ServiceSettings(BaseSettings):
     connection_max_age: Seconds = Field(
         10, description="longest age of a connection; then its next answer says `Connection: close`"
     )
-    shutdown_timeout: Seconds = Field(5, description="time limit of closing all resources")
+    shutdown_timeout: Seconds = Field(5, description="time limit of ending background tasks and closing all resources")
     health_interval: Seconds = Field(1, description="pause between two health samples of a resource")
     health_timeout: Seconds = Field(1, description="time limit of one health sample")
     heal_timeout: Seconds = Field(
