@@ -24,6 +24,10 @@ class AtInput(DependencyUnavailable):
         self.place = int(named[1]) if named and named[1] else None
         self._name, self._param = name, named[0] if named else ""
 
+    def place_in(self, size: int) -> int | None:
+        """The index of the named input in its call of `size` inputs, or None: a worker may name one that it lacks."""
+        return self.place if self.place is not None and self.place < size else None
+
     def told(self, field: Field, place: int | None) -> DependencyUnavailable:
         """The error in the caller's words; `place` is where the caller has the input that the worker named, if any.
 
@@ -43,10 +47,8 @@ class CallFailed(AtInput):
 
     def among(self, keys: Sequence[Any]) -> None:
         """Note which of these keys, one for each input, may be the reason: that of the named input, or else all."""
-        if self.place is not None and self.place < len(keys):
-            self.suspects = [keys[self.place]]
-        else:
-            self.place, self.suspects = None, keys
+        self.place = self.place_in(len(keys))
+        self.suspects = keys if self.place is None else [keys[self.place]]
 
 
 class Refused(CallFailed):

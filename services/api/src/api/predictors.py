@@ -89,8 +89,8 @@ class Predictors:
             try:
                 await self._ask(portion, ends, lane, waits=waits)
             except AtInput as error:
-                named = error.place  # of the portion
-                error.place = len(results) + named if named is not None and named < len(part) else None
+                named = error.place_in(len(part))
+                error.place = None if named is None else len(results) + named
                 raise
             if not portion.is_by_the_same:
                 return None
