@@ -85,6 +85,25 @@ def test_an_optional_resource_that_ends_is_opened_again(
     assert f"bus ended and is opened again: {why}" in caplog.text
 
 
+def test_each_end_of_an_optional_resource_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Also the second one, with the same reason."""
+
+    async def live() -> None:
+        bus = Bus(quiet=False)
+        resource = Resource("bus", bus.open, required=False)
+        async with Lifecycle(FastAPI(), [resource], ServiceSettings()) as life:
+            for _ in range(2):
+                bus.may_open.clear()
+                bus.dies.set()
+                await reached(lambda: not life.supervisors["bus"].is_open)
+                bus.dies.clear()
+                bus.may_open.set()
+                await reached(lambda: life.failure("bus") is None)
+
+    asyncio.run(live())
+    assert caplog.text.count("bus ended and is opened again: the bus went away") == 2
+
+
 @pytest.mark.parametrize("options", [{}, {"required": False, "gates": True}], ids=str)
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_process_that_needs_it_fails(quiet: bool, options: dict[str, bool]) -> None:

@@ -51,6 +51,19 @@ class Nested(ServiceSettings):
     store: Store = Store()
 
 
+class Short(ServiceSettings):
+    """With a delimiter that other programs have in their names."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="_")
+    ssl: Store = Store()
+
+
+def test_a_file_of_another_program_is_no_part_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE is OpenSSL's, whatever the settings' parts are called."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
+    assert Short().ssl == Store()
+
+
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Settings]:
     """`given(TOKEN_FILE=b"…", PORT="1")` loads the settings, with a file for each value that is bytes."""
