@@ -1,5 +1,7 @@
 """A world of files that the sample service depends on, and the sample under a real gunicorn."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,3 +35,15 @@ def start(world: World) -> Iterator[Start]:
             return running.enter_context(Gunicorn(CONF, world.folder, **settings))
 
         yield begin
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Files of a certificate, and of its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate", folder / "key"
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
+    subprocess.run(["openssl", *new, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
+    return certificate, key

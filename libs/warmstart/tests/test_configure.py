@@ -108,6 +108,7 @@ REFUSED = {
     "timeout = 0": "timeout = 0: a process whose event loop stands still",
     "graceful_timeout = 20": "graceful_timeout = 20: gunicorn would kill processes that still drain",
     "reuse_port = True": "reuse_port: a process that is not warm yet",
+    f"user = {os.geteuid() + 1}": "user: the processes of another user can't signal the master",
     "reload = True": "reload: it has no effect on an ASGI application",
     "forwarded_allow_ips = '*'": "forwarded_allow_ips: it has no effect here; FORWARDED_ALLOW_IPS names the proxies",
 }

@@ -1,10 +1,9 @@
 """A connection's limits: silence, heads, what comes after an early answer, and an answer that nobody reads."""
 
 import asyncio
-import shutil
+import logging
 import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -224,8 +223,11 @@ def test_nothing_is_kept_of_what_is_thrown_away() -> None:
 
 
 @pytest.mark.parametrize("bound", ["bytes", "seconds"])
-def test_what_is_thrown_away_is_bounded(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that sends on and on after its answer is cut off, after so many bytes or seconds."""
+def test_what_is_thrown_away_is_bounded(
+    bound: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that sends on and on after its answer is cut off, after so many bytes or seconds, and has read it."""
+    caplog.set_level(logging.INFO, "warmstart.connection")
     monkeypatch.setattr(lingering, "DISCARD_BYTES", 2**20 if bound == "bytes" else 2**60)
 
     async def flood() -> None:
@@ -239,11 +241,13 @@ def test_what_is_thrown_away_is_bounded(bound: str, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(ConnectionError):
         asyncio.run(flood())
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("size", [20 * 2**20, 250_000], ids=["waits", "is buffered"])
-def test_an_answer_that_nobody_reads_is_dropped(size: int) -> None:
-    """A client that does not read is cut off, whether its answer is being written or waits in a buffer at the end."""
+def test_an_answer_that_nobody_reads_is_dropped(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that does not read is cut off, and logged, whether its answer is being written or waits in a buffer."""
+    caplog.set_level(logging.INFO, "warmstart.connection")
     head = b"GET /work?size=%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % size
 
     async def deaf() -> None:
@@ -257,6 +261,7 @@ def test_an_answer_that_nobody_reads_is_dropped(size: int) -> None:
                 await asyncio.sleep(0.02)
 
     asyncio.run(deaf())
+    assert caplog.messages == ["the answer of /work was cut off: its client read nothing for 0.2 s"]
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["kept", "ended"])
@@ -342,15 +347,12 @@ def test_half_a_head_does_not_delay_the_stop(before: bytes, monkeypatch: pytest.
     asyncio.run(stop())
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="makes the certificate")
-def test_an_early_answer_ends_a_connection_with_tls(start: Start, tmp_path: Path) -> None:
+def test_an_early_answer_ends_a_connection_with_tls(start: Start, certificate: tuple[Path, Path]) -> None:
     """With gunicorn's `--certfile`, too, a refused body or head is answered and its connection closed."""
-    certificate, key = tmp_path / "certificate", tmp_path / "key"
-    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=x"]
-    subprocess.run(["openssl", *new, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=60)
-    service = start(GUNICORN_CMD_ARGS=f"--certfile {certificate} --keyfile {key}", MAX_BODY_BYTES=1000)
+    chain, key = certificate
+    service = start(GUNICORN_CMD_ARGS=f"--certfile {chain} --keyfile {key}", MAX_BODY_BYTES=1000)
     service.wait_for_log("-> ready")
-    trusting = ssl.create_default_context(cafile=certificate)
+    trusting = ssl.create_default_context(cafile=chain)
     trusting.check_hostname = False
     for sent, status in ((LARGE, b"HTTP/1.1 413"), (b"nonsense\r\n\r\n", b"HTTP/1.1 400")):
         plain = socket.create_connection(("127.0.0.1", service.port), timeout=5)  # half of what REQUEST_TIMEOUT cuts

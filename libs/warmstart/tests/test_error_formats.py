@@ -1,11 +1,12 @@
 """The envelope of errors, and FastAPI's own format instead of it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from pydantic import BaseModel, ConfigDict, Field
 
 from warmstart import ServiceSettings, install
 from warmstart.errors import Overloaded
@@ -111,3 +112,36 @@ def test_a_mounted_application_has_errors_of_its_own(enveloped: bool) -> None:
     app.mount("/part", part)
     answer = client_of(app, "envelope").get("/part/nosuch")
     assert (answer.status_code, list(answer.json())) == (404, ["error" if enveloped else "detail"])
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+class Owner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    pet: Cat | Dog | None = Field(None, discriminator="kind")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({"é" * 10**6: 1}, "é" * 99 + "…"), ({"n" * 100: 1}, "n" * 100), ({"pet": {"kind": "k" * 10**6}}, "pet")],
+    ids=["long name", "shorter name", "tag"],
+)
+def test_an_error_repeats_no_more_than_the_beginning_of_a_name(body: Any, param: str) -> None:
+    """Of a field's name an error has at most 100 characters, and of a message that repeats a value at most 1,000."""
+    app = FastAPI()
+    install(app, ServiceSettings())
+
+    @app.post("/owner")
+    async def owner(owner: Owner) -> None:
+        """Of one who names fields at length."""
+
+    answer = TestClient(app).post("/owner", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert len(answer.content) < 3000

@@ -5,6 +5,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,20 @@ def test_scrapes_share_one_thread_beside_the_loop(monkeypatch: pytest.MonkeyPatc
     assert calls == [False]
     assert asyncio.run(ask()) == [None, b"text", b"text"]
     assert calls == [False, False]
+
+
+def test_a_scrape_does_not_wait_for_the_applications_threads() -> None:
+    """Calls that hang in asyncio's own pool are a fault that the metrics must show."""
+    may_end = threading.Event()
+
+    async def ask() -> bytes:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        hangs = loop.run_in_executor(None, may_end.wait, 30)
+        try:
+            return await asyncio.wait_for(metrics.counted(), 10)
+        finally:
+            may_end.set()
+            await hangs
+
+    assert asyncio.run(ask())

@@ -38,6 +38,7 @@ BAD: dict[str, tuple[Callable[[Path, Path], object], str]] = {
     "a bad option": (appended("workers = -1"), "Value must be positive: -1"),
     "no such worker class": (appended("worker_class = 'no.such.Worker'"), "no.such.Worker"),
     "a broken promise": (appended("preload_app = True"), "preload_app: no probe could be answered"),
+    "another address": (appended("bind = '127.0.0.1:1'"), "addresses change with a restart only"),
     "another exit": (appended("raise SystemExit(7)"), "SystemExit(7)"),
 }
 

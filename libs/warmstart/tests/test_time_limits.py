@@ -9,6 +9,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from warmstart import ServiceSettings, install, time_limit
@@ -112,6 +113,35 @@ def test_the_caller_may_limit_what_has_no_limit(asked: str | None, least: float,
     app.add_api_route("/look", look, dependencies=[time_limit(None)])
     client.get("/look", headers={"X-Request-Timeout": asked} if asked else {})
     assert least <= found[0] <= most
+
+
+@pytest.mark.parametrize(("sent", "status"), [((), 504), ((b'{"a": ',), 504), ((b'{"a": ', b"1}"), 200)])
+def test_a_body_is_not_waited_for_without_a_limit(sent: tuple[bytes, ...], status: int) -> None:
+    """Where the answer has none, REQUEST_TIMEOUT is the body's: it takes room of others' as long as it is awaited."""
+    app, _ = client_of()
+    answers = []
+
+    async def take(body: dict[str, int]) -> str:
+        await asyncio.sleep(ENOUGH)
+        return "done"
+
+    app.add_api_route("/take", take, methods=["POST"], dependencies=[time_limit(None)])
+
+    async def ask() -> None:
+        pieces = [{"type": "http.request", "body": each, "more_body": b"}" not in each} for each in sent]
+
+        async def receive() -> Message:
+            return pieces.pop(0) if pieces else await asyncio.Future()
+
+        async def send(message: Message) -> None:
+            answers.append(message)
+
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"8")]
+        scope = {"type": "http", "method": "POST", "path": "/take", "query_string": b"", "headers": headers}
+        await app(scope, receive, send)
+
+    asyncio.run(asyncio.wait_for(ask(), 10))
+    assert answers[0]["status"] == status
 
 
 def test_background_tasks_are_not_cut(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
@@ -78,6 +79,21 @@ async def test_a_mount_that_kubernetes_swaps(begin: Callable[[Path], Seen], tmp_
         wanted = "second" if version == "2" else "first"
         await until_async(partial(is_last, used, wanted), 20, "the swapped content")
     assert used == ["first", "second", "first"]
+
+
+@pytest.mark.anyio
+async def test_what_is_revoked_counts_beside_calls_that_hang(begin: Callable[[Path], Seen], tmp_path: Path) -> None:
+    """An application that fills asyncio's own pool with calls that don't return keeps no file from being read."""
+    (tmp_path / "secret").write_text("first")
+    used, may_end = begin(tmp_path / "secret"), threading.Event()
+    calls = [asyncio.create_task(asyncio.to_thread(may_end.wait, 60)) for _ in range(64)]
+    try:
+        await until_async(lambda: used == ["first"], 20, "the first look")
+        (tmp_path / "secret").write_text("")
+        await until_async(lambda: used == ["first", ""], 20, "the empty file")
+    finally:
+        may_end.set()
+        await asyncio.gather(*calls)
 
 
 @pytest.mark.anyio

@@ -12,6 +12,14 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+LONGEST_NAME = 100  # characters of a name that a request gives and its error repeats
+LONGEST_MESSAGE = 1000  # characters of a message that somebody else writes, and that may repeat a value
+
+
+def shortened(text: str, most: int = LONGEST_NAME) -> str:
+    """The text, or as much of its beginning as fits in so many characters with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
 
 class ServiceError(HTTPException):
     """An error with a place in the contract. `retry_after` is in seconds.

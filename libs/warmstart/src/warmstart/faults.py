@@ -31,7 +31,7 @@ LOOK = 0.05  # seconds between two looks at the file
 class Faults(BaseModel):
     """What is broken; by default nothing. Durations are seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     slow_warmup: float = Field(0, ge=0, description="how much longer the start takes at least")
     failing_warmup: bool = Field(False, description="every attempt to start fails, and is retried")

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from warmstart import request_id
 from warmstart.http import exemplars, request_metrics
-from warmstart.http.paths import path_of
+from warmstart.http.paths import logged_path, path_of
 from warmstart.http.probes import is_operation
 from warmstart.lifecycle.phase import Phase
 from warmstart.security_headers import SecurityHeaders
@@ -31,7 +31,8 @@ class Access:
     """The outermost middleware. Metrics carry the route's template, never the raw path.
 
     Probes, `/metrics` and `quiet` paths are logged at debug. A WebSocket is a request whose method is `WEBSOCKET`: 101
-    when it was accepted, it ends when it is closed. The line names `request.state.caller`, if there is one.
+    when it was accepted, 403 when it was refused; it ends when it is closed. The line names `request.state.caller`, if
+    there is one.
     """
 
     def __init__(self, app: ASGIApp, state: State, quiet: Collection[str], security: SecurityHeaders) -> None:
@@ -56,6 +57,8 @@ class Access:
                 lifecycle = self._state.lifecycle
                 if answer.status == 500 or (lifecycle and lifecycle.phase is not Phase.READY):
                     _end_connection(message)
+            elif message["type"] == "websocket.close":
+                answer.is_refused()
             await send(message)
             if message["type"] in ENDS and not message.get("more_body"):
                 answer.ends()
@@ -77,7 +80,8 @@ class _Answer:
     """One answer, from its request to its last byte. Background tasks, which run later, are not part of it."""
 
     def __init__(self, scope: Scope, quiet: Collection[str]) -> None:
-        self.status = 500
+        self.status = 500  # unless it begins
+        self._begun = False
         self._scope = scope
         self._quiet = quiet
         self._method = scope.get("method", "WEBSOCKET")
@@ -89,10 +93,16 @@ class _Answer:
 
     def begins(self, message: Message, security: SecurityHeaders) -> None:
         """The head of the answer is about to be sent."""
+        self._begun = True
         self.status = message.get("status", 101)
         headers = message.get("headers", ())
         added = security.missing(headers) if self.status not in BARE else ()
         message["headers"] = [*headers, *added, self._named]
+
+    def is_refused(self) -> None:
+        """A WebSocket is closed. Before it was accepted, the server answers 403."""
+        if not self._begun:
+            self.status = 403
 
     def ends(self) -> None:
         """The answer was sent, or never will be."""
@@ -108,9 +118,12 @@ class _Answer:
         path = path_of(self._scope)
         level = logging.DEBUG if is_operation(path) or path in self._quiet else logging.INFO
         if log.isEnabledFor(level):
-            # The raw path: a decoded path could contain line ends, and forge log lines.
-            sent = (self._scope.get("raw_path") or path.encode()).decode("ascii", "backslashreplace")
-            fields = {"method": self._method, "path": sent, "status": self.status, "ms": round(seconds * 1000, 2)}
+            fields = {
+                "method": self._method,
+                "path": logged_path(self._scope),
+                "status": self.status,
+                "ms": round(seconds * 1000, 2),
+            }
             line = LINE
             if caller := self._scope.get("state", {}).get("caller"):  # left there by what has authenticated it
                 fields["caller"], line = caller, LINE_WITH_CALLER

@@ -3,6 +3,7 @@
 Starlette's own `RequestBodyLimitMiddleware` answers in plain text and doesn't name the limit.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from json import detect_encoding
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from warmstart.errors import BadRequest, PayloadTooLarge, ServiceError, UnsupportedEncoding
 from warmstart.http.errors import Respond
 from warmstart.http.json_values import more_values_than
+from warmstart.http.paths import path_of
 from warmstart.http.room import Room
 from warmstart.settings.service import ServiceSettings
 
@@ -36,12 +38,12 @@ class BodyLimit:
     1.3 GiB and 11 s of the event loop.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, answer: Respond, advice: str = "") -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, answer: Respond, advice: Mapping[str, str]) -> None:
         self._app = app
         self._answer = answer
         self._limit = settings.max_body_bytes
         self._values = settings.max_body_values
-        self._too_many = f"the body holds more than {self._values} JSON values" + (f"; {advice}" if advice else "")
+        self._advice = advice
         self._room = Room(settings.max_body_bytes_in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +61,7 @@ class BodyLimit:
             await self._answer(error)(scope, receive, send)
             return
 
-        read = partial(self._json, body) if _may_be_json(scope) else body.receive
+        read = partial(self._json, body, path_of(scope)) if _may_be_json(scope) else body.receive
         answered = 0
 
         async def note(message: Message) -> None:
@@ -78,14 +80,15 @@ class BodyLimit:
         finally:
             body.release()
 
-    async def _json(self, body: "_Body") -> Message:
+    async def _json(self, body: "_Body", path: str) -> Message:
         """The whole body. Raises BadRequest for one that is not to be parsed."""
         message = await body.receive_all()
         text = message.get("body", b"")
         if not detect_encoding(text).startswith("utf-8"):  # in UTF-16 a letter may have a quotation mark's byte
             raise BadRequest("the body is not valid JSON: it must be in UTF-8", code="json_invalid")
         if more_values_than(self._values, text):
-            raise BadRequest(self._too_many, code="too_many_values")
+            advice = f"; {self._advice[path]}" if path in self._advice else ""
+            raise BadRequest(f"the body holds more than {self._values} JSON values{advice}", code="too_many_values")
         return message
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from warmstart.errors import DeadlineExceeded, ServiceError, Stopping
 from warmstart.http.budget import KEY, Budget, LastEvent, Stage, limit_of
 from warmstart.http.errors import Respond
-from warmstart.http.paths import path_of
+from warmstart.http.paths import logged_path
 from warmstart.lifecycle.lifespan import Lifecycle
 from warmstart.lifecycle.signals import Asked
 from warmstart.settings.service import ServiceSettings
@@ -108,14 +108,20 @@ class Deadline:
 
 
 def _within(budget: Budget, scope: Scope, receive: Receive) -> Receive:
+    """`receive`, under the route's own limit; where that is none, a body has REQUEST_TIMEOUT, since it takes room."""
     known = False
 
     async def receive_within() -> Message:
         nonlocal known
-        if not known and (own := limit_of(scope)):
+        own = None if known else limit_of(scope)
+        if own and own.seconds is not None:
             known = True
             budget.allow(own.seconds)
-        return await receive()
+        message = await receive()
+        if own and own.seconds is None and not message.get("more_body"):
+            known = True
+            budget.allow(None)
+        return message
 
     return receive_within
 
@@ -137,7 +143,7 @@ async def _cut_off(budget: Budget, scope: Scope, send: Send) -> None:
 
     Only event streams may end cleanly: any other answer must break off, or it would look complete.
     """
-    path = path_of(scope)
+    path = logged_path(scope)
     if budget.stage is Stage.SENT:
         log.warning("the background task of %s was cut off: the process stops", path)
         return

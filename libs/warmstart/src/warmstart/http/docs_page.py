@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 
-from warmstart.errors import NotFound
+from warmstart.errors import NotFound, shortened
 
 PACKAGE = "fastapi_offline"  # the package with the files; its own application class is not used
 NAMES = ("swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js", "favicon.png")
@@ -62,7 +62,7 @@ def _pages(app: FastAPI, document: str, files: dict[str, Path]) -> APIRouter:
     @router.get(FOLDER + "/{name}")
     async def asset(name: str) -> FileResponse:
         if name not in files:
-            raise NotFound(f"there is no asset {name!r}", param="name")
+            raise NotFound(f"there is no asset {shortened(name)!r}", param="name")
         return FileResponse(files[name], headers={"Cache-Control": "max-age=3600"})
 
     return router

@@ -1,6 +1,7 @@
 """Adds to an application everything that warmstart has besides the lifespan."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -33,7 +34,7 @@ def install(
     quiet: Collection[str] = (),
     cors_origins: Sequence[str] = (),
     around: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
-    advice: str = "",
+    advice: Mapping[str, str] = MappingProxyType({}),
     known: Known = nobody,
 ) -> None:
     """Add probes, metrics, gate, drain headers, limits and error answers to `app`.
@@ -41,8 +42,9 @@ def install(
     They are outside of whatever `app.add_middleware` adds, before or after. `open_paths` are answered before the
     process is ready, such as a page that shows the start: `/` is that path, `/assets/` all below it. `error_format` is
     the envelope of `warmstart.errors`, or FastAPI's own `{"detail": …}`. Requests of `quiet` paths are logged at debug.
-    `around` wraps the application outside of the time limit. `advice` is added to the error for too many JSON values.
-    `known` says whether a request is of a caller that may read the inside as one with a key of `OPERATOR_KEYS` may.
+    `around` wraps the application outside of the time limit. `advice` is added to the error for too many JSON values
+    of a call to its path. `known` says whether a request is of a caller that may read the inside as one with a key of
+    `OPERATOR_KEYS` may.
     Raises TypeError for a str where several are meant.
     """
     _check_several(open_paths=open_paths, quiet=quiet, cors_origins=cors_origins)
@@ -52,14 +54,7 @@ def install(
     answer = answering(error_format)
     operators = app.state.operators = Operators(settings, known)
     security = SecurityHeaders(settings.hsts_seconds)
-    install_docs(app)
-    app.include_router(probes.router)  # for the OpenAPI document
-    app.include_router(metrics.router)
-    if error_format == "envelope":
-        install_errors(app)
-        document_errors(app)
-    else:
-        install_statuses(app)
+    _install_inside(app, error_format)
     build = app.build_middleware_stack
 
     def surrounded() -> ASGIApp:
@@ -77,12 +72,28 @@ def install(
             stack = Cors(stack, cors_origins)
         stack = Access(stack, app.state, quiet, security)
         if settings.otel_exporter_otlp_endpoint:
-            from warmstart.http.traced import Traced  # noqa: PLC0415 - OpenTelemetry is imported where traces are on
-
-            stack = Traced(stack, quiet)
+            stack = _traced(stack, quiet)
         return Owner(stack, app, lambda: _started(app, operators))
 
     app.build_middleware_stack = surrounded  # type: ignore[method-assign]
+
+
+def _install_inside(app: FastAPI, error_format: ErrorFormat) -> None:
+    """Add what is part of the application itself: routes, their documents, and its answers to errors."""
+    install_docs(app)
+    app.include_router(probes.router)  # for the OpenAPI document
+    app.include_router(metrics.router)
+    if error_format == "envelope":
+        install_errors(app)
+        document_errors(app)
+    else:
+        install_statuses(app)
+
+
+def _traced(app: ASGIApp, quiet: Collection[str]) -> ASGIApp:
+    from warmstart.http.traced import Traced  # noqa: PLC0415 - OpenTelemetry is imported where traces are on
+
+    return Traced(app, quiet)
 
 
 def _check_several(**given: Collection[str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
@@ -23,7 +24,8 @@ OPEN = "application/openmetrics-text"
 END = b"# EOF\n"  # of a text in OpenMetrics
 
 router = APIRouter(tags=["probes"])
-_running: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Task[bytes]] = {}
+_running: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[bytes]] = {}
+_SCRAPES = ThreadPoolExecutor(1, "scrape")  # the application may fill asyncio's own pool with calls that hang
 
 
 @router.get(
@@ -50,11 +52,12 @@ async def counted() -> bytes:
 
 async def _shared(text: Callable[[], bytes]) -> bytes:
     """The text, made in a thread. Requests during a scrape share its result."""
-    key = asyncio.get_running_loop(), text.__name__
+    loop = asyncio.get_running_loop()
+    key = loop, text.__name__
     scrape = _running.get(key)
     if scrape is None:
         request_metrics.publish()
-        scrape = _running[key] = asyncio.create_task(asyncio.to_thread(text), name="scrape")
+        scrape = _running[key] = loop.run_in_executor(_SCRAPES, text)
         scrape.add_done_callback(lambda _: _running.pop(key))
     return await asyncio.shield(scrape)
 

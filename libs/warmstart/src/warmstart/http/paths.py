@@ -11,6 +11,11 @@ def path_of(scope: Scope) -> str:
     return get_route_path(scope)
 
 
+def logged_path(scope: Scope) -> str:
+    """The path for a log line, as it was sent: a decoded one could contain line ends, and forge log lines."""
+    return (scope.get("raw_path") or path_of(scope).encode()).decode("ascii", "backslashreplace")
+
+
 class OpenPaths:
     """Paths named one by one. A path that ends in `/`, except `/` itself, stands for all paths below it."""
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
-from warmstart.errors import NotFound, NotReady
+from warmstart.errors import NotFound, NotReady, shortened
 from warmstart.http.errors import error_responses
 from warmstart.http.operators import withheld
 from warmstart.lifecycle.lifespan import Lifecycle
@@ -133,7 +133,9 @@ async def readyz(
     lines = [
         f"[+]{check.name} excluded: ok" if check.name in excluded else check.line(withheld=hidden) for check in found
     ]
-    lines += [f"warn: {name!r} is no check that can be excluded" for name in exclude if name not in excludable]
+    lines += [
+        f"warn: {shortened(name)!r} is no check that can be excluded" for name in exclude if name not in excludable
+    ]
     lines.append(f"readyz check {'passed' if ready else 'failed'}")
     return PlainTextResponse("\n".join(lines) + "\n", 200 if ready else 503)
 
@@ -144,4 +146,4 @@ async def readyz_check(request: Request, lifecycle: Running, name: str) -> Plain
     for check in checks(lifecycle):
         if check.name == name:
             return PlainTextResponse(f"{check.line(withheld=withheld(request))}\n", 503 if check.failure else 200)
-    raise NotFound(f"there is no check {name!r}", param="name")
+    raise NotFound(f"there is no check {shortened(name)!r}", param="name")

@@ -32,16 +32,20 @@ def checks(lifecycle: Lifecycle) -> list[Check]:
     """Every check of the pod, `lifecycle` first.
 
     A resource is healthy while as many ready processes as the pod needs see it so. It gates when only this pod can lose
-    it, or when it is required, the policy is `coupled`, and it doesn't say that it never gates.
+    it, or when it is required, the policy is `coupled`, and it doesn't say that it never gates. Of resources that only
+    this pod can lose, a process needs all: one that has lost another of them doesn't count.
     """
     entries = lifecycle.place.entries()
     ready = [entry for entry in entries if entry.phase in _ready_phases(lifecycle)]
     seen_by = ready or entries
     needed = min(lifecycle.settings.min_ready_processes, len(seen_by))
+    local = {name for name, each in lifecycle.supervisors.items() if each.resource.gates}
+    usable = [entry for entry in seen_by if local.isdisjoint(entry.failures)]
     found = [Check(LIFECYCLE, _lifecycle_failure(lifecycle, len(ready)), gates=True)]
     for name, supervisor in lifecycle.supervisors.items():
         reasons = [entry.failures[name] for entry in seen_by if name in entry.failures]
-        failure = reasons[0] if len(seen_by) - len(reasons) < needed else None
+        left = len(usable) if name in local else len(seen_by) - len(reasons)
+        failure = reasons[0] if reasons and left < needed else None
         coupled = supervisor.resource.required and lifecycle.settings.readiness_policy == "coupled"
         gates = coupled if supervisor.resource.gates is None else supervisor.resource.gates
         found.append(Check(name, failure, gates))

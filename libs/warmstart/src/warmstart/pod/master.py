@@ -199,6 +199,7 @@ class Master(Arbiter):
             with contextlib.redirect_stderr(said):
                 self._read()
                 refusals.check(self.app.cfg, self.settings)
+                refusals.require_bound(self.app.cfg, before)
                 _ = self.app.cfg.logger_class  # imported when it is read, as the worker class is
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the running processes stay
             self.app.cfg = before

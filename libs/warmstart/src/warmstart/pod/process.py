@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 from warmstart.lifecycle.phase import Phase
 from warmstart.lifecycle.place import Entry, Kept, Place
@@ -64,6 +65,8 @@ class Process(Place):
             os.kill(self.elder, 0)
         except ProcessLookupError:
             return False
+        except PermissionError:  # it runs as another user
+            return True
         return self.elder != 0
 
     def is_replaced(self, leaving_since: float) -> bool:
@@ -73,8 +76,12 @@ class Process(Place):
         return self.board.stopping or ready >= self.board.wanted
 
     def ask_for_successor(self) -> None:
-        """Signal gunicorn's master to start another process, if this one's replacement needs one."""
-        os.kill(os.getppid(), NEEDS_SUCCESSOR)
+        """Signal gunicorn's master to start another process, if this one's replacement needs one.
+
+        Where the master runs as another user, or is gone and the parent is process 1, that is not allowed.
+        """
+        with suppress(PermissionError):
+            os.kill(os.getppid(), NEEDS_SUCCESSOR)
 
     def watch(self, asked: Callable[[], None]) -> None:
         """Call `asked` at SIGTERM, from start to stop. Raises RuntimeError for a second lifecycle."""

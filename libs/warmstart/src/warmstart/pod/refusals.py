@@ -1,5 +1,6 @@
 """Options of gunicorn (file, command line or GUNICORN_CMD_ARGS) that a pod can't work with."""
 
+import os
 from collections.abc import Iterable, Iterator
 
 from gunicorn.config import Config
@@ -14,21 +15,31 @@ class Refused(Exception):
     """The configuration can't be used; the message gives the reason."""
 
 
+NEVER = {
+    "preload_app": "no probe could be answered while the master loads the application; leave it out",
+    "reload": "it has no effect on an ASGI application; develop with `uvicorn --reload`",
+    "reuse_port": "a process that is not warm yet would be given connections; leave it out",
+}
+
+
 def check(cfg: Config, settings: ServiceSettings) -> None:
     """Raise Refused with a sentence for each option that breaks what the pod promises."""
     if found := "; ".join(_refusals(cfg, settings)):
         raise Refused(found)
 
 
+def require_bound(cfg: Config, before: Config) -> None:
+    """Raise Refused for other addresses: gunicorn would first let go of the old ones, and might get no new ones."""
+    if cfg.address != before.address:
+        raise Refused(f"bind = {cfg.bind}: addresses change with a restart only")
+
+
 def _refusals(cfg: Config, settings: ServiceSettings) -> Iterator[str]:
     if not issubclass(cfg.worker_class, Worker):
         yield f"worker_class = {cfg.worker_class_str}: it must be warmstart.pod.worker.Worker, or derived from it"
-    if cfg.preload_app:
-        yield "preload_app: no probe could be answered while the master loads the application; leave it out"
-    if cfg.reload:
-        yield "reload: it has no effect on an ASGI application; develop with `uvicorn --reload`"
-    if cfg.reuse_port:
-        yield "reuse_port: a process that is not warm yet would be given connections; leave it out"
+    yield from (f"{option}: {why}" for option, why in NEVER.items() if getattr(cfg, option))
+    if cfg.uid != os.geteuid():
+        yield "user: the processes of another user can't signal the master; start gunicorn as that user"
     if not cfg.timeout:
         yield "timeout = 0: a process whose event loop stands still would never be replaced; give it some seconds"
     if cfg.graceful_timeout <= settings.stop_budget:

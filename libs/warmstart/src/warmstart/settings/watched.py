@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -35,6 +36,8 @@ class WatchedFile(Generic[T]):
     ) -> None:
         self.complaint = ""
         self._read, self._use, self._refused = read, use, refused
+        # Its own: neither calls that fill asyncio's pool and hang, nor another file's, keep this one from being read.
+        self._thread = ThreadPoolExecutor(1, "watched file")
         self._seen: tuple[T | None, str] | None = None  # what is in the file, or why it can't be read
         self._judged: tuple[T | None, str] | None = None
 
@@ -46,7 +49,7 @@ class WatchedFile(Generic[T]):
     async def watch(self, _: object = None) -> None:
         """Look for ever."""
         while True:
-            await asyncio.to_thread(self._look)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
             await asyncio.sleep(PERIOD)
 
     def _look(self) -> None:

@@ -138,6 +138,7 @@ class Bounded(Upgradable):
         async def closing(scope: Scope, receive: Receive, send: Send) -> None:
             async def send_and_close(message: Message) -> None:
                 if message["type"] == "http.response.start":
+                    self.transport.answered = scope
                     self.transport.hold_back()
                     if cycle.more_body:
                         cycle.keep_alive = False  # the request was answered before it was read

@@ -1,8 +1,15 @@
 """Writes the head of an answer with its body, and closes a connection so that the client can read its answer."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
+
+from starlette.types import Scope
+
+from warmstart.pod.connection.unread import unread
+
+log = logging.getLogger("warmstart.connection")
 
 DISCARD_BYTES = 64 * 2**20  # of a request that was answered before it was read; nginx has no such limit
 
@@ -23,7 +30,8 @@ class Lingering:
         self._later = later
         self._left = DISCARD_BYTES
         self._cut: asyncio.TimerHandle | None = None
-        self._unsent = 0  # bytes that waited when the timer was set
+        self._unread = 0  # bytes, when the timer was set
+        self.answered: Scope | None = None  # the request whose answer was begun last
         self.client_sends = False  # part of a request is missing, or its end is unknown
         self.lingers = False
 
@@ -85,7 +93,7 @@ class Lingering:
     def hold(self) -> None:
         """Give the client `seconds` from now to read, or to end its request."""
         self.release()
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unread = unread(self._transport)
         self._cut = self._later(self._seconds, self._cut_unless_read)
 
     def release(self) -> None:
@@ -95,7 +103,12 @@ class Lingering:
             self._cut = None
 
     def _cut_unless_read(self) -> None:
-        if self._transport.get_write_buffer_size() < self._unsent:
+        left = unread(self._transport)  # nothing: the client has read all, and had its time to end its request
+        if left and left != self._unread:
             self.hold()
-        else:
-            self._transport.abort()
+            return
+        if left:
+            path = self.answered["raw_path"] if self.answered else b"?"  # as it was sent: it can't forge a line
+            said = path.decode("ascii", "backslashreplace")
+            log.info("the answer of %s was cut off: its client read nothing for %g s", said, self._seconds)
+        self._transport.abort()
