@@ -87,6 +87,25 @@ def test_prompts_are_those_of_the_models_configuration(small: Any, made: Callabl
     assert exported.prompts.model_dump() == {"texts": small.PROMPTS, "default": "clustering"}
 
 
+def test_another_folder_of_the_same_name_replaces_nothing(
+    small: Any, made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A worker may serve the first one's artifact. --force replaces one, and so does its own folder, trained again."""
+    folder = made("cls")
+    assert export.main(["--engines", "onnx"]) == 0
+    first = load(WorkerSettings()).space
+    small.roberta(folder / "v2" / folder.name, "mean")
+    monkeypatch.setenv("EMBEDDING_MODEL", str(folder / "v2" / folder.name))
+    assert export.main(["--engines", "onnx"]) == 3
+    assert "was made of another folder than" in caplog.messages[-1]
+    assert load(WorkerSettings(embedding_model=str(folder))).space == first
+    assert export.main(["--engines", "onnx", "--force"]) == 0
+    second = load(WorkerSettings()).space
+    small.roberta(folder / "v2" / folder.name, "mean", truncate_dim=16)
+    assert export.main(["--engines", "onnx"]) == 0
+    assert load(WorkerSettings()).space not in {first, second}
+
+
 def test_a_module_that_is_not_supported_is_named(made: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
     """An export and a start end with one line that has its name, and the names of those that are supported."""
     from sentence_transformers import SentenceTransformer

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openvino
@@ -10,7 +11,7 @@ import pytest
 
 from warmstart import Fatal
 from worker import export
-from worker.artifact.compiled import machine
+from worker.artifact.compiled import load_graph, machine
 from worker.artifact.engine import engine_of, has_bf16
 from worker.artifact.manifest import BARS, MANIFEST, Manifest, Variant
 from worker.artifact.verification import RefusedError, check, reference_texts
@@ -100,8 +101,20 @@ def test_a_compiled_graph_is_read_only_on_its_own_kind_of_machine(
     np.testing.assert_array_equal(here.embed(inputs), elsewhere.embed(inputs))
 
 
-def test_a_machine_is_its_instruction_sets(tmp_path: Path) -> None:
-    """Its clock and the number of its cores don't matter; a CPU of which nothing is told is like no other."""
+@pytest.mark.parametrize("kind", ["read", "compiled here"])
+def test_no_process_binds_its_threads_to_cpus(
+    artifacts: Path, manifest: Manifest, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO would bind those of every process on a machine to the same first ones."""
+    if kind == "compiled here":
+        monkeypatch.setattr("worker.artifact.compiled.machine", lambda: "another")
+    for variant in (each for each in manifest.variants if each.engine == "openvino"):
+        graph = load_graph(artifacts / MODEL, variant, threads=1)
+        assert graph.get_property("ENABLE_CPU_PINNING") is False
+
+
+def test_a_machine_is_its_instruction_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its clock nor the number of its cores; an emulated one is not the CPU that it is told of."""
     told = ["model name : A", "flags : avx2 fma", "cpu MHz : 1", ""]
     files = [tmp_path / name for name in ("one", "two", "more", "nothing")]
     files[0].write_text("\n".join(told))
@@ -111,6 +124,8 @@ def test_a_machine_is_its_instruction_sets(tmp_path: Path) -> None:
     one, two, more, nothing = (machine(file) for file in files)
     assert one == two != more
     assert nothing == machine(tmp_path / "missing") == ""
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(machine="another"))
+    assert machine(files[0]) != one
 
 
 def test_a_graph_that_is_not_the_model_is_refused(engine: SentenceTransformersEngine) -> None:
@@ -128,6 +143,33 @@ def test_a_refused_export_leaves_the_old_artifact(copy: Path, monkeypatch: pytes
     monkeypatch.setitem(BARS, "fp32", 1.1)
     assert export.main(["--force", "--engines", "onnx"]) == 3
     assert {file: file.stat().st_mtime_ns for file in copy.rglob("*")} == before
+
+
+def test_an_artifact_that_can_not_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exit 3, with the place and what the system says."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ARTIFACTS", str(tmp_path / "file"))
+    monkeypatch.setenv("EMBEDDING_MODEL", MODEL)
+    assert export.main(["--engines", "onnx"]) == 3
+    assert caplog.messages[-1] == f"no artifact: {tmp_path / 'file'}: File exists"
+
+
+def test_what_an_exporter_raises_is_told_and_ends_with_status_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last line has its reason, the lines before it where it came from."""
+
+    def build(*_: object) -> None:
+        raise RuntimeError("no such operator\nand more")
+
+    monkeypatch.setenv("ARTIFACTS", str(tmp_path))
+    monkeypatch.setenv("EMBEDDING_MODEL", MODEL)
+    monkeypatch.setattr(export, "build", build)
+    assert export.main([]) == 3
+    assert caplog.messages[-1] == "no artifact: no such operator"
+    assert "Traceback" in caplog.text
 
 
 @pytest.mark.reference
@@ -165,6 +207,13 @@ def test_an_artifact_of_other_weights_is_none(copy: Path) -> None:
     assert load(WorkerSettings(artifacts=copy)).engine.name == "sentence-transformers"
     with pytest.raises(Fatal, match=r"made of other weights; make one with python -m worker\.export"):
         load(WorkerSettings(artifacts=copy, engine="onnx"))
+
+
+def test_a_manifest_that_lacks_a_file_of_its_graph_is_fatal(copy: Path, manifest: Manifest) -> None:
+    """Nobody knows whether the file is the right one."""
+    rewrite(copy, files={name: digest for name, digest in manifest.files.items() if name != "model.bin"})
+    with pytest.raises(Fatal, match=r"model\.bin was altered: expected sha256 none"):
+        load(WorkerSettings(artifacts=copy, engine="openvino", precision="fp32"))
 
 
 def test_a_garbled_manifest_is_fatal(copy: Path) -> None:

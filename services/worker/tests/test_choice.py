@@ -51,6 +51,26 @@ def test_auto_without_bf16_is_onnx() -> None:
     assert chosen(engine="openvino") == ("openvino", "fp32")
 
 
+@pytest.mark.parametrize(
+    ("exported", "settings", "told"),
+    [
+        (False, {}, True),
+        (False, {"engine": "openvino"}, True),
+        (False, {"engine": "onnx"}, False),
+        (False, {"precision": "fp32"}, False),
+        (True, {}, False),
+        (None, {}, False),
+    ],
+    ids=["auto", "openvino", "onnx is asked for", "fp32 is asked for", "it was below its bar", "of an earlier version"],
+)
+def test_an_artifact_of_a_lesser_cpu_is_told(exported: bool | None, settings: dict[str, Any], told: bool) -> None:
+    """As an image that was built elsewhere may have: this CPU has bf16, and serves at fp32 nevertheless."""
+    made = EVERYTHING.model_copy(update={"variants": EVERYTHING.variants[:3], "bf16": exported})
+    asked = WorkerSettings(**settings)
+    assert engine.lacks_bf16(made, engine.choose(made, asked), asked) is told
+    assert not engine.lacks_bf16(EVERYTHING, engine.choose(EVERYTHING, asked), asked)
+
+
 def test_bf16_that_is_asked_for_without_bf16_is_fatal() -> None:
     """It would be emulated, or silently be something else."""
     with pytest.raises(Fatal, match=r"PRECISION=bf16 can't be served: this CPU or this installation lacks"):

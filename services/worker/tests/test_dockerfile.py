@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,23 @@ def test_of_openvino_the_cpu_and_its_own_format_stay(plugin: str, others: list[s
     subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True, timeout=30)
     assert [each.name for each in (tmp_path / "openvino").iterdir()] == ["libs"]
     assert {each.name for each in libs.iterdir()} == kept
+
+
+def test_the_export_has_what_it_imports(tmp_path: Path) -> None:
+    """Of the worker only some files are copied for it, so that others' changes leave the artifact in the cache."""
+    [stage] = re.findall(r"^FROM venv AS exporter$(.*?)^FROM", DOCKERFILE, re.DOTALL | re.MULTILINE)
+    copied = re.findall(r"services/worker/src/(worker/[\w.]+)(?= )", stage)
+    worker = REPOSITORY / "services" / "worker" / "src"
+    (tmp_path / "worker").mkdir()
+    for each in copied:
+        (tmp_path / each).symlink_to(worker / each)
+    path = (str(tmp_path), *(str(REPOSITORY / "libs" / name / "src") for name in ("warmstart", "contract")))
+    ran = subprocess.run(
+        [sys.executable, "-c", "import worker.export; print(worker.export.__file__)"],
+        env={"PYTHONPATH": ":".join(path)},
+        capture_output=True,
+        text=True,
+        check=False,  # its errors are shown below
+        timeout=60,
+    )
+    assert ran.stdout.strip() == str(tmp_path / "worker" / "export.py"), ran.stderr

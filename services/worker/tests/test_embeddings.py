@@ -2,16 +2,19 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from services.worker.tests.stand_ins import POISON, PoisonEngine, RecordingEngine, serving
+from services.worker.tests.stand_ins import LIMIT, POISON, PoisonEngine, RecordingEngine, metric, serving
+from stack import until
 from warmstart.http.timing import Timings
 from worker.app import create_app
+from worker.engines.base import TokenIds
 from worker.engines.fake import FakeEngine
 from worker.settings import WorkerSettings
 
@@ -117,16 +120,60 @@ def test_concurrent_clients_get_their_own_answers() -> None:
     assert wrong == []
 
 
+class PoolEngine(RecordingEngine):
+    """Encodes texts in one pool, as tokenizers does, for as long as the gate is closed; one text needs no pool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.pool = threading.Event(), threading.Lock()
+        self.encoded: list[int] = []
+
+    def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+        """Wait for the pool, and in it for the gate."""
+        if len(texts) > 1:
+            with self.pool:
+                self.encoded.append(len(texts[0]))
+                assert self.gate.wait(LIMIT), "the test never opened the gate"
+        return super().encode(texts)
+
+
 def test_long_texts_are_tokenized_off_the_event_loop() -> None:
     """Only a short request is tokenized on the loop; the model runs on the inference thread either way."""
     engine = RecordingEngine()
     with serving(engine) as client:
         for texts in (["short"], ["long " * 4000] * 64):
             assert client.post("/embeddings/", json={"texts": texts}).status_code == 200
-    on_loop, off_loop = engine.encoded_on
+    on_loop, *off_loop = engine.encoded_on
     assert on_loop not in ("tokenizing", "inference")
-    assert off_loop == "tokenizing"
+    assert set(off_loop) == {"tokenizing"}
     assert set(engine.embedded_on) == {"inference"}
+
+
+def test_short_texts_do_not_wait_for_the_long_ones_of_others() -> None:
+    """Several short texts are tokenized while the tokenizer's pool is full: the event loop never waits for it."""
+    engine = PoolEngine()
+    with serving(engine) as client, ThreadPoolExecutor(1) as others:
+        long = others.submit(client.post, "/embeddings/", json={"texts": ["long " * 4000] * 2})
+        until(lambda: engine.encoded, LIMIT, "long texts are being tokenized")
+        try:
+            assert client.post("/embeddings/", json={"texts": ["short"] * 16}).status_code == 200
+        finally:
+            engine.gate.set()
+        assert long.result(LIMIT).status_code == 200
+
+
+def test_long_texts_of_several_requests_take_turns() -> None:
+    """A request with few long texts waits for a portion of a large one, and not for all of its texts."""
+    engine = PoolEngine()
+    with serving(engine) as client, ThreadPoolExecutor(2) as others:
+        many = others.submit(client.post, "/embeddings/", json={"texts": ["x" * 5000] * 64})
+        until(lambda: engine.encoded, LIMIT, "the large request is being tokenized")
+        few = others.submit(client.post, "/embeddings/", json={"texts": ["y" * 2000] * 2})
+        until(lambda: metric("worker_queue_texts", lane="interactive") == 2, LIMIT, "the small one has come")
+        client.get("/livez")  # and its turn of the event loop has ended
+        engine.gate.set()
+        assert (many.result(LIMIT).status_code, few.result(LIMIT).status_code) == (200, 200)
+    assert engine.encoded == [5000, 2000, 5000, 5000, 5000]
 
 
 def test_a_text_that_can_not_be_embedded_is_named() -> None:

@@ -66,12 +66,12 @@ def ready(client: TestClient) -> bool:
     ids=["raises", "no memory", "nan", "short", "no rows", "none"],
 )
 def test_a_broken_engine_leaves_the_balancer_and_comes_back(fault: Any) -> None:
-    """When a pass of its own fails too, the replica is unready and refuses its callers; one that succeeds heals it."""
+    """When a pass of its own fails too, no caller's text is blamed, and it is unready; one that succeeds heals it."""
     engine = BreakingEngine()
     with serving(engine, **SOON) as client:
         assert post(client) == (200, None)
         engine.fault = fault
-        assert post(client) == (500, "inference_failed")
+        assert post(client) == (503, "unavailable")
         until(lambda: not ready(client), LIMIT, "it is unready")
         lines = client.get("/readyz?verbose").text.splitlines()
         assert any(line.startswith("[-]model failed: degraded: forward passes fail") for line in lines)
@@ -146,6 +146,28 @@ def test_a_stuck_pass_leaves_the_balancer(monkeypatch: pytest.MonkeyPatch) -> No
         until(lambda: ready(client), LIMIT, "it is ready")
         assert post(client, "third") == (200, None)
     assert engine.embedded == FakeEngine().encode(["first", "third"])
+
+
+def test_a_stuck_pass_of_a_known_text_leaves_the_balancer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text fails, the engine hangs when it is tried, and nobody asks for anything: no caller has to find out."""
+
+    class Wedged(GatedEngine):
+        def encode(self, texts: Sequence[str]) -> list[TokenIds]:
+            if POISON in texts:
+                raise RuntimeError("Already borrowed")
+            return super().encode(texts)
+
+    engine = Wedged()
+    with serving(engine, request_timeout=60, **SOON) as client:
+        try:
+            assert post(client, POISON) == (500, "inference_failed")
+            until(lambda: engine.passes, LIMIT, "the known text is tried")
+            assert ready(client)
+            put_forward(client, 61, monkeypatch)
+            until(lambda: not ready(client), LIMIT, "it is unready")
+        finally:
+            engine.gate.set()
+        until(lambda: ready(client), LIMIT, "it is ready")
 
 
 def test_a_stuck_pass_ends_its_process(monkeypatch: pytest.MonkeyPatch) -> None:

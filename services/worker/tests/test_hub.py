@@ -16,12 +16,13 @@ import pytest
 
 from warmstart import Fatal
 from worker.artifact.manifest import Manifest
-from worker.hub import HubModel, fetch, hub_model, needed
+from worker.hub import HubModel, fetch, fetched, hub_model, needed
 from worker.loading import load
 from worker.model_files import KNOWN, locate, wanted
 from worker.settings import WorkerSettings
 
 NAME, COMMIT = "some-org/tiny.model", "0123456789abcdef0123456789abcdef01234567"
+OF_THE_PIPELINE = ("modules.json", "1_Pooling/config.json", "config_sentence_transformers.json")
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -29,6 +30,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     folder: Path
     status: int | None = None  # of every answer, when it fails
+    failing: tuple[str, ...] = ()  # files that it has, and can't give now
 
     def do_HEAD(self) -> None:
         """Tell a file's size, version and commit."""
@@ -49,6 +51,11 @@ class Hub(http.server.BaseHTTPRequestHandler):
             return
         path = self.path.partition("?")[0]
         files = [file.relative_to(self.folder).as_posix() for file in self.folder.rglob("*") if file.is_file()]
+        if path.endswith(self.failing):
+            self.send_response(403)  # which the client doesn't try again
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if path.startswith(f"/{NAME}/resolve/{COMMIT}/"):
             body = (self.folder / path.split(COMMIT + "/")[1]).read_bytes()
         elif path in (f"/api/models/{NAME}", f"/api/models/{NAME}/revision/v1", f"/api/models/{NAME}/revision/main"):
@@ -82,9 +89,9 @@ def digest(content: bytes) -> str:
 
 
 @contextmanager
-def serving(folder: Path, status: int | None = None) -> Iterator[str]:
+def serving(folder: Path, status: int | None = None, failing: tuple[str, ...] = ()) -> Iterator[str]:
     """The URL of a hub that has the folder's files."""
-    handler = type("OfFolder", (Hub,), {"folder": folder, "status": status})
+    handler = type("OfFolder", (Hub,), {"folder": folder, "status": status, "failing": failing})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -162,22 +169,79 @@ def test_without_internet_one_line_says_what_to_do(tmp_path: Path) -> None:
     assert "may also be a folder" in last
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_while_the_hub_fails_what_was_fetched_before_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
-    """As without a way to it; what wasn't fetched is refused with the hub's status."""
-    cache = tmp_path / "hub" / "models--some-org--tiny.model"
-    for file, content in {"refs/main": COMMIT, f"snapshots/{COMMIT}/config.json": "{}"}.items():
-        (cache / file).parent.mkdir(parents=True)
-        (cache / file).write_text(content)
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a model that a hub can serve; this process has an empty cache, and may fetch."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    with serving(tmp_path, status) as endpoint:
+    monkeypatch.setattr("huggingface_hub._tree_cache._IN_MEMORY_TREE_CACHE", {})
+    (tmp_path / "mine" / "1_Pooling").mkdir(parents=True)
+    for file in (*OF_THE_PIPELINE, "config.json", "model.safetensors"):
+        (tmp_path / "mine" / file).write_text(f'{{"file": "{file}"}}')
+    return tmp_path / "mine"
+
+
+@contextmanager
+def asked(monkeypatch: pytest.MonkeyPatch, *served: Any, **how: Any) -> Iterator[str]:
+    """The hub that this process asks."""
+    with serving(*served, **how) as endpoint:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
-        assert fetch(HubModel(NAME, None)) == cache / "snapshots" / COMMIT
+        files = f"{endpoint}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", files)
+        yield endpoint
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_while_the_hub_fails_what_was_fetched_before_is_found(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """As without a way to it; what wasn't fetched is refused with the hub's status."""
+    with asked(monkeypatch, mine):
+        folder = fetch(HubModel(NAME, None))
+    with asked(monkeypatch, mine, status) as endpoint:
+        assert fetch(HubModel(NAME, None)) == fetched(HubModel(NAME, None)) == folder
         with pytest.raises(Fatal, match=f"EMBEDDING_MODEL=some-org/another: {endpoint} answers {status}"):
             fetch(HubModel("some-org/another", None))
+
+
+@pytest.mark.parametrize("failing", OF_THE_PIPELINE)
+def test_a_model_that_was_fetched_in_part_is_none(mine: Path, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    """Without its modules it would pool differently, without its prompts embed other texts; the next fetch ends it."""
+    model = HubModel(NAME, None)
+    with asked(monkeypatch, mine, failing=(failing,)), pytest.raises(Fatal, match=f"EMBEDDING_MODEL={NAME}: "):
+        fetch(model)
+    with pytest.raises(Fatal, match=f"EMBEDDING_MODEL={NAME}: fetched in part, without {failing}"):
+        fetched(model)
+    with asked(monkeypatch, mine):
+        folder = fetch(model)
+    assert (folder / failing).read_bytes() == (mine / failing).read_bytes()
+    assert fetched(model) == folder
+
+
+def test_a_model_that_another_library_fetched_needs_its_modules(mine: Path) -> None:
+    """transformers fetches what it reads: a model of sentence-transformers without pooling and prompts."""
+    snapshot = mine.parent / "hub" / "models--some-org--tiny.model" / "snapshots" / COMMIT
+    (snapshot.parent.parent / "refs").mkdir(parents=True)
+    (snapshot.parent.parent / "refs" / "main").write_text(COMMIT)
+    snapshot.mkdir(parents=True)
+    for file in ("config.json", "model.safetensors"):
+        (snapshot / file).write_bytes((mine / file).read_bytes())
+    with pytest.raises(Fatal, match=r"fetched in part, without modules\.json"):
+        fetched(HubModel(NAME, None))
+    (snapshot / "modules.json").write_text("[]")
+    assert fetched(HubModel(NAME, None)) == snapshot
+
+
+def test_a_model_that_has_no_modules_needs_none(mine: Path) -> None:
+    """sentence-transformers asked the hub for them when it fetched the model, and the hub's cache notes that."""
+    model = mine.parent / "hub" / "models--some-org--tiny.model"
+    for folder in ("refs", f"snapshots/{COMMIT}", f".no_exist/{COMMIT}"):
+        (model / folder).mkdir(parents=True)
+    (model / "refs" / "main").write_text(COMMIT)
+    (model / ".no_exist" / COMMIT / "modules.json").touch()
+    for file in ("config.json", "model.safetensors"):
+        (model / "snapshots" / COMMIT / file).write_bytes((mine / file).read_bytes())
+    assert fetched(HubModel(NAME, None)) == model / "snapshots" / COMMIT
 
 
 def test_a_name_of_the_hub_is_told_from_a_path() -> None:

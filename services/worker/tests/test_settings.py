@@ -3,7 +3,6 @@
 import pytest
 from pydantic import ValidationError
 
-from worker.cpu import cpu_limit
 from worker.settings import WorkerSettings
 
 
@@ -47,10 +46,11 @@ def test_warmup_passes_are_on_or_off(monkeypatch: pytest.MonkeyPatch, value: str
     assert WorkerSettings().warmup_passes is passes
 
 
-def test_processes_share_the_cpus() -> None:
-    """Model threads of all processes together don't exceed the CPUs, but each has one."""
-    assert WorkerSettings(web_concurrency=1).threads == cpu_limit()
-    assert WorkerSettings(web_concurrency=32).threads == max(1, cpu_limit() // 32)
+@pytest.mark.parametrize(("processes", "threads"), [(1, 7), (2, 3), (7, 1), (32, 1)])
+def test_processes_share_the_cpus(processes: int, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model threads of all processes together don't exceed the CPUs, seven here, but each has one."""
+    monkeypatch.setattr("worker.settings.cpu_limit", lambda: 7)
+    assert WorkerSettings(web_concurrency=processes).threads == threads
 
 
 def test_every_setting_is_described() -> None:

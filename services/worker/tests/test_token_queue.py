@@ -11,7 +11,7 @@ from services.worker.tests.stand_ins import LIMIT, metric, soon
 from warmstart.errors import Overloaded, PayloadTooLarge
 from worker.admission import CERTAIN, OLDEST, Admission, Ahead, Demand
 from worker.jobs import Job
-from worker.speed import Speed
+from worker.speed import STALE, Speed
 from worker.token_queue import TokenQueue
 
 PATIENT = 1000.0  # seconds that a request has left
@@ -204,6 +204,26 @@ def test_more_than_the_queue_holds_is_too_large() -> None:
     run(scenario())
 
 
+def test_the_bound_that_is_named_is_the_one_that_was_reached() -> None:
+    """A call that is too slow and larger than the queue, too, is told of the time: by the limit more would fit."""
+
+    async def scenario() -> None:
+        waiting = queue(limit=1000, tokens_per_second=100, longest=10)
+        with (
+            pytest.raises(PayloadTooLarge, match=r"it may take 20\.0 s .* about 600 tokens"),
+            waiting.reserve(ask(1200), 10),
+        ):
+            pass
+        with (
+            waiting.reserve(ask(500), 10),
+            pytest.raises(Overloaded, match=r"it may take 18\.3 s of the 10\.0 s left"),
+            waiting.reserve(ask(600), 10),
+        ):
+            pass
+
+    run(scenario())
+
+
 def test_an_idle_worker_takes_one_batch_whatever_it_measured() -> None:
     """A speed or a limit that is far too small refuses not everything for ever: by a batch it is measured anew."""
 
@@ -242,6 +262,26 @@ def test_speed_follows_the_latest_batches() -> None:
     for _ in range(50):
         speed.add(100, 1)
     assert speed.seconds_for(1000) == pytest.approx(10, rel=0.1)
+
+
+def test_a_spell_of_slowness_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten seconds after its last batch a call that fitted at the start fits again; a higher speed is kept."""
+    now = [0.0]
+    monkeypatch.setattr("worker.speed.monotonic", lambda: now[0])
+    speed = Speed(20_000, 2)
+    admission, call = Admission(speed, 65_536, 2000, longest=10.0), Demand(texts=256, tokens=58_000)
+    for _ in range(25):
+        speed.add(2000, 0.25)
+    with pytest.raises(PayloadTooLarge):
+        admission.check(call, 10, Ahead(0, 0))
+    now[0] = STALE
+    admission.check(call, 10, Ahead(0, 0))
+    speed.add(2000, 0.1)
+    assert speed.tokens_in(1) < 11_000
+    for _ in range(50):
+        speed.add(4000, 0.1)
+    now[0] += STALE
+    assert speed.tokens_in(1) > 30_000
 
 
 def test_a_single_pause_of_the_machine_is_not_taken_for_the_engines_speed() -> None:

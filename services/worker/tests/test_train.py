@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from contract.prompts import Prompts
@@ -25,6 +26,7 @@ from worker.train import saving
 from worker.train.__main__ import main
 from worker.train.judging import folds_of
 from worker.train.progress import step
+from worker.warmup import known_vectors
 
 WORDS = {"fruit": ("apple", "pear", "plum"), "tool": ("saw", "hammer", "file")}
 FOLDER = ".warmstart/heads"
@@ -329,3 +331,30 @@ def test_the_texts_get_the_prompt_of_documents(here: Path, monkeypatch: pytest.M
     monkeypatch.setattr("worker.train.__main__.load", lambda _: Loaded(Engine(), "m", "0" * 64, prompts=prompts))
     assert main([str(labelled(here / "mine.jsonl"))]) == 0
     assert {text.split()[0] for text in seen} == {"passage:"}
+
+
+class Nan(FakeEngine):
+    """Its vectors are no numbers."""
+
+    def embed(self, batch: Any) -> Any:
+        """As the fake engine does, but for the numbers."""
+        return super().embed(batch) * np.float32("nan")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "why"),
+    [
+        (Loaded(FakeEngine(), "m", "0" * 64, known=-known_vectors(FakeEngine())), "computes other vectors"),
+        (Loaded(Nan(), "m", "0" * 64), "gives no finite vector"),
+    ],
+    ids=["of another machine", "no numbers"],
+)
+def test_vectors_that_a_start_refuses_make_no_head(
+    here: Path, loaded: Loaded, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A head would learn from them, and its card name the model's space all the same."""
+    monkeypatch.setattr("worker.train.__main__.load", lambda _: loaded)
+    assert main([str(labelled(here / "mine.jsonl"))]) == 3
+    assert caplog.messages[-1].startswith("no head: ")
+    assert why in caplog.messages[-1]
+    assert not (here / FOLDER).exists()

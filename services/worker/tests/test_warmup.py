@@ -13,6 +13,7 @@ from warmstart import Fatal
 from worker import batcher
 from worker.app import create_app
 from worker.engines.base import TokenIds, Vectors
+from worker.passes import SIZES
 from worker.settings import WorkerSettings
 from worker.warmup import known_vectors, warm_up
 
@@ -28,6 +29,13 @@ def test_three_shapes_are_run_in_the_inference_thread() -> None:
     assert 10 <= typical[0] <= 30
     assert 300 - typical[0] < sum(typical) <= 300
     assert set(engine.embedded_on) == {"inference"}
+
+
+def test_no_pass_of_the_warm_up_is_larger_than_a_served_one() -> None:
+    """However large a batch may be: it is divided, and a pass of all of it could take the machine's memory."""
+    engine = RecordingEngine()
+    warm_up(engine, batch_tokens=100_000)
+    assert max(map(len, engine.passes)) == SIZES[-1]
 
 
 class Padding(RecordingEngine):

@@ -88,14 +88,14 @@ class Admission:
 
     def _too_large(self, demand: Demand, whole: int, most: float) -> PayloadTooLarge:
         bound = f"{self._may_take(whole)} of a request's {self.longest:.1f} s"
-        if whole > self.limit:
+        if most == self.limit:
             bound = f"the limit is {self.limit}"
         message = f"a call of {demand.size(whole)} is too large: {bound}; {demand.fitting(most)} would fit"
         return PayloadTooLarge(message, code=f"too_many_{demand.unit}")
 
     def _overloaded(self, demand: Demand, seconds: float, ahead: Ahead, room: float) -> Overloaded:
         bound = f"{self._may_take(ahead.at_full_speed(demand.tokens))} of the {seconds:.1f} s left"
-        if ahead.waiting + demand.tokens > self.limit:
+        if room == self.limit - ahead.waiting:
             bound = f"the limit is {self.limit}"
         fitting = demand.fitting(max(0, room))
         message = f"{ahead.waiting} {demand.unit} wait already; {bound}; {fitting} would fit now"

@@ -194,16 +194,17 @@ class Batcher:
         return sum(len(item.ids) for item in batch)
 
     async def _failed(self, batch: list[Item], error: Exception, *, whole: bool) -> int:
-        """Fail a single input, or all if a known input fails, too: they aren't at fault. Else try the halves."""
-        if len(batch) == 1:
-            self._fail_alone(batch[0], error)
-            return 0
+        """Fail all if a known input fails, too: they aren't at fault. Else fail a single input, or try the halves."""
         if whole:
             try:
                 await self.health.prove()
             except Unavailable as broken:
                 self._fail_together(batch, broken)
                 return 0
+        if len(batch) == 1:
+            self._fail_alone(batch[0], error)
+            return 0
+        if whole:
             one, inputs = self._work.one, self._work.inputs
             log.warning("%s of %d %s failed: %r; trying its halves", one, len(batch), inputs, error)
         return await self._halves(batch)

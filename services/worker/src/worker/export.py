@@ -5,12 +5,14 @@ With PRECISION=int8 or --int8 it makes the int8 artifact of that model, whose na
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from warmstart import Fatal
+from warmstart.lifecycle.health import reason
 from warmstart.settings.service import load
 from worker.artifact.build import build
 from worker.artifact.int8 import Judges, build_int8
@@ -24,7 +26,7 @@ log = logging.getLogger("worker.export")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0 when the artifact is there, 3 when it can't be made."""
+    """Returns the exit code: 0 when the artifact is there, 3 when it can't be made, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m worker.export", description=__doc__)
     parser.add_argument("--engines", nargs="+", choices=get_args(EngineName), default=list(get_args(EngineName)))
     parser.add_argument(
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)  # exporters are talkative
     log.setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     settings = load(WorkerSettings)
     int8 = options.int8 or settings.precision == "int8"
     if not int8 and (options.texts or options.labelled):
@@ -53,15 +56,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         judges = Judges.of(options.texts, options.labelled) if int8 else None
         source = _locate(settings.embedding_model)
+        if not options.force:
+            _refuse_anothers(target, source)
         if judges:
             build_int8(source, target, settings.threads, judges)
         else:
             build(source, target, options.engines, settings.threads)
-    except (Fatal, RefusedError) as error:
-        log.error("no artifact: %s", error)
+    except Exception as error:  # noqa: BLE001 - exporters raise anything for a model that they can't write
+        _tell(error, settings.artifacts)
         return 3
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        return 130
     log.info("wrote %s", target)
     return 0
+
+
+def _tell(error: Exception, artifacts: Path) -> None:
+    """In one line; before it, what nobody foresaw with its traceback."""
+    if isinstance(error, OSError) and error.strerror:  # a full disk names no file
+        log.error("no artifact: %s: %s", error.filename or artifacts, error.strerror)
+        return
+    if not isinstance(error, Fatal | RefusedError):
+        log.error("the export failed", exc_info=error)
+    log.error("no artifact: %s", reason(error))
 
 
 def _locate(name: str) -> ModelFolder:
@@ -69,6 +87,17 @@ def _locate(name: str) -> ModelFolder:
         how = f"make artifact PRECISION=int8 EMBEDDING_MODEL={name.removesuffix(INT8)}"
         raise Fatal(f"EMBEDDING_MODEL={name} is no artifact here; make it with: {how}")
     return locate(name, of_hub=fetch)
+
+
+def _refuse_anothers(target: Path, source: ModelFolder) -> None:
+    """Raise Fatal where another model's artifact is: a worker that serves it would serve this one, once restarted."""
+    try:
+        there = Manifest.read(target)
+    except Fatal:  # nobody can serve it
+        return
+    if there and there.origin not in (None, source.origin):
+        how = "give this one another name, with a link perhaps, or replace it with python -m worker.export --force"
+        raise Fatal(f"{target} was made of another folder than {source.path}, or before a move: {how}")
 
 
 def _is_there(target: Path, model: Wanted, options: argparse.Namespace) -> bool:

@@ -48,6 +48,7 @@ class EngineHealth:
         self._suspect = False
         self._broken: str | None = None
         self._pass_began: float | None = None
+        self._trial_began: float | None = None  # a pass of a known input, set on its thread
         self._trying: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -72,7 +73,8 @@ class EngineHealth:
     @property
     def stuck(self) -> str | None:
         """How long the running pass has taken, if that is too long."""
-        seconds = 0.0 if self._pass_began is None else perf_counter() - self._pass_began
+        began = [each for each in (self._pass_began, self._trial_began) if each is not None]
+        seconds = perf_counter() - min(began) if began else 0.0
         return f"{self._work.one} has been running for {seconds:.0f} s" if seconds > self._limit else None
 
     def check(self) -> None:
@@ -106,7 +108,11 @@ class EngineHealth:
             self._succeeded()
 
     def _known_pass(self) -> None:
-        self._work.compute(self._engine, self._work.known(self._engine))
+        self._trial_began = perf_counter()
+        try:
+            self._work.compute(self._engine, self._work.known(self._engine))
+        finally:
+            self._trial_began = None
 
     def _succeeded(self) -> None:
         if self._broken:

@@ -36,17 +36,32 @@ def hub_model(text: str) -> HubModel | None:
 
 
 def fetched(model: HubModel) -> Path:
-    """The folder into which a model was fetched before. Raises Fatal when it wasn't."""
+    """The folder into which a model was fetched before. Raises Fatal when it wasn't, or not whole."""
     try:
         from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - the serving image has none
 
         file = try_to_load_from_cache(model.name, "config.json", revision=model.revision)
     except (ImportError, ValueError):
         file = None
+    how = HOW.format(model)
     if not isinstance(file, str):
-        how = HOW.format(model)
         raise Fatal(f"EMBEDDING_MODEL={model} is no folder here, and no model that was fetched from the hub. {how}")
-    return Path(file).parent
+    folder = Path(file).parent
+    if missing := [file for file in _listed(model) if not (folder / file).exists()]:
+        raise Fatal(f"EMBEDDING_MODEL={model}: fetched in part, without {', '.join(missing)}. {how}")
+    return folder
+
+
+def _listed(model: HubModel) -> list[str]:
+    """The files that a model must have. Without modules.json or prompts it would be read as another model."""
+    from huggingface_hub import _CACHED_NO_EXIST, get_cached_repo_tree, try_to_load_from_cache  # noqa: PLC0415
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError  # noqa: PLC0415
+
+    try:
+        return needed([file.path for file in get_cached_repo_tree(model.name, revision=model.revision)])
+    except CachedRepoTreeNotFoundError:  # fetched file by file, by a library that may need few of them
+        modules = try_to_load_from_cache(model.name, "modules.json", revision=model.revision)
+        return [] if modules is _CACHED_NO_EXIST else ["modules.json"]
 
 
 def fetch(model: HubModel) -> Path:

@@ -15,7 +15,7 @@ from contract.prompts import NO_PROMPTS, Prompts
 from warmstart import Fatal
 from warmstart.lifecycle.health import reason
 from worker import metrics
-from worker.artifact.engine import choose, engine_of
+from worker.artifact.engine import choose, engine_of, lacks_bf16
 from worker.artifact.manifest import Manifest
 from worker.engines.base import Engine
 from worker.executor import DaemonExecutor
@@ -118,6 +118,8 @@ def _load_artifact(settings: WorkerSettings) -> Loaded | None:
         log.info("%s: running the model itself", reason)
         return None
     variant = choose(manifest, settings)
+    if lacks_bf16(manifest, variant, settings):
+        log.warning("%s was made on a CPU without bf16, which this one has: made here it would be faster", folder)
     try:
         engine = engine_of(folder, manifest, variant, settings.threads)
     except Fatal:

@@ -21,7 +21,8 @@ from worker.schemas import EmbeddingsRequest
 
 log = logging.getLogger("worker.model")
 
-ON_LOOP_CHARACTERS = 1000  # tokenized in 0.3 ms, about the cost of handing the text to a thread
+ON_LOOP_CHARACTERS = 1000  # tokenized in 0.3 ms, 0.8 ms as 256 texts: about the cost of handing them to a thread
+PORTION = 16  # texts: of the longest, 20,000 characters each, 0.05 s
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True)
 class Model:
-    """`tokenizing` is a thread of its own: neither the event loop nor inference waits for long texts."""
+    """`tokenizing` is a thread of its own: neither the event loop nor inference waits for long texts.
+
+    Requests take turns on it, with `PORTION` texts each.
+    """
 
     info: ModelInfo
     engine: Engine
@@ -93,6 +97,10 @@ class Model:
         if request.texts is None:
             return [self.engine.from_ids(ids) for ids in request.token_ids or ()]
         if sum(map(len, request.texts)) <= ON_LOOP_CHARACTERS:
-            return self.engine.encode(request.texts)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.tokenizing, self.engine.encode, request.texts)
+            # One by one: two texts at once would wait in the tokenizer's pool, which long texts of others fill.
+            return [ids for text in request.texts for ids in self.engine.encode([text])]
+        loop, inputs = asyncio.get_running_loop(), list[TokenIds]()
+        for start in range(0, len(request.texts), PORTION):
+            portion = request.texts[start : start + PORTION]
+            inputs += await loop.run_in_executor(self.tokenizing, self.engine.encode, portion)
+        return inputs

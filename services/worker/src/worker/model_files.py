@@ -50,6 +50,12 @@ class ModelFolder:
     revision: str | None = None
 
     @property
+    def origin(self) -> str:
+        """Hex sha256 of where the folder is, which tells two of one name apart; of a link, where the link is."""
+        place = self.name if self.weights_sha256 or self.revision else os.path.abspath(self.path)  # noqa: PTH100 - as below
+        return hashlib.sha256(place.encode()).hexdigest()
+
+    @property
     def modules(self) -> list[Path]:
         """The folders of the pipeline's steps; the transformer, with the tokenizer, is the first."""
         listing = self.path / "modules.json"

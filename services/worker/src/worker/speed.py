@@ -1,34 +1,55 @@
 """The recent speed of the engine."""
 
+from time import monotonic
+
 FORGET = 0.9  # the weight that earlier batches keep after one more batch
 SLOW = 2  # times the expected seconds: the most that a single batch counts for
+STALE = 10.0  # seconds without a batch that counts, after which the engine is trusted to be as fast as at its start
 
 
 class Speed:
-    """Tokens per second over about the last ten batches; large batches count more."""
+    """Tokens per second over about the last ten batches; large batches count more.
+
+    It starts with what the warm-up measured. A lower speed than that is forgotten after `STALE` seconds: it refuses
+    calls as too large, and where only such calls come, no batch would ever correct it.
+    """
 
     def __init__(self, tokens: float, seconds: float) -> None:
-        self._tokens = tokens
-        self._seconds = seconds
+        self._first = tokens, seconds
+        self._recent = tokens, seconds
         self._was_slow = False
+        self._learned = monotonic()
 
     def add(self, tokens: int, seconds: float) -> None:
         """Count one batch; a slow batch counts in full only after another slow one.
 
         A pause of the machine makes one slow batch. When a batch of 6 s was counted in full, the worker refused calls
-        of 25,000 tokens as too large for an idle worker, and with only such calls no later batch would have corrected
-        the speed.
+        of 25,000 tokens as too large for an idle worker.
         """
+        if self._is_stale():
+            self._was_slow = False
         most = SLOW * self.seconds_for(tokens)
         counted = seconds if self._was_slow else min(seconds, most)
+        earlier_tokens, earlier_seconds = self._trusted()
+        self._recent = earlier_tokens * FORGET + tokens, earlier_seconds * FORGET + counted
         self._was_slow = seconds > most
-        self._tokens = self._tokens * FORGET + tokens
-        self._seconds = self._seconds * FORGET + counted
+        self._learned = monotonic()
 
     def tokens_in(self, seconds: float) -> float:
         """How many tokens fit into so many seconds."""
-        return seconds * self._tokens / self._seconds
+        measured, took = self._trusted()
+        return seconds * measured / took
 
     def seconds_for(self, tokens: float) -> float:
         """How long so many tokens take."""
-        return tokens * self._seconds / self._tokens
+        measured, took = self._trusted()
+        return tokens * took / measured
+
+    def _trusted(self) -> tuple[float, float]:
+        """Tokens, and the seconds that they took."""
+        if not self._is_stale():
+            return self._recent
+        return max(self._recent, self._first, key=lambda each: each[0] / each[1])
+
+    def _is_stale(self) -> bool:
+        return monotonic() - self._learned >= STALE

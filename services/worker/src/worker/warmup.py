@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.limits import INPUTS
 from warmstart import Fatal
 from worker.artifact.manifest import BARS
 from worker.engines.base import Engine, TokenIds, Vectors
@@ -57,7 +58,7 @@ def passes(engine: Engine, batch_tokens: int) -> dict[str, list[list[TokenIds]]]
     """
     short, typical, long = engine.encode([SHORT, TYPICAL, f"{TYPICAL} " * min(engine.max_tokens, LONGEST)])
     long = long[:LONGEST]
-    batch = [typical] * max(1, batch_tokens // len(typical))
+    batch = [typical] * max(1, min(batch_tokens // len(typical), INPUTS))  # no served pass has more rows
     most = min(len(batch), ROWS) if engine.rows else len(batch)
     return {
         "one text at maximum length": [[long]],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from warmstart import Fatal
 from worker.artifact.verification import BATCH
 from worker.engines.base import Engine, Vectors
 
@@ -14,7 +15,7 @@ BLOCK = 1024  # rows whose similarities are in memory at a time
 def embedded(engine: Engine, texts: Sequence[str], done: Callable[[int], object] = lambda _: None) -> Vectors:
     """Unit rows (texts, dimensions), in their order; texts of about equal length share a pass.
 
-    `done` is told after each pass how many texts have their vectors.
+    `done` is told after each pass how many texts have their vectors. Raises Fatal for a vector that has no direction.
     """
     inputs = engine.encode(texts)
     order = sorted(range(len(inputs)), key=lambda place: len(inputs[place]))
@@ -23,7 +24,10 @@ def embedded(engine: Engine, texts: Sequence[str], done: Callable[[int], object]
         places = order[start : start + BATCH]
         rows[places] = engine.embed([inputs[place] for place in places])
         done(start + len(places))
-    unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise Fatal(f"{engine.name} {engine.precision} gives no finite vector for some texts")
+    unit: Vectors = rows / lengths
     return unit
 
 

@@ -1,8 +1,6 @@
 """Exports a model into an artifact's folder: graphs, tokenizer, manifest."""
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,7 +8,9 @@ import numpy as np
 
 from worker.artifact.engine import engine_of, has_bf16
 from worker.artifact.graph import write_openvino
+from worker.artifact.loading import load_onnx
 from worker.artifact.manifest import MANIFEST, TOKENIZER, EngineName, Manifest, Variant
+from worker.artifact.placing import placed
 from worker.artifact.reference import Reference, from_model, installed
 from worker.artifact.shipped import shipped
 from worker.artifact.verification import RefusedError, check, reference_texts
@@ -28,21 +28,18 @@ def build(model: ModelFolder, target: Path, engines: Collection[EngineName], thr
 
     Raises Fatal for a model whose weights are not the expected ones, RefusedError for a graph that isn't the model.
     """
+    load_onnx()
     source = verified(model)
     reference = shipped(model)
     if reference is None:
         log.info("loading the reference, %s", model.name)
         reference = from_model(model, threads)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
-        folder = Path(scratch, "artifact")
+    with placed(target) as folder:
         variants = _write(reference, folder, engines)
         reference.tokenizer.save(folder / TOKENIZER)
         manifest = manifest_of(model, source, reference, variants, folder)
         manifest = _compared(manifest, folder, reference, threads)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
     return manifest
 
 
@@ -54,6 +51,7 @@ def manifest_of(
     return Manifest(
         model=model.name,
         revision=model.revision,
+        origin=model.origin,
         source=source,
         pooling=facts.pooling,
         max_tokens=facts.max_tokens,
@@ -63,6 +61,7 @@ def manifest_of(
         texts=len(reference_texts()),
         versions=facts.versions | installed(TOOLS),
         variants=variants,
+        bf16=has_bf16(),
         files={file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()},
     )
 
@@ -79,6 +78,10 @@ def _write(reference: Reference, folder: Path, engines: Collection[EngineName]) 
         write_openvino(onnx, folder / "model.xml")
         from worker.artifact.compiled import write_compiled  # noqa: PLC0415 - who exports for ONNX Runtime needs none
 
+        if not has_bf16():
+            log.warning(
+                "without bf16, which this CPU lacks: a CPU with it is faster with an artifact made on such a one"
+            )
         files = ("model.xml", "model.bin")
         variants += [
             write_compiled(folder, Variant(engine="openvino", precision=precision, files=files, cosine=0))

@@ -63,6 +63,13 @@ def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         return False
 
 
+def lacks_bf16(manifest: Manifest, variant: Variant, settings: WorkerSettings) -> bool:
+    """Whether it is at fp32 only because the CPU of the export had no bf16: this one has, and nobody asks for fp32."""
+    free = settings.precision == "auto" and settings.engine != "onnx" and variant.precision == "fp32"
+    openvino = any(each.engine == "openvino" for each in manifest.variants)
+    return free and openvino and manifest.bf16 is False and has_bf16()
+
+
 def instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str]:
     """The CPU's flags that decide how an engine multiplies; none where the system doesn't tell."""
     try:

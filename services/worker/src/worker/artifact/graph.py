@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from worker.artifact.loading import core
 from worker.engines.sentence_transformers import unit_rows
 
 if TYPE_CHECKING:
@@ -54,4 +55,4 @@ def write_openvino(onnx: Path, file: Path) -> None:
     """
     import openvino  # noqa: PLC0415
 
-    openvino.save_model(openvino.Core().read_model(str(onnx)), str(file), compress_to_fp16=True)
+    openvino.save_model(core().read_model(str(onnx)), str(file), compress_to_fp16=True)

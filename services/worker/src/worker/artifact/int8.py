@@ -1,8 +1,6 @@
 """Makes the int8 artifact of a model: a model of its own, named after it, with a quality card."""
 
 import logging
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,9 @@ from worker.artifact.card import CARD, FEWEST, Card, compare, judge, read_pairs,
 from worker.artifact.compiled import of_the_rest, write_compiled
 from worker.artifact.engine import engine_of, instructions
 from worker.artifact.graph import write_openvino
+from worker.artifact.loading import load_onnx
 from worker.artifact.manifest import MANIFEST, TOKENIZER, Manifest, Variant
+from worker.artifact.placing import placed
 from worker.artifact.quantize import FILES, calibration, varied, write_int8
 from worker.artifact.reference import Reference, from_model, installed
 from worker.artifact.shipped import shipped
@@ -66,16 +66,13 @@ def build_int8(model: ModelFolder, target: Path, threads: int, judges: Judges) -
 
     Raises Fatal without nncf, or for a model that can't be read; RefusedError below the card's bar.
     """
+    load_onnx()
     source = verified(model)
     reference = shipped(model) or from_model(model, threads)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
-        folder = Path(scratch, "artifact")
+    with placed(target) as folder:
         manifest, card = _written(model, source, reference, folder, judges, threads=threads)
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
         card.require_good()
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
     return card
 
 

@@ -58,6 +58,7 @@ class Manifest(BaseModel):
 
     model: str
     revision: str | None = None  # the commit of a model of the hub
+    origin: str | None = None  # `ModelFolder.origin`; None: of an earlier version
     source: dict[str, str]
     pooling: str
     max_tokens: int
@@ -67,6 +68,7 @@ class Manifest(BaseModel):
     texts: int
     versions: dict[str, str]
     variants: tuple[Variant, ...]
+    bf16: bool | None = None  # whether the CPU of the export has it; None: of an earlier version
     left_out: tuple[EngineName, ...] = ()  # engines whose vectors were too far from the reference
     files: dict[str, str]
 
@@ -93,5 +95,6 @@ class Manifest(BaseModel):
                 found = sha256(folder / name)
             except OSError as error:
                 raise Fatal(f"artifact {folder}: {name} can't be read: {error.strerror}") from error
-            if found != self.files[name]:
-                raise Fatal(f"artifact {folder}: {name} was altered: expected sha256 {self.files[name]}, found {found}")
+            expected = self.files.get(name, "none")
+            if found != expected:
+                raise Fatal(f"artifact {folder}: {name} was altered: expected sha256 {expected}, found {found}")

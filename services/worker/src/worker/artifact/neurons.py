@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.artifact.loading import core
+
 ALONE = 64  # neurons in the branch; 4, 16, 64 and 128 left a loss of 42, 33, 26 and 22 e-5 in these layers, 300 without
 BRANCH = "_alone"  # ends the names of the branch's nodes
 # What is computed of each neuron by itself, as activation functions are.
@@ -142,14 +144,12 @@ def _add_up(model: Any, layer: FeedForward, copies: Sequence[Any]) -> list[str]:
 def reaches(engine_inputs: Iterator[dict[str, Any]], model: Any, layers: Sequence[FeedForward]) -> list[NDArray[Any]]:
     """The largest absolute activation of each neuron of each layer over the inputs, by OpenVINO at fp32."""
     import onnx  # noqa: PLC0415 - as above
-    import openvino  # noqa: PLC0415
 
     told = onnx.ModelProto.FromString(model.SerializeToString())
     for layer in layers:
         told.graph.output.append(onnx.helper.make_tensor_value_info(layer.neurons, onnx.TensorProto.FLOAT, None))
-    compiled = openvino.Core().compile_model(
-        openvino.Core().read_model(told.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    graph = core().read_model(told.SerializeToString())
+    compiled = core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     request, outputs = compiled.create_infer_request(), compiled.outputs[-len(layers) :]
     most: list[NDArray[Any]] = []
     for inputs in engine_inputs:

@@ -13,6 +13,7 @@ from typing import Any
 
 from warmstart import Fatal
 from worker.artifact.graph import write_openvino
+from worker.artifact.loading import core
 from worker.artifact.neurons import feed_forward, reaches, sensitive, split
 from worker.artifact.verification import reference_texts
 from worker.engines.base import TokenIds
@@ -44,8 +45,7 @@ def write_int8(onnx_file: Path, folder: Path, inputs: Sequence[TokenIds], fill: 
     Raises Fatal where nncf is not installed, or RuntimeError when it can't quantize the graph.
     """
     _nncf()
-    import onnx  # noqa: PLC0415 - who serves needs none of these
-    import openvino  # noqa: PLC0415
+    import onnx  # noqa: PLC0415 - who serves needs none
 
     model = onnx.load(onnx_file)
     layers = feed_forward(model)
@@ -58,12 +58,12 @@ def write_int8(onnx_file: Path, folder: Path, inputs: Sequence[TokenIds], fill: 
         file = Path(scratch, "model.onnx")
         onnx.save(model, file)
         write_openvino(file, file.with_suffix(".xml"))
-        graph = openvino.Core().read_model(str(file.with_suffix(".xml")))
+        graph = core().read_model(str(file.with_suffix(".xml")))
         _quantize(graph, inputs, fill, exact, folder / FILES[0])
 
 
 def _quantize(graph: Any, inputs: Sequence[TokenIds], fill: int, exact: Sequence[str], file: Path) -> None:
-    import openvino  # noqa: PLC0415 - as above
+    import openvino  # noqa: PLC0415 - who serves needs none of its converters
 
     nncf = _nncf()
     parameters = nncf.quantization.advanced_parameters

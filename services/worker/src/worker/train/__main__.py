@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from worker.train.examples import Examples, read, written
 from worker.train.judging import FOLDS, Labels, Scores, cross_validated, fit, folds_of
 from worker.train.progress import step
 from worker.train.saving import require_free, save
+from worker.warmup import warm_up
 
 log = logging.getLogger("worker.train")
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     log.setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     target = options.output or HEADS / f"{options.labelled.stem}.skops"
     try:
         train(options.labelled, target, load_settings(WorkerSettings), replace=options.replace)
@@ -70,6 +70,7 @@ def train(labelled: Path, target: Path, settings: WorkerSettings, *, replace: bo
     _tell(examples)
     with step(log.info, f"loading the model {settings.embedding_model}"):
         loaded = load(settings)
+        _require_right(loaded, settings)
     rows, labels = _embedded(loaded, examples), np.array(examples.labels)
     scores = _judged(rows, labels, examples)
     with step(log.info, "training on all of them"):
@@ -81,6 +82,14 @@ def train(labelled: Path, target: Path, settings: WorkerSettings, *, replace: bo
 
         save(head, rows, card, target, settings, replace=replace)
     log.info("wrote %s, and its card %s.json", target, target.name)
+
+
+def _require_right(loaded: Loaded, settings: WorkerSettings) -> None:
+    """Raise Fatal for a machine that computes other vectors than the export's, as a start does."""
+    if loaded.known is not None:
+        every = loaded.engine.lengths
+        warm_up(loaded.engine, settings.max_batch_tokens, loaded.known)
+        loaded.engine.lengths = every  # a start adds them one by one
 
 
 def _tell(examples: Examples) -> None:
@@ -114,10 +123,6 @@ def _judged(rows: Vectors, labels: Labels, examples: Examples) -> Scores | None:
         scores = cross_validated(rows, labels, folds, lambda note: setattr(under_way, "note", note))
     log.info("%s", scores.table())
     return scores
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
