@@ -37,6 +37,12 @@ def _heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("contract.space._heard", dict(KNOWN))
 
 
+@pytest.fixture(autouse=True)
+def _looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker that a busy machine delays is away."""
+    monkeypatch.setattr("api.system.workers.LIMIT", 15)  # seconds
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio alone."""

@@ -94,6 +94,7 @@ CASES: list[tuple[str, Any, str | None, str]] = [
     (STORE, tagged({"k": float("nan")}), "documents.0.metadata.k", "NaN"),
     (STORE, tagged({"k": [float("inf")]}), "documents.0.metadata.k", "infinite"),
     (STORE, tagged({"k": "x" * 16_384}), "documents.0.metadata", "16384"),
+    (STORE, tagged({"k": [10] * 2 + [0] * 8186}), "documents.0.metadata", "not 16385"),
     (STORE, tagged({"k": [1e308] * 60}), "documents.0.metadata", "16384"),
     (STORE, tagged({"k": [{"n": [5e-324]}] * 60}), "documents.0.metadata", "16384"),
     (STORE, tagged({"k": deep(40)}), "documents.0.metadata.k", "32 levels"),
@@ -166,8 +167,10 @@ def test_a_body_over_the_limit(http: httpx2.Client) -> None:
 
 
 def test_the_limits_themselves_are_allowed(http: httpx2.Client) -> None:
-    """A text of 20,000 characters, an id of 200, metadata just under its limit, odd but honest Unicode."""
-    document = {"id": "A-z0.:_" + "x" * 193, "text": "é" * 20_000, "metadata": {"k": "x" * 16_374}}
+    """A text of 20,000 characters, an id of 200, metadata of 16,384 bytes without spaces, odd but honest Unicode."""
+    full = {"k": [10] + [0] * 8187}
+    assert len(json.dumps(full, separators=(",", ":"))) == 16_384
+    document = {"id": "A-z0.:_" + "x" * 193, "text": "é" * 20_000, "metadata": full}
     odd = {"text": "\U0001f600 \u200b \x01", "metadata": {"": None, "\U0001f600": [1e20, -0.5, 2**70]}}
     answer = http.post(STORE, json={"documents": [document, odd]})
     assert answer.status_code == 200, answer.text

@@ -18,7 +18,7 @@ from api.embedding import Embedding, Item
 from api.redis_cache import open_cache
 from api.redis_connection import connect
 from api.settings import ApiSettings
-from api.singleflight import SingleFlight
+from api.singleflight import Flight, SingleFlight
 from services.api.tests.conftest import MODEL, SHORT, Start
 from stack import EmbeddedStack, until
 
@@ -70,10 +70,10 @@ async def test_an_answer_goes_before_its_write() -> None:
     async with connect("redis://127.0.0.1:9") as client:
         cache = Noted(client, ttl=1, timeout=1)
 
-        async def work(keys: list[bytes]) -> dict[bytes, None]:
-            for key in keys:
+        async def work(flight: Flight[bytes, None]) -> dict[bytes, None]:
+            for key in flight.keys:
                 cache.put({key: VECTOR})
-            return dict.fromkeys(keys)
+            return dict.fromkeys(flight.keys)
 
         writing = asyncio.create_task(cache.write())
         await asyncio.sleep(0)

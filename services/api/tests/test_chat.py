@@ -314,11 +314,12 @@ def test_the_model_is_listed(client: TestClient) -> None:
 
 
 def test_no_chat_server_is_a_typed_503(http: httpx2.Client) -> None:
-    """Without CHAT_URL the route says so, whatever it is sent, and the OpenAPI document has no such route."""
+    """Without CHAT_URL the route says so and invites no retry, whatever is sent, and OpenAPI has no such route."""
     for body in ({}, {"model": MODEL, "messages": ASKED}):
         answer = http.post(PATH, json=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "dependency_unavailable")
         assert "CHAT_URL is not set" in answer.json()["error"]["message"]
+        assert "Retry-After" not in answer.headers
     assert PATH not in http.get("/openapi.json").json()["paths"]
 
 

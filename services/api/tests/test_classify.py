@@ -86,11 +86,21 @@ def test_without_a_predictor_it_is_refused(api: TestClient, worker: StandIn, of_
     assert api.post("/v1/embeddings", json={"model": "stand-in", "input": LONG}).status_code == 200
 
 
+def test_a_retry_is_for_a_predictor_that_there_was(worker: StandIn) -> None:
+    """After a roll-back of the predictor each refusal has a Retry-After: what was there may come back."""
+    with on(worker, worker_patience=0) as api:
+        assert classify(api, LONG).status_code == 200
+        worker.predictor = None
+        answers = [classify(api, LONG) for _ in range(3)]
+    assert [(each.status_code, each.headers.get("Retry-After")) for each in answers] == [(503, "1")] * 3
+
+
 def test_where_there_has_never_been_one_nothing_is_embedded() -> None:
-    """It costs the caller no quota, and the worker no computation."""
+    """It costs the caller no quota, and the worker no computation; no Retry-After invites another try."""
     worker = StandIn()
     with on(worker, quota="3/hour") as api:
-        assert [classify(api, LONG).status_code for _ in range(9)] == [503] * 9
+        refused = [classify(api, LONG) for _ in range(9)]
+        assert [(each.status_code, each.headers.get("Retry-After")) for each in refused] == [(503, None)] * 9
         assert worker.calls == []
         worker.predictor = head(SPACE)
         assert [classify(api, LONG).status_code for _ in range(4)] == [200, 200, 200, 429]

@@ -173,7 +173,7 @@ def test_one_of_another_space_labels_nothing(api: TestClient, worker: StandIn) -
 
 def test_the_limit_of_metadata_holds_with_the_label(api: TestClient) -> None:
     """What has no room for it is stored as it came: the caller has kept to the limit."""
-    full = {"k": "x" * (16_384 - len('{"k": ""}'))}
+    full = {"k": "x" * (16_384 - len('{"k":""}'))}
     before = counted()
     store(api, {"id": "full", "text": "a long text", "metadata": full}, {"id": "b", "text": "short"})
     assert (metadata(api, "full"), metadata(api, "b")) == (full, {"label": "short"})

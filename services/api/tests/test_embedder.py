@@ -41,6 +41,11 @@ class Service:
         """The embedder of a new request."""
         return Embedder(request(budget, leaves), self._client, CacheUse(), self._flights)
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for the worker."""
+        return self._flights.waiting
+
     async def embed_together(self, *requests: list[str]) -> list[Any]:
         """The outcomes of requests that all wait before the worker answers the first of them."""
         go, before = asyncio.Event(), self.worker.before
@@ -51,7 +56,7 @@ class Service:
 
         self.worker.before = held
         calls = [asyncio.create_task(self.embedder().embed(texts, FIELD)) for texts in requests]
-        await until_async(lambda: self._flights.waiting == len(calls))
+        await until_async(lambda: self.waiting == len(calls))
         go.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -196,6 +201,26 @@ async def test_one_refusal_by_an_overloaded_worker_fails_one_request(service: Se
     first, *others = await service.embed_together(*[["hot"]] * 5)
     assert isinstance(first, Overloaded)
     assert {each.tokens for each in others} == {3}
+    assert service.worker.calls == [["hot"], ["hot"]]
+
+
+async def test_a_request_with_time_left_is_not_refused_for_the_little_time_of_another(service: Service) -> None:
+    """The worker refuses what would not end in time; those who wait are asked for together, with the longest time."""
+    full = refuse(503, code="overloaded", message="0.3 s are left")
+
+    async def lacks_time(request: web.Request, items: list[Any]) -> web.StreamResponse | None:
+        await go.wait()
+        return await full(request, items) if float(request.headers["X-Request-Timeout"]) < 5 else None
+
+    go, service.worker.before = asyncio.Event(), lacks_time
+    first = asyncio.create_task(service.embedder(2.0).embed(["hot"], FIELD))
+    await until_async(lambda: service.worker.calls)
+    others = [asyncio.create_task(service.embedder(budget).embed(["hot"], FIELD)) for budget in (3.0, 4.0, 10.0, 2.0)]
+    await until_async(lambda: service.waiting == 5)
+    go.set()
+    with pytest.raises(Overloaded):
+        await first
+    assert {each.tokens for each in await asyncio.gather(*others)} == {3}
     assert service.worker.calls == [["hot"], ["hot"]]
 
 

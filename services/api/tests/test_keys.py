@@ -103,9 +103,14 @@ def test_keys_are_made_rotated_and_revoked(file: Path, capsys: pytest.CaptureFix
     assert sorted(each.name for each in file.parent.iterdir()) == ["keys", "real"]
 
 
-def test_a_key_for_a_file_elsewhere(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a file the command prints the key, and the line that is to go into a Secret."""
+@pytest.mark.parametrize("named", [None, ""])
+def test_a_key_for_a_file_elsewhere(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where API_KEYS_FILE is unset or empty, the command prints the key, and the line that is to go into a Secret."""
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
+    if named is not None:
+        monkeypatch.setenv("API_KEYS_FILE", named)
     assert main(["new", "mobile"]) == 0
     said = capsys.readouterr()
     [entry] = parse(said.err.splitlines()[-1])

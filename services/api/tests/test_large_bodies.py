@@ -1,8 +1,11 @@
-"""Ten of the largest bodies at once: the process stays within its container's memory, and answers its probes."""
+"""Many of the largest bodies or answers at once: the process stays within its memory, and answers its probes."""
 
 import http.client
 import json
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -11,7 +14,7 @@ from pydantic import ValidationError
 
 from api.schemas.documents import DocumentsIn
 from api.schemas.embeddings import MAX_IDS, EmbeddingRequest
-from services.api.tests.conftest import MODEL
+from services.api.tests.conftest import MODEL, Api
 from stack import EmbeddedStack
 from tests.harness.http import get
 
@@ -37,7 +40,9 @@ def post(port: int, body: bytes) -> int:
     """The status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
-    return connection.getresponse().status
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
 
 
 def most_memory(port: int) -> int:
@@ -60,6 +65,56 @@ def test_ten_large_bodies_at_once(stack: EmbeddedStack, shape: str) -> None:
     assert found <= {200, 400, 503, 504}
     assert probes == {200}
     assert most_memory(port) < MEMORY
+
+
+def test_forty_large_answers_at_once(stack: EmbeddedStack) -> None:
+    """Each is 16 MB, for a body of 17 KB; they are written as their clients read them."""
+    port = int(stack.url("api").rsplit(":", 1)[1])
+    body = json.dumps({"model": MODEL, "input": [f"w{number}" for number in range(2048)]}).encode()
+    assert post(port, body) == 200  # the others find the texts in Redis
+    with ThreadPoolExecutor(40) as clients:
+        assert set(clients.map(post, [port] * 40, [body] * 40)) == {200}
+    assert most_memory(port) < MEMORY
+
+
+def test_a_client_may_read_for_longer_than_a_request_may_take(api: Api) -> None:
+    """REQUEST_TIMEOUT is for the work, not for the way of a large answer to a client that reads it slowly."""
+    service = api(REQUEST_TIMEOUT=3)
+    body = json.dumps({"model": MODEL, "input": ["word"] * 2048}).encode()
+    connection, began, size = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30), time.monotonic(), 0
+    connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    while piece := answer.read(2**16):
+        size += len(piece)
+        time.sleep(0.05 if time.monotonic() - began < 5 else 0)
+    assert answer.status == 200
+    assert size > 2**23
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 2048])
+def test_a_client_of_http_1_0_gets_a_large_answer_whole(stack: EmbeddedStack, count: int) -> None:
+    """It knows no chunks (RFC 9112, section 6.1)."""
+    port = int(stack.url("api").rsplit(":", 1)[1])
+    body = json.dumps({"model": MODEL, "input": ["word"] * count}).encode()
+    head = f"POST /v1/embeddings HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(head.encode() + body)
+        answered, _, content = b"".join(iter(lambda: connection.recv(2**16), b"")).partition(b"\r\n\r\n")
+    assert b" 200 " in answered.splitlines()[0]
+    assert len(json.loads(content)["data"]) == count
+
+
+def test_clients_that_read_slowly_hold_no_room_for_bodies(api: Api) -> None:
+    """While two of them have read only the heads of their answers, a third body of 3 MiB finds room within 8 MiB."""
+    service = api(MAX_BODY_BYTES_IN_FLIGHT=2**23)
+    body = json.dumps({"model": MODEL, "input": ["word"] * 2048}).encode().ljust(3 * 2**20)
+    with ExitStack() as slow:
+        for _ in range(2):
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+            slow.callback(connection.close)
+            connection.request("POST", "/v1/embeddings", body, {"Content-Type": "application/json"})
+            assert connection.getresponse().status == 200
+        assert post(service.port, body) == 200
 
 
 def test_token_ids_are_bounded_in_sum() -> None:

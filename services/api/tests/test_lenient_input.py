@@ -66,6 +66,13 @@ def test_too_many_token_ids_get_the_same_advice(http: httpx2.Client, texts: int)
     assert "check_embedding_ctx_length=False" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("path", ["/v1/documents", "/v1/search", "/v1/classify"])
+def test_advice_about_token_ids_is_for_who_may_send_them(http: httpx2.Client, path: str) -> None:
+    """The error for too many JSON values says nothing of token ids on a route that takes none."""
+    error = http.post(path, json={"texts": [0] * 250_000}).json()["error"]
+    assert (error["code"], error["message"]) == ("too_many_values", "the body holds more than 200000 JSON values")
+
+
 @pytest.mark.parametrize(
     ("prefix", "kind"),
     [(b"", "application/json; charset=utf-8"), (b"\xef\xbb\xbf", "application/json"), (b" \r\n", "APPLICATION/JSON")],

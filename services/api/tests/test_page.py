@@ -69,6 +69,14 @@ def test_a_second_visit_keeps_the_first_ones_policy(start: Start, path: str) -> 
         assert second.headers["Content-Security-Policy"] == first["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("path", ["/assets/", "/docs-assets/", "/readyz/", "/readyz?verbose&exclude="])
+def test_an_answer_repeats_only_the_beginning_of_an_unknown_name(start: Start, path: str) -> None:
+    """Of a file or check that there is none of, an answer has at most 100 characters of the name."""
+    text = start().get(path + "n" * 5000).text
+    assert "n" * 99 in text
+    assert "n" * 100 not in text
+
+
 def test_the_system_is_the_api_and_its_workers(start: Start) -> None:
     """One call tells phase, resources and queue of each, and counts the api's own work without itself."""
     client = start()

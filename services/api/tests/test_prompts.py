@@ -137,3 +137,12 @@ def test_a_model_without_prompts_is_asked_for_none(service: Service) -> None:
     for header in (None, "query", "document", "none"):
         assert service.embed("a", header).status_code == 200
     assert service.worker.asked_prompts == [None] * 4
+
+
+def test_a_call_gets_no_vectors_of_another_model_than_it_names(service: Service) -> None:
+    """A worker that turns to another model during the call, as at the end of a replacement, makes it a 503."""
+    assert service.embed("a").status_code == 200
+    service.worker.name, service.worker.fingerprint = "another", "fp-2"
+    refused = service.embed("b")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "dependency_unavailable")
+    assert service.embed("b").status_code == 404

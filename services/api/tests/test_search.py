@@ -216,6 +216,29 @@ async def test_all_of_few_matches_are_found(
     assert exact_searches() == before + 1
 
 
+@pytest.mark.anyio
+async def test_more_than_the_candidates_come_from_the_index_too(
+    stack: EmbeddedStack, database: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where too few candidates match, Postgres follows the index further: it doesn't sort all documents."""
+    space, engine = await current_space(database), create_async_engine(stack.url("postgres"), pool_size=1)
+    monkeypatch.setattr("api.store.search.NEAR", 1)
+
+    async def scans() -> int:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT pg_stat_force_next_flush()"))
+        told = text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = :index")
+        found = await database.scalar(told, {"index": f"{partition(space)}_hnsw"})
+        await database.rollback()
+        return int(found or 0)
+
+    before, exact = await scans(), exact_searches()
+    assert len(await search_store(engine, QUERY, space, limit=100, equals={"third": True})) == 100
+    assert await scans() > before
+    assert exact_searches() == exact
+    await engine.dispose()
+
+
 async def looked_up(database: AsyncConnection) -> int:
     """How many rows of `documents` were read so far, by all whose sessions have told."""
     read = await database.scalar(

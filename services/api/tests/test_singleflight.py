@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from api.singleflight import SingleFlight
+from api.singleflight import Flight, SingleFlight
 from stack import until_async
 
 pytestmark = pytest.mark.anyio
@@ -26,8 +26,8 @@ class Work:
         self.go = asyncio.Event()
         self.error: Exception | None = None
 
-    async def __call__(self, keys: list[str]) -> Mapping[str, str]:
-        self.asked.append(keys)
+    async def __call__(self, flight: Flight[str, str]) -> Mapping[str, str]:
+        self.asked.append(flight.keys)
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -36,7 +36,7 @@ class Work:
         if self.error:
             error, self.error = self.error, None
             raise error
-        return {key: key.upper() for key in keys}
+        return {key: key.upper() for key in flight.keys}
 
 
 async def test_concurrent_calls_share_work() -> None:
@@ -105,10 +105,10 @@ async def test_what_is_private_depends_on_who_asks_and_how_often() -> None:
         judged.append((list(keys), before))
         return before == 0
 
-    async def fail(keys: list[str]) -> Mapping[str, str]:
-        if keys == ["b"]:
+    async def fail(flight: Flight[str, str]) -> Mapping[str, str]:
+        if flight.keys == ["b"]:
             return {"b": "B"}
-        work.asked.append(keys)
+        work.asked.append(flight.keys)
         await work.go.wait()
         raise RuntimeError("too much")
 
@@ -120,6 +120,26 @@ async def test_what_is_private_depends_on_who_asks_and_how_often() -> None:
     assert [str(each) for each in outcomes] == ["too much"] * 4
     assert work.asked == [["a"], ["a"]]
     assert judged == [(["a", "b"], 0), (["b", "a"], 0), (["a"], 0), (["b", "a"], 1), (["a"], 1)]
+
+
+async def test_the_work_knows_how_long_the_most_patient_call_waits_for_it() -> None:
+    """Those who wait for work that fails for one alone begin the next together, whoever of them wakes first."""
+    known: list[float] = []
+
+    async def fail_first(flight: Flight[str, str]) -> Mapping[str, str]:
+        known.append(flight.until)
+        await work.go.wait()
+        if len(known) == 1:
+            raise ValueError("only the first's")
+        return {"a": "A"}
+
+    flight, work = SingleFlight[str, str](of_the_caller), Work()
+    calls = [asyncio.create_task(flight.run(["a"], fail_first, until)) for until in (1.0, 2.0, 9.0, 3.0)]
+    await until_async(lambda: flight.waiting == 4)
+    work.go.set()
+    first, *others = await asyncio.gather(*calls, return_exceptions=True)
+    assert (str(first), others) == ("only the first's", [{"a": "A"}] * 3)
+    assert known == [9.0, 9.0]
 
 
 async def test_every_other_error_reaches_all_who_wait() -> None:

@@ -24,8 +24,12 @@ from warmstart import Lifecycle, Resource, install
 from warmstart.faults import switches
 from warmstart.http.errors import error_responses
 from warmstart.http.operations import NO_TELEMETRY
+from warmstart.lifecycle.plugin import Plugin
 from warmstart.traces.exporter import traces
 from warmstart.vault.plugin import vault
+
+# Of the page, which shows how far the start has come.
+OPEN_PATHS = ("/", "/favicon.ico", "/assets/", "/reports/", "/v1/reports", "/v1/faults/", system.PATH)
 
 
 def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource[Any]] | None = None) -> FastAPI:
@@ -36,11 +40,8 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     settings = settings or ApiSettings()
     closed = not settings.is_open
     chat, chat_resources = _chat(settings)
-    usual = (
-        *RESOURCES,
-        *([REPLICA] if settings.search_database_url or settings.awaits_secrets else []),
-        *chat_resources,
-    )
+    replica = [REPLICA] if settings.search_database_url or settings.awaits_secrets else []
+    usual = (*RESOURCES, *replica, *chat_resources)
     flags = flags_for(settings)
     declared = (*(usual if resources is None else resources), *([flags.resource()] if settings.flags_file else []))
 
@@ -52,12 +53,8 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with (
-            Look(app, settings) as app.state.look,
-            Lifecycle(
-                app, declared, settings, plugins=[*switches(settings), *traces(settings), *vault(settings, take)]
-            ),
-        ):
+        plugins: list[Plugin] = [*switches(settings), *traces(settings), *vault(settings, take)]
+        async with Look(app, settings) as app.state.look, Lifecycle(app, declared, settings, plugins=plugins):
             app.state.lifecycle.spawn("watch API_KEYS", keys.watch, may_end=True)
             yield
 
@@ -69,27 +66,29 @@ def create_app(settings: ApiSettings | None = None, resources: Sequence[Resource
     if closed:
         app.add_middleware(Authenticate, keys=keys.known, known=let_in)
         document_keys(app)  # only where one is needed
+    _include(app, settings, chat)
+    limited = [RateLimitHeaders] if settings.quota or closed else []
+    install(
+        app,
+        settings,
+        open_paths=OPEN_PATHS,
+        quiet=(system.PATH,),  # open pages ask for it every two seconds
+        cors_origins=settings.cors(),
+        around=[*limited, CountChats],
+        advice={"/v1/embeddings": f"if they are token ids: {SEND_TEXTS}"},
+        known=keys.known.of,
+    )
+    return app
+
+
+def _include(app: FastAPI, settings: ApiSettings, chat: APIRouter) -> None:
+    """Add all routes, those of the page too."""
     breakable = [faults] if settings.faults_enabled else []
     parts = (embeddings, models, documents, search, classify, system, reports, *breakable)
     for router in (*(each.router for each in parts), chat):
         app.include_router(router, prefix="/v1", responses=error_responses(401))
     app.include_router(page.router)
     app.include_router(reports.files)
-    limited = [RateLimitHeaders] if settings.quota or closed else []
-    advice = f"if they are token ids: {SEND_TEXTS}"
-    # The page shows how far the start has come.
-    open_paths = ("/", "/favicon.ico", "/assets/", "/reports/", "/v1/reports", "/v1/faults/", system.PATH)
-    install(
-        app,
-        settings,
-        open_paths=open_paths,
-        quiet=(system.PATH,),  # open pages ask for it every two seconds
-        cors_origins=settings.cors(),
-        around=[*limited, CountChats],
-        advice=advice,
-        known=keys.known.of,
-    )
-    return app
 
 
 def _chat(settings: ApiSettings) -> tuple[APIRouter, list[Resource[Any]]]:

@@ -27,6 +27,7 @@ log = logging.getLogger("api.cache")
 
 TOKENS = struct.Struct("<I")
 AFTER = 3  # turns of the event loop, the second of which sends the answer: a write takes 0.15 ms of it
+WAIT = 2.0  # seconds for those ahead: 32 calls of 2,048 known texts at once take 0.6 s (2 cores)
 TOGETHER = 256  # texts written in one call, unless one request alone has more
 PENDING_WRITES = 64  # requests whose misses wait to be written; with 256 texts of 384 dimensions each they hold 25 MB
 MGET = {"db.system.name": "redis", "db.operation.name": "MGET"}  # OpenTelemetry's semantic conventions
@@ -54,11 +55,14 @@ def unpack(value: bytes | str | None, dimensions: int) -> Embedding | None:
 
 
 class Cache:
-    """Reads within `timeout` seconds before the answer; writes after the answer, from a bounded queue."""
+    """Reads before the answer, writes after it, from a bounded queue.
+
+    A call takes at most `timeout` seconds, and the wait for those of other requests `WAIT`.
+    """
 
     def __init__(self, client: Redis, *, ttl: float, timeout: float) -> None:
         self.client = client  # other programs may use the same Redis
-        self._lookups = Lookups(client.mget)
+        self._lookups = Lookups(client.mget, timeout)
         self._ttl_ms = round(ttl * 1000)
         self._timeout = timeout
         self._writes: asyncio.Queue[Mapping[bytes, Embedding]] = asyncio.Queue(PENDING_WRITES)
@@ -67,9 +71,8 @@ class Cache:
     async def get(self, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Embedding]:
         """The known embeddings of `keys`; none when Redis fails."""
         try:
-            # One time limit for the connection, the wait for one, retries and the answer.
             with now.span("MGET", MGET, "client"):
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self._timeout + WAIT):
                     values = await self._lookups.get(keys)
         except FAILURES:
             metrics.CACHE_ERRORS.inc(len(keys))

@@ -1,5 +1,6 @@
 """Embeds the texts of a request: from the cache, from another request's call, or with the worker."""
 
+import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from api.embedding import Embedding, Field, Item
 from api.flights import Computed, Flights, Key
 from api.metrics import SAVED
 from api.portions import portions, together
+from api.singleflight import Flight
 from api.worker_answer import OtherPrompts
 from api.worker_client import WorkerClient
 from contract.call import BYTES_PER_TOKEN, estimate
@@ -145,20 +147,23 @@ class Embedder:
         lane = asked or by_size(whole)
         _saved(Saved.SHARED, sum((lane, key) in self._flights for key in missing))
 
-        async def work(keys: list[Key]) -> dict[Key, Computed]:
-            texts = [missing[key] for _, key in keys]
+        loop = asyncio.get_running_loop()
+        until = loop.time() + remaining(self._request)
+
+        async def work(flight: Flight[Key, Computed]) -> dict[Key, Computed]:
+            texts = [missing[key] for _, key in flight.keys]
             try:
-                answer = await self.worker.embed(texts, remaining(self._request), whole, lane, named)
+                answer = await self.worker.embed(texts, flight.until - loop.time(), whole, lane, named)
             except CallFailed as error:
-                error.among(keys)
+                error.among(flight.keys)
                 raise
-            fresh = dict(zip(keys, answer.embeddings, strict=True))
+            fresh = dict(zip(flight.keys, answer.embeddings, strict=True))
             if self._cache.writes and answer.space == model.space:
                 self._cache.writes.put({key: each for (_, key), each in fresh.items()})
             return {key: Computed(each, answer.space, answer.timings) for key, each in fresh.items()}
 
         async def ask(keys: list[bytes]) -> dict[Key, Computed]:
-            return await self._flights.run([(lane, key) for key in keys], work)
+            return await self._flights.run([(lane, key) for key in keys], work, until)
 
         answers = await together(ask, portions(missing))
         return {key: each for answer in answers for (_, key), each in answer.items()}

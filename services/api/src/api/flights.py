@@ -35,8 +35,9 @@ def _is_private(error: BaseException, asked: Sequence[Key], before: int) -> bool
 
     The other request's time was over, or its call was too large. Or the worker fails at a text of that call: whoever
     asked for every suspected text has the error too, since each new call might end two more processes. Or the
-    worker had too much to do: then one of those who waited asks again for all of them, and the second refusal is theirs
-    too. Otherwise they would be refused one after the other.
+    worker had too much to do, perhaps only for the little time which that request had left: then one of those who
+    waited asks again for all of them, with the most time that any has, and the second refusal is theirs too. Otherwise
+    they would be refused one after the other.
     """
     match error:
         case CallFailed():

@@ -43,7 +43,8 @@ class Predictors:
 
     def __init__(self, send: Send, describe: Describe, patience: float) -> None:
         self._send, self._describe = send, describe
-        self._seen = False
+        self._had = False  # one has been seen, ever
+        self._seen = False  # and not so long ago that nobody waits for it any more
         self.patience = Patience("predictor", patience, self._find)
 
     def note(self, described: ModelInfo) -> None:
@@ -107,12 +108,13 @@ class Predictors:
                 await self._send(
                     Call("POST", PATH, payload, ends, lane=lane, fits=portion.fits, accept="application/json")
                 )
-            except NoPredictor as error:
+            except NoPredictor:
+                missing = NoPredictor(had=self._had)
                 if not waits:
                     self._missed()
                 if not (waits and self._seen) or loop.time() >= gives_up:
-                    raise
-                await self._wait(error)
+                    raise missing from None
+                await self._wait(missing)
             else:
                 self._there()
                 return
@@ -131,7 +133,7 @@ class Predictors:
             self._seen = False
 
     def _there(self) -> None:
-        self._seen = True
+        self._had = self._seen = True
         self.patience.back()
 
     async def _find(self) -> None:
@@ -139,7 +141,7 @@ class Predictors:
         described = await self._describe(_has_one)
         self.note(described)
         if not described.predictor:
-            raise NoPredictor
+            raise NoPredictor(had=self._had)
 
 
 def _has_one(reply: ClientResponse, body: bytes) -> bool:

@@ -84,7 +84,10 @@ class ApiSettings(ServiceSettings):
     )
     cache_ttl: float = Field(7 * 86_400, ge=1, le=TEN_YEARS, description="how long an embedding stays in Redis")
     cache_timeout: float = Field(
-        0.25, gt=0, le=86_400, description="time limit of one look-up in Redis; beyond it, every text counts as a miss"
+        0.25,
+        gt=0,
+        le=86_400,
+        description="time limit of one call to Redis; beyond it, or 2 s of waiting for others, every text is a miss",
     )
     worker_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "http://127.0.0.1:8001", description="URL of the embedding worker"

@@ -1,23 +1,27 @@
 """Concurrent calls for the same keys do the work once."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
-Work: TypeAlias = Callable[[list[K]], Coroutine[Any, Any, Mapping[K, V]]]
 IsPrivate: TypeAlias = Callable[[BaseException, Sequence[K], int], bool]
 
 
 @dataclass(eq=False)
 class Flight(Generic[K, V]):
-    """Work under way for some keys, and the number of calls that wait for it."""
+    """Work under way for some keys, the number of calls that wait for it, and when the last of them waits no more."""
 
     keys: list[K]
-    task: asyncio.Task[Mapping[K, V]]
+    until: float  # of the event loop's clock
     waiters: int = 0
+    task: asyncio.Task[Mapping[K, V]] = field(init=False)
+
+
+Work: TypeAlias = Callable[[Flight[K, V]], Coroutine[Any, Any, Mapping[K, V]]]
 
 
 class SingleFlight(Generic[K, V]):
@@ -38,14 +42,18 @@ class SingleFlight(Generic[K, V]):
         """Whether work for `key` is under way."""
         return key in self._flights
 
-    async def run(self, keys: Iterable[K], work: Work[K, V]) -> dict[K, V]:
-        """The value of each key; `work` gets the keys without work under way, and returns their values."""
+    async def run(self, keys: Iterable[K], work: Work[K, V], until: float = math.inf) -> dict[K, V]:
+        """The value of each key; `work` gets a flight of the keys without work under way, and returns their values.
+
+        `until` is when this call waits no more. Calls that fail together begin the next work together: before that
+        work's first step, its flight knows how long the most patient of them waits.
+        """
         asked, values, before = list(dict.fromkeys(keys)), dict[K, V](), 0
         pending = asked
         while pending:
-            own = self._start([key for key in pending if key not in self._flights], work)
+            own = self._start([key for key in pending if key not in self._flights], work, until)
             flights = {key: self._flights[key] for key in pending}
-            await self._wait(set(flights.values()))
+            await self._wait(set(flights.values()), until)
             pending = []
             for key, flight in flights.items():
                 error = flight.task.exception()
@@ -58,19 +66,21 @@ class SingleFlight(Generic[K, V]):
             before += 1
         return values
 
-    def _start(self, keys: list[K], work: Work[K, V]) -> Flight[K, V] | None:
+    def _start(self, keys: list[K], work: Work[K, V], until: float) -> Flight[K, V] | None:
         if not keys:
             return None
 
-        flight = Flight(keys, asyncio.create_task(work(keys)))
+        flight = Flight[K, V](keys, until)
+        flight.task = asyncio.create_task(work(flight))
         self._flights.update(dict.fromkeys(keys, flight))
         flight.task.add_done_callback(lambda _: self._forget(flight))
         return flight
 
-    async def _wait(self, flights: set[Flight[K, V]]) -> None:
+    async def _wait(self, flights: set[Flight[K, V]], until: float) -> None:
         self.waiting += 1
         for flight in flights:
             flight.waiters += 1
+            flight.until = max(flight.until, until)
         try:
             await asyncio.wait({flight.task for flight in flights})
         finally:

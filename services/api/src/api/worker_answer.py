@@ -45,10 +45,13 @@ class NotLetIn(DependencyUnavailable):
 
 
 class NoPredictor(DependencyUnavailable):
-    """No worker that can be asked has a predictor."""
+    """No worker that can be asked has a predictor.
 
-    def __init__(self) -> None:
-        super().__init__("predictor", "no worker has one: PREDICTOR names its file")
+    Unless one `had` it, only the operator can bring one: no Retry-After invites the caller to try.
+    """
+
+    def __init__(self, *, had: bool = False) -> None:
+        super().__init__("predictor", "no worker has one: PREDICTOR names its file", retry_after=1 if had else None)
 
 
 class OtherPredictor(AtInput):

@@ -29,7 +29,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     }
     parsers = {name: commands.add_parser(name, help=text, description=text) for name, text in told.items()}
     for name, each in parsers.items():
-        each.add_argument("--file", type=Path, default=os.environ.get("API_KEYS_FILE"), help="%(default)s")
+        # Empty is as unset, as for the api.
+        each.add_argument("--file", type=Path, default=os.environ.get("API_KEYS_FILE") or None, help="%(default)s")
         if name != "list":
             each.add_argument("name", type=a_name, metavar="NAME")
     parsers["new"].add_argument("--quota", type=a_quota, default="", help="such as 600/minute, in place of QUOTA")

@@ -12,7 +12,8 @@ export async function showModels() {
   asked = performance.now();
   try {
     const {data} = await (await call("GET", "v1/models")).json();
-    say("models", data.map(words).join(" · "));
+    const embed = data.filter(each => "dimensions" in each);  // a model of chats has none
+    say("models", embed.map(words).join(" · "));
   } catch {
     asked = -PAUSE;  // it starts: what it said last may still be true
   }

@@ -6,6 +6,7 @@ import {documentOf, isJson, linesOf, refuseWhole} from "./lines.js";
 const BATCH = 64;  // documents of one call
 const BATCH_CHARACTERS = 256 * 1024;
 const MOST_REFUSED = 20;  // bad lines after which the rest of a file is left
+const OF_THE_CALL = ["over_quota", "too_many_values", "invalid_body"];  // codes of errors that name no document
 
 /** What an upload has come to; `refused` are `{number, why}`. `tell` is called whenever something has changed. */
 export const nothing = tell => ({stored: 0, bytes: 0, refused: [], gaveUp: false, waiting: "", tell});
@@ -44,7 +45,7 @@ export async function storeAll(batch, signal, told) {
       left = [];
     } catch (error) {
       const place = Number(/^documents\.(\d+)/.exec(error.param ?? "")?.[1] ?? NaN);
-      const tooMuch = error.status === 413 || error.code === "over_quota";  // a smaller call may fit
+      const tooMuch = error.status === 413 || OF_THE_CALL.includes(error.code);  // a smaller call may fit
       if (tooMuch && left.length > 1) {
         const half = left.length >> 1;
         await storeAll(left.slice(0, half), signal, told);

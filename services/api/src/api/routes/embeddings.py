@@ -1,6 +1,6 @@
 """`POST /v1/embeddings`, as OpenAI's clients call it."""
 
-import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -11,12 +11,13 @@ from api.embedder import Embedded
 from api.embedders import embedders_of
 from api.embedding import Field, Item
 from api.metrics import STAGES
+from api.pieces import PiecesAnswer, in_turns
 from api.prompts import asked_prompt
 from api.routes.models import named
 from api.schemas.embeddings import SEND_TEXTS, EmbeddingList, EmbeddingRequest
 from api.settings import ApiSettings
 from contract import lane, prompts
-from warmstart.errors import BadRequest
+from warmstart.errors import BadRequest, DependencyUnavailable
 from warmstart.http.errors import error_responses
 
 router = APIRouter(tags=["embeddings"])
@@ -58,9 +59,17 @@ async def create_embeddings(request: Request, body: EmbeddingRequest) -> Respons
 
     await admit(request, items, field, model)
     embedded = await embedder.embed(items, field, asked, prompt)
+    if embedded.model.model != model.model:  # the call names the other one, and was checked against that
+        raise DependencyUnavailable("worker", "its model changed during the call")
     STAGES.observe(embedded.timings)
     headers = {"Server-Timing": embedded.timings.header()}
-    content = await _encode(embedded, base64=body.encoding_format == "base64")
+    written = _written(embedded, base64=body.encoding_format == "base64")
+    if len(embedded.embeddings) <= PIECE:
+        content = b"".join(written)
+    elif request.scope["http_version"] == "1.0":  # which has no chunks
+        content = b"".join([piece async for piece in in_turns(written)])
+    else:
+        return PiecesAnswer(request, written, headers)
     return Response(content, 200, headers, "application/json")
 
 
@@ -85,23 +94,19 @@ def _items(value: Any) -> tuple[list[Item], Field]:
     return [each if isinstance(each, str) else tuple(each) for each in value], MANY
 
 
-async def _encode(embedded: Embedded, *, base64: bool) -> bytes:
-    """Write the answer's JSON.
+def _written(embedded: Embedded, *, base64: bool) -> Iterator[bytes]:
+    """Write the answer's JSON in pieces.
 
     orjson writes floats as float64: 11 µs and 8.0 KB a vector. Nine digits, enough for a float32, would be 5.2 KB, but
     take 55 µs of the event loop without numpy, and numpy would add 73 MB to the image. A client that needs small
-    answers asks for base64 (2 KB), as OpenAI's client does by default. Between pieces the event loop serves other
-    requests.
+    answers asks for base64 (2 KB), as OpenAI's client does by default.
     """
-    pieces: list[bytes] = []
+    yield b'{"object":"list","data":['
     for first in range(0, len(embedded.embeddings), PIECE):
-        if first:
-            await asyncio.sleep(0)
         data = [
             {"object": "embedding", "index": index, "embedding": each.base64() if base64 else each.floats()}
             for index, each in enumerate(embedded.embeddings[first : first + PIECE], first)
         ]
-        pieces.append(orjson.dumps(data)[1:-1])
+        yield (b"," if first else b"") + orjson.dumps(data)[1:-1]
     usage = {"prompt_tokens": embedded.tokens, "total_tokens": embedded.tokens}
-    written = orjson.Fragment(b"[" + b",".join(pieces) + b"]")
-    return orjson.dumps({"object": "list", "data": written, "model": embedded.model.model, "usage": usage})
+    yield b"]," + orjson.dumps({"model": embedded.model.model, "usage": usage})[1:]

@@ -12,4 +12,5 @@ router = APIRouter(tags=["chat"])
 async def no_chat(request: Request) -> None:
     """Raises DependencyUnavailable, whatever the body is."""
     request.scope[KEY].result = "off"
-    raise DependencyUnavailable("chat", "this service has no chat server: CHAT_URL is not set")
+    # Until the operator starts it with another setting, another try would fail too: no Retry-After invites one.
+    raise DependencyUnavailable("chat", "this service has no chat server: CHAT_URL is not set", retry_after=None)

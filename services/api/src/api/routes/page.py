@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from warmstart.errors import NotFound
+from warmstart.errors import NotFound, shortened
 
 router = APIRouter(include_in_schema=False)
 
@@ -46,7 +46,7 @@ async def page(request: Request) -> Response:
 async def asset(request: Request, name: str) -> Response:
     """One of its files: no path leads to another one."""
     if name not in FILES:
-        raise NotFound(f"there is no asset {name!r}", param="name")
+        raise NotFound(f"there is no asset {shortened(name)!r}", param="name")
     return _answer(request, FILES[name])
 
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from api.schemas.base import at, storable
 
-MAX_METADATA_BYTES = 16_384  # as UTF-8 JSON, as it is stored
+MAX_METADATA_BYTES = 16_384  # as compact JSON in UTF-8, with numbers as Postgres writes them
 MAX_DEPTH = 32
 
 SCALARS = (str, int, float, bool, type(None))
@@ -59,11 +59,11 @@ def _check(metadata: dict[str, Any]) -> dict[str, Any]:
             longer += _check_value(value)
         except PydanticCustomError as error:
             raise at((key,), error) from error
-    size = len(json.dumps(metadata, ensure_ascii=False).encode()) + longer
+    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode()) + longer
     if size > MAX_METADATA_BYTES:
         raise PydanticCustomError(
             "too_large",
-            "must have at most {limit} bytes as JSON with all digits of its numbers, not {size}",
+            "must have at most {limit} bytes as compact JSON with all digits of its numbers, not {size}",
             {"limit": MAX_METADATA_BYTES, "size": size},
         )
     return metadata
