@@ -1,14 +1,18 @@
 # Every target works from a fresh clone: what it needs is installed first.
 
 SHELL := bash
+# With MAKEFLAGS=-j, an export would run while pip changes .venv.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 PYTHON ?=
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 RUN := .venv/bin/python
-# Meant for other programs: Python would find other modules, or none at all.
-unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDATA_NAME
+# Meant for other programs: Python would find other modules, or none at all. What $(shell) runs has them before make 4.4.
+FOREIGN := PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS _PYTHON_SYSCONFIGDATA_NAME
+unexport $(FOREIGN)
+WITHOUT_FOREIGN := env $(addprefix -u ,$(FOREIGN))
 # conda and tcsh export HOST, the name of the machine: what isn't said on make's command line must be a URL.
 LOAD_HOST := $(if $(or $(findstring command,$(origin HOST)),$(findstring ://,$(HOST))),$(if $(HOST),--host "$(HOST)"))
 SERVES := .venv/.installed-run
@@ -41,13 +45,20 @@ install-int8: $(QUANTIZES)  ## Add nncf, which makes int8 of a model (done by ma
 
 install-predictor: $(PREDICTS)  ## Add scikit-learn and skops, for a worker with PREDICTOR (docs/predict.md)
 
-$(SERVES): requirements/install.sh requirements/run.lock $(PROJECTS)
+# What the age of no file tells: the Python below .venv is gone, or another one; or the folder was copied or renamed, and
+# .venv leads to the sources of the former. A link instead of .venv is somebody's choice.
+SOURCES := import sys, pip; from importlib.util import find_spec; sys.exit(not find_spec("warmstart").origin.startswith(sys.argv[1]))
+UNFIT := $(shell [ ! -e $(SERVES) ] || [ -L .venv ] || $(WITHOUT_FOREIGN) $(RUN) -c '$(SOURCES)' "$(CURDIR)/" 2> /dev/null || echo unfit)
+UNFIT_TOOLS := $(shell [ ! -e $(TOOLS) ] || $(WITHOUT_FOREIGN) .venv-tools/bin/python -c 'import pip' 2> /dev/null || echo unfit)
+.PHONY: unfit
+
+$(SERVES): requirements/install.sh requirements/run.lock $(PROJECTS) $(UNFIT)
 	@PYTHON="$(PYTHON)" bash requirements/install.sh run
 
 $(DEVELOPS): $(SERVES) requirements/dev.lock requirements/torch.txt
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" bash requirements/install.sh dev
 
-$(TOOLS): requirements/tools.lock | $(SERVES)
+$(TOOLS): requirements/tools.lock $(UNFIT_TOOLS) | $(SERVES)
 	@rm -rf .venv-tools && $(RUN) -m venv .venv-tools
 	@.venv-tools/bin/python -m pip install --disable-pip-version-check --quiet --no-compile --no-deps --require-hashes -r $<
 	@touch $@
@@ -61,13 +72,25 @@ $(PREDICTS): $(SERVES) requirements/predictor.lock
 up: install  ## Start everything (in containers, if an engine answers); returns when both services are ready
 	@$(RUN) -m stack up
 
+# Whether .venv can run the stack, and whether a process of the embedded one runs: each was started with this variable.
+CAN_RUN := $(RUN) -c 'import psutil' 2> /dev/null
+LIVES := grep -qszF "WARMSTART_DAEMON=$$(readlink -f .warmstart)/" /proc/[0-9]*/environ
+# Whether make up chose an engine or a cluster, or documents are on another disk: only the stack itself finds them there.
+ELSEWHERE := { [ -e .warmstart/kind ] && ! grep -qx embedded .warmstart/kind; }
+# Whether there may be containers of which `stack status` doesn't tell: those of a former COMPOSE_PROJECT_NAME, say.
+IN_CONTAINERS := { grep -qsx compose .warmstart/kind && docker version > /dev/null 2>&1; }
+LINKED := [ -L .warmstart ] || [ -L .warmstart/data ]
+
 down:  ## Stop the system; documents stay (in a cluster they are deleted, see k8s-down)
-	@if [ -x $(RUN) ]; then $(RUN) -m stack down; else echo "Nothing to stop: not installed."; fi
+	@if $(CAN_RUN); then $(RUN) -m stack down; \
+	elif $(LIVES); then echo "make down: the system runs, and .venv can't stop it: make install first" >&2; exit 1; \
+	elif $(ELSEWHERE); then echo "make down: make up chose $$(cat .warmstart/kind), and .venv can't stop that: make install first" >&2; exit 1; \
+	else echo "Nothing to stop: not installed."; fi
 
 images: install  ## Build the images of both services (done by up when needed)
 	@$(RUN) -m stack images
 
-# From make's command line alone: a MODEL, STEP or YES of the environment was meant for something else.
+# From make's command line alone: a MODEL, STEP, YES or DATA of the environment was meant for something else.
 given = $(if $(filter command,$(firstword $(origin $1))),$($1))
 
 # The default model is exported without torch, another one with it.
@@ -144,7 +167,7 @@ lint: install-dev workflows  ## Check style, types and workflows
 	$(RUN) -m mypy .
 
 # The schemas come with the tool; zizmor looks for what an attacker could use.
-SCHEMA := .venv-tools/bin/check-jsonschema --builtin-schema
+SCHEMA := .venv-tools/bin/python -m check_jsonschema --builtin-schema
 workflows: $(TOOLS)  ## Check .github and compose.yaml (done by lint); with actionlint too, if it is installed
 	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
 	$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
@@ -156,7 +179,7 @@ workflows: $(TOOLS)  ## Check .github and compose.yaml (done by lint); with acti
 
 licenses: install-dev  ## List the licences of what serves in reports/licenses.md; fails on one that pyproject.toml doesn't allow
 	@mkdir -p reports
-	@.venv/bin/pip-licenses --python $(RUN) --output-file reports/licenses.md \
+	@$(RUN) -m piplicenses --python $(RUN) --output-file reports/licenses.md \
 		--packages $$(sed -nE 's/^([a-z0-9][a-z0-9._-]*)==.*/\1/p' requirements/run.lock)
 
 sbom: $(TOOLS)  ## Write what both images hold as CycloneDX into reports/sbom
@@ -193,13 +216,11 @@ kind: install  ## Make a kind cluster with the images, and start the system in i
 	@k8s/kind.sh
 
 clean:  ## Remove .venv and caches; DATA=1 also the secrets, and the documents of the stack that make up chose last
-	@if [ -x $(RUN) ]; then \
-		$(RUN) -m stack status > /dev/null 2>&1; code=$$?; \
-		if [ $$code -eq 0 ] || [ $$code -eq 4 ]; then \
-			echo "The stack is running: stop it first (make down)." >&2; exit 1; \
-		fi; \
-	fi
-	$(if $(DATA),@if [ -x $(RUN) ]; then $(RUN) -m stack discard; fi)
+	@code=3; if $(CAN_RUN); then $(RUN) -m stack status > /dev/null 2>&1; code=$$?; fi; \
+	if [ $$code -eq 0 ] || [ $$code -eq 4 ] || $(LIVES) || { [ $$code -eq 1 ] && $(IN_CONTAINERS); }; then \
+		echo "The stack is running: stop it first (make down)." >&2; exit 1; fi
+	$(if $(filter 1,$(call given,DATA)),@if $(CAN_RUN); then $(RUN) -m stack discard; \
+	elif $(ELSEWHERE) || $(LINKED); then echo "make clean: .venv can't delete the documents outside this folder: make install first" >&2; exit 1; fi)
 	rm -rf .venv .venv-* dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . \( -path ./.git -o -path ./.warmstart \) -prune -o -type d \( -name __pycache__ -o -name '*.egg-info' -o -name build \) -prune -exec rm -rf {} +
-	$(if $(DATA),rm -rf .warmstart .env)
+	$(if $(filter 1,$(call given,DATA)),rm -rf .warmstart .env)

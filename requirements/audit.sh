@@ -3,7 +3,7 @@
 # knows them, could not be asked, so nothing is known.
 set -uo pipefail
 
-if said=$(.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.lock 2>&1); then
+if said=$(.venv-tools/bin/python -m pip_audit --strict --disable-pip --require-hashes -r requirements/run.lock 2>&1); then
     echo "$said"
     exit
 fi

@@ -53,7 +53,7 @@ readonly steps=$([[ $what == run || $what == dev ]] && echo 3 || echo 2)
 step() { say "$((++step))/$steps $*"; }
 
 make_venv() {
-    if [[ -f $stamp ]] && "$venv/bin/python" -c '' 2>/dev/null; then
+    if [[ -f $stamp ]] && "$venv/bin/python" -m pip --version &>/dev/null; then
         step "$venv is there"
         return
     fi

@@ -20,16 +20,17 @@ find_python() {
     return 1
 }
 
-# An environment, made anew when the lock has changed.
+# An environment, made anew when the lock has changed. Where our sources are is said each time: the folder may be a copy.
 install() {
     local venv=$1 python=$2
-    cmp -s "$lock" "$venv/.installed" && return
-    rm -rf "$venv"
-    "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
+    if ! { cmp -s "$lock" "$venv/.installed" && "$venv/bin/python" -c 'import pip' 2> /dev/null; }; then
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+        "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r "$lock"
+        cp "$lock" "$venv/.installed"
+    fi
     printf '%s\n' "$PWD"/{libs/warmstart,libs/contract,services/api,services/worker}/src > \
         "$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/warmstart.pth"
-    cp "$lock" "$venv/.installed"
 }
 
 run() {

@@ -9,10 +9,14 @@ from typing import Literal, get_args
 from stack.compose import ComposeStack
 from stack.demo_chat import asked_parts
 from stack.docker import silence
+from stack.dotenv import read_settings, read_variables
 from stack.embedded import EmbeddedStack
 from stack.errors import ImagesError, StackError
+from stack.guards import SPELLINGS
 from stack.interface import PARTS, Stack
 from stack.kubernetes import KubernetesStack
+from stack.models import VARIABLE
+from stack.site import env_file
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +36,14 @@ def bring_up(root: Path) -> Stack:
     Raises:
         StackError: it can't be started, or another kind runs already.
     """
+    _read_settings(root)
     wanted, running = _forced(), _running(root)
     if wanted and running and wanted != running:
         raise StackError(f"STACK={wanted}, but the {running} stack is running: make down first")
     kind, why = (wanted or running), ("STACK says so" if wanted else "it is running")
     if kind is None:
         mute = silence()
-        kind, why = ("embedded", f"no Docker engine: {mute}") if mute else ("compose", "a Docker engine answers")
+        kind, why = ("embedded", mute) if mute else ("compose", "a Docker engine answers")
     try:
         return _start(root, kind, why)
     except ImagesError as error:
@@ -54,12 +59,13 @@ def current(root: Path) -> AnyStack:
     Raises:
         StackError: STACK names another stack, or the stack does not answer.
     """
+    _read_settings(root)
     wanted, recorded = _forced(), _recorded(root)
     if wanted and recorded and wanted != recorded:
         raise StackError(f"STACK={wanted}, but make up last chose {recorded}: unset STACK")
     kind = wanted or recorded or _running(root) or "embedded"
     if kind == "compose" and (mute := silence()):
-        raise StackError(f"the stack is compose, but no Docker engine answers: {mute}")
+        raise StackError(f"the stack is compose, but {mute}")
     return _of(kind, root)
 
 
@@ -72,13 +78,17 @@ def preferred(root: Path) -> Kind:
     kind = _forced() or _recorded(root)
     mute = silence() if kind in (None, "compose") else ""
     if kind and mute:
-        raise StackError(f"the stack is {kind}, but no Docker engine answers: {mute}")
+        raise StackError(f"the stack is {kind}, but {mute}")
     return kind or ("embedded" if mute else "compose")
 
 
 def _start(root: Path, kind: Kind, why: str) -> Stack:
     if kind == "compose" and (mute := silence()):
-        raise StackError(f"no Docker engine answers: {mute}")
+        raise StackError(mute)
+    if kind == "embedded":  # a guard that can't be read would be left out, and the api be open to everybody
+        read_variables(env_file(root.resolve()), SPELLINGS - os.environ.keys())
+    if kind != "kubernetes":  # whose manifests name it: documents are found by their own model alone
+        read_variables(env_file(root.resolve()), {VARIABLE} - os.environ.keys())
     before = _recorded(root)
     log.info("%-9s %s (%s)", "stack", kind, why)
     if before and before != kind:
@@ -95,6 +105,15 @@ def _of(kind: Kind, root: Path) -> AnyStack:
     stack = CLASSES[kind](root, parts=asked_parts())
     stack.detoured = os.environ.get("FAULTS_ENABLED") == "1"
     return stack
+
+
+def _read_settings(root: Path) -> None:
+    """Let a variable that this shell doesn't set be as the stack's .env has it, here and in all that is started.
+
+    docker compose does the same by itself for what compose.yaml names.
+    """
+    for name, value in read_settings(env_file(root.resolve())).items():
+        os.environ.setdefault(name, value)
 
 
 def _forced() -> Kind | None:

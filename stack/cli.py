@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import get_args
 
 from stack import cli_faults, cli_reindex
@@ -14,9 +13,8 @@ from stack.choice import bring_up, current
 from stack.compose import ComposeStack
 from stack.errors import StackError
 from stack.http import FAILURES, ask
-from stack.interface import PARTS, Part, Stack
+from stack.interface import PARTS, SERVICES, Part, Stack
 from stack.models import DEFAULT_MODEL
-from stack.project import SERVICES
 from stack.site import DEFAULT_ROOT
 from stack.worker_secret import worker_headers
 
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger().handlers[0].setFormatter(_Elapsed())
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         stack = bring_up(options.root) if options.name == "up" else current(options.root)
         command: Callable[[Stack, argparse.Namespace], int] = options.command
@@ -68,10 +66,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 class _Elapsed(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return f"{record.relativeCreated / 1000:6.1f} s  {record.getMessage()}"
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,10 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     text = "set the number of replicas of a service, and print their addresses (embedded: the api calls the first)"
     sub = add("scale", _scale, text)
     sub.add_argument("part", choices=SERVICES)
-    sub.add_argument("replicas", type=int)
+    sub.add_argument("replicas", type=replicas)
     cli_reindex.add_to(add)
     cli_faults.add_to(add)
     return parser
+
+
+def replicas(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise ValueError(text)
+    return int(text)
 
 
 def setting(text: str) -> tuple[str, str]:

@@ -5,13 +5,12 @@ What would be of no effect is refused, in a sentence that says how it would have
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from stack.errors import StackError
 from stack.http import FAILURES, ask
-from stack.interface import ADDRESSES, Part, Stack
+from stack.interface import ADDRESSES, SERVICES, Part, Stack
 from stack.operator_key import operator_headers
-from stack.project import SERVICES
 from stack.toxic.toxics import BadToxic, Toxic
 
 Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.ArgumentParser]
@@ -46,8 +45,27 @@ def _fault(stack: Stack, options: argparse.Namespace) -> int:
             f"nothing would happen: the {options.part} that runs was started without FAULTS_ENABLED=1 "
             f"({stack.breakable})"
         )
-    stack.inject(options.part, dict(options.switches))
+    faults = dict(options.switches)
+    require_understood(faults)
+    stack.inject(options.part, faults)
     return 0
+
+
+def require_understood(faults: Mapping[str, object]) -> None:
+    """Raise StackError for what a service couldn't understand: it would take all of it for no fault at all."""
+    from pydantic import ValidationError  # noqa: PLC0415 - other commands begin without these imports
+
+    from warmstart.faults import Faults  # noqa: PLC0415
+
+    if unknown := [name for name in faults if name not in Faults.model_fields]:
+        raise StackError(f"{', '.join(unknown)}: no fault switch; there are {', '.join(Faults.model_fields)}")
+    for name, value in faults.items():
+        text = json.dumps(value)
+        try:
+            Faults.model_validate_json(f'{{"{name}": {text}}}')
+        except ValidationError as error:
+            meaning = Faults.model_fields[name].description
+            raise StackError(f"{name}={text}: {error.errors()[0]['msg']} ({meaning})") from None
 
 
 def ignores_faults(stack: Stack, part: Part) -> bool:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stack.errors import StackError
 from stack.http import FAILURES, ask
@@ -40,7 +40,7 @@ def _reindex(stack: Stack, options: argparse.Namespace) -> int:
     if options.model:
         return _replace(stack, options)
     if options.step in ("finish", "abandon"):
-        return _end(stack, options.step)
+        return _end(stack, options.step, _lacking(options) if options.step == "finish" else [])
     return stack.run_reindex(options.step, *_lacking(options), *(["--at-once"] if options.at_once else []))
 
 
@@ -76,7 +76,7 @@ def _agreed(model: str) -> bool:
         return False
 
 
-def _end(stack: Stack, step: str) -> int:
+def _end(stack: Stack, step: str, lacking: Sequence[str]) -> int:
     """`finish` or `abandon`; after one that was killed before it had stopped `worker-next`, that alone."""
     model = stack.next_model()
     if model:
@@ -87,7 +87,7 @@ def _end(stack: Stack, step: str) -> int:
             return 0
         if step == "finish" and done and _space(stack, "worker") != _space(stack, NEXT):
             stack.adopt_next()
-    code = stack.run_reindex(step)
+    code = stack.run_reindex(step, *lacking)
     if code == 0:
         stack.stop_next()
         if step == "finish":

@@ -1,6 +1,7 @@
 """The stack in containers: compose.yaml, run by the docker command."""
 
 import logging
+import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,12 +11,14 @@ from stack import demo_chat
 from stack.chat import PORT as CHAT_PORT
 from stack.descent import descendants
 from stack.docker import Container, docker
+from stack.documents import Documents
 from stack.errors import StackError
+from stack.guards import NAMES
 from stack.health import check
-from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, SERVICES, Part, PartStatus, in_order, shown
 from stack.local_next import LocalNext
-from stack.ports import require_free
-from stack.project import PROXY, SERVICES, SHARED, WHOLE, Project
+from stack.ports import require_distinct, require_free
+from stack.project import PROXY, SHARED, WHOLE, Project
 from stack.readiness import wait_ready
 from stack.rolling import roll, scale
 from stack.site import DEFAULT_ROOT, Site
@@ -66,24 +69,23 @@ class ComposeStack(LocalNext):
     ) -> None:
         self.parts = in_order(parts)
         self.site = Site.at(root, ports)
+        self._environment = environment
         self.project = Project(self.site, environment)
+        self._documents = Documents(self.project.name)
         self._models = self.project.models
         self._settings: Mapping[Part, Mapping[str, str]] = {}  # the variables that each part was started with
 
     def up(self) -> None:
         """See `Stack.up`. A part that runs already is replaced if its image or its settings changed."""
         with self.site.alone():
-            self.project.refuse_another_clone()
-            before = {each.service for each in self.project.containers() if each.runs}
-            if before:
-                self.site.agree()
-            self._require_ports(before, self.parts)
+            before = self._require_own()
             services = self._services()
             if "worker" in services:
                 self._models.require_served(self.project.named_model())
                 if self._models.served and not self.project.named_model():
                     served = self._models.served
                     log.info("%-9s serves %s as the last time: EMBEDDING_MODEL would change that", "worker", served)
+            self.project.let_containers_read()
             self.project.make_images(services)
             try:
                 failure = attempt(self._up_next) if self._models.next else None
@@ -94,10 +96,30 @@ class ComposeStack(LocalNext):
             if PROXY in before and not self.detoured:
                 self.project.run("stop", PROXY)
             self.site.remember()
+            self.site.guards.note(self._given(), [part for part in self.parts if part in SERVICES])
             if "worker" in self.parts and (model := self.project.model()):
                 self._models.note(served=model)
             if failure:
                 judge(failure, self.next_serves)
+
+    def _given(self, environment: Mapping[str, str] = NOTHING) -> dict[str, str]:
+        """See `LocalNext._given`: of the shell, compose.yaml passes on no `API_KEYS_FILE`, nor `api_keys`."""
+        passed_on = {name: value for name, value in os.environ.items() if name in NAMES}
+        return {**passed_on, **self._environment, **environment}
+
+    def _require_own(self) -> set[str]:
+        """The services that run. Raises StackError where containers, ports or documents are somebody else's."""
+        self.project.refuse_another_clone()
+        self.site.guards.require(self._given())
+        running = {each.service for each in self.project.containers() if each.runs}
+        if running:
+            self.site.agree()
+        else:
+            require_distinct(self.site.ports, self._asked())
+        self._require_ports(running, self.parts)
+        if "postgres" in self.parts:
+            self._documents.claim()
+        return running
 
     def _up_next(self) -> None:
         """Start what a model that is being replaced needs besides."""
@@ -114,14 +136,15 @@ class ComposeStack(LocalNext):
     def _require_ports(self, running: Collection[str], parts: Collection[Part]) -> None:
         """Each port of a part that doesn't run must be free. Ports of the services are the front door's."""
         holders = {part: "front" if part in SERVICES else part for part in parts}
-        require_free({part: self.site.ports[part] for part, holder in holders.items() if holder not in running})
+        missing = {part: self.site.ports[part] for part, holder in holders.items() if holder not in running}
+        require_free(missing, by_engine=True)
 
     def _begin(self, services: list[str]) -> None:
         log.info("%-9s project %s: %s", "compose", self.project.name, ", ".join(services))
         alone = () if "postgres" in services else ("--no-deps",)
         try:
             if "api" in services:
-                self._settings = {**self._settings, "api": self.own_detours("api")}
+                self._set("api", NOTHING)
             self.project.run("up", "--detach", "--no-build", *alone, *services, settings=self._with_chat())
         except StackError as error:
             raise StackError(f"{self._unusable_documents() or error}\n{self._failures()}") from error
@@ -139,14 +162,14 @@ class ComposeStack(LocalNext):
         return None
 
     def _way_out(self, what: str) -> str:
-        volume = f"{self.project.name}_postgres"
+        volume = self._documents.volume
         return (
-            f"{what}: volume {volume}. Put back what they were made with, or remove them "
-            f"(make down, then docker volume rm {volume})"
+            f"{what}: volume {volume}. If another clone made them, set COMPOSE_PROJECT_NAME here. Otherwise put back "
+            f"what they were made with, or remove them (make down, then docker volume rm {volume})"
         )
 
     def _wait(self, parts: Collection[Part]) -> None:
-        wait_ready(self._look, dict.fromkeys(parts, READY_SECONDS), self._end_of_log, LOOK_SECONDS)
+        wait_ready(self._look_behind_front, dict.fromkeys(parts, READY_SECONDS), self._end_of_log, LOOK_SECONDS)
 
     def _failures(self) -> str:
         ended = {each.service for each in self.project.containers() if each.ever_ran and each.exit_code}
@@ -160,25 +183,34 @@ class ComposeStack(LocalNext):
 
     def down(self) -> None:
         with self.site.alone():
-            self.project.refuse_another_clone()
-            self.project.run(*WHOLE, "down", "--remove-orphans")
+            self._remove_containers()
             self.site.forget()
+            self.site.guards.forget()
+            self.site.heal()
 
     def discard(self) -> None:
-        self.project.refuse_another_clone()
-        self.project.run(*WHOLE, "down", "--remove-orphans", "--volumes")
+        other = self._documents.other()
+        self._remove_containers(*(() if other else ("--volumes",)))
+        if other:
+            log.info("%-9s volume %s stays: its documents are those of %s", "compose", self._documents.volume, other)
         self.site.discard()
+
+    def _remove_containers(self, *options: str) -> None:
+        self.project.refuse_another_clone()
+        self.project.run(*WHOLE, "down", "--remove-orphans", *options)
+        self.project.refuse_another_clone()  # those of a former name, which go on
 
     def start(self, part: Part, *, wait: bool = True, environment: Mapping[str, str] = NOTHING) -> None:
         running = {each.service for each in self.project.containers() if each.runs}
         if part in running:
             raise StackError(f"{part} runs already")
+        self._require_guards(part, environment)
         self.site.agree()
         if part == "worker":
             self._models.require_served(self.project.named_model())
         self._require_ports(running, [part])
         services = [part, "front"] if part in SERVICES else [part]
-        self._settings = {**self._settings, part: {**self.own_detours(part), **environment}}
+        self._set(part, environment)
         self.project.run("up", "--detach", "--no-build", "--no-deps", *services, settings=self._with_chat())
         if wait:
             self._wait([part])
@@ -206,6 +238,7 @@ class ComposeStack(LocalNext):
         return model
 
     def adopt_next(self) -> None:
+        self._require_guards("worker")
         model = self._models.next
         require_cut_over(self.next_serves(), model, self.project.named_model())
         self.project.require_image(model)
@@ -234,10 +267,21 @@ class ComposeStack(LocalNext):
         docker("exec", self._running(part)[0].id, "python", "-c", SIGNAL_ONE, str(int(sig)))
 
     def roll(self, part: Part) -> None:
+        self._keep(part)
         roll(self.project, part, PORTS[part], self._with_chat())
 
     def scale(self, part: Part, replicas: int) -> list[str]:
+        self._keep(part)
         return scale(self.project, part, PORTS[part], replicas, self._with_chat())
+
+    def _keep(self, part: Part) -> None:
+        """More of a part start with its settings."""
+        self._require_guards(part, known := self._settings.get(part, NOTHING))
+        self._set(part, known)
+
+    def _set(self, part: Part, environment: Mapping[str, str]) -> None:
+        """A part starts with these settings; an api that is `detoured` goes through the proxy."""
+        self._settings = {**self._settings, part: {**self.own_detours(part), **environment}}
 
     def _with_chat(self) -> Mapping[Part, Mapping[str, str]]:
         """The settings of all parts; if there is a stand-in for a chat model, the api's lead there."""
@@ -287,8 +331,7 @@ class ComposeStack(LocalNext):
     def own_url(self, part: Part) -> str:
         """The container itself: the front door and the engine's proxy accept connections before it does.
 
-        Raises:
-            StackError: it doesn't run, or its network can't be reached from here.
+        Raises StackError when it doesn't run, or its network can't be reached from here.
         """
         addresses = [each.address for each in self.project.containers(part) if each.runs and each.address]
         if not addresses:
@@ -315,11 +358,19 @@ class ComposeStack(LocalNext):
         return found
 
     def status(self) -> list[PartStatus]:
+        self.project.refuse_another_clone()
         return shown(self._look(EVERY))
 
     def _look(self, parts: Collection[Part]) -> list[PartStatus]:
         found = self.project.containers()
         return [self._status(part, found) for part in in_order(parts)]
+
+    def _look_behind_front(self, parts: Collection[Part]) -> list[PartStatus]:
+        """The same; raises StackError when the front door has ended, without which no service is ever reached."""
+        front = self.project.containers("front")
+        if set(SERVICES) & set(parts) and front and not any(each.runs for each in front):
+            raise StackError(f"front ended with exit code {_exit_code(front)}\n{self._end_of_log('front')}")
+        return self._look(parts)
 
     def _status(self, part: Part, found: list[Container]) -> PartStatus:
         own = [each for each in found if each.service == part]

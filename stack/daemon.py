@@ -79,17 +79,20 @@ class Daemon:
         """Record the shell's child as the main process; returns whether that is done, or the child has ended."""
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(shell).children():
-                Record.of(child, port).save(self._pid_file)
+                Record.of(child, port, self._pid_file).save()
                 return True
         return self.exit_code() is not None
 
     def main(self) -> psutil.Process | None:
-        """The main process, if it runs."""
+        """The main process, if it runs.
+
+        Where no pid file leads to it, its shell does: the file is lost, damaged, or of an earlier version.
+        """
         record = Record.load(self._pid_file)
-        return record.process() if record else None
+        return record.process() if record else next(self._of_shells(), None)
 
     def port(self) -> int | None:
-        """The port that it was started with; None while it doesn't run."""
+        """The port that it was started with; None while it doesn't run, or where no pid file leads to it."""
         record = Record.load(self._pid_file)
         return record.port if record and record.process() else None
 
@@ -115,6 +118,13 @@ class Daemon:
             return [main, *main.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def listens(self, port: int) -> bool:
+        """Whether one of its processes listens on a port; true also where that can't be seen."""
+        try:
+            return any(_listens(process, port) for process in self.processes())
+        except psutil.AccessDenied:
+            return True
 
     def signal(self, sig: Signals) -> None:
         """Send a signal to the main process, if it runs."""
@@ -180,6 +190,12 @@ class Daemon:
                 if NOTE_EXIT_CODE in process.cmdline():
                     yield process
 
+    def _of_shells(self) -> Iterator[psutil.Process]:
+        """The main process, as a child of its shell, if it runs."""
+        for shell in self._shells():
+            with suppress(psutil.NoSuchProcess):
+                yield from (each for each in shell.children() if each.status() != psutil.STATUS_ZOMBIE)
+
     def _kill(self, processes: Iterable[psutil.Process]) -> None:
         doomed = list(processes)
         _send(doomed, SIGKILL)
@@ -192,6 +208,14 @@ def _send(processes: Iterable[psutil.Process], sig: Signals) -> None:
             process.send_signal(sig)
         except psutil.NoSuchProcess:
             continue
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        found = process.net_connections("inet")
+    except psutil.NoSuchProcess:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
 
 
 def _is_frozen(process: psutil.Process) -> bool:

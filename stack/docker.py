@@ -2,25 +2,41 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
-from stack.errors import StackError
+from stack.errors import NoAnswerError, StackError
 
 ANSWER_SECONDS = 10.0
-PROJECT, SERVICE, NUMBER, FOLDER, ONE_OFF = (
-    f"com.docker.compose.{name}" for name in ("project", "service", "container-number", "project.working_dir", "oneoff")
+PROJECT, SERVICE, NUMBER, FOLDER, FILES, ONE_OFF, VOLUME = (
+    f"com.docker.compose.{name}"
+    for name in (
+        "project",
+        "service",
+        "container-number",
+        "project.working_dir",
+        "project.config_files",
+        "oneoff",
+        "volume",
+    )
 )
 
 
 def silence() -> str:
     """Why compose can't be used here, in one line; empty when an engine answers."""
     try:
-        for question in (("version", "--format", "{{.Server.Version}}"), ("compose", "version")):
-            docker(*question, timeout=ANSWER_SECONDS)
+        docker("version", "--format", "{{.Server.Version}}", timeout=ANSWER_SECONDS)
     except StackError as error:
-        return str(error).strip().splitlines()[-1]
+        return f"no Docker engine answers: {str(error).strip().splitlines()[-1]}"
+    try:
+        docker("compose", "version", timeout=ANSWER_SECONDS)
+    except NoAnswerError as error:
+        return f"compose doesn't answer: {error}"
+    except StackError as error:
+        *_, said = str(error).strip().splitlines()[:2]  # the first line of docker's; later ones advise
+        return f"the docker command has no compose plugin, 2.24 or newer: {said}"
     return ""
 
 
@@ -33,7 +49,8 @@ def docker(
     """What a docker command prints, with `merge` on standard error too.
 
     Raises:
-        StackError: the command failed (with the end of its output), or took longer than `timeout` seconds.
+        StackError: the command failed (with the end of its output), or there is none.
+        NoAnswerError: it took longer than `timeout` seconds.
     """
     errors = subprocess.STDOUT if merge else subprocess.PIPE
     try:
@@ -50,7 +67,7 @@ def docker(
     except FileNotFoundError:
         raise StackError("there is no docker command") from None
     except subprocess.TimeoutExpired:
-        raise StackError(f"docker {arguments[0]}: no answer within {timeout:g} s") from None
+        raise NoAnswerError(f"docker {arguments[0]}: no answer within {timeout:g} s") from None
     if done.returncode != 0:
         raise StackError(f"docker {arguments[0]} failed:\n{(done.stdout if merge else done.stderr).strip()[-3000:]}")
     return done.stdout
@@ -119,3 +136,9 @@ def containers(project: str) -> list[Container]:
     ids = docker("ps", "--all", "--quiet", "--no-trunc", *filters).split()
     found = json.loads(docker("inspect", "--type", "container", *ids)) if ids else []
     return sorted(map(Container.of, found), key=lambda container: container.number)
+
+
+def projects(files: Iterable[Path]) -> set[str]:
+    """The names of the projects whose containers, stopped ones included, were made from exactly these files."""
+    made_from = f"label={FILES}={','.join(map(str, files))}"
+    return set(docker("ps", "--all", "--filter", made_from, "--format", f'{{{{.Label "{PROJECT}"}}}}').split())

@@ -5,19 +5,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import count, islice
 from pathlib import Path
 from signal import Signals
 
 from stack import demo_chat
+from stack.daemon import Daemon
 from stack.detours import Detours
 from stack.errors import StackError
 from stack.foreground import foreground
 from stack.health import age
-from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, in_order, shown
+from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, SERVICES, Part, PartStatus, in_order, shown
 from stack.local_next import LocalNext
 from stack.models import VARIABLE, Models, of_artifact
 from stack.port_claims import free_ports
-from stack.ports import require_free
+from stack.ports import require_distinct, require_free
 from stack.postgres import Postgres
 from stack.program import Program
 from stack.readiness import wait_ready
@@ -70,9 +72,12 @@ class EmbeddedStack(LocalNext):
     def up(self) -> None:
         """See `Stack.up`. Parts that run already are left alone, but must be ready too."""
         with self.site.alone():
+            self.site.guards.require(self._given())
             missing = [part for part in self.parts if not self._programs[part].daemon.main()]
             if len(missing) < len(self.parts) or self.pids(NEXT):
                 self.site.agree()
+            else:
+                require_distinct(self.site.ports, self._asked())
             require_free({part: self._programs[part].port for part in missing})
             started: list[Part] = []
             try:
@@ -85,6 +90,7 @@ class EmbeddedStack(LocalNext):
                     self._detours.stop()
                 raise
             self.site.remember()
+            self.site.guards.note(self._given(), [part for part in missing if part in SERVICES])
             if "worker" in missing and (model := service_environment(self._settings("worker")).get(VARIABLE)):
                 self._models.note(served=self._recorded(model))
             if failure:
@@ -182,6 +188,8 @@ class EmbeddedStack(LocalNext):
                 self.stop(part)
             self._detours.stop()
             self.site.forget()
+            self.site.guards.forget()
+            self.site.heal()
 
     def discard(self) -> None:
         self.down()
@@ -191,6 +199,7 @@ class EmbeddedStack(LocalNext):
         program = self._programs[part]
         if program.daemon.main():
             raise StackError(f"{part} runs already")
+        self._require_guards(part, environment)
         self.site.agree()
         require_free({part: program.port})
         self._started_with[part] = environment
@@ -224,6 +233,7 @@ class EmbeddedStack(LocalNext):
         self._export(NEXT)
 
     def adopt_next(self) -> None:
+        self._require_guards("worker")
         model = self._models.next
         require_cut_over(self.next_serves(), model, self._named())
         self._models.note(served=model)
@@ -234,13 +244,20 @@ class EmbeddedStack(LocalNext):
         return foreground(command, service_environment(self._settings("api")))
 
     def signal(self, part: Part, sig: Signals) -> None:
-        self._programs[part].daemon.signal(sig)
+        self._running(part).signal(sig)
 
     def pause(self, part: Part) -> None:
-        self._programs[part].daemon.pause()
+        self._running(part).pause()
 
     def resume(self, part: Part) -> None:
-        self._programs[part].daemon.resume()
+        self._running(part).resume()
+
+    def _running(self, part: Part) -> Daemon:
+        """Raises StackError for a part that doesn't run."""
+        daemon = self._programs[part].daemon
+        if not daemon.main():
+            raise StackError(f"{part} doesn't run")
+        return daemon
 
     def signal_process(self, part: Part, sig: Signals) -> None:
         served = self._programs[part].daemon.processes()[1:]
@@ -274,14 +291,15 @@ class EmbeddedStack(LocalNext):
         return age(self.url(part)) < asked - since
 
     def scale(self, part: Part, replicas: int) -> list[str]:
+        self._require_guards(part, self._started_with.get(part, NOTHING))
         known = self._replicas(part)
-        for replica in known[max(0, replicas - 1) :]:
+        kept = [each for each in known if each.pids(part)][: replicas - 1]
+        for replica in set(known) - set(kept):
             replica.discard()
-        kept = known[: replicas - 1]
         faults = {"FAULTS_FILE": str(self.site.shared / f"{part}.faults")}
         settings = {**self._settings(part), **faults, **self._started_with.get(part, NOTHING)}
-        for number in range(len(kept), replicas - 1):
-            root = self.site.root / REPLICAS / f"{part}-{number + 2}"
+        roots = (self.site.root / REPLICAS / f"{part}-{number}" for number in count(2))
+        for root in islice((each for each in roots if not each.exists()), replicas - 1 - len(kept)):
             kept.append(EmbeddedStack(root, {**self.site.ports, part: free_ports()[part]}, [part], settings))
             kept[-1].start(part)
         return [self.url(part), *(each.url(part) for each in kept)]

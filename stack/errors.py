@@ -7,3 +7,7 @@ class StackError(Exception):
 
 class ImagesError(StackError):
     """The images of the compose stack can't be built or pulled; nothing was started or stopped."""
+
+
+class NoAnswerError(StackError):
+    """A docker command took longer than it may."""

@@ -15,34 +15,10 @@ PAUSE_CONTAINER = 1
 # In the pod of Postgres, over its socket. A new Postgres has a schema already, which the dump drops; but of a partition
 # it would drop the constraints alone, and Postgres refuses that (pg_dump 18: "cannot drop inherited constraint").
 DUMP = ("pg_dump", "--clean", "--if-exists", "--username", USER, DATABASE)
-RESTORE = (
-    "psql",
-    "--username",
-    USER,
-    "--dbname",
-    DATABASE,
-    "--quiet",
-    "--single-transaction",
-    "--set",
-    "ON_ERROR_STOP=1",
-    "--command",
-    "DROP TABLE IF EXISTS embeddings",
-    "--file",
-    "-",
-)
-# The same, of a statement that comes after it; a row a line.
-ASK = (
-    "psql",
-    "--username",
-    USER,
-    "--dbname",
-    DATABASE,
-    "--no-psqlrc",
-    "--quiet",
-    "--no-align",
-    "--tuples-only",
-    "--command",
-)
+PSQL = ("psql", "--username", USER, "--dbname", DATABASE, "--quiet")
+DROP = "DROP TABLE IF EXISTS embeddings"
+RESTORE = (*PSQL, "--single-transaction", "--set", "ON_ERROR_STOP=1", "--command", DROP, "--file", "-")
+ASK = (*PSQL, "--no-psqlrc", "--no-align", "--tuples-only", "--command")  # and then a statement; a row a line
 
 
 def to_all(sig: Signals) -> tuple[str, ...]:

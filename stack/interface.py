@@ -24,6 +24,7 @@ CHAT: Part = "chat"
 
 # The whole system, as long as no model is being replaced.
 PARTS: tuple[Part, ...] = ("postgres", "valkey", "worker", "api")
+SERVICES: tuple[Part, ...] = ("worker", "api")
 
 # What the api needs, and the variables that say where it is.
 ADDRESSES: Mapping[Part, str] = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL", "worker": "WORKER_URL"}
@@ -82,7 +83,7 @@ class Stack(ABC):
 
     @abstractmethod
     def down(self) -> None:
-        """Stop every part that runs; data stays."""
+        """Stop every part that runs, and forget what was broken on purpose; data stays."""
 
     @abstractmethod
     def discard(self) -> None:
@@ -193,7 +194,7 @@ class Stack(ABC):
     def inject(self, part: Part, faults: Mapping[str, object]) -> None:
         """Turn the fault switches of a service (`warmstart.faults.Faults`); those not named are off.
 
-        They are obeyed if the stack was made with FAULTS_ENABLED=1, by a service that is started later too.
+        They are obeyed until `down`, if the stack was made with FAULTS_ENABLED=1, also by a service that starts later.
         """
         self.share(f"{part}.faults", json.dumps(dict(faults)))
 

@@ -3,8 +3,8 @@
 import base64
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, Signals
 
@@ -12,9 +12,23 @@ from stack import chat_objects, inside, replacing, sidecar
 from stack.departure import watch_out
 from stack.deployments import ENVIRONMENT, added, is_rolled_out
 from stack.errors import StackError
-from stack.interface import ADDRESSES, CHAT, EVERY, NEXT, NOTHING, PARTS, Part, PartStatus, Stack, in_order, shown
+from stack.interface import (
+    ADDRESSES,
+    CHAT,
+    EVERY,
+    NEXT,
+    NOTHING,
+    PARTS,
+    SERVICES,
+    Part,
+    PartStatus,
+    Stack,
+    in_order,
+    shown,
+)
+from stack.kept import Kept
 from stack.kubectl import Kubectl
-from stack.manifests import NAMESPACE, SERVICES, SHARED, Manifests, Object, program
+from stack.manifests import NAMESPACE, SHARED, Manifests, Object, program
 from stack.models import VARIABLE
 from stack.pods import PART_LABEL, Pod, last_warning
 from stack.reach import Reach, authority
@@ -31,15 +45,14 @@ PLACED_SECONDS = 30.0  # until a pod has a node and an address
 GONE_SECONDS = 90.0  # above terminationGracePeriodSeconds
 MIGRATION_SECONDS = 300.0
 LOOK_SECONDS = 1.0
-HELD = "warmstart/held"  # a label of no pod
 OURS = {"app.kubernetes.io/part-of": "warmstart"}
 
 
 class KubernetesStack(Stack):
     """Deployments in the namespace `warmstart`. A part with several replicas is all of them.
 
-    Postgres keeps its data in its pod. `stop` saves the data here first, and `start` restores it. If the pod ends in
-    any other way, or by `down`, the data is lost. A new pod makes the schema by itself.
+    Postgres keeps its data in its pod. `stop` saves the data here first, and `start` or `up` restores it. If the pod
+    ends in any other way, or by `down`, the data is lost. A new pod makes the schema by itself.
 
     Args:
         root: folder of the files for kubectl, and of port-forwards.
@@ -65,6 +78,7 @@ class KubernetesStack(Stack):
         self.kubectl = Kubectl(NAMESPACE)
         self.manifests = Manifests(self.site.run / "kustomize", environment)
         self.reach = Reach(self.site, self.kubectl)
+        self.kept = Kept(self.site.data / "postgres.sql", self.kubectl)
 
     def up(self) -> None:
         """See `Stack.up`. A running part is replaced if it changed; after an error everything stays for inspection."""
@@ -76,8 +90,16 @@ class KubernetesStack(Stack):
             self._apply([each for each in found if self._wanted(each)])
             for part in self.parts:
                 if not self._replicas(part):  # an apply leaves a stopped service stopped
-                    self.kubectl.run("scale", f"deployment/{part}", "--replicas", "1")
+                    self._begin(part)
             self._wait(self.parts)
+            if "postgres" in self.parts:
+                self.kept.warn()
+
+    def _begin(self, part: Part) -> None:
+        if part == "postgres" and self.kept:
+            self.start(part)
+        else:
+            self.kubectl.run("scale", f"deployment/{part}", "--replicas", "1")
 
     def _refuse_foreign_namespace(self) -> None:
         found = self.kubectl.items("namespaces", f"--field-selector=metadata.name={NAMESPACE}")
@@ -114,7 +136,7 @@ class KubernetesStack(Stack):
         with self.site.alone():
             self._refuse_foreign_namespace()
             self.reach.close()
-            self._saved.unlink(missing_ok=True)
+            self.kept.discard()
             self.kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout=GONE_SECONDS)
             log.info("%-9s namespace %s is gone, and all documents with it", "cluster", NAMESPACE)
 
@@ -138,7 +160,8 @@ class KubernetesStack(Stack):
             "metadata": {"annotations": {ENVIRONMENT: ",".join(environment)}},
             "spec": {"replicas": 1, "template": {"spec": spec}},
         }
-        with self._filled() if part == "postgres" and self._saved.exists() else nullcontext():
+        kept = part == "postgres" and self.kept
+        with self.kept.restored(lambda: self._running(part)[0].name) if kept else nullcontext():
             self.kubectl.run("patch", "deployment", part, "--patch", json.dumps(patch))
             if wait or part == "postgres":
                 self._wait([part])
@@ -148,32 +171,9 @@ class KubernetesStack(Stack):
         own = [] if part in (NEXT, CHAT) else self.manifests.container(part).get("env", [])
         return next((each for each in own if each["name"] == name), {"name": name, "$patch": "delete"})
 
-    @contextmanager
-    def _filled(self) -> Iterator[None]:
-        """Restore the data of the last Postgres into the one that starts, before any client reaches it.
-
-        Its pod makes a schema by itself: if it were ready at once, clients would see an empty database. Until the data
-        is back, its Service selects a label that no pod has.
-        """
-        self._select("postgres", {HELD: "yes"})
-        try:
-            yield
-            self._exec(self._running("postgres")[0], *inside.RESTORE, text=self._saved.read_text())
-            self._saved.unlink()
-        finally:
-            self._select("postgres", {HELD: None})
-
-    def _select(self, service: str, labels: Mapping[str, str | None]) -> None:
-        """Change which pods a Service leads to; None takes a label out again."""
-        self.kubectl.run("patch", "service", service, "--patch", json.dumps({"spec": {"selector": labels}}))
-
-    @property
-    def _saved(self) -> Path:
-        return self.site.data / "postgres.sql"
-
     def stop(self, part: Part) -> int | None:
         if part == "postgres" and any(each.ready for each in self.pods(part)):
-            self._saved.write_text(self._exec(self._running(part)[0], *inside.DUMP))
+            self.kept.save(self._running(part)[0].name)
         names = [pod.name for pod in self.pods(part) if not pod.leaving]
         scale = ("scale", f"deployment/{part}", "--replicas", "0")
         if not names:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from stack.errors import StackError
-from stack.interface import Part
+from stack.interface import SERVICES, Part
 from stack.kubectl import render
 from stack.site import REPOSITORY
 
@@ -18,7 +18,6 @@ Object = dict[str, Any]
 K8S = REPOSITORY / "k8s"
 NAMESPACE = "warmstart"
 SHARED = "/run/warmstart"  # see k8s/components/faults-enabled
-SERVICES: tuple[Part, ...] = ("worker", "api")
 
 
 class Manifests:

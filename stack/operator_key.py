@@ -1,4 +1,4 @@
-"""What who looks inside a service sends, where a stack was started with OPERATOR_KEYS."""
+"""The headers that show the inside of a service, where a stack was started with OPERATOR_KEYS."""
 
 import os
 from collections.abc import Mapping
@@ -9,6 +9,6 @@ from stack.worker_secret import bearer
 def operator_headers(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """For `/metrics`, `/startupz` and `/readyz?verbose`, by OPERATOR_KEYS or OPERATOR_KEYS_FILE of this shell.
 
-    None without them. Raises OSError.
+    Empty without them. Raises OSError.
     """
     return bearer("OPERATOR_KEYS", environment)

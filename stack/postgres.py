@@ -18,7 +18,7 @@ from stack.pgserver import MAJOR_VERSION, binary
 from stack.ports import HOST
 from stack.program import Program
 from stack.site import DATABASE, DEFAULT_ROOT, USER
-from stack.unprivileged import give, unprivileged
+from stack.unprivileged import give, readable, unprivileged
 
 INITDB = (
     *("--username", USER, "--pwfile", "/dev/stdin", "--auth", "scram-sha-256"),
@@ -49,7 +49,7 @@ class Postgres(Program):
         if not self.folder.exists():
             self._initialise()
         self._require_version()
-        give(self.folder)  # after a restore from a backup, it may belong to root
+        give(self.folder, self.site.root)  # after a restore from a backup, it may belong to root
         options = {
             "listen_addresses": HOST,
             "port": str(self.port),
@@ -83,7 +83,7 @@ class Postgres(Program):
         unfinished = self.folder.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
-        give(unfinished)
+        give(unfinished, self.site.root)
         initdb = unprivileged(binary("initdb"), *INITDB, "--pgdata", str(unfinished))
         _run(initdb, self.site.secrets.postgres)
         single = ("--single", "-c", "exit_on_error=true", "-D", str(unfinished), "postgres")
@@ -107,6 +107,7 @@ def memory_at_hand(limits: Iterable[Path] = LIMITS) -> int:
 
 
 def _run(argv: tuple[str, ...], stdin: str) -> None:
-    done = subprocess.run(argv, env=inherited(), input=stdin + "\n", check=False, capture_output=True, text=True)
+    with readable(f"{stdin}\n") as source:
+        done = subprocess.run(argv, env=inherited(), stdin=source, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         raise StackError(f"{' '.join(argv)} failed:\n{done.stdout}{done.stderr}")

@@ -10,23 +10,24 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stack import wheels
-from stack.docker import Container, containers, docker
+from stack.docker import Container, containers, docker, projects
+from stack.dotenv import read_settings
 from stack.errors import ImagesError, StackError
 from stack.foreground import foreground
-from stack.interface import NEXT, NOTHING, Part
+from stack.interface import NEXT, NOTHING, SERVICES, Part
 from stack.models import VARIABLE, Models, is_default
 from stack.ports import VARIABLES
-from stack.secrets import read_variables
-from stack.site import DEFAULT_ROOT, REPOSITORY, Site, quoted
+from stack.site import DEFAULT_ROOT, REPOSITORY, Site, let_all_read, quoted, write_private
 
 log = logging.getLogger(__name__)
 
 NAME = "warmstart"
 FILE = REPOSITORY / "compose.yaml"
-SERVICES: tuple[Part, ...] = ("worker", "api")
 PROXY = "toxic"  # a service of compose.yaml that runs only when it is asked for
 # Options of a command that is about all services.
 WHOLE = ("--profile", "faults", "--profile", "next", "--profile", "chat", "--profile", "observe")
+# What compose.yaml mounts: programs and configurations, which users of containers read.
+MOUNTED = ("stack/haproxy.cfg", "stack/toxic", "stack/chat", "observability")
 SHARED = "/run/warmstart"  # the path, in a service, of the folder that it shares with the stack
 STEP = re.compile(r"(#\d+) (\[.+)")
 DONE = re.compile(r"(#\d+) DONE (\d+)\.\d+s")
@@ -90,16 +91,28 @@ class Project:
         return any(each.runs and each.folder == str(REPOSITORY) for each in self.containers())
 
     def refuse_another_clone(self) -> None:
-        """Raise StackError when containers of this name belong to another clone of the repository."""
+        """Raise StackError when another clone runs this project, or this clone nothing but another project."""
         for folder in {each.folder for each in self.containers() if each.runs} - {str(REPOSITORY)}:
             raise StackError(f"project {self.name} runs from {folder}: stop it there, or set COMPOSE_PROJECT_NAME here")
+        found = projects((FILE, self._override))
+        if found and self.name not in found:  # of several names each must be able to end its own
+            name = min(found)
+            raise StackError(
+                f"this stack's containers are of project {name}, not {self.name}: "
+                f"COMPOSE_PROJECT_NAME={name} make down first, or keep that name"
+            )
+
+    def let_containers_read(self) -> None:
+        """Make readable what compose.yaml mounts, also in a clone with a umask of 077."""
+        for name in MOUNTED:
+            let_all_read(REPOSITORY / name)
 
     def make_images(self, services: Iterable[str]) -> None:
         """Build and pull the images of `services`; log a line for each step of a second or more. Raises ImagesError."""
         chosen = tuple(services)
         environment = self._environment()
         torch = "worker" in chosen and environment.get("WORKER_TARGET") == "torch"
-        if torch and "WHEELS_IMAGE" not in os.environ and (found := wheels.image()):
+        if torch and not os.environ.get("WHEELS_IMAGE") and (found := wheels.image()):
             environment["WHEELS_IMAGE"] = found
         # Always for the same project: compose writes its name into the image, which would otherwise differ each time.
         command = ("docker", *self._command({}), "--project-name", NAME, "--progress", "plain", "build", *chosen)
@@ -122,10 +135,8 @@ class Project:
         found, named = {**os.environ, **self._own}, _named()
         if model := self.model():
             found[VARIABLE] = model
-        if "WORKER_TARGET" in named:
-            found["WORKER_TARGET"] = named["WORKER_TARGET"]
-        elif not is_default(model):
-            found["WORKER_TARGET"] = "model"
+        if target := named.get("WORKER_TARGET") or ("" if is_default(model) else "model"):
+            found["WORKER_TARGET"] = target
         if following := self.models.next:
             found[f"NEXT_{VARIABLE}"] = following
             engines = "torch" if named.get("WORKER_TARGET") == "torch" else "serving"  # torch: ENGINE may need it
@@ -138,7 +149,7 @@ class Project:
         services: dict[str, object] = {name: self._override_of(name, settings.get(name, NOTHING)) for name in ours}
         services[PROXY] = {"volumes": [self._shared_volume]}
         text = json.dumps({"services": services}).replace("$", "$$")
-        self._override.write_text(text)
+        write_private(self._override, text)
         files = ("--file", str(FILE), "--file", str(self._override))
         return ("compose", "--project-name", self.name, "--project-directory", str(REPOSITORY), *files)
 
@@ -157,7 +168,7 @@ class Project:
 
 def _named() -> dict[str, str]:
     """What the user says of the workers' images, in the shell or else in .env."""
-    return read_variables(REPOSITORY / ".env", (VARIABLE, "WORKER_TARGET", "NEXT_WORKER_TARGET")) | os.environ
+    return read_settings(REPOSITORY / ".env", (VARIABLE, "WORKER_TARGET", "NEXT_WORKER_TARGET")) | os.environ
 
 
 def project_name(root: Path) -> str:

@@ -1,8 +1,9 @@
 """Reaches a part in a cluster from here: by its own address if possible, else through kubectl port-forward."""
 
 import os
+import shlex
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable
 from signal import SIGTERM
 
 from stack.daemon import Command, Daemon
@@ -16,8 +17,11 @@ from stack.waiting import until
 
 CONNECT_SECONDS = 0.5
 FORWARD_SECONDS = 15.0
-# A forward ends with its pod; then the loop starts another one.
-KEEP_FORWARDING = "trap 'kill $!; exit' TERM; while :; do \"$@\" & wait; sleep 0.2; done"
+# A forward ends with its pod, or when the pod's container does; the loop starts another one, unless the API server says
+# that there is no such pod or Service any more.
+KEEP_FORWARDING = """trap 'kill $!; exit' TERM
+until found=$({look} 2> /dev/null) && [ -z "$found" ]; do "$@" & wait; sleep 0.2; done"""
+LOOK = ("--ignore-not-found", "--output", "name", "--request-timeout", "5s")
 
 
 class Reach:
@@ -50,11 +54,13 @@ class Reach:
             for host in self._nodes():
                 if _answers(host, node_port):
                     return host, node_port
-        return HOST, self._forward(part, f"service/{part}", {part: self._site.ports[part]}, found["ports"][0]["port"])
+        return HOST, self._forward(part, f"service/{part}", lambda: self._own(part), found["ports"][0]["port"])
 
     def pod(self, pod: Pod, port: int) -> tuple[str, int]:
         """Host and port of one pod. Raises StackError."""
-        return (pod.ip, port) if self.inside else (HOST, self._forward(pod.name, f"pod/{pod.name}", free_ports(), port))
+        if self.inside:
+            return pod.ip, port
+        return HOST, self._forward(pod.name, f"pod/{pod.name}", lambda: free_ports()["worker"], port)
 
     def close(self) -> None:
         """End all forwards."""
@@ -65,15 +71,23 @@ class Reach:
         addresses = [each for node in self._kubectl.items("nodes") for each in node["status"]["addresses"]]
         return [each["address"] for each in addresses if each["type"] in ("InternalIP", "ExternalIP")]
 
-    def _forward(self, name: str, target: str, ports: Mapping[Part, int], port: int) -> int:
-        """A port of this machine that is forwarded there: the first of `ports` that is free, if there is none yet."""
-        daemon, own = self._daemon(name), next(iter(ports.values()))
-        if not daemon.main():
-            require_free(ports)
-            forward = self._kubectl.command("port-forward", "--address", HOST, target, f"{own}:{port}")
-            daemon.start(Command(("/bin/sh", "-c", KEEP_FORWARDING, "sh", *forward), _environment()), own)
-            until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
-        return daemon.port() or own
+    def _own(self, part: Part) -> int:
+        """The port of this machine for a part. Raises StackError when it is taken."""
+        port = self._site.ports[part]
+        require_free({part: port})
+        return port
+
+    def _forward(self, name: str, target: str, choose: Callable[[], int], port: int) -> int:
+        """A port of this machine that is forwarded there: a chosen one, if there is none yet."""
+        daemon = self._daemon(name)
+        if daemon.main() and (known := daemon.port()):
+            return known
+        own = choose()
+        forward = self._kubectl.command("port-forward", "--address", HOST, target, f"{own}:{port}")
+        keep = KEEP_FORWARDING.format(look=shlex.join(self._kubectl.command("get", target, *LOOK)))
+        daemon.start(Command(("/bin/sh", "-c", keep, "sh", *forward), dict(os.environ)), own)
+        until(lambda: _answers(HOST, own) == "accepts", FORWARD_SECONDS, f"port-forward to {target}")
+        return own
 
     def _daemon(self, name: str) -> Daemon:
         return Daemon(f"forward-{name}", self._site.run, self._site.logs / f"forward-{name}.log")
@@ -93,7 +107,3 @@ def _answers(host: str, port: int) -> str:
     except OSError:
         return ""
     return "accepts"
-
-
-def _environment() -> Mapping[str, str]:
-    return dict(os.environ)

@@ -1,20 +1,26 @@
 """The two services, each under gunicorn with its own gunicorn.conf.py, as in every other deployment."""
 
+import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from stack.daemon import Command
 from stack.environment import UTF8, above
 from stack.errors import StackError
+from stack.health import Health
 from stack.interface import Part
 from stack.ports import HOST
 from stack.program import Program
 from stack.site import DEFAULT_ROOT, REPOSITORY, Site
 
-STEP_SECONDS = 120.0
+log = logging.getLogger(__name__)
+
+TOLD_SECONDS = 10.0  # between two lines about a step that goes on
 DEFAULTS = {
     "LOG_FORMAT": "console",
     # An address that no peer has: every client comes from 127.0.0.1, the default, and none is a proxy.
@@ -46,6 +52,13 @@ class Service(Program):
             own["REPORTS_FOLDER"] = str(REPOSITORY / "reports")
         return Command(argv, service_environment({**own, **environment}))
 
+    def health(self) -> Health:
+        """As `Program.health`; where another program answers on the port, its answer says nothing of this one."""
+        found = super().health()
+        if found.ready and not self.daemon.listens(self.port):
+            return Health(ready=False, detail=f"another program answers on port {self.port}")
+        return found
+
 
 def service_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The environment of a program of ours: what it inherits, the stack's own values above it."""
@@ -57,24 +70,30 @@ def service_environment(own: Mapping[str, str]) -> dict[str, str]:
 def run_step(what: str, module: str, environment: Mapping[str, str], log_file: Path) -> None:
     """Run `python -m module` once, before a service starts: a step that belongs in no lifespan.
 
+    It has no time limit, since nobody knows how many documents a migration meets; an interrupt ends it.
+
     Raises:
         StackError: with the end of what it printed.
     """
-    with log_file.open("w+") as log:
+    with log_file.open("w+") as output:
+        code = _wait([sys.executable, "-m", module], service_environment(environment), output, f"{what} ({log_file})")
+        if code != 0:
+            output.seek(0)
+            raise StackError(f"{what} failed (exit code {code}):\n{output.read()[-3000:]}")
+
+
+def _wait(argv: list[str], environment: Mapping[str, str], output: TextIO, what: str) -> int:
+    """The exit code of a command, with a line now and then while it runs."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        argv, env=environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+    ) as process:
         try:
-            done = subprocess.run(
-                [sys.executable, "-m", module],
-                env=service_environment(environment),
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                timeout=STEP_SECONDS,
-                check=False,
-            )
-            failure = f"exit code {done.returncode}" if done.returncode else None
-        except subprocess.TimeoutExpired:
-            failure = f"no end within {STEP_SECONDS:g} s"
-        if failure:
-            log.seek(0)
-            raise StackError(f"{what} failed ({failure}):\n{log.read()[-3000:]}")
+            while True:
+                try:
+                    return process.wait(TOLD_SECONDS)
+                except subprocess.TimeoutExpired:
+                    log.info("%-9s %s goes on after %.0f s", "", what, time.monotonic() - began)
+        except BaseException:
+            process.kill()
+            raise

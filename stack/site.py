@@ -3,20 +3,23 @@
 import fcntl
 import json
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
 from stack.errors import StackError
+from stack.guards import Guards
 from stack.interface import CHAT, EVERY, NEXT, Part
 from stack.ports import DEFAULTS, HOST, VARIABLES, ports_from
 from stack.secrets import Secrets, load_secrets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DEFAULT_ROOT = REPOSITORY / ".warmstart"
+_USUAL = REPOSITORY / ".warmstart"
+DEFAULT_ROOT = _USUAL.resolve()  # it may be a link to a bigger disk
 MODELS = "artifacts"  # the folder where the worker looks for exported models, unless ARTIFACTS names another
 USER = DATABASE = "warmstart"
 
@@ -24,6 +27,35 @@ USER = DATABASE = "warmstart"
 def quoted(password: str) -> str:
     """The password as a part of a URL."""
     return quote(password, safe="")
+
+
+def env_file(root: Path) -> Path:
+    """The file of passwords and settings of the stack in this folder."""
+    return (REPOSITORY if root == DEFAULT_ROOT else root) / ".env"
+
+
+def let_all_read(path: Path) -> None:
+    """Make a file or a folder, with what is in it, readable for the users of containers: a umask of 077 made it."""
+    for each in (path, *path.rglob("*")):
+        wanted = 0o555 if each.is_dir() else 0o444
+        with suppress(FileNotFoundError):  # a compiled file that is being written
+            if each.stat().st_mode & wanted != wanted:
+                each.chmod(each.stat().st_mode | wanted)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that holds passwords: for its owner alone, also where the folder can be entered."""
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(text)
+
+
+def _make_private(folder: Path) -> None:
+    """Let its owner alone look into a folder, which an export of a model may have made; not where a link leads."""
+    mode = folder.lstat().st_mode
+    if stat.S_ISDIR(mode) and mode & 0o066:
+        with suppress(PermissionError):  # it is another account's, who lets us write
+            folder.chmod(0o700)
 
 
 def _ports_file(root: Path) -> Path:
@@ -56,19 +88,28 @@ class Site:
         The folder of `make up` keeps its passwords in the repository's .env, any other in its own.
         """
         root = root.resolve()
-        secrets = load_secrets((REPOSITORY if root == DEFAULT_ROOT else root) / ".env")
+        secrets = load_secrets(env_file(root))
         known = _remembered(root) or DEFAULTS
         site = cls(root, {**known, **ports} if ports else ports_from(known=known), secrets)
         site.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (site.data, site.run, site.shared, site.logs):
             folder.mkdir(exist_ok=True)
+        if root == DEFAULT_ROOT:
+            # What a link leads to may be others' too: there only what the stack itself makes is its owner's alone.
+            for folder in (site.data, site.run, site.logs) if _USUAL.is_symlink() else (root,):
+                _make_private(folder)
+        let_all_read(site.shared)
         return site
 
     def discard(self) -> None:
         """Delete the folder, but for exported models: they are no documents, and whoever runs next needs them."""
         for each in self.root.iterdir():
-            if each.name != MODELS:
-                shutil.rmtree(each) if each.is_dir() else each.unlink()
+            if each.name == MODELS:
+                continue
+            if each.is_dir():
+                shutil.rmtree(each.resolve())  # of a link to a bigger disk, what it leads to
+            if each.is_symlink() or each.exists():
+                each.unlink()
         if not any(self.root.iterdir()):
             self.root.rmdir()
 
@@ -77,7 +118,7 @@ class Site:
         for part, port in (_remembered(self.root) or {}).items():
             if port != self.ports[part]:
                 raise StackError(
-                    f"{part} was started with port {port}, not {self.ports[part]}: "
+                    f"make up chose port {port} for {part}, not {self.ports[part]}: "
                     f"make down first, or leave {VARIABLES[part]} unset"
                 )
 
@@ -88,6 +129,17 @@ class Site:
     def forget(self) -> None:
         """Let the next start choose its ports anew."""
         _ports_file(self.root).unlink(missing_ok=True)
+
+    def heal(self) -> None:
+        """Let the next start find nothing broken on purpose."""
+        for pattern in ("*.faults", "*.toxics"):
+            for file in self.shared.glob(pattern):
+                file.unlink()
+
+    @property
+    def guards(self) -> Guards:
+        """What the services must not be started again without."""
+        return Guards(self.run / "guards.json")
 
     @property
     def data(self) -> Path:

@@ -8,6 +8,7 @@ from stack.daemon import Command
 from stack.environment import inherited
 from stack.ports import HOST
 from stack.program import Program
+from stack.site import write_private
 
 CONFIGURATION = """\
 bind {host}
@@ -29,12 +30,9 @@ class Valkey(Program):
 
     def command(self, environment: Mapping[str, str]) -> Command:
         file = self.site.run / "valkey.conf"
-        file.touch(mode=0o600)
-        file.write_text(
-            CONFIGURATION.format(
-                host=HOST, port=self.port, password=_escaped(self.site.secrets.redis), folder=f'"{self.site.run}"'
-            )
-        )
+        password = _escaped(self.site.secrets.redis)
+        text = CONFIGURATION.format(host=HOST, port=self.port, password=password, folder=f'"{self.site.run}"')
+        write_private(file, text)
         return Command((str(get_binary_path()), str(file)), {**inherited(), **environment})
 
 

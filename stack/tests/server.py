@@ -1,5 +1,6 @@
 """A small HTTP server whose answers a test chooses."""
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(answer: Answering, host: str = HOST, port: int = 0) -> Iterator[str]:
+def serving(answer: Answering, host: str = HOST, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a server that answers every GET and POST so, with keep-alive; the body of the request was read."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,10 +45,12 @@ def serving(answer: Answering, host: str = HOST, port: int = 0) -> Iterator[str]
             """Nothing."""
 
     server = Server((host, port), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{server.server_port}"
+        yield f"http{'s' if tls else ''}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -1,5 +1,6 @@
 """Compose or embedded: what is chosen, recorded and said. The docker command is a stand-in, everything else is real."""
 
+import json
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from stack.cli import main
 from stack.docker import silence
 from stack.kubernetes import KubernetesStack
 from stack.ports import HOST, VARIABLES
+from stack.project import FILE
 from stack.tests.cluster import Cluster
 
 ENGINE = {"version*": "echo 28.0.0", "compose version": "echo v2.40.0"}
@@ -104,6 +106,29 @@ def test_what_runs_stays_the_choice(
     assert [EmbeddedStack(root).pids(part) for part in PARTS] == before
 
 
+def test_a_stack_of_an_earlier_version_runs(
+    fallen_back: tuple[Path, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pid files say other things: it is neither started again, nor left for compose, nor given other ports."""
+    root, _ = fallen_back
+    stand_in(ENGINE)
+    (root / RECORD).unlink()
+    files = {root / "run" / f"{part}.json": EmbeddedStack(root).pids(part) for part in PARTS}
+    known = {file: file.read_text() for file in files}
+    try:
+        for file, [main, *_] in files.items():
+            file.write_text(json.dumps({"pid": main, "created": 1.0, "port": 1}))
+        with pytest.raises(StackError, match="make up chose port"):
+            bring_up(root)
+        for variable in VARIABLES.values():
+            monkeypatch.delenv(variable)
+        assert isinstance(bring_up(root), EmbeddedStack)
+        assert [EmbeddedStack(root).pids(part) for part in PARTS] == list(files.values())
+    finally:
+        for file, text in known.items():
+            file.write_text(text)
+
+
 def test_a_running_stack_is_not_orphaned(
     fallen_back: tuple[Path, str], stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +150,7 @@ def test_without_an_engine_it_is_embedded(tmp_path: Path, stand_in: StandIn, cap
     with socket.create_server((HOST, int(os.environ[taken]))), pytest.raises(StackError, match=taken):
         bring_up(tmp_path)
     assert (tmp_path / RECORD).read_text() == "embedded\n"
-    assert "embedded (no Docker engine: Cannot connect to the Docker daemon)" in caplog.text
+    assert "embedded (no Docker engine answers: Cannot connect to the Docker daemon)" in caplog.text
 
 
 @pytest.mark.parametrize(("answers", "error"), [(NO_ENGINE, "Cannot connect"), (NO_BUILD, "pull access denied")])
@@ -138,6 +163,16 @@ def test_forced_compose_fails_loudly(
     with pytest.raises(StackError, match=error):
         bring_up(tmp_path)
     assert not any(EmbeddedStack(tmp_path).pids(part) for part in PARTS)
+
+
+def test_a_port_that_compose_does_not_need_stops_no_start(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The api may have the port of workers that nobody asked for: it gets as far as the images."""
+    stand_in(NO_BUILD)
+    monkeypatch.setenv("API_PORT", os.environ["NEXT_WORKER_PORT"])
+    with pytest.raises(ImagesError, match="pull access denied"):
+        ComposeStack(tmp_path).up()
 
 
 def test_what_runs_in_a_cluster_is_not_called_documents(
@@ -199,10 +234,51 @@ def test_containers_of_another_clone_are_left_alone(tmp_path: Path, stand_in: St
             command()
 
 
+def test_containers_of_another_name_are_not_orphaned(tmp_path: Path, stand_in: StandIn) -> None:
+    """Under a new COMPOSE_PROJECT_NAME, documents would seem gone, and `down` would stop nothing and say nothing."""
+    made_from = f"*config_files={FILE},{tmp_path}/run/compose.override.json*"
+    stand_in({**ENGINE, f"ps*{made_from}": "echo former; echo former"})
+    stack = ComposeStack(tmp_path)
+    for command in (stack.up, stack.down, stack.discard, stack.status):
+        with pytest.raises(StackError, match=r"of project former, not .*: COMPOSE_PROJECT_NAME=former make down first"):
+            command()
+
+
+def test_of_two_names_each_ends_its_own_containers(tmp_path: Path, stand_in: StandIn) -> None:
+    """Were both refused, nothing could end them. `up` goes on to the images; `down` and `discard` say what is left."""
+    stack, gone = ComposeStack(tmp_path), tmp_path / "gone"
+    listed = f"echo former; [ -e {gone} ] || echo {stack.project.name}"
+    stand_in({f"ps*config_files={FILE}*": listed, "*--remove-orphans*": f"touch {gone}", **NO_BUILD})
+    with pytest.raises(ImagesError, match="pull access denied"):
+        stack.up()
+    for command in (stack.down, stack.discard):
+        gone.unlink(missing_ok=True)
+        with pytest.raises(StackError, match=r"of project former, not .*: COMPOSE_PROJECT_NAME=former make down first"):
+            command()
+        assert gone.exists()
+        assert (tmp_path / ".env").exists()  # the passwords of its documents
+
+
 def test_no_docker_command_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the client's absence nor that of compose raises."""
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert silence() == "there is no docker command"
+    assert silence() == "no Docker engine answers: there is no docker command"
+
+
+def test_a_missing_plugin_is_named(stand_in: StandIn) -> None:
+    """An engine answers, and Debian's docker.io has no compose; its last line is a hint at the manual."""
+    said = "docker: 'compose' is not a docker command."
+    stand_in(
+        {"version*": "echo 20.10.24", "compose version": f'echo "{said}" >&2; echo "See docker --help" >&2; exit 1'}
+    )
+    assert silence() == f"the docker command has no compose plugin, 2.24 or newer: {said}"
+
+
+def test_a_slow_compose_is_not_called_missing(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To install the plugin again would mend nothing."""
+    stand_in({"version*": "echo 28.0.0", "compose version": "exec sleep 60"})
+    monkeypatch.setattr("stack.docker.ANSWER_SECONDS", 2.0)
+    assert silence() == "compose doesn't answer: docker compose: no answer within 2 s"
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_in_one_line(

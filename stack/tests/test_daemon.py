@@ -1,8 +1,8 @@
 """Programs that run on by themselves."""
 
-import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM
@@ -12,6 +12,7 @@ import pytest
 
 from stack import StackError, until
 from stack.daemon import Command, Daemon
+from stack.record import Record
 from stack.tests.conftest import RunPython
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf'); time.sleep(60)"
@@ -107,8 +108,8 @@ def test_a_recycled_pid_is_never_signalled(run_python: RunPython, tmp_path: Path
     daemon = run_python(POLITE)
     bystander = daemon.processes()[0]
     old = Daemon("old", tmp_path, tmp_path / "old.log")
-    record = {"pid": bystander.pid, "created": bystander.create_time() - 3600, "port": 1}
-    (tmp_path / "old.json").write_text(json.dumps(record))
+    record = Record.of(bystander, 1, tmp_path / "old.json")
+    replace(record, begun=f"earlier {record.begun.split()[1]}").save()
     for sig in (SIGINT, SIGTERM, SIGKILL):
         old.signal(sig)
     old.pause()
@@ -116,6 +117,24 @@ def test_a_recycled_pid_is_never_signalled(run_python: RunPython, tmp_path: Path
     assert old.stop(SIGTERM, grace=0) is None
     assert daemon.main() == bystander
     assert daemon.stop(SIGTERM, grace=10) == 7
+
+
+@pytest.mark.parametrize(
+    "left", ['{"pid": 1, "created": 1.0, "port": 1}', "{", None], ids=["earlier", "damaged", "lost"]
+)
+def test_what_no_pid_file_leads_to_runs_all_the_same(run_python: RunPython, tmp_path: Path, left: str | None) -> None:
+    """Taken for stopped, a database of an earlier version would be killed by the next start, and lose time."""
+    daemon = run_python(POLITE)
+    main, file = daemon.main(), tmp_path / f"{daemon.name}.json"
+    file.unlink()
+    if left:
+        file.write_text(left)
+    assert daemon.main() == main
+    assert daemon.processes() == [main]
+    with pytest.raises(StackError, match="runs already"):
+        daemon.start(Command(("true",), {}), port=1)
+    assert daemon.stop(SIGTERM, grace=10) == 7
+    assert daemon.main() is None
 
 
 def test_a_program_that_runs_is_not_started_again(run_python: RunPython) -> None:

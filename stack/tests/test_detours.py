@@ -132,6 +132,24 @@ def test_a_switch_of_a_service_that_obeys_is_turned(shell: Shell) -> None:
     until(lambda: ask(probe).status == 200, 10, "ready")
 
 
+def test_a_wrong_switch_changes_nothing(shell: Shell) -> None:
+    """A switch that no service knows is refused, and those that are on stay on."""
+    assert shell.run("fault", "worker", "slow_warmup=1") == (0, "")
+    code, said = shell.run("fault", "worker", "slow_calls=0.5")
+    assert code == 1
+    assert said.startswith("stack fault: slow_calls=0.5: ")
+    assert shell.stack.shared("worker.faults") == '{"slow_warmup": 1}'
+
+
+def test_down_ends_what_was_broken(shell: Shell) -> None:
+    """After `down` nothing is broken on purpose, whatever was."""
+    assert shell.run("fault", "worker", "slow_warmup=1") == (0, "")
+    assert shell.run("toxic", "add", "worker", "latency=1") == (0, "")
+    assert shell.run("down")[0] == 0
+    assert (shell.stack.shared("worker.faults"), shell.stack.toxics("worker")) == ("", ())
+    assert shell.run("up")[0] == 0
+
+
 def test_down_leaves_no_proxy(shell: Shell) -> None:
     """The proxy ends with the stack, and an `up` without FAULTS_ENABLED=1 starts none."""
     assert shell.proxies()

@@ -238,38 +238,6 @@ def test_a_started_postgres_makes_its_schema_itself(cluster: Cluster, stack: Kub
     assert not [call for call in cluster.calls if call.startswith(("delete", "apply", "wait", "patch service"))]
 
 
-def test_data_outlives_a_stop(cluster: Cluster, stack: KubernetesStack) -> None:
-    """Saved before the pod of Postgres goes, put back into the next one, once, before its Service leads there."""
-    cluster.answers("*exec postgres-1 -- pg_dump *", "CREATE TABLE documents;\n")
-    gone = [{"type": kind, "object": pod("postgres-1", leaving=True)} for kind in ("ADDED", "DELETED")]
-    cluster.answers("*get pods * --watch *", "\n".join(map(json.dumps, gone)) + "\n")
-    stack.stop("postgres")
-    cluster.answers("*get deployment postgres*", deployment("postgres", 0))
-    stack.start("postgres")
-    assert cluster.given == "CREATE TABLE documents;\n"
-    steps = [call for call in cluster.calls if call.startswith(("patch", "exec --stdin"))]
-    held, started, restored, released = (call.partition(" -- ")[0] for call in steps)
-    assert (held, released) == tuple(
-        f'patch service postgres --patch {{"spec": {{"selector": {{"warmstart/held": {value}}}}}}}'
-        for value in ('"yes"', "null")
-    )
-    assert started.startswith("patch deployment postgres")
-    assert restored == "exec --stdin postgres-1"
-    assert not list(stack.site.data.iterdir())
-
-
-def test_a_restore_that_fails_keeps_the_data_and_frees_the_service(cluster: Cluster, stack: KubernetesStack) -> None:
-    """The next start can try again; clients are not locked out meanwhile."""
-    saved = stack.site.data / "postgres.sql"
-    saved.write_text("CREATE TABLE documents;\n")
-    cluster.answers("*get deployment postgres*", deployment("postgres", 0))
-    cluster.does("*exec --stdin*", "echo 'no such role' >&2; exit 1")
-    with pytest.raises(StackError, match="no such role"):
-        stack.start("postgres")
-    assert saved.exists()
-    assert cluster.calls[-1].endswith('{"spec": {"selector": {"warmstart/held": null}}}')
-
-
 def test_stop_returns_the_exit_code(cluster: Cluster, stack: KubernetesStack) -> None:
     """It is to be seen only while the pod goes: as the watch tells it, of the last state before it is gone."""
     ended = {"terminated": {"exitCode": 137}}

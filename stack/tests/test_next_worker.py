@@ -92,11 +92,22 @@ def test_workers_that_searches_may_need_stay(stack: EmbeddedStack) -> None:
         stack.start_next("mistyped")  # they don't run, but the next `up` starts them
     assert stack.next_model() == "other"
     elsewhere = EmbeddedStack(stack.site.root, {**stack.site.ports, NEXT: free_ports()[NEXT]}, ("worker",), FAKE)
-    with pytest.raises(StackError, match="worker-next was started with port"):
+    with pytest.raises(StackError, match=r"make up chose port \d+ for worker-next"):
         elsewhere.start_next("other")  # the api looks for them where they were
-    with pytest.raises(StackError, match="worker-next was started with port"):
+    with pytest.raises(StackError, match=r"make up chose port \d+ for worker-next"):
         elsewhere.start(NEXT)
     stack.stop_next()
+
+
+def test_a_port_that_another_part_has_is_refused_at_once(tmp_path: Path) -> None:
+    """`up` needed none for workers that nobody asked for; an export of the model would come before the error."""
+    ports = free_ports()
+    stack = EmbeddedStack(tmp_path, {**ports, NEXT: ports["api"]}, environment=FAKE)
+    stack.site.remember()
+    both = f"NEXT_WORKER_PORT and API_PORT are both {ports['api']}: make down first, then set one to another"
+    with pytest.raises(StackError, match=both):
+        stack.start_next("other")
+    assert not (tmp_path / "models-embedded.json").exists()
 
 
 def test_the_worker_keeps_the_model_that_is_being_replaced(stack: EmbeddedStack) -> None:
@@ -254,6 +265,7 @@ def command(*arguments: str) -> Callable[[Stack], int]:
         (["cut-over", "--lacking", "2"], {"cut_over": 5}, ["cut-over --lacking 2"], 5),
         (["roll-back", "--at-once"], NOTHING, ["roll-back --at-once"], 0),
         (["finish"], NOTHING, ["adopt", "finish", "stop"], 0),
+        (["finish", "--lacking", "2"], NOTHING, ["adopt", "finish --lacking 2", "stop"], 0),
         (["finish"], {"finish": 6}, ["adopt", "finish"], 6),
         (["abandon"], NOTHING, ["abandon", "stop"], 0),
         (["abandon"], {"abandon": 7}, ["abandon"], 7),

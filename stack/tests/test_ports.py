@@ -1,15 +1,18 @@
 """Which port each part gets."""
 
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from stack import StackError, free_ports
-from stack.interface import EVERY, Part
+from stack.interface import EVERY, NEXT, PARTS, Part
 from stack.port_claims import EPHEMERAL, _claim
-from stack.ports import DEFAULTS, HOST, ports_from, require_free
+from stack.ports import DEFAULTS, HOST, ports_from, require_distinct, require_free
+from stack.site import REPOSITORY
 
 
 def test_the_environment_overrides_the_defaults() -> None:
@@ -72,8 +75,41 @@ def test_every_taken_port_is_named_with_its_part_and_variable() -> None:
     assert "worker" not in message
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs an account that may become another one")
+def test_a_port_that_the_account_may_not_use_is_not_called_taken() -> None:
+    """Nobody could free port 80, which an engine may use all the same."""
+    code = """
+from stack.ports import require_free
+require_free({"api": 80}, by_engine=True)
+require_free({"api": 80})
+"""
+    argv = ("setpriv", "--bounding-set=-net_bind_service", "--", sys.executable, "-c", code)
+    privileged = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if int(privileged.read_text()) <= 80:
+        pytest.skip("this machine lets every account use port 80")
+    done = subprocess.run(argv, cwd=REPOSITORY, check=False, capture_output=True, text=True)
+    message = "port 80 for api can't be used by this account (Permission denied): set API_PORT to another"
+    assert message in done.stderr
+    assert "line 4, in <module>" in done.stderr
+
+
 def test_a_listener_on_all_addresses_takes_the_port_too() -> None:
     """A server that listens on 0.0.0.0 would share our clients."""
     port = free_ports()["api"]
     with socket.create_server(("0.0.0.0", port)), pytest.raises(StackError, match=str(port)):
         require_free({"api": port})
+
+
+def test_two_parts_never_share_a_port() -> None:
+    """Who takes the next number takes the worker's: both ports are free, and still nothing can start."""
+    require_distinct(DEFAULTS, EVERY)
+    with pytest.raises(StackError, match="WORKER_PORT and API_PORT are both 8001: set one to another"):
+        require_distinct(ports_from({"API_PORT": "8001"}), PARTS)
+
+
+def test_the_port_of_a_part_that_nobody_asked_for_is_anybody_s() -> None:
+    """The api may have 8002 as long as no model is being replaced."""
+    ports = ports_from({"API_PORT": "8002"})
+    require_distinct(ports, PARTS)
+    with pytest.raises(StackError, match="NEXT_WORKER_PORT and API_PORT are both 8002"):
+        require_distinct(ports, (*PARTS, NEXT))

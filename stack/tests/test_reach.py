@@ -2,13 +2,16 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from stack import Part, free_ports, until
+from stack.daemon import Daemon
 from stack.kubectl import Kubectl
 from stack.kubernetes import KubernetesStack
+from stack.pods import Pod
 from stack.reach import Reach
 from stack.tests.cluster import Cluster, deployment, pod
 
@@ -39,6 +42,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     """One whose addresses lead nowhere from here."""
     found = Cluster(tmp_path_factory.mktemp("bin"), monkeypatch)
     found.answers("*get service *", service(NOBODY, 8000))
+    found.answers("*get service/*", "service/there")
     found.lists("nodes")
     return found
 
@@ -99,6 +103,24 @@ def test_a_forward_finds_the_next_pod(cluster: Cluster, stack: KubernetesStack, 
     assert stack.url("api") == f"http://127.0.0.1:{ports['api']}" == stack.url("api")
     forward = f"port-forward --address 127.0.0.1 service/api {ports['api']}:8000"
     until(lambda: connects(ports["api"]) and cluster.calls.count(forward) >= 3, 10, "a third forward")
+
+
+def test_a_forward_to_a_pod_ends_with_it(cluster: Cluster, stack: KubernetesStack) -> None:
+    """It is begun again until the API server says that there is no such pod; no answer says nothing."""
+    cluster.does("*port-forward*", FORWARD)
+    cluster.does("*get pod/api-1 *", "exit 1")
+    _, port = stack.reach.pod(Pod.of(pod("api-1")), 8000)
+    forward = f"port-forward --address 127.0.0.1 pod/api-1 {port}:8000"
+    until(lambda: connects(port) and cluster.calls.count(forward) >= 3, 10, "a third forward")
+    cluster.answers("*get pod/api-1 *", "")
+    loop = Daemon("forward-api-1", stack.site.run, stack.site.logs / "forward-api-1.log")
+
+    def has_ended() -> bool:
+        with suppress(OSError):
+            connects(port)
+        return loop.main() is None
+
+    until(has_ended, 10, "the end of the loop")
 
 
 def connects(port: int) -> bool:

@@ -1,13 +1,15 @@
 """The passwords of a stack."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from stack import StackError
 from stack.operator_key import operator_headers
-from stack.secrets import load_secrets
+from stack.secrets import Secrets, load_secrets
 from stack.worker_secret import worker_headers
 
 
@@ -91,3 +93,18 @@ def test_who_looks_inside_shows_an_operators_key(tmp_path: Path) -> None:
     assert operator_headers({"WORKER_SECRET": "other"}) == {}
     assert operator_headers({"OPERATOR_KEYS": "new, old"}) == {"Authorization": "Bearer new"}
     assert operator_headers({"OPERATOR_KEYS_FILE": str(tmp_path / "keys")}) == {"Authorization": "Bearer new"}
+
+
+def test_first_commands_at_once_make_one_password(tmp_path: Path) -> None:
+    """Each goes on with what the file has then: with its own, it would make a database that no other can open."""
+    at_once = 8
+    for number in range(20):
+        file, barrier = tmp_path / f"{number}.env", Barrier(at_once)
+
+        def first(_: int, file: Path = file, barrier: Barrier = barrier) -> Secrets:
+            barrier.wait()
+            return load_secrets(file)
+
+        with ThreadPoolExecutor(at_once) as pool:
+            found = set(pool.map(first, range(at_once)))
+        assert found == {load_secrets(file)}

@@ -1,6 +1,7 @@
 """The whole stack, with the fake engine: nothing here depends on a model."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -11,14 +12,16 @@ from signal import SIGINT, Signals
 
 import pytest
 
-from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, until
+from stack import PARTS, EmbeddedStack, Part, StackError, free_ports, services, until
 from stack.cli import ALL_READY, NOTHING_RUNS, SOME_NOT_READY
+from stack.daemon import Command
 from stack.health import describe
 from stack.http import ask
 from stack.ports import DEFAULTS, VARIABLES
 from stack.secrets import Secrets
 from stack.services import Service, service_environment
 from stack.site import DEFAULT_ROOT, REPOSITORY, Site
+from stack.tests.server import reply, serving
 
 SERVICES: tuple[Part, ...] = ("worker", "api")
 FAKE = {"ENGINE": "fake", "DRAIN_SECONDS": "0"}
@@ -142,7 +145,40 @@ def test_another_port_is_refused_while_the_stack_runs(whole: EmbeddedStack) -> N
     taken, others = whole.site.ports["worker"], free_ports()
     code, output = cli(whole, "up", ports={"worker": others["worker"]})
     assert code == 1
-    assert f"worker was started with port {taken}, not {others['worker']}: make down first" in output
+    assert f"make up chose port {taken} for worker, not {others['worker']}: make down first" in output
+
+
+def test_another_program_s_answer_is_not_the_service_s(tmp_path: Path) -> None:
+    """A program that took the port answers 200, and the service, which waits for the port, isn't ready for that."""
+    ports = free_ports()
+    service = EmbeddedStack(tmp_path, ports)._programs["api"]
+    with serving(lambda handler: reply(handler, 200), port=ports["api"]):
+        service.daemon.start(Command(("/bin/sleep", "60"), {}), ports["api"])
+        try:
+            health = service.health()
+        finally:
+            service.stop()
+    assert (health.ready, health.detail) == (False, f"another program answers on port {ports['api']}")
+
+
+def test_two_parts_with_one_port_start_nothing(tmp_path: Path) -> None:
+    """The worker would answer for the api, and `up` would call both ready."""
+    ports = free_ports()
+    stack = EmbeddedStack(tmp_path, {**ports, "api": ports["worker"]}, environment=FAKE)
+    with pytest.raises(StackError, match="WORKER_PORT and API_PORT are both"):
+        stack.up()
+    assert not any(status.running for status in stack.status())
+
+
+def test_a_port_of_workers_that_nobody_asked_for_stops_no_start(tmp_path: Path) -> None:
+    """NEXT_WORKER_PORT, or its default, counts only while a model is being replaced."""
+    ports = free_ports()
+    ports["valkey"] = ports["worker-next"]
+    with EmbeddedStack(tmp_path, ports, parts=["valkey"]) as stack:
+        assert stack.pids("valkey")
+    stack._models.note(next="another")
+    with pytest.raises(StackError, match="REDIS_PORT and NEXT_WORKER_PORT are both"):
+        stack.up()
 
 
 def test_a_service_that_cannot_start_takes_down_what_was_started(tmp_path: Path) -> None:
@@ -173,6 +209,27 @@ def test_a_failed_migration_is_shown(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"the migration failed \(exit code 1\)") as caught:
         stack.migrate()
     assert str(stack.site.ports["postgres"]) in str(caught.value)
+
+
+def test_a_long_step_is_told_of_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A migration of many documents takes as long as it takes: who waits reads that it goes on, and its log's name."""
+    (tmp_path / "long_step.py").write_text(
+        "import pathlib, time\nwhile not pathlib.Path(__file__).with_name('told').exists(): time.sleep(0.01)"
+    )
+    told: list[str] = []
+
+    class Telling(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage().strip())
+            (tmp_path / "told").touch()
+
+    monkeypatch.setattr(services, "TOLD_SECONDS", 0.05)
+    monkeypatch.setattr(services.log, "handlers", [Telling()])
+    caplog.set_level(logging.INFO, services.log.name)
+    services.run_step("the step", "long_step", {"PYTHONPATH": str(tmp_path)}, tmp_path / "log")
+    assert told[0].startswith(f"the step ({tmp_path}/log) goes on after ")
 
 
 def test_the_phase_and_what_is_missing_are_described() -> None:

@@ -126,6 +126,13 @@ def test_a_paused_part_hangs_and_goes_on(stores: EmbeddedStack, part: Part) -> N
     assert stores.pids(part)[0] == pids[0]
 
 
+@pytest.mark.parametrize("order", ["pause", "resume", "signal"])
+def test_an_order_to_a_part_that_does_not_run_is_refused(stores: EmbeddedStack, order: str) -> None:
+    """It would reach nobody: whoever gave it learns so."""
+    with pytest.raises(StackError, match="worker doesn't run"):
+        getattr(stores, order)("worker", *([SIGKILL] if order == "signal" else []))
+
+
 def test_a_paused_database_hangs_on_open_connections_too(stores: EmbeddedStack) -> None:
     """Its backends are frozen, not only the process that accepts connections."""
     stores.pause("postgres")

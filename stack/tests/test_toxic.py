@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,13 @@ import pytest
 from stack.port_claims import free_ports
 from stack.ports import HOST
 from stack.toxic.proxy import Proxy, Toxics
-from stack.toxic.toxics import BadToxic, Toxic, dumps, loads
+from stack.toxic.toxics import Toxic, dumps
 
 LIMIT = 10.0  # seconds for anything that is expected to happen
 SILENCE = 0.3  # seconds in which what must not happen doesn't
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Pair:
@@ -24,6 +27,7 @@ class Pair:
         self._file, self._port = file, port
         self.served = 0  # connections that reached the server
         self.server_ended = asyncio.Event()
+        self.serve: Serve = self.echo  # each connection
 
     def turn(self, *words: str) -> None:
         unfinished = self._file.with_suffix(".new")  # as `Site.share`: two changes within a tick of the file system's
@@ -32,6 +36,9 @@ class Pair:
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(HOST, self._port)
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.serve(reader, writer)
 
     async def echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.served += 1
@@ -48,7 +55,7 @@ async def pair(folder: Path) -> AsyncIterator[Pair]:
     listen, target = f"{HOST}:{ports['api']}", f"{HOST}:{ports['worker']}"
     file = folder / "worker.toxics"
     made = Pair(file, ports["api"])
-    server = await asyncio.start_server(made.echo, HOST, ports["worker"])
+    server = await asyncio.start_server(made.take, HOST, ports["worker"])
     proxy = asyncio.create_task(Proxy(listen, target, Toxics(file)).serve())
     try:
         async with asyncio.timeout(LIMIT):
@@ -249,52 +256,138 @@ def test_half_open_stays(tmp_path: Path) -> None:
 
 
 def test_slices(tmp_path: Path) -> None:
-    """Sliced into single bytes, a text arrives whole."""
+    """Sliced into single bytes 20 ms apart, a text of 15 bytes takes at least 0.28 s, and arrives whole."""
 
     async def body(made: Pair) -> None:
-        made.turn("slicer", "average_size=1")
+        made.turn("slicer", "average_size=1", "delay=20000", "stream=upstream")
         reader, writer = await made.connect()
+        began = time.monotonic()
         assert await say(writer, reader, b"in many packets") == b"in many packets"
+        assert time.monotonic() - began >= 14 * 0.02
 
     run(tmp_path, body)
 
 
-def test_toxicity_spares_connections(tmp_path: Path) -> None:
-    """Of connections under a toxic with toxicity 0, every one is spared."""
+def test_jitter_keeps_the_order(tmp_path: Path) -> None:
+    """Under jitter of 100 ms bytes are late, by chance, and never overtake each other."""
 
     async def body(made: Pair) -> None:
+        made.turn("latency=0", "jitter=100", "stream=upstream")
+        reader, writer = await made.connect()
+        began = time.monotonic()
+        text = bytes(range(30))
+        for each in text:
+            writer.write(bytes([each]))
+            await asyncio.sleep(0.001)  # so that the proxy reads them one by one
+        async with asyncio.timeout(LIMIT):
+            assert await reader.readexactly(len(text)) == text
+        assert time.monotonic() - began >= 0.05  # less, if 30 numbers from -100 to 100 were all below 50: 2e-4 %
+
+    run(tmp_path, body)
+
+
+def test_slow_close(tmp_path: Path) -> None:
+    """The end of a connection, not its bytes, is held back by `slow_close`."""
+
+    async def body(made: Pair) -> None:
+        made.turn("slow_close", "delay=300", "stream=downstream")
+        reader, writer = await made.connect()
+        assert await say(writer, reader) == b"hello"
+        began = time.monotonic()
+        writer.write_eof()
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read() == b""
+        assert time.monotonic() - began >= 0.3
+
+    run(tmp_path, body)
+
+
+def test_toxicity_spares_open_connections(tmp_path: Path) -> None:
+    """Of connections under a toxic with toxicity 0 every one is spared, whether it is older than the toxic or not."""
+
+    async def body(made: Pair) -> None:
+        old_reader, old_writer = await made.connect()
+        assert await say(old_writer, old_reader) == b"hello"
         made.turn("timeout", "toxicity=0")
         reader, writer = await made.connect()
         assert await say(writer, reader) == b"hello"
+        assert await say(old_writer, old_reader) == b"hello"
 
     run(tmp_path, body)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["lag=3"], "'lag' is no toxic; there are latency"),
-        (["latency"], "latency needs latency"),
-        (["latency=soon"], "latency: latency is a number, not 'soon'"),
-        (["latency=1", "rate=2"], "latency has no rate"),
-        (["bandwidth", "rate=-1"], "bandwidth: rate must not be negative"),
-        (["timeout", "stream=left"], "stream is upstream, downstream or both"),
-        (["down", "toxicity=2"], "down: toxicity is a share"),
-    ],
-)
-def test_bad_words_are_named(words: list[str], message: str) -> None:
-    """A toxic that can't be is refused with a sentence that names the word."""
-    with pytest.raises(BadToxic, match=message):
-        Toxic.parse(words)
+def test_toxicity_is_a_share_also_of_new_connections_under_down(tmp_path: Path) -> None:
+    """Of 60 new connections under `down` with toxicity 0.5 some are closed, and some are served."""
+
+    async def body(made: Pair) -> None:
+        made.turn("down", "toxicity=0.5")
+        served = 0
+        for _ in range(60):
+            reader, writer = await made.connect()
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                assert await say(writer, reader) == b"hello"
+                assert await say(writer, reader) == b"hello"
+                served += 1
+            writer.close()
+        assert 0 < served < 60
+
+    run(tmp_path, body)
 
 
-def test_toxics_as_words() -> None:
-    """A toxic is shown in the words that make it."""
-    words = ["latency latency=300 jitter=50 stream=downstream", "limit_data bytes=0 toxicity=0.5", "timeout"]
-    assert [str(each) for each in Toxic.parse(" ".join(words).split())] == words
+def test_both_streams_have_timeouts(tmp_path: Path) -> None:
+    """A black hole of one stream doesn't hide the timeout of the other, which closes the connection."""
+
+    async def body(made: Pair) -> None:
+        reader, writer = await made.connect()
+        made.turn("timeout", "stream=upstream", "timeout", "timeout=100", "stream=downstream")
+        writer.write(b"never answered")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read() == b""
+
+    run(tmp_path, body)
 
 
-def test_toxics_as_text() -> None:
-    """What a file says of toxics is what was written to it."""
-    toxics = Toxic.parse(["latency=300", "jitter=50", "stream=downstream", "slicer", "average_size=3", "down"])
-    assert loads(dumps(toxics)) == toxics
+def test_black_hole_stops_a_slow_answer(tmp_path: Path) -> None:
+    """A black hole begins in the midst of a chunk that passes slowly, and when it ends the rest arrives."""
+
+    async def body(made: Pair) -> None:
+        made.turn("bandwidth", "rate=1", "stream=downstream")
+        reader, writer = await made.connect()
+        text = bytes(range(256)) * 8
+        writer.write(text)
+        async with asyncio.timeout(LIMIT):
+            begin = await reader.readexactly(1)
+        made.turn("timeout", "stream=downstream")
+        with suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(SILENCE):
+                    begin += await reader.readexactly(1)
+        assert len(begin) < len(text)  # at 1 KB/s it would all have come
+        made.turn()
+        async with asyncio.timeout(LIMIT):
+            assert begin + await reader.readexactly(len(text) - len(begin)) == text
+
+    run(tmp_path, body)
+
+
+def test_a_client_that_leaves_ends_the_connection(tmp_path: Path) -> None:
+    """A client that resets in the midst of a large answer leaves nothing behind: the server's writing fails, too."""
+
+    async def body(made: Pair) -> None:
+        failed = asyncio.Event()
+
+        async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while True:
+                    writer.write(b"x" * 65536)
+                    await writer.drain()
+            failed.set()
+
+        made.serve = pour
+        reader, writer = await made.connect()
+        async with asyncio.timeout(LIMIT):
+            await reader.readexactly(65536)
+            writer.transport.abort()
+            await failed.wait()
+
+    run(tmp_path, body)

@@ -66,8 +66,11 @@ def test_a_wheel_that_pip_finds_is_given_to_the_build(folder: Path) -> None:
     assert build(folder) == ["Dockerfile", wheel, "with warmstart-wheels"]
 
 
-def test_an_image_of_wheels_is_made_once(folder: Path) -> None:
-    """One that is there is taken."""
+@pytest.mark.parametrize("named", [None, ""])
+def test_an_image_of_wheels_is_made_once(folder: Path, named: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is there is taken, where WHEELS_IMAGE is unset or empty."""
+    if named is not None:
+        monkeypatch.setenv("WHEELS_IMAGE", named)
     put_docker(folder, has_wheels=True)
     assert build(folder) == ["with warmstart-wheels"]
 

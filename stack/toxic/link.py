@@ -25,6 +25,7 @@ class Link:
         self._passed: dict[Stream, int] = {"upstream": 0, "downstream": 0}
         self._half_open = False
         self._client_left = False
+        self._broken = False  # one side takes nothing any more, so nothing will read what the other still sends
 
     async def join(
         self,
@@ -57,18 +58,12 @@ class Link:
     async def _watch(self) -> None:
         """End the link when a toxic says so, also while no bytes pass."""
         loop = asyncio.get_running_loop()
-        since: dict[str, float] = {}
-        while True:
-            for kind in ("timeout", "reset_peer", "down"):
-                toxic = self._find(kind)
-                if toxic is None:
-                    since.pop(kind, None)
-                    continue
-                lasts = loop.time() - since.setdefault(kind, loop.time())
-                if kind == "timeout" and not toxic["timeout"]:
-                    continue
-                if kind == "down" or lasts >= toxic["timeout"] / 1000:
-                    if kind == "reset_peer":
+        since: dict[Toxic, float] = {}
+        while not self._broken:
+            since = {toxic: since.get(toxic, loop.time()) for toxic in self._toxics()}
+            for toxic, began in since.items():
+                if _is_over(toxic, loop.time() - began):
+                    if toxic.kind == "reset_peer":
                         self._reset()
                     return
             if self._is_half_open() and self._client_left:
@@ -93,7 +88,7 @@ class Link:
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED)
         writing = asyncio.create_task(self._write(stream, under_way, writer))
         try:
-            with suppress(ConnectionError):
+            with suppress(OSError):
                 while chunk := await reader.read(CHUNK):
                     await under_way.put((self._due(stream), chunk))
             self._client_left = self._client_left or stream == "upstream"
@@ -125,44 +120,53 @@ class Link:
                 with suppress(OSError):
                     writer.write_eof()
                 return
-            while self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
-                await asyncio.sleep(LOOK)
-            if self._is_half_open():
-                continue  # it goes nowhere
             try:
-                if not await self._pass(stream, chunk, writer):
-                    return
-            except ConnectionError:
-                return
+                if await self._pass(stream, chunk, writer):
+                    continue
+            except OSError:
+                pass
+            self._broken = True
+            return
 
     async def _pass(self, stream: Stream, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
         """Write one chunk, whole or in slices; False when the stream ends here."""
         cut = self._find("limit_data", stream)
         if cut:
             chunk = chunk[: max(0, int(cut["bytes"]) - self._passed[stream])]
-        for part in self._slices(stream, chunk):
+        while chunk:
+            while self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
+                await asyncio.sleep(LOOK)
+            if self._is_half_open():
+                return True  # the rest goes nowhere
+            size = self._size(stream)
+            part, chunk = chunk[:size], chunk[size:]
             writer.write(part)
             await writer.drain()
             self._passed[stream] += len(part)
-            if thin := self._find("bandwidth", stream):
-                await asyncio.sleep(len(part) / (thin["rate"] * 1024) if thin["rate"] else LOOK)
-            if slicer := self._find("slicer", stream):
-                await asyncio.sleep(slicer["delay"] / 1e6)
+            await self._rest(stream, len(part))
         if cut and self._passed[stream] >= cut["bytes"]:
             for each in self._writers:
                 each.close()
             return False
         return True
 
-    def _slices(self, stream: Stream, chunk: bytes) -> list[bytes]:
-        slicer, thin = self._find("slicer", stream), self._find("bandwidth", stream)
-        if slicer is None:
-            size = max(1, int(thin["rate"] * 1024 * LOOK)) if thin else CHUNK
-            return [chunk[start : start + size] for start in range(0, len(chunk), size)]
-        slices = []
-        while chunk:
+    async def _rest(self, stream: Stream, written: int) -> None:
+        if thin := self._find("bandwidth", stream):
+            await asyncio.sleep(written / (thin["rate"] * 1024) if thin["rate"] else LOOK)
+        if slicer := self._find("slicer", stream):
+            await asyncio.sleep(slicer["delay"] / 1e6)
+
+    def _size(self, stream: Stream) -> int:
+        """How many bytes are written next."""
+        if slicer := self._find("slicer", stream):
             spread = random.uniform(-slicer["size_variation"], slicer["size_variation"])  # noqa: S311 - no secret
-            size = max(1, int(slicer["average_size"] + spread))
-            slices.append(chunk[:size])
-            chunk = chunk[size:]
-        return slices
+            return max(1, int(slicer["average_size"] + spread))
+        thin = self._find("bandwidth", stream)
+        return max(1, int(thin["rate"] * 1024 * LOOK)) if thin else CHUNK
+
+
+def _is_over(toxic: Toxic, lasts: float) -> bool:
+    """Whether this toxic ends a link that has had it for so many seconds."""
+    if toxic.kind == "timeout":
+        return 0 < toxic["timeout"] <= lasts * 1000
+    return toxic.kind == "down" or (toxic.kind == "reset_peer" and lasts * 1000 >= toxic["timeout"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from .link import Link
@@ -39,6 +39,19 @@ class Toxics:
         return self._now
 
 
+class Drawn:
+    """The toxics of one connection: of each that comes, also while it is open, chance decides once by its toxicity."""
+
+    def __init__(self, toxics: Callable[[], Collection[Toxic]]) -> None:
+        self._toxics = toxics
+        self._met: dict[Toxic, bool] = {}
+
+    def __call__(self) -> Collection[Toxic]:
+        now = self._toxics()
+        self._met = {each: self._met[each] if each in self._met else meets(each) for each in now}
+        return [each for each in now if self._met[each]]
+
+
 class Proxy:
     """Accepts connections at `listen`, and makes one to `target` for each; both are host:port."""
 
@@ -54,8 +67,8 @@ class Proxy:
             await server.serve_forever()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        spared = {toxic for toxic in self._toxics() if not meets(toxic)} if self._partial() else set()
-        if any(toxic.kind == "down" for toxic in self._toxics()):
+        own = Drawn(self._toxics)
+        if any(toxic.kind == "down" for toxic in own()):
             writer.close()
             return
         try:
@@ -65,10 +78,7 @@ class Proxy:
             log.info("%s:%d: %s", *self._target, error)
             writer.close()
             return
-        await Link(lambda: [each for each in self._toxics() if each not in spared]).join((reader, writer), server)
-
-    def _partial(self) -> bool:
-        return any(toxic.toxicity < 1 for toxic in self._toxics())
+        await Link(own).join((reader, writer), server)
 
 
 def _address(text: str) -> tuple[str, int]:

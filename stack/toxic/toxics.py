@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf, nan
 from typing import Literal, Self
 
 Stream = Literal["upstream", "downstream"]  # client to server, server to client
@@ -59,7 +60,7 @@ class Toxic:
         return tuple(cls.of(kind, **given) for kind, given in groups)
 
     @classmethod
-    def of(cls, kind: str, stream: str = "both", toxicity: float | str = 1.0, **given: float | str) -> Self:
+    def of(cls, kind: str, /, stream: str = "both", toxicity: float | str = 1.0, **given: float | str) -> Self:
         """One toxic, checked. Raises BadToxic."""
         if kind not in ATTRIBUTES:
             raise BadToxic(f"{kind!r} is no toxic; there are {', '.join(ATTRIBUTES)}")
@@ -83,10 +84,10 @@ class Toxic:
     def __str__(self) -> str:
         """The words that `parse` reads."""
         values = [
-            f"{name}={value:g}" for name, value in self.attributes.items() if value != ATTRIBUTES[self.kind][name]
+            f"{name}={_shown(value)}" for name, value in self.attributes.items() if value != ATTRIBUTES[self.kind][name]
         ]
         streams = [] if self.streams == BOTH else [f"stream={self.streams[0]}"]
-        share = [] if self.toxicity == 1 else [f"toxicity={self.toxicity:g}"]
+        share = [] if self.toxicity == 1 else [f"toxicity={_shown(self.toxicity)}"]
         return " ".join([self.kind, *values, *streams, *share])
 
     def __getitem__(self, attribute: str) -> float:
@@ -97,10 +98,15 @@ def _number(kind: str, name: str, value: float | str | None) -> float:
     try:
         number = float(value if value is not None else 0)
     except ValueError:
-        raise BadToxic(f"{kind}: {name} is a number, not {value!r}") from None
-    if not 0 <= number < float("inf"):
-        raise BadToxic(f"{kind}: {name} must not be negative")
+        number = nan
+    if not 0 <= number < inf:
+        raise BadToxic(f"{kind}: {name} is a number from 0, not {value!r}")
     return number
+
+
+def _shown(value: float) -> str:
+    """All its digits, without a point where it is a whole number."""
+    return repr(int(value) if value == int(value) else value)
 
 
 def dumps(toxics: Iterable[Toxic]) -> str:
@@ -124,5 +130,5 @@ def loads(text: str) -> tuple[Toxic, ...]:
 
 
 def meets(toxic: Toxic) -> bool:
-    """Whether a new connection has this toxic."""
+    """Whether a connection has this toxic, by chance."""
     return random.random() < toxic.toxicity  # noqa: S311 - chance, no secret

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import runpy
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,21 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Every service, with all defaults filled in."""
     stack = ComposeStack(tmp_path_factory.mktemp("file"), free_ports())
     return json.loads(stack.project.run("config", "--format", "json"))["services"]
+
+
+def test_compose_misses_no_variable_but_the_passwords() -> None:
+    """Plain `docker compose`, with them alone, warns of nothing."""
+    passwords = {"POSTGRES_PASSWORD": "one", "REDIS_PASSWORD": "other"}
+    ran = subprocess.run(
+        ["docker", "compose", "--env-file", os.devnull, "--profile", "*", "config", "--quiet"],
+        cwd=REPOSITORY,
+        env=passwords | {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout + ran.stderr == ""
 
 
 def test_every_container_is_confined(services: Any) -> None:

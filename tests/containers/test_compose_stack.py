@@ -12,6 +12,7 @@ import pytest
 
 from stack import ComposeStack, Part, PartStatus, StackError, free_ports, until
 from stack.docker import docker
+from stack.documents import FOLDER
 from stack.http import ask
 from stack.interface import ADDRESSES
 from stack.pgserver import psql
@@ -58,6 +59,29 @@ def test_a_restart_is_graceful_and_takes_settings(stack: ComposeStack, part: Par
     assert len(stack.pids(part)) == 3
     assert stack.restart(part) == 0
     assert len(stack.pids(part)) == 2
+
+
+def test_what_would_lose_its_keys_is_left_alone(stack: ComposeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No service is replaced, restarted, rolled or scaled from a shell that lacks the keys of the first `up`."""
+    monkeypatch.delenv("API_KEYS", raising=False)
+    before = [each.id for each in stack.project.containers() if each.runs]
+    stack.site.guards.note({"API_KEYS": "the-key"}, ["api"])
+    try:
+        for act in (stack.up, lambda: stack.restart("api"), lambda: stack.roll("api"), lambda: stack.scale("api", 2)):
+            with pytest.raises(StackError, match="started with API_KEYS"):
+                act()
+    finally:
+        stack.site.guards.forget()
+    assert [each.id for each in stack.project.containers() if each.runs] == before
+
+
+def test_another_name_orphans_no_container(stack: ComposeStack) -> None:
+    """A changed COMPOSE_PROJECT_NAME is refused as long as there are containers of the former one."""
+    renamed = ComposeStack(stack.site.root, stack.site.ports)
+    renamed.project.name = "renamed"
+    for command in (renamed.up, renamed.down, renamed.status):
+        with pytest.raises(StackError, match=f"are of project {stack.project.name}, not renamed"):
+            command()
 
 
 def test_process_ids_are_those_of_the_host(stack: ComposeStack) -> None:
@@ -144,6 +168,17 @@ def test_a_paused_service_hangs_behind_the_front_door(stack: ComposeStack) -> No
     until(lambda: state(stack, "worker").ready, 10, "worker after the pause")
 
 
+def test_a_front_door_that_ended_is_named(stack: ComposeStack) -> None:
+    """Behind it services are healthy, and never reached: who waits learns why at once, from its log."""
+    stack.project.run("stop", "front")
+    try:
+        with pytest.raises(StackError, match="front ended with exit code"):
+            stack._wait(["api"])
+    finally:
+        stack.project.run("start", "front")
+    until(lambda: state(stack, "api").ready, 30, "the api behind the front door")
+
+
 def test_a_paused_part_can_be_stopped(stack: ComposeStack) -> None:
     """It hears the signal and ends as it would otherwise."""
     stack.pause("postgres")
@@ -198,6 +233,23 @@ def test_documents_survive_down_and_up(folder: Path) -> None:
         name = stack.project.name
     assert docker("volume", "ls", "--quiet", "--filter", f"name={name}") == ""
     assert not folder.exists()
+
+
+def test_another_clones_documents_are_neither_used_nor_deleted(folder: Path, tmp_path: Path) -> None:
+    """Its project has the same name, and its volume outlives its containers; a clone that is gone owns nothing."""
+    other = tmp_path / "other"
+    other.mkdir()
+    stack = ComposeStack(folder, free_ports(), ("postgres",))
+    volume = f"{stack.project.name}_postgres"
+    docker("volume", "create", f"--label={FOLDER}={other}", volume)
+    with pytest.raises(StackError, match=f"{volume} has the documents of {other}: set COMPOSE_PROJECT_NAME"):
+        stack.up()
+    stack.discard()
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={volume}").strip() == volume
+    other.rmdir()
+    with discarded(ComposeStack(folder, free_ports(), ("postgres",))) as stack:
+        stack.up()
+    assert docker("volume", "ls", "--quiet", "--filter", f"name={volume}") == ""
 
 
 def test_up_with_faults_puts_the_proxy_in(folder: Path) -> None:

@@ -64,6 +64,23 @@ def test_they_write_nothing_into_their_own_code(service: str) -> None:
     assert written == compiled != "0"
 
 
+def test_a_clone_that_only_its_owner_can_read(service: str, tmp_path: Path) -> None:
+    """As with a umask of 077: the user of the container can read all the same what it runs."""
+    for part in (".dockerignore", "requirements", "libs", "services"):
+        copy = shutil.copytree if (REPOSITORY / part).is_dir() else shutil.copy
+        copy(REPOSITORY / part, tmp_path / part)
+    for folder in (tmp_path / "libs", tmp_path / "services"):
+        for each in (folder, *folder.rglob("*")):
+            each.chmod(each.stat().st_mode & 0o700)
+    image = f"warmstart-{service}:{tmp_path.name.lower()}"
+    docker("build", "-f", str(tmp_path / "services" / service / "Dockerfile"), "-t", image, str(tmp_path))
+    unreadable = "find /app /opt ! -readable 2>&1"
+    try:
+        assert docker("run", "--rm", image, "sh", "-c", unreadable) == ""
+    finally:
+        docker("image", "rm", image)
+
+
 def test_a_source_change_replaces_one_layer(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The locked packages come from the cache; of the image's layers only that of the sources is new."""
     for part in (".dockerignore", "requirements", "libs", "services"):

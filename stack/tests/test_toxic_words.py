@@ -1,0 +1,37 @@
+"""Toxics as words of the command line, and as text of a file."""
+
+import pytest
+
+from stack.toxic.toxics import BadToxic, Toxic, dumps, loads
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["lag=3"], "'lag' is no toxic; there are latency"),
+        (["latency"], "latency needs latency"),
+        (["latency=soon"], "latency: latency is a number from 0, not 'soon'"),
+        (["latency=1", "rate=2"], "latency has no rate"),
+        (["latency=1", "kind=x"], "latency has no kind"),
+        (["bandwidth", "rate=-1"], "bandwidth: rate is a number from 0, not '-1'"),
+        (["latency=nan"], "latency: latency is a number from 0, not 'nan'"),
+        (["timeout", "stream=left"], "stream is upstream, downstream or both"),
+        (["down", "toxicity=2"], "down: toxicity is a share"),
+    ],
+)
+def test_bad_words_are_named(words: list[str], message: str) -> None:
+    """A toxic that can't be is refused with a sentence that names the word."""
+    with pytest.raises(BadToxic, match=message):
+        Toxic.parse(words)
+
+
+def test_toxics_as_words() -> None:
+    """A toxic is shown in the words that make it."""
+    words = ["latency latency=300 jitter=50 stream=downstream", "limit_data bytes=1234567 toxicity=0.5", "timeout"]
+    assert [str(each) for each in Toxic.parse(" ".join(words).split())] == words
+
+
+def test_toxics_as_text() -> None:
+    """What a file says of toxics is what was written to it."""
+    toxics = Toxic.parse(["latency=300", "jitter=50", "stream=downstream", "slicer", "average_size=3", "down"])
+    assert loads(dumps(toxics)) == toxics
