@@ -30,14 +30,36 @@ def write(folder: Path) -> list[Path]:
 def experiment(row: Row) -> dict[str, Any]:
     """The drill's claim, steady state, steps and way back."""
     steps = STEPS.get(row.name)
+    parts = _stepwise(row, steps) if steps else _whole(row)
     return {
         "title": row.claim,
         "description": _description(row, steps),
         "tags": ["warmstart", row.name],
         "configuration": {"api_url": {"type": "env", "key": "API_URL", "default": "http://127.0.0.1:8000"}},
-        "steady-state-hypothesis": _steady_state() if steps else {"title": "The drill proves its own", "probes": []},
-        "method": _method(row, steps) if steps else [_whole(row)],
-        "rollbacks": _rollbacks(row, steps) if steps else [],
+        **parts,
+    }
+
+
+def _stepwise(row: Row, steps: Steps) -> dict[str, Any]:
+    """By default the toolkit plays no rollbacks after Ctrl-C, nor when the steady state isn't back."""
+    return {
+        "steady-state-hypothesis": _steady_state(),
+        "method": _method(row, steps),
+        "rollbacks": _rollbacks(row, steps),
+        "runtime": {"rollbacks": {"strategy": "always"}},
+    }
+
+
+def _whole(row: Row) -> dict[str, Any]:
+    """The drill is the probe of the hypothesis: of an action's exit status the toolkit only warns."""
+    command = ["drills", f"DRILLS=test_{row.name}"]
+    provider = {"type": "process", "path": "make", "arguments": command, "timeout": WHOLE_LIMIT}
+    probe = {"type": "probe", "name": f"make {' '.join(command)}", "provider": provider, "tolerance": 0}
+    return {
+        "steady-state-hypothesis": {"title": "The drill holds, and its control fails", "probes": [probe]},
+        "method": [],
+        "rollbacks": [],
+        "runtime": {"hypothesis": {"strategy": "after-method-only"}},
     }
 
 
@@ -93,12 +115,6 @@ def _settings(row: Row, steps: Steps) -> dict[Part, dict[str, str]]:
 def _stack(*arguments: str, kind: str = "action") -> Activity:
     provider = {"type": "process", "path": PYTHON, "arguments": ["-m", "stack", *arguments], "timeout": LIMIT}
     return {"type": kind, "name": f"stack {' '.join(arguments)}", "provider": provider}
-
-
-def _whole(row: Row) -> Activity:
-    arguments = ["drills", f"DRILLS=test_{row.name}"]
-    provider = {"type": "process", "path": "make", "arguments": arguments, "timeout": WHOLE_LIMIT}
-    return {"type": "action", "name": f"make drills DRILLS=test_{row.name}", "provider": provider}
 
 
 def _request(name: str, path: str, body: object = None) -> Activity:

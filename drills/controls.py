@@ -6,6 +6,7 @@ loaded. The stack gives the services this file alone (`Stack.share`), so it can 
 
 import asyncio
 import ctypes
+import math
 import os
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -283,10 +284,10 @@ def cache_errors_count() -> None:
 
 def no_single_flight() -> None:
     """Each request has its own texts computed, though others wait for the same."""
-    from api.singleflight import SingleFlight
+    from api.singleflight import Flight, SingleFlight
 
-    async def alone(self: SingleFlight[Any, Any], keys: Any, work: Any) -> Any:
-        return await work(list(dict.fromkeys(keys)))
+    async def alone(self: SingleFlight[Any, Any], keys: Any, work: Any, until: float = math.inf) -> Any:
+        return await work(Flight(list(dict.fromkeys(keys)), until))
 
     SingleFlight.run = alone  # type: ignore[method-assign]
 

@@ -51,7 +51,7 @@ def standby(primary: Stack, folder: Path) -> Iterator[EmbeddedStack]:
     other = EmbeddedStack(folder, free_ports(), ("postgres",))
     data = other.site.data / "postgres"
     data.mkdir(mode=0o700)
-    give(data)
+    give(data, other.site.root)
     source = f"host={HOST} port={address.port} user={USER}"
     options = ("--pgdata", str(data), "--dbname", source, "--checkpoint", "fast", "--write-recovery-conf")
     argv = unprivileged(binary("pg_basebackup"), *options)

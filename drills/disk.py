@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from drills.interrupts import INTERRUPTS
+
 BALLAST = "ballast"  # the file that takes the room
 BLOCK = bytes(2**16)
 
@@ -28,7 +30,8 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+        with INTERRUPTS.shielded():
+            subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -12,10 +12,11 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from drills.guard import Aborted, Guard, Proof, Shown
+from drills.interrupts import INTERRUPTS
 from drills.judgement import STEADY_AGAIN, Evidence, judge, strays
-from drills.ledger import in_flight, kind, unexpected
+from drills.ledger import in_flight, kind, unexpected, unrecovered
 from drills.options import CONTROL_SHARE, Options
-from drills.result import Result, Violation
+from drills.result import Result, Violation, figure
 from drills.row import Row
 from drills.system import System
 from drills.watch import Watch
@@ -28,6 +29,7 @@ RATE = 100.0  # requests/s: well below what two cores carry beside the generator
 CLIENT_TIMEOUT = 15.0  # seconds; above REQUEST_TIMEOUT, to tell a late answer from none
 LOOK = 0.05  # seconds between two checks of a fact, some of which ask an engine
 SETTLE, CONTROL_SETTLE = 1.5, 0.8  # seconds of load after a step; a control must only fail, and is not measured
+RECOVERS = 15.0  # seconds of further load; streams of one request a second recover within a few
 
 
 class Drill:
@@ -67,7 +69,8 @@ class Drill:
             self.system.configure(self.row, controlled=self.controlled)
             self.system.prove_steady()
         except BaseException:
-            self.system.heal()  # the next drill needs it too
+            with INTERRUPTS.shielded():
+                self.system.heal()  # the next drill needs it too
             raise
         self.begin = time.monotonic()
         if not self.row.starts:
@@ -158,7 +161,7 @@ class Drill:
         """Whether clients must not see it; of what is in flight at a fault, that is known after the fault."""
         if self.row.in_flight and (self._open or any(in_flight(row, *window) for window in self._faults)):
             return False
-        return bool(unexpected([row], self.row.clients))
+        return bool(unexpected([row], self.row.clients, self.row.radius))
 
     def sent(self) -> int:
         """Requests of the first load that were answered or have failed."""
@@ -180,9 +183,10 @@ class Drill:
             try:
                 yield
             finally:
-                undoing.close()
-                self._open.remove(began)
-                self._faults.append((began, time.monotonic()))
+                with INTERRUPTS.shielded():
+                    undoing.close()
+                    self._open.remove(began)
+                    self._faults.append((began, time.monotonic()))
 
     @contextmanager
     def switched(self, part: Part, **faults: object) -> Iterator[None]:
@@ -274,8 +278,8 @@ class Drill:
             raise Violation(fact, str(detail))
 
     def measure(self, **values: float | str) -> None:
-        """Add a figure to the report."""
-        self.result.measures |= {name: round(v, 3) if isinstance(v, float) else v for name, v in values.items()}
+        """Add figures to the report."""
+        self.result.measures |= {name: figure(value) for name, value in values.items()}
 
     def rows(self, stream: str = "") -> list[Request]:
         """Requests of the first load, or of one of its streams. After the end of the load, all of them."""
@@ -283,7 +287,13 @@ class Drill:
         return [row for row in found if stream in ("", row.stream)]
 
     def finish(self) -> list[Request]:
-        """Stop the load, and return the requests of the first load."""
+        """Stop the load, and return the requests of the first load.
+
+        A drill sends until each stream is well again, for RECOVERS more seconds at most (see `judgement`).
+        """
+        if self._faults and not self._open and not self.controlled:
+            with suppress(Violation):
+                self.until("it recovers", lambda: not unrecovered(self.rows(), self._faults[-1][1]), RECOVERS)
         for load in self._loads:
             load.stop()
         return self.rows()
@@ -292,10 +302,11 @@ class Drill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self.unwatch()
-        try:
-            self._unwinding.close()
-        finally:
-            self.system.heal()
+        with INTERRUPTS.shielded():
+            try:
+                self._unwinding.close()
+            finally:
+                self.system.heal()
         if error and not isinstance(error, Violation | Aborted | Shown):
             return False
         if isinstance(error, Violation):

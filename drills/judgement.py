@@ -2,11 +2,12 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from drills.expected import matches
-from drills.ledger import OK, WAITED, Ledger, in_flight, kind, unexpected
+from drills.ledger import OK, WAITED, Ledger, in_flight, kind, unexpected, unrecovered
 from drills.result import Result
 from drills.row import Row
 from drills.watch import Watch
@@ -15,6 +16,7 @@ from stack import Part
 
 BUCKET = 0.25  # seconds
 STEADY_AGAIN = "it is steady again"  # a fact of every drill, also of one that was cut short
+EFFECTIVE = "the fault has an effect"  # of every drill that wasn't
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def judge(row: Row, seen: Evidence, result: Result) -> None:
     _probes(row, seen, result)
     if seen.rows:
         _clients(row, seen, result)
-    if missing := set(row.bites) - _signs(seen, result):
-        result.violations.append(("the fault has an effect", f"signs not seen: {', '.join(sorted(missing))}"))
+    own = row.control.bites if result.control and row.control else None
+    if missing := set(row.bites if own is None else own) - _signs(seen, result):
+        result.violations.append((EFFECTIVE, f"signs not seen: {', '.join(sorted(missing))}"))
     if result.aborted:
         result.violations = noted  # the rest of the drill would have shown what is missing now
     if seen.cut_short:
@@ -65,7 +68,8 @@ def _verdict(result: Result) -> str:
     if not result.violations:
         return "passed"
     violated = {fact for fact, _ in result.violations}
-    return "failed as it must" if result.breaks in violated and STEADY_AGAIN not in violated else "failed otherwise"
+    right = result.breaks in violated and not violated & {STEADY_AGAIN, EFFECTIVE}
+    return "failed as it must" if right else "failed otherwise"
 
 
 def _probes(row: Row, seen: Evidence, result: Result) -> None:
@@ -116,21 +120,39 @@ def _signs(seen: Evidence, result: Result) -> set[str]:
 def _clients(row: Row, seen: Evidence, result: Result) -> None:
     counted = list(seen.since_fault if result.control else seen.rows)
     if row.in_flight:
-        own = [each for each in counted if any(in_flight(each, *window) for window in seen.faults)]
+        inside = [each for each in counted if each.stream in row.radius]
+        own = [each for each in inside if any(in_flight(each, *window) for window in seen.faults)]
         result.measures["in flight at the fault"] = len(own)
         result.measures["of these lost"] = sum(not each.ok for each in own)
         known = {each.number for each in own}
         counted = [each for each in counted if each.number not in known]
-    if surprises := unexpected(counted, row.clients):
-        said = {kind(each): f" ({each.message})" for each in reversed(counted) if each.message}
-        found = (f"{count} x {what}{said.get(what, '')}" for what, count in surprises.items())
+    if surprises := unexpected(counted, row.clients, row.radius):
+        said = {_named(each): f" ({each.message})" for each in reversed(surprises) if each.message}
+        counts = Counter(map(_named, surprises))
+        found = (f"{count} x {what}{said.get(what, '')}" for what, count in counts.items())
         result.violations.append(("clients", ", ".join(found)))
     result.ledger = Ledger.of(seen.rows)
     result.generator = seen.generator
     result.buckets = _buckets(seen)
-    failed = [each.done or each.sent for each in seen.rows if not each.ok]
     if seen.faults:
-        result.recovery = round(max([0.0, *(at - seen.faults[-1][1] for at in failed)]), 2)
+        _recovery(seen, result)
+
+
+def _recovery(seen: Evidence, result: Result) -> None:
+    """How long it took, if all has recovered while requests were still sent."""
+    end = max(end for _, end in seen.faults)
+    if late := unrecovered(seen.rows, end):
+        if not result.control:
+            found = ", ".join(f"{stream} until {at - end:.1f} s after the fault" for stream, at in late.items())
+            result.violations.append(("it recovers", f"requests fail to the end: {found}"))
+    elif any(each.scheduled > end for each in seen.rows):
+        ended = max(each.done or each.sent for each in seen.rows)  # what never ended has failed then, or later
+        failed = [each.done or ended for each in seen.rows if not each.ok]
+        result.recovery = round(max([0.0, *(at - end for at in failed)]), 2)
+
+
+def _named(failed: Request) -> str:
+    return f"{kind(failed)} in {failed.stream}"
 
 
 def _buckets(seen: Evidence) -> list[tuple[float, int, int, int, int]]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from drills.interrupts import INTERRUPTS
+
 CGROUPS = Path("/sys/fs/cgroup/memory")  # version 1
 
 
@@ -30,8 +32,9 @@ def memory_limit(pids: list[int], megabytes: int) -> Iterator[None]:
         _move(pids, group)
         yield
     finally:
-        _move([int(pid) for pid in (group / "cgroup.procs").read_text().split()], parent)
-        group.rmdir()
+        with INTERRUPTS.shielded():
+            _move([int(pid) for pid in (group / "cgroup.procs").read_text().split()], parent)
+            group.rmdir()
 
 
 def _own_group() -> Path:

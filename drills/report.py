@@ -3,9 +3,10 @@
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 from drills.options import Options
 from drills.result import Result
@@ -65,12 +66,15 @@ def _failures(result: Result) -> str:
 
 
 def totals(results: Sequence[Result]) -> dict[str, dict[str, object]]:
-    """Of each drill with load, over its runs: requests, failures by kind, and the range of the recovery in seconds."""
+    """Of each drill with load, over its runs: requests, failures by kind, and the range of the recovery in seconds.
+
+    Runs that did not recover have none.
+    """
     found: dict[str, dict[str, object]] = {}
     for name in dict.fromkeys(result.name for result in results):
         runs = [each for each in results if each.name == name and not each.control and each.ledger]
         ledgers = [each.ledger for each in runs if each.ledger]
-        recoveries = sorted(each.recovery or 0.0 for each in runs)
+        recoveries = sorted(each.recovery for each in runs if each.recovery is not None)
         if not ledgers:
             continue
         failed = sum((Counter(each.failed) for each in ledgers), Counter[str]())
@@ -79,13 +83,18 @@ def totals(results: Sequence[Result]) -> dict[str, dict[str, object]]:
             "sent": sum(each.sent for each in ledgers),
             "ok": sum(each.ok for each in ledgers),
             "failed": dict(failed),
-            "recovery": [recoveries[0], median(recoveries), recoveries[-1]],
+            "recovery": [recoveries[0], median(recoveries), recoveries[-1]] if recoveries else None,
         }
     return found
 
 
-def write(results: Sequence[Result], options: Options) -> None:
-    """Both files, into the folder of the reports."""
+def left_out(skipped: Mapping[str, str]) -> Iterator[str]:
+    """Drills that can't run here, and why."""
+    yield from (f"{name:<26}{'not run':<20}{why}" for name, why in skipped.items())
+
+
+def write(results: Sequence[Result], options: Options, skipped: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Both files, into the folder of the reports; `skipped` says why drills could not run."""
     options.reports.mkdir(parents=True, exist_ok=True)
     held = sum(result.good for result in results)
     summary = {
@@ -94,14 +103,17 @@ def write(results: Sequence[Result], options: Options) -> None:
         "runs": options.runs,
         "as they must be": held,
         "not so": len(results) - held,
+        "not run": dict(skipped),
         "totals": totals(results),
         "drills": [result.as_json() for result in results],
     }
-    (options.reports / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (options.reports / "summary.json").write_text(json.dumps(summary, indent=1, allow_nan=False) + "\n")
     body = "\n".join(_section(result) for result in results)
-    rows = "\n".join(_row(result) for result in results)
+    rows = "\n".join([*map(_row, results), *(_missing(name, why) for name, why in skipped.items())])
     page = PAGE.replace("{{stack}}", results[0].stack).replace("{{rows}}", rows).replace("{{sections}}", body)
-    (options.reports / "index.html").write_text(page.replace("{{held}}", f"{held} of {len(results)}"))
+    absent = f"; {len(skipped)} could not be run here" if skipped else ""
+    page = page.replace("{{held}}", f"{held} of {len(results)}").replace("{{absent}}", absent)
+    (options.reports / "index.html").write_text(page)
 
 
 def anchor(result: Result) -> str:
@@ -121,15 +133,20 @@ def _row(result: Result) -> str:
     return f"<tr class={kind}><td>{link}</td><td class={mark}>{result.verdict}</td>{cells}</tr>"
 
 
+def _missing(name: str, why: str) -> str:
+    return (
+        f"<tr><td>{html.escape(name.replace('_', ' '))}</td><td>not run</td><td colspan=6>{html.escape(why)}</td></tr>"
+    )
+
+
 def _section(result: Result) -> str:
     facts = [("fault", result.fault), ("engine", result.engine), *result.measures.items()]
     if result.control:
         facts.insert(1, ("must violate", result.breaks))
-    if result.ledger:
-        facts.append(("requests", _failures(result) or f"all {result.ledger.sent} ok"))
-        facts.append(
-            ("latency", f"p50 {result.ledger.p50} ms, p99 {result.ledger.p99} ms, most {result.ledger.slowest} ms")
-        )
+    if ledger := result.ledger:
+        facts.append(("requests", _failures(result) or f"all {ledger.sent} ok"))
+        took = f"p50 {ledger.p50} ms, p99 {ledger.p99} ms, most {ledger.slowest} ms" if ledger.ok else "no answer"
+        facts.append(("latency", took))
     if result.generator:
         facts.append(("beware", result.generator))
     if result.aborted:

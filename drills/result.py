@@ -1,5 +1,6 @@
 """What a drill came to, as the report has it."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,6 +16,13 @@ class Violation(AssertionError):
         self.detail = detail
 
 
+def figure(value: float | str) -> float | str:
+    """A measured value as a report has it; JSON has no number for the seconds until an answer that never came."""
+    if not isinstance(value, float):
+        return value
+    return round(value, 3) if math.isfinite(value) else "no answer"
+
+
 @dataclass
 class Result:
     """One run of one drill, or of its control. Times are seconds from the drill's begin.
@@ -25,7 +33,8 @@ class Result:
         aborted: why the drill ended early, or nothing.
         windows: of the faults.
         tracks: by service and probe, the changes of its answer; `phase` is that of the pod's processes.
-        recovery: from the end of the fault until the last request that failed had ended.
+        recovery: from the end of the fault until the last request that failed had ended; None if requests failed until
+            the load ended, or none was sent after the fault.
         buckets: requests by quarters of a second of their scheduled time: ok, waited, refused, lost.
         measures: further figures of the drill.
         generator: why the load generator's times are invalid, or nothing.

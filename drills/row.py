@@ -32,12 +32,17 @@ class Control:
     """The same drill without a protection; the fact named by `breaks` must then be violated.
 
     Settings take the protection away, or a function of `drills.controls` in a service.
+
+    Attributes:
+        bites: the signs of the fault that it must show, too, if it isn't cut short; None: all of the row's. The others
+            need the protection, or come after the fact that ends the control.
     """
 
     without: str
     breaks: str
     settings: Settings = field(default_factory=dict)
     patches: Mapping[Part, str] = field(default_factory=dict)
+    bites: tuple[str, ...] | None = None
 
 
 class Differences(TypedDict, total=False):

@@ -10,11 +10,10 @@ from drills.row import Row
 from loadtest.openloop.makers import repeated_texts
 from stack import Part, Stack, until
 from stack.http import ask
-from stack.interface import CHAT
+from stack.interface import CHAT, SERVICES
 
 log = logging.getLogger(__name__)
 
-SERVICES: tuple[Part, ...] = ("worker", "api")
 # The drain is shorter than by default: services restart between most drills. Drills about the drain set their own.
 BASE: Mapping[str, str] = {"FAULTS_ENABLED": "1", "DRAIN_SECONDS": "0.1"}
 STEADY_SECONDS = 60.0

@@ -1,7 +1,8 @@
-"""Drills that end early, on a real stack: one whose fault reaches further than its row says, and a control."""
+"""When drills end, on a real stack: whose fault reaches further than its row says, a control, and a slow recovery."""
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,3 +70,19 @@ def test_a_control_ends_when_it_has_failed_as_it_must(system: System, tmp_path: 
     assert result.verdict == "failed as it must"
     assert [fact for fact, _ in result.violations] == ["clients"]
     assert result.seconds < 100
+
+
+def test_a_drill_sends_until_it_has_recovered(system: System, tmp_path: Path) -> None:
+    """Searches are refused when the fault is over and the load could end: it goes on until one is answered."""
+    drill = Drill(STOPPED, system, Options(1000, 1, tmp_path), tmp_path / "rows", 1, controlled=False)
+    with ThreadPoolExecutor(1) as thread, drill:
+        drill.load("search", "api_repeated")
+        with drill.fault():
+            drill.stack.stop("postgres")
+            drill.prove("it is lost", holds=True)
+        end = drill.fault_times[1]
+        drill.until("searches are refused", lambda: any(row.scheduled > end and row.code for row in drill.rows()), 30)
+        thread.submit(drill.stack.start, "postgres")
+        drill.finish()
+    assert (drill.result.verdict, drill.result.violations) == ("held", [])
+    assert drill.result.recovery

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -50,6 +51,27 @@ def test_drills_hold_and_their_controls_fail(kind: str, tmp_path: Path, capsys: 
     tests = json.loads((tmp_path / "ctrf.json").read_text())["results"]["tests"]
     ran = {f"test_{name}[{'control' if control else 'drill'}-1]": said for (name, control), said in expected.items()}
     assert {each["name"]: each["rawStatus"] for each in tests} == ran
+
+
+def test_a_run_of_skipped_drills_only_has_shown_nothing(tmp_path: Path) -> None:
+    """It fails, says what it skipped and why, and leaves no report of an earlier run behind."""
+    reports, programs = tmp_path / "reports", tmp_path / "bin"  # of which openssl is none
+    for folder in (reports, programs):
+        folder.mkdir()
+    for name in ("index.html", "summary.json"):
+        (reports / name).write_text("of an earlier run")
+    if found := shutil.which("setpriv"):  # Postgres needs it where the tests run as root
+        (programs / "setpriv").symlink_to(found)
+    command = (sys.executable, "-m", "pytest", "drills/scenarios", "-p", "no:cacheprovider", "-k", "certificate")
+    environment = {**os.environ, "STACK": "embedded", "REPORTS": str(reports), "PATH": str(programs)}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout[-6000:]
+    assert "certificate_expired       not run             certificates are made by openssl" in done.stdout
+    assert sorted(file.name for file in reports.iterdir()) == ["ctrf.json", "junit.xml"]
+    tests = json.loads((reports / "ctrf.json").read_text())["results"]["tests"]
+    assert [each["status"] for each in tests] == ["skipped", "skipped"]
 
 
 def test_overloads_control_takes_both_bounds_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ ROWS = (
             "the limit between two tokens",
             breaks="silence ends in a typed error",
             settings={"api": {"CHAT_TOKEN_TIMEOUT": "600"}},
+            bites=(),  # chats wait, and end well when the server speaks again
         ),
     ),
     Row(

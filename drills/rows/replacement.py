@@ -15,6 +15,7 @@ ROWS = (
             "embedding for the other model first",
             breaks="no search shrinks",
             settings={"worker": {"EMBEDDING_MODEL": "another-model"}},
+            bites=(),  # it has no job
         ),
     ),
     Row(

@@ -53,6 +53,7 @@ ROWS = (
             "reserving the blocks of metrics",
             breaks="it is replaced",
             patches={"api": "sparse_metrics", "worker": "sparse_metrics"},
+            bites=("it is full",),  # processes die of it instead
         ),
         not_on={"compose": INSIDE, "kubernetes": INSIDE},
         needs=no_small_disk,

@@ -47,7 +47,7 @@ ROWS = (
     ),
     Row(
         "redis_paused",
-        "A Redis that hangs loses no request, and costs each at most its time limit.",
+        "A Redis that hangs loses no request, and costs nine of ten no more than its time limit.",
         "Valkey paused for 5 s: connections stay open, nothing answers",
         probes=BOTH,
         bites=("it is lost",),

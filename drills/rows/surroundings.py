@@ -19,7 +19,12 @@ ROWS = (
         clients=(UNAVAILABLE, "504 deadline_exceeded"),
         radius=("api_fresh",),
         patches={"api": "own_name_server"},
-        control=Control("looking names up again", breaks="it is found", patches={"api": "names_asked_once"}),
+        control=Control(
+            "looking names up again",
+            breaks="it is found",
+            patches={"api": "names_asked_once"},
+            bites=("it has moved",),  # nobody looks up its name
+        ),
         elsewhere={
             "compose": {
                 "fault": "the worker leaves its network, and comes back at another address",

@@ -1,7 +1,7 @@
 """Runs each drill, and its control, on one stack; writes the reports."""
 
 import json
-import signal
+import shutil
 from collections.abc import Generator, Iterator
 from typing import TypeAlias, cast
 
@@ -10,6 +10,7 @@ import pytest
 from drills import ctrf, report
 from drills.choice import chosen
 from drills.drill import Drill
+from drills.interrupts import INTERRUPTS
 from drills.matrix import ROWS
 from drills.options import Options
 from drills.result import Result
@@ -19,16 +20,21 @@ from drills.system import System, needed
 BY_NAME = {row.name: row for row in ROWS}
 OPTIONS = Options.of()
 RESULTS = pytest.StashKey[list[Result]]()
+SKIPPED = pytest.StashKey[dict[str, str]]()  # by drill, why it can't run here
+WRITTEN = ("index.html", "summary.json", "ctrf.json", "junit.xml")
 Case: TypeAlias = tuple[Row, bool, int]  # a row, whether its control is meant, and the number of the run
 OUTCOMES = ("passed", "failed", "error", "skipped")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have pytest write junit.xml; end on SIGTERM as on Ctrl-C: everything is rolled back first."""
+    """Have pytest write junit.xml; end on SIGTERM and SIGHUP as on Ctrl-C: everything is rolled back first."""
     config.option.xmlpath = config.option.xmlpath or str(OPTIONS.reports / "junit.xml")
-    config.stash[RESULTS] = []
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config.stash[RESULTS], config.stash[SKIPPED] = [], {}
+    if not config.option.collectonly:
+        for name in WRITTEN:  # a run that writes none must not pass for the last one
+            (OPTIONS.reports / name).unlink(missing_ok=True)
+    INTERRUPTS.listen()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,7 +54,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         stack.up()
         yield System(stack, kind)
     finally:
-        stack.discard()
+        with INTERRUPTS.shielded():
+            stack.discard()
 
 
 @pytest.fixture
@@ -57,8 +64,10 @@ def drill(request: pytest.FixtureRequest, system: System) -> Drill:
     row, controlled, run = request.param
     why = row.not_on.get(system.kind) or (row.needs() if row.needs and system.kind == "embedded" else None)
     if why:
+        request.config.stash[SKIPPED][row.name] = why
         pytest.skip(f"not on {system.kind}: {why}")
     folder = OPTIONS.reports / "rows" / f"{row.name}-{'control' if controlled else 'drill'}-{run}"
+    shutil.rmtree(folder, ignore_errors=True)  # that of an earlier run
     return Drill(row, system, OPTIONS, folder, run, controlled=controlled)
 
 
@@ -81,6 +90,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     return True
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run in which all drills were skipped has shown nothing: it fails, as one that finds no test."""
+    if exitstatus == pytest.ExitCode.OK and session.config.stash[SKIPPED] and not session.config.stash[RESULTS]:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """The verdict on the line of progress."""
     said = dict(report.user_properties).get("summary")
@@ -93,12 +108,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """The verdict table, and where the reports are."""
     phases = [each for outcome in OUTCOMES for each in terminalreporter.stats.get(outcome, ())]
     OPTIONS.reports.mkdir(parents=True, exist_ok=True)
-    (OPTIONS.reports / "ctrf.json").write_text(json.dumps(ctrf.document(phases), indent=1) + "\n")
+    (OPTIONS.reports / "ctrf.json").write_text(json.dumps(ctrf.document(phases), indent=1, allow_nan=False) + "\n")
     results = config.stash[RESULTS]
     results.sort(key=lambda each: (list(BY_NAME).index(each.name), each.run, each.control))
-    if results:
+    skipped = config.stash[SKIPPED]
+    if results or skipped:
         terminalreporter.section("drills")
-        for line in report.table(results):
+        for line in (*report.table(results), *report.left_out(skipped)):
             terminalreporter.write_line(line)
-        report.write(results, OPTIONS)
+    if results:
+        report.write(results, OPTIONS, skipped)
         terminalreporter.write_line(f"{OPTIONS.reports}/index.html, summary.json, ctrf.json; raw rows in rows/")

@@ -47,11 +47,16 @@ def test_large_bodies(drill: Drill) -> None:
             _send(client, [HEAD % size, b"," * (size // 2)])
         for client, size in (*large, *huge):
             _send(client, [b"," * (size - size // 2)])
-        answers = [_first_line(client, ANSWER_SECONDS) for client, _ in (*large, *huge)]
-    statuses = Counter((line or b"")[9:12].decode() or "none" for line in answers)
-    drill.prove("some find no room", statuses["503"])
+        answers = [_head(client, ANSWER_SECONDS) for client, _ in (*large, *huge)]
+    statuses = Counter((head or b"")[9:12].decode() or "none" for head in answers)
+    refused = [head for head in answers if head and head[9:12] == b"503"]
+    silent = sum(b"\r\nretry-after:" not in head.lower() for head in refused)
+    drill.prove("some find no room", refused)
     drill.expect("each gets its answer", set(statuses) <= {"400", "413", "503"}, dict(statuses))
+    drill.expect("some are read", statuses["400"], dict(statuses))  # and found to be no JSON
+    drill.expect("refusals say when to come back", not silent, f"{silent} of {len(refused)} without Retry-After")
     drill.expect("what is beyond the limit is refused", statuses["413"] == len(huge), dict(statuses))
+    drill.measure(**{f"answered_{status}": count for status, count in statuses.items()})
     drill.go(1)
     drill.finish()
 
@@ -81,10 +86,16 @@ def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
 
 
 def _first_line(client: socket.socket, seconds: float) -> bytes | None:
-    """The first line of the answer so far; empty when the connection was closed, None when nothing has happened."""
+    """That of `_head`."""
+    head = _head(client, seconds)
+    return head and head.partition(b"\r\n")[0]
+
+
+def _head(client: socket.socket, seconds: float) -> bytes | None:
+    """The answer's beginning, as it came; empty when the connection was closed, None when nothing has happened."""
     try:
         client.settimeout(max(0.001, seconds))
-        return client.recv(1000).partition(b"\r\n")[0]
+        return client.recv(2000)  # the services send all headers at once
     except TimeoutError:
         return None
     except OSError:

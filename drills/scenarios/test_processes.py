@@ -38,6 +38,7 @@ def test_event_loop_blocked(drill: Drill) -> None:
     drill.measure(seconds_until_replaced=took)
     drill.until_ready("api")
     drill.go(1)
+    drill.finish()
 
 
 def test_worker_process_killed(drill: Drill) -> None:

@@ -2,12 +2,13 @@
 
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 from drills.drill import Drill
 from loadtest.openloop import Stream
-from stack import PARTS, Part
+from stack import PARTS, Part, StackError
 
 PROMPT = 2.0  # seconds
 # Seconds for a start that can't succeed, which takes up to two; on compose a container is tried six times.
@@ -80,7 +81,7 @@ def test_sigterm_while_warming(drill: Drill) -> None:
     with drill.switched("worker", slow_warmup=3600):
         drill.start("worker")
         if drill.controlled:  # it takes its time to leave
-            drill.undo(lambda: stack.signal("worker", SIGKILL))
+            drill.undo(lambda: kill_if_it_runs(drill))
         drill.watch()
         drill.until("it is warming", lambda: drill.watches["worker"].phase.now == "warming", 20)
         began = time.monotonic()
@@ -92,6 +93,11 @@ def test_sigterm_while_warming(drill: Drill) -> None:
     drill.measure(seconds_to_exit=took, exit_code=str(code))
     drill.expect("it leaves", took < PROMPT + 1, f"after {took:.1f} s")  # the check itself takes up to a second
     drill.expect("its exit code", code == drill.row.exit_code, f"{code} instead of {drill.row.exit_code}")
+
+
+def kill_if_it_runs(drill: Drill) -> None:
+    with suppress(StackError):
+        drill.stack.signal("worker", SIGKILL)
 
 
 def test_start_in_any_order(drill: Drill) -> None:
@@ -113,3 +119,4 @@ def test_start_in_any_order(drill: Drill) -> None:
             drill.system.start_again(part)
         drill.until_ready("api", "it waits")
     drill.go(0.5)
+    drill.finish()

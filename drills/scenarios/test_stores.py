@@ -6,12 +6,15 @@ import time
 from urllib.parse import urlsplit
 
 from drills.drill import Drill
+from loadtest.percentiles import percentile
 from stack import Part
 from stack.http import ask
 
 SEEN = 1.5  # seconds until a health sample, which runs every second, has seen that the store is back
 HEALTHY = 5.0  # seconds; a hung sample is given up after its limit
 ANSWER = 0.5  # seconds; a store that works answers at once
+PATIENCE, CACHE_TIMEOUT = 1.0, 0.25  # seconds: DATABASE_PATIENCE, and that of a look-up
+BUSY = 0.5  # seconds more on a busy machine
 RESOURCES: dict[Part, str] = {"postgres": "postgres", "valkey": "redis"}
 
 
@@ -63,6 +66,9 @@ def embeddings(drill: Drill) -> None:
 def test_postgres_stopped(drill: Drill) -> None:
     embeddings(drill)
     lose(drill, "postgres", 4, hang=False)
+    took = percentile([row.latency for row in drill.rows("search") if not row.ok] or [float("inf")], 90)
+    drill.measure(refused_p90=took)
+    drill.expect("searches are refused quickly", took < PATIENCE + BUSY, f"a tenth waited {took:.2f} s or more")
 
 
 def test_postgres_paused(drill: Drill) -> None:
@@ -86,6 +92,11 @@ def test_redis_stopped(drill: Drill) -> None:
 
 def test_redis_paused(drill: Drill) -> None:
     lose(drill, "valkey", 5, hang=True)
+    begin, end = drill.fault_times
+    waited = [row.latency for row in drill.rows() if begin < row.scheduled < end]
+    took = percentile(waited, 90)
+    drill.measure(p90_without_redis=took, slowest_without_redis=max(waited))
+    drill.expect("it costs its time limit", took < CACHE_TIMEOUT + BUSY, f"a tenth waited {took:.2f} s or more")
 
 
 def test_redis_restarted(drill: Drill) -> None:

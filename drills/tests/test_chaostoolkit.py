@@ -27,7 +27,7 @@ def test_an_experiment_has_what_the_toolkit_demands(row: Row) -> None:
     found = experiment(row)
     assert found["title"] == row.claim
     assert found["description"]
-    assert found["method"]
+    assert found["steady-state-hypothesis"]["probes"]
     assert all("tolerance" in each for each in found["steady-state-hypothesis"]["probes"])
     for each in activities(found):
         provider = each["provider"]
@@ -58,6 +58,22 @@ def test_every_fault_that_lasts_is_undone_twice() -> None:
         names = {part: [each["name"] for each in found[part]] for part in ("method", "rollbacks")}
         assert names["method"][len(names["method"]) - len(undone) :] == undone
         assert names["rollbacks"][: len(undone)] == undone
+
+
+def test_the_rollbacks_are_always_played() -> None:
+    """By default the toolkit leaves them out after Ctrl-C, and when the steady state isn't back."""
+    found = [experiment(row) for row in ROWS]
+    assert all(each["runtime"] == {"rollbacks": {"strategy": "always"}} for each in found if each["rollbacks"])
+
+
+def test_a_whole_drill_that_is_broken_fails_its_experiment() -> None:
+    """Its exit status is held to a tolerance, once; an action that fails ends nothing."""
+    whole = [experiment(row) for row in ROWS if row.name not in STEPS]
+    assert whole
+    for found in whole:
+        [probe] = found["steady-state-hypothesis"]["probes"]
+        assert (probe["provider"]["path"], probe["tolerance"], found["method"]) == ("make", 0, [])
+        assert found["runtime"] == {"hypothesis": {"strategy": "after-method-only"}}
 
 
 def test_a_service_gets_the_settings_of_the_drill_and_its_own_back() -> None:

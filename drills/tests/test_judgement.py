@@ -18,6 +18,9 @@ from stack.prober import Look
 RESET: dict[str, Any] = {"status": None, "error": "reset"}
 REFUSED: dict[str, Any] = {"status": 503, "code": "overloaded"}
 CLAIM = Row("killed", "Nothing is lost.", "SIGKILL", probes={"api": STEADY}, bites=(), cluster="the same")
+FRESH = ("api_fresh",)
+GONE = ("it is replaced", "not within 6 s")
+NO_EFFECT = ("the fault has an effect", "signs not seen: api /livez")
 CONTROL = Control("the retry", breaks="clients")
 
 
@@ -66,26 +69,66 @@ def test_a_drill_that_holds() -> None:
 
 def test_one_lost_request_breaks_the_claim() -> None:
     """It is counted by its kind, and the recovery lasts until it had failed."""
-    result = verdict(CLAIM, [request(1, 100.5), request(2, 101.5, took=3.0, **RESET)])
-    assert (result.verdict, result.violations) == ("broken", [("clients", "1 x reset")])
+    result = verdict(CLAIM, [request(1, 100.5), request(2, 101.5, took=3.0, **RESET), request(3, 104.0)])
+    assert (result.verdict, result.violations) == ("broken", [("clients", "1 x reset in api_fresh")])
     assert result.recovery == 2.5
 
 
 def test_what_the_row_allows_is_no_violation() -> None:
     """A typed refusal that the matrix expects is counted, and the claim holds."""
-    result = verdict(replace(CLAIM, clients=("503 *",)), [request(1), request(2, **REFUSED)])
+    result = verdict(replace(CLAIM, clients=("503 *",), radius=FRESH), [request(1), request(2, **REFUSED)])
     assert result.verdict == "held"
     assert result.ledger
     assert result.ledger.failed == {"503 overloaded": 1}
 
 
+def test_what_the_row_allows_is_a_violation_in_other_streams() -> None:
+    """One such refusal outside the blast radius breaks the claim, and so does a request in flight at the fault."""
+    refused = replace(CLAIM, clients=("503 *",), radius=("search",))
+    assert verdict(refused, [request(1), request(2, **REFUSED)]).violations == [
+        ("clients", "1 x 503 overloaded in api_fresh")
+    ]
+    lost = replace(CLAIM, in_flight=True, radius=("search",))
+    assert verdict(lost, [request(1, **RESET)]).violations == [("clients", "1 x reset in api_fresh")]
+
+
 def test_only_what_was_in_flight_may_be_lost() -> None:
     """A request under way at the fault is counted apart; one that began later is a violation."""
-    row = replace(CLAIM, in_flight=True)
-    own, later = request(1, 100.9, took=0.2, **RESET), request(2, 102.1, **RESET)
+    row = replace(CLAIM, in_flight=True, radius=FRESH)
+    own, later, good = request(1, 100.9, took=0.2, **RESET), request(2, 102.1, **RESET), request(3, 103.0)
     assert verdict(row, [own]).measures == {"in flight at the fault": 1, "of these lost": 1}
     assert verdict(row, [own]).verdict == "held"
-    assert verdict(row, [own, later]).violations == [("clients", "1 x reset")]
+    assert verdict(row, [own, later, good]).violations == [("clients", "1 x reset in api_fresh")]
+
+
+def test_a_stream_that_fails_until_the_load_ends_has_not_recovered() -> None:
+    """The drill is broken, and there is no time of recovery; a good answer of another stream is none of its own."""
+    row, lost = (
+        replace(CLAIM, clients=("reset",), radius=FRESH),
+        [request(1, 101.5, **RESET), request(2, 104.0, **RESET)],
+    )
+    other = replace(request(3, 104.5), stream="search")
+    result = verdict(row, [*lost, other])
+    assert result.violations == [("it recovers", "requests fail to the end: api_fresh until 2.0 s after the fault")]
+    assert result.recovery is None
+    again = verdict(row, [*lost, other, request(4, 104.1)])
+    assert (again.verdict, again.recovery) == ("held", 2.01)
+    controlled = verdict(replace(row, control=CONTROL), [*lost, other], controlled=True)
+    assert (controlled.verdict, controlled.recovery) == ("passed", None)
+
+
+def test_without_a_request_after_the_fault_there_is_no_recovery() -> None:
+    """Where the load is the fault, requests are refused as long as they come."""
+    row = replace(CLAIM, clients=("503 *",), radius=FRESH)
+    result = verdict(row, [request(1, 101.5), request(2, 101.9, **REFUSED)])
+    assert (result.verdict, result.recovery) == ("held", None)
+
+
+def test_a_request_that_never_ended_had_not_failed_before_the_last_one_did() -> None:
+    """It counts until then."""
+    row = replace(CLAIM, clients=("unfinished",), radius=FRESH)
+    unfinished = request(1, 102.5, status=None, done=None, error="unfinished")
+    assert verdict(row, [unfinished, request(2, 105.0, took=0.5)]).recovery == 3.5
 
 
 @pytest.mark.parametrize(
@@ -120,7 +163,7 @@ def test_a_fault_that_does_not_bite_breaks_the_claim(
 ) -> None:
     """Each sign that the row names must be seen; that nothing failed proves nothing when nothing was done."""
     anything = Probes(*["any"] * 3)
-    row = replace(CLAIM, bites=(sign,), probes={"api": anything}, clients=("*",), restarts=None)
+    row = replace(CLAIM, bites=(sign,), probes={"api": anything}, clients=("*",), radius=FRESH, restarts=None)
     bitten = watched(**answers)
     bitten.pids = pids
     assert verdict(row, requests, bitten, proofs=proofs).verdict == "held"
@@ -136,6 +179,19 @@ def test_a_control_must_fail_for_its_reason() -> None:
     otherwise = verdict(row, [request(1)], watched(livez=["200", "none"]), controlled=True)
     assert (passed.verdict, passed.good) == ("passed", False)
     assert (otherwise.verdict, otherwise.good) == ("failed otherwise", False)
+
+
+def test_a_control_whose_fault_has_no_effect_is_no_success() -> None:
+    """What it must violate can be violated because nothing was done; cut short, it may not have come to its signs."""
+    row, noted = replace(CLAIM, control=Control("its watch", breaks="it is replaced"), bites=("api /livez",)), [GONE]
+    idle = verdict(row, [request(1)], controlled=True, noted=noted)
+    assert (idle.verdict, idle.good) == ("failed otherwise", False)
+    stopped = watched(livez=["200", "none", "200"])
+    assert verdict(row, [request(1)], stopped, controlled=True, noted=noted).good
+    assert verdict(row, [request(1)], controlled=True, noted=noted, cut_short=True).good
+    blind = replace(row, control=Control("its watch", breaks="it is replaced", bites=()))
+    assert verdict(blind, [request(1)], controlled=True, noted=noted).good
+    assert verdict(blind, [request(1)], noted=noted).violations == [GONE, NO_EFFECT]
 
 
 @pytest.mark.parametrize("cut_short", [False, True])
@@ -169,8 +225,8 @@ def test_a_request_that_failed_before_the_fault_proves_nothing() -> None:
     early, under_way = [request(1, 100.1, **RESET)], [request(1, 100.1, took=1.0, **RESET)]
     assert verdict(row, early, controlled=True).verdict == "passed"
     assert verdict(row, under_way, controlled=True).verdict == "failed as it must"
-    assert verdict(row, early).violations == [("clients", "1 x reset")]
-    bitten = replace(CLAIM, clients=("*",), bites=("clients",))
+    assert verdict(row, early).violations == [("clients", "1 x reset in api_fresh")]
+    bitten = replace(CLAIM, clients=("*",), radius=FRESH, bites=("clients",))
     assert verdict(bitten, early).verdict == "broken"
     assert verdict(bitten, under_way).verdict == "held"
 
@@ -196,4 +252,10 @@ def test_the_ledger_adds_up() -> None:
     ledger = Ledger.of([request(1), request(2, **RESET), late])
     assert (ledger.sent, ledger.ok, ledger.lost, ledger.failed) == (3, 2, 1, {"reset": 1})
     assert (ledger.waited, ledger.late) == (1, 1)
-    assert unexpected([request(2, **RESET)], ["re*"]) == {}
+    assert unexpected([request(2, **RESET)], ["re*"], FRESH) == []
+
+
+def test_without_a_good_answer_there_are_no_percentiles() -> None:
+    """Zero would be a perfect figure."""
+    ledger = Ledger.of([request(1, **RESET)])
+    assert (ledger.ok, ledger.p50, ledger.p99, ledger.slowest) == (0, None, None, None)

@@ -57,6 +57,7 @@ def test_a_row_names_signs_that_can_be_seen(row: Row, kind: str) -> None:
     seen |= {f"{part} {sign}" for part in there.probes for sign in (*PATHS, "restarts")}
     assert there.bites
     assert set(there.bites) <= seen
+    assert there.control is None or set(there.control.bites or ()) <= set(there.bites)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

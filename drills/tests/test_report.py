@@ -10,8 +10,8 @@ import pytest
 
 from drills.ledger import Ledger
 from drills.options import Options
-from drills.report import failure, one_line, table, totals, write
-from drills.result import Result
+from drills.report import failure, left_out, one_line, table, totals, write
+from drills.result import Result, figure
 from drills.timeline import svg
 
 
@@ -62,12 +62,41 @@ def test_the_summary_has_everything(results: list[Result], tmp_path: Path) -> No
     assert summary["drills"][0]["ledger"]["failed"] == {"503 overloaded": 3}
 
 
+def test_what_could_not_be_run_is_not_left_out(results: list[Result], tmp_path: Path) -> None:
+    """The page, the summary and the terminal say which drills they are, and why."""
+    skipped = {"disk_full": "a small disk takes <root>"}
+    write(results, Options(100, 1, tmp_path), skipped)
+    assert json.loads((tmp_path / "summary.json").read_text())["not run"] == skipped
+    page = (tmp_path / "index.html").read_text()
+    assert "1 of 2 as they must be; 1 could not be run here." in page
+    assert "<td>disk full</td><td>not run</td><td colspan=6>a small disk takes &lt;root&gt;</td>" in page
+    [line] = left_out(skipped)
+    assert line.split() == ["disk_full", "not", "run", "a", "small", "disk", "takes", "<root>"]
+
+
+def test_what_never_came_is_no_number(results: list[Result], tmp_path: Path) -> None:
+    """Readers of JSON other than Python's refuse an infinite one; and no answer took 0 ms."""
+    assert (figure(0.12345), figure(float("inf")), figure(3), figure("a, b")) == (0.123, "no answer", 3, "a, b")
+    refused = Ledger(sent=3, ok=0, failed={"reset": 3}, waited=0, late=0, p50=None, p99=None, slowest=None)
+    results[0] = replace(results[0], ledger=refused, measures={"slowest_answer": figure(float("inf"))})
+    write(results, Options(100, 1, tmp_path))
+    summary = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert summary["drills"][0]["measures"] == {"slowest_answer": "no answer"}
+    assert "<dt>latency<dd>no answer" in (tmp_path / "index.html").read_text()
+    results[0].measures = {"slowest_answer": float("inf")}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write(results, Options(100, 1, tmp_path))
+
+
 def test_runs_are_added_up(results: list[Result]) -> None:
     """Requests and failures of a drill's runs, and the range of its recovery; controls don't count."""
     again = replace(results[0], run=2, recovery=1.0)
     assert totals([results[0], again, results[1]]) == {
         "killed": {"runs": 2, "sent": 200, "ok": 194, "failed": {"503 overloaded": 6}, "recovery": [0.4, 0.7, 1.0]}
     }
+    never = replace(results[0], recovery=None)
+    assert totals([never, again])["killed"]["recovery"] == [1.0, 1.0, 1.0]
+    assert totals([never])["killed"]["recovery"] is None
 
 
 def test_the_terminal_says_it_too(results: list[Result]) -> None:

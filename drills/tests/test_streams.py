@@ -51,4 +51,4 @@ def test_a_connection_that_breaks_is_a_cut() -> None:
 def test_a_typed_end_is_no_cut() -> None:
     """A drill may allow the one and not the other."""
     rows = [row(CHUNK + ERROR), row(CHUNK)]
-    assert unexpected(rows, ["200 chat_broken"]) == {"wrong": 1}
+    assert unexpected(rows, ["200 chat_broken"], {rows[0].stream}) == rows[1:]

@@ -1,0 +1,89 @@
+"""Signals that end a run."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drills import drill as drills
+from drills.interrupts import SIGNALS, Interrupts
+from drills.matrix import ROWS
+from drills.options import Options
+from drills.system import System
+from stack import EmbeddedStack, free_ports
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    """They are heard as long as the test runs."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in SIGNALS}
+    found = Interrupts()
+    found.listen()
+    yield found
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+def come(number: signal.Signals) -> None:
+    """Call what hears a signal.
+
+    A real one would end pytest where a C++ library has left this thread an alternate signal stack (sigaltstack) in
+    memory that it has unmapped.
+    """
+    heard = signal.getsignal(number)
+    assert heard != signal.SIG_DFL
+    if callable(heard):
+        heard(number, None)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda each: each.name)
+def test_the_first_signal_ends_the_run(interrupts: Interrupts, number: signal.Signals) -> None:
+    """Supervisors send one after the other: the next ones don't interrupt what the first one has begun."""
+    with pytest.raises(KeyboardInterrupt):
+        come(number)
+    for each in SIGNALS:
+        come(each)
+
+
+def test_what_is_shielded_is_completed(interrupts: Interrupts) -> None:
+    """The outermost shield raises at its end, once."""
+    done = []
+
+    @interrupts.shielded()
+    def outer() -> None:
+        with interrupts.shielded():
+            come(signal.SIGTERM)
+            done.append("inner")
+        done.append("outer")
+
+    with pytest.raises(KeyboardInterrupt):
+        outer()
+    with interrupts.shielded():
+        done.append("afterwards")
+    assert done == ["inner", "outer", "afterwards"]
+
+
+def test_an_ignored_signal_stays_ignored(interrupts: Interrupts) -> None:
+    """As under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.listen()
+    come(signal.SIGHUP)
+
+
+def test_a_fault_is_undone_though_the_run_is_ended(
+    interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal in the midst of the rollback is heard after it."""
+    monkeypatch.setattr(drills, "INTERRUPTS", interrupts)
+    system = System(EmbeddedStack(tmp_path, free_ports()), "embedded")
+    drill = drills.Drill(ROWS[0], system, Options(100, 1, tmp_path), tmp_path, 1, controlled=False)
+    undone = []
+
+    def undo() -> None:
+        come(signal.SIGTERM)
+        undone.append("the fault")
+
+    with pytest.raises(KeyboardInterrupt), drill.fault(undo):
+        pass
+    assert undone == ["the fault"]
