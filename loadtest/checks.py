@@ -18,6 +18,11 @@ FINISHED = re.compile(rb'"finish_reason":"(stop|length)"')  # length: as long as
 Check = Callable[[Answer], str]
 
 
+def both(first: Check | None, second: Check | None) -> Check:
+    """One check and then, of an answer that it found right, another."""
+    return lambda answer: (first(answer) if first else "") or (second(answer) if second else "")
+
+
 class Identity:
     """The same text must get the same vector, and all answers must come from the same model."""
 

@@ -62,7 +62,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting that overrides every strategy's",
     )
     parser.add_argument("--full", action="store_true", help="more strategies, idle times and a rolling restart")
-    parser.add_argument("--more", action="store_true", help="add to the trials in the folder")
+    parser.add_argument(
+        "--more",
+        action="store_true",
+        help="add to the trials in the folder, which must be of the same machine, commit and settings",
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the report")
     parser.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="folder of the stack")
     return parser

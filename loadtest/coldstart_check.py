@@ -13,7 +13,7 @@ from statistics import median
 
 from loadtest.lab import gate
 from loadtest.lab.disturbance import MARK, banner
-from loadtest.lab.measurement import Measurement
+from loadtest.lab.measurement import Measurement, Trial
 from loadtest.lab.run import Lab
 from loadtest.lab.session import recorded_stack
 from loadtest.lab.shapes import AskError
@@ -60,19 +60,28 @@ def _measure(options: argparse.Namespace) -> Measurement:
 
 def judge(measurement: Measurement, strategy: str, budget: float) -> int:
     """Print the results; returns the exit code."""
-    trials, busy = measurement.of(strategy), banner(measurement, [strategy])
-    mark = MARK if busy else ""
+    trials, disturbed = measurement.of(strategy), banner(measurement, [strategy])
+    busy = disturbed or _too_few(trials)
+    mark = MARK if disturbed else ""
     for shape, values in gate.ratios(trials).items():
         spread = f"{min(values):.2f} to {max(values):.2f}"
         print(f"first request / steady p50, {shape:13} {median(values):.2f}{mark} ({spread}, {len(values)} starts)")
-    problems = ([] if busy else gate.cold(trials)) + gate.over_budget(measurement.starts(strategy), budget)
+    cold = [] if disturbed else gate.cold(trials)
+    problems = cold + gate.over_budget(measurement.starts(strategy), budget)
     for problem in problems:
         print(f"FAILED: {problem}", file=sys.stderr)
-    if busy:
+    if busy and not cold:
         print(f"UNDECIDED whether readiness means warm. {busy}", file=sys.stderr)
     elif not problems:
-        print(f"Readiness means warm, and the start budget of {budget:g} s is enough.")
+        print(f"Readiness means warm in the median of the starts, and the start budget of {budget:g} s is enough.")
     return 1 if problems else 2 if busy else 0
+
+
+def _too_few(trials: Sequence[Trial]) -> str:
+    count = sum(bool(each.shapes) for each in trials)
+    if count >= gate.MIN_UNDISTURBED:
+        return ""
+    return f"Undisturbed starts measured: {count}; their median needs at least {gate.MIN_UNDISTURBED}."
 
 
 if __name__ == "__main__":

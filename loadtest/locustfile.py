@@ -1,7 +1,7 @@
 """Load on a running api: `make loadtest`, `make loadtest-ui`, or `locust -f loadtest/locustfile.py --host URL`.
 
 Closed-loop users, and with `--open-rate` requests that leave at their time whatever the answers do. Exit code: 0,
-1 for a broken threshold, 2 for a run that is invalid because its generator fell behind.
+1 for a broken threshold or a run that went wrong, 2 for one that is invalid because its generator fell behind.
 """
 
 import sys

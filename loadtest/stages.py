@@ -4,6 +4,8 @@ This is a file of its own, since locust uses a shape whenever it finds one, and 
 by hand.
 """
 
+import math
+import sys
 from typing import Any, ClassVar
 
 from locust import LoadTestShape, events
@@ -13,8 +15,21 @@ from locust.argument_parser import LocustArgumentParser
 def add_options(parser: LocustArgumentParser) -> None:
     """The stages themselves."""
     parser.add_argument(
-        "--stages", default="10:2,30:6,10:2", env_var="STAGES", help="seconds:users of each stage, separated by commas"
+        "--stages",
+        type=checked,
+        default="10:2,30:6,10:2",
+        env_var="STAGES",
+        help="seconds:users of each stage, separated by commas",
     )
+
+
+def checked(text: str) -> str:
+    """The same text. Leaves the program when it isn't understood: argparse's own exit code, 2, means something else."""
+    try:
+        stages(text)
+    except ValueError:
+        sys.exit(f"loadtest: STAGES={text} is no list of seconds:users, as in 10:2,30:6")
+    return text
 
 
 events.init_command_line_parser.add_listener(add_options)
@@ -40,4 +55,7 @@ class Stages(LoadTestShape):
 def stages(text: str) -> list[tuple[float, int]]:
     """From `10:2,30:6`: 2 users for 10 s, then 6 for 30 s. Raises ValueError for anything else."""
     pairs = [stage.split(":") for stage in text.split(",")]
-    return [(float(seconds), int(users)) for seconds, users in pairs]
+    found = [(float(seconds), int(users)) for seconds, users in pairs]
+    if not all(0 < seconds < math.inf and users >= 0 for seconds, users in found):
+        raise ValueError(text)
+    return found

@@ -21,9 +21,9 @@ from stack.site import REPOSITORY
 from stack.waiting import until
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-PYTHONS = list(dict.fromkeys([OWN, *os.environ.get("PYTHONS", "3.12 3.13 3.14").split()]))
-QUOTAS = [float(each) for each in os.environ.get("CPUS", "0.5 1 2").split()]
-STARTS = int(os.environ.get("STARTS", "7"))
+PYTHONS = list(dict.fromkeys([OWN, *(os.environ.get("PYTHONS") or "3.12 3.13 3.14").split()]))
+QUOTAS = [float(each) for each in (os.environ.get("CPUS") or "0.5 1 2").split()]
+STARTS = int(os.environ.get("STARTS") or 7)
 READY_SECONDS = 120.0
 
 

@@ -19,7 +19,7 @@ from stack.ports import HOST
 from stack.site import REPOSITORY
 from stack.waiting import until
 
-STARTS = int(os.environ.get("STARTS", "7"))
+STARTS = int(os.environ.get("STARTS") or 7)
 READY_SECONDS = 120.0
 SHOWN = 12  # packages
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -49,7 +50,7 @@ class Measured:
     def figures(self) -> dict[str, float]:
         """Latencies in ms are of answered searches; shares are of all."""
         rows = self.searches.rows
-        answered = [each.latency for each in rows if each.ok] or [float("inf")]
+        answered = [each.latency for each in rows if each.ok] or [inf]
         return {
             "p50 ms": percentile(answered, 50) * 1000,
             "p99 ms": percentile(answered, 99) * 1000,
@@ -92,7 +93,9 @@ def main() -> int:
             order = phases[number % 3 :] + phases[: number % 3]
             measured.append([_measure(name, running, rate, seconds, Path(folder)) for name in order])
     keep("flood", (line for number, each in enumerate(measured) for phase in each for line in phase.lines(number)))
-    return conclude(_bounds({name: _medians(name, measured) for name in (ALONE, LANES, ONE_LANE)}, measured))
+    for name in (ALONE, LANES, ONE_LANE):
+        print(_line(name, _medians(name, measured)), "medians")
+    return conclude(bounds(measured))
 
 
 def _worker(running: Running) -> int:
@@ -137,24 +140,31 @@ def _url(running: Running) -> str:
 
 def _medians(name: str, measured: Sequence[Sequence[Measured]]) -> dict[str, float]:
     found = [phase.figures for phases in measured for phase in phases if phase.name == name]
-    medians = {key: median(each[key] for each in found) for key in found[0]}
-    print(_line(name, medians), "medians")
-    return medians
+    return {key: median(each[key] for each in found) for key in found[0]}
 
 
 def _line(name: str, figures: Mapping[str, float]) -> str:
     return f"{name:<10}" + "".join(f"{key} {value:<10.4g}" for key, value in figures.items())
 
 
-def _bounds(found: Mapping[str, Mapping[str, float]], measured: Sequence[Sequence[Measured]]) -> list[Bound]:
+def bounds(measured: Sequence[Sequence[Measured]]) -> list[Bound]:
+    """What the rounds must keep: medians, but for failures, of which no round may have any."""
+    rounds = [{phase.name: phase.figures for phase in phases} for phases in measured]
     late = [phase.searches.verdict for phases in measured for phase in phases]
+    soon = {name: median(each[name]["in 0.5 s, %"] for each in rounds) for name in (LANES, ONE_LANE)}
     return [
-        Bound("lanes: searches that failed, %", found[LANES]["failed, %"], "=", 0),
-        Bound("lanes: searches within 0.5 s, %", found[LANES]["in 0.5 s, %"], "≥", 99),
-        Bound("one lane: searches within 0.5 s, %", found[ONE_LANE]["in 0.5 s, %"], "≤", 50),
-        Bound("documents/s, lanes / one lane", found[LANES]["documents/s"] / found[ONE_LANE]["documents/s"], "≥", 0.7),
+        Bound("lanes: searches that failed, %", max(each[LANES]["failed, %"] for each in rounds), "=", 0),
+        Bound("lanes: searches within 0.5 s, %", soon[LANES], "≥", 99),
+        Bound("one lane: searches within 0.5 s, %", soon[ONE_LANE], "≤", 50),
+        Bound("documents/s, lanes / one lane", median(map(_kept, rounds)), "≥", 0.7),
         Bound("phases whose searches left late", sum(not each.valid for each in late), "=", 0),
     ]
+
+
+def _kept(figures: Mapping[str, Mapping[str, float]]) -> float:
+    """Documents stored with two lanes by those with one, in a round: the next one has another rate."""
+    lanes, one = (figures[name]["documents/s"] for name in (LANES, ONE_LANE))
+    return lanes / one if one else inf if lanes else 0.0
 
 
 if __name__ == "__main__":

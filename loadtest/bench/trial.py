@@ -1,9 +1,10 @@
 """What the stress commands share: a fresh worker, its capacity, and a place for the rows."""
 
 import json
+import math
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,5 +66,13 @@ def keep(name: str, rows: Iterable[dict[str, Any]]) -> None:
     """Write the rows to reports/bench/NAME.jsonl."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     file = REPORTS / f"{name}.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file.write_text("".join(map(line, rows)))
     print(f"rows: {file.relative_to(REPOSITORY)}")
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One of JSON, which has no infinity: the latency of a request that never ended is null."""
+    finite = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }
+    return json.dumps(finite, allow_nan=False) + "\n"

@@ -5,12 +5,12 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from http.client import HTTPConnection, HTTPSConnection
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.openloop.client import understood
 from warmstart.http.bearer import Bearers, digest_of
 
 Make = Callable[[random.Random], bytes]
@@ -72,11 +72,12 @@ def in_process(right: Sequence[bytes]) -> Callable[[bytes], object]:
 
 def over_http(url: str) -> Callable[[bytes], int]:
     """The status of a call with a key, on one connection, which is opened again when it is closed."""
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10)
+    parts, host, port = understood(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection, path = kind(host, port, timeout=10), f"{parts.path.rstrip('/')}/v1/models"
 
     def ask(key: bytes) -> int:
-        connection.request("GET", "/v1/models", headers={"Authorization": b"Bearer " + key})
+        connection.request("GET", path, headers={"Authorization": b"Bearer " + key})
         with connection.getresponse() as answer:
             answer.read()
             return answer.status

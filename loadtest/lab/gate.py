@@ -13,6 +13,7 @@ from loadtest.percentiles import percentile
 MAX_RATIO = 1.5  # first request / steady p50, for each shape
 STEADY_FROM = 5  # requests of a shape that don't count as steady yet
 MIN_STARTS = 20  # with fewer starts the slowest one says too little
+MIN_UNDISTURBED = 10  # of them: a median of fewer is that of a lucky few
 BUDGET_FACTOR = 3  # a node that is busy, or reads the image for the first time, is slower than a measurement
 
 DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")

@@ -3,7 +3,7 @@
 import random
 import shutil
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,8 +43,10 @@ class Lab:
         Raises:
             StackError: a start failed.
             AskError: a request of a quiet trial was not answered.
-            ValueError: this worker can't start by any of them.
+            ValueError: this worker can't start by any of them, or nothing is to be measured.
         """
+        if trials < 1 or not kinds or set(kinds) - set(KINDS):
+            raise ValueError(f"there must be one trial or more, and kinds can be {' and '.join(KINDS)}")
         with borrowed_worker(self._stack):
             return self._measure(self._able(strategies), kinds, trials)
 
@@ -116,21 +118,36 @@ class Lab:
             print("No start was measured: no report.", flush=True)
 
     def _begin(self, strategies: Sequence[Strategy]) -> Measurement:
-        """What the folder holds, if more is to be added to it, or nothing."""
+        """What the folder holds, if more is to be added to it, or nothing.
+
+        Raises:
+            ValueError: what it holds is of another machine, version or setting: one figure can't be of both.
+        """
         path, rows = self.folder / SUMMARY, self.folder / "rows"
         settings = {each.name: each.environment for each in strategies}
+        machine = describe(type(self._stack).__name__)
         if self._more and path.exists():
             before = Measurement.load(path)
+            if others := _differences(before, machine, settings):
+                raise ValueError(f"the trials in {self.folder} have another {', '.join(others)}: use another --folder")
             return replace(before, strategies={**before.strategies, **settings})
         shutil.rmtree(rows, ignore_errors=True)
         rows.mkdir(parents=True)
         path.unlink(missing_ok=True)
-        return Measurement(describe(type(self._stack).__name__), settings, ())
+        return Measurement(machine, settings, ())
 
     def _trial(self, strategy: Strategy, kind: Kind, number: int) -> Trial:
         if kind == "quiet":
             return quiet_trial(self._stack, strategy, number, self._idle)
         return users_trial(self._stack, strategy, number, self.folder / "rows" / f"{number:03}-{strategy.name}.jsonl")
+
+
+def _differences(
+    before: Measurement, machine: Mapping[str, object], settings: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """What is not as before: parts of the machine but for the time, and strategies whose settings are others."""
+    parts = [name for name in machine if name != "measured" and before.machine.get(name) != machine[name]]
+    return parts + [name for name in settings if before.strategies.get(name, settings[name]) != settings[name]]
 
 
 def line(trial: Trial) -> str:

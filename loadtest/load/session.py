@@ -3,11 +3,12 @@
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import events
+from locust import events, log
 from locust.env import Environment
 
 from loadtest.load.arrivals import Arrivals
@@ -15,9 +16,11 @@ from loadtest.load.documents import remove
 from loadtest.load.options import add_options, headers
 from loadtest.load.page import add_verdict
 from loadtest.load.users import CheckedUser
-from loadtest.load.verdict import Thresholds, conclude
-from loadtest.openloop import Constant, Plan, Row, RowFile
+from loadtest.load.verdict import BROKEN, Thresholds, conclude
+from loadtest.openloop import Constant, Plan, Row, RowFile, Verdict
+from loadtest.openloop.client import understood
 from loadtest.openloop.makers import asked_to_store
+from loadtest.openloop.verdict import judge
 from stack import StackError
 from stack.choice import current
 from stack.site import DEFAULT_ROOT
@@ -34,6 +37,13 @@ def install() -> None:
 def _init(environment: Environment, **_: Any) -> None:
     _interrupt_here(environment)
     environment.host = environment.host or api_of(DEFAULT_ROOT)
+    try:
+        understood(environment.host)
+    except ValueError as error:
+        sys.exit(f"loadtest: {error}")
+    options: Any = environment.parsed_options
+    if options.headless:
+        environment.process_exit_code = BROKEN  # until a run is judged: locust's own code for what fails before is 2
     session = Session(environment)
     CheckedUser.listeners = [session.row]
     environment.events.test_start.add_listener(session.start)
@@ -71,38 +81,54 @@ class Session:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._options: Any = environment.parsed_options
-        self._rows: list[Row] = []
+        self._closed: list[Row] = []
+        self._open: list[Row] = []
         self._file: RowFile | None = None
         self._arrivals: Arrivals | None = None
+        self._crashed = False  # before this run
         self._said = ""
 
     def start(self, **_: Any) -> None:
         """Begin new files of rows."""
-        self._rows = []
+        self._closed, self._open, self._crashed = [], [], log.unhandled_greenlet_exception
         folder = Path(self._options.rows)
         self._file = RowFile(folder / "closed.jsonl", CLOSED_LOOP)
         self._file.begin(time.monotonic())
         if self._options.open_rate > 0:
             host = self._environment.host or ""
-            self._arrivals = Arrivals(self._environment, host, folder / "open.jsonl", self._rows.append)
+            self._arrivals = Arrivals(self._environment, host, folder / "open.jsonl", self._open.append)
 
     def row(self, row: Row) -> None:
         """Called when a closed-loop request has ended."""
         if self._file:
-            self._rows.append(row)
+            self._closed.append(row)
             self._file.add(row)
 
     def stop(self, **_: Any) -> None:
         """Wait for the open loop, judge the rows and set the exit code."""
         if self._file is None:
+            if self._options.headless:
+                self._said = self._said or "BROKEN: no request was judged."
             return
+        generator = self._arrivals.stop() if self._arrivals else None  # after Ctrl-C, users go on meanwhile
+        self._file.end(judge(row.lag for row in self._closed), stopped=True)
         self._file.close()
-        generator = self._arrivals.stop() if self._arrivals else None
         self._file = self._arrivals = None
         limits = Thresholds(self._options.max_failed, self._options.max_p95)
-        self._environment.process_exit_code, self._said = conclude(self._rows, limits, generator)
+        rows, faults = [*self._closed, *self._open], list(self._faults(generator))
+        self._environment.process_exit_code, self._said = conclude(rows, limits, generator, faults)
         if not self._options.headless:
             self.say()
+
+    def _faults(self, generator: Verdict | None) -> Iterator[str]:
+        """What went wrong in the load test itself: locust goes on, and our exit code hides its own."""
+        if self._options.open_rate > 0 and generator is None:
+            yield "the open loop did not begin"
+        runner: Any = self._environment.runner
+        for each in runner.exceptions.values():
+            yield f"{each['count']} x an exception in a user's task: {each['msg']}"
+        if log.unhandled_greenlet_exception and not self._crashed:
+            yield "an exception in locust or in a listener of its events: the log has it"
 
     def clear_up(self, **_: Any) -> None:
         """Delete the documents of the run; nobody stores any more."""

@@ -18,16 +18,20 @@ class Thresholds:
     p95: float
 
 
-def broken(rows: Sequence[Row], limits: Thresholds) -> list[str]:
-    """One line for each threshold that the rows break."""
+def failures(rows: Sequence[Row], limits: Thresholds) -> list[str]:
+    """A line when too many requests failed."""
     if not rows:
         return ["no request was answered"]
-    failed = sum(not row.ok for row in rows)
+    kinds = Counter(row.error or str(row.status) for row in rows if not row.ok)
+    if kinds.total() <= limits.failed * len(rows):
+        return []
+    named = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
+    return [f"{kinds.total()} of {len(rows)} requests failed ({named}); allowed {limits.failed:.2%}"]
+
+
+def slow(rows: Sequence[Row], limits: Thresholds) -> list[str]:
+    """A line for each kind of request that took too long."""
     found = []
-    if failed > limits.failed * len(rows):
-        kinds = Counter(row.error or str(row.status) for row in rows if not row.ok)
-        named = ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
-        found.append(f"{failed} of {len(rows)} requests failed ({named}); allowed {limits.failed:.2%}")
     for name, answered in sorted(grouped(row for row in rows if row.ok).items()):
         p95 = percentile([row.latency for row in answered], 95)
         if p95 > limits.p95:
@@ -53,14 +57,19 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def conclude(rows: Sequence[Row], limits: Thresholds, generator: Verdict | None) -> tuple[int, str]:
-    """The exit code, and the text of the conclusion."""
+def conclude(
+    rows: Sequence[Row], limits: Thresholds, generator: Verdict | None, faults: Sequence[str] = ()
+) -> tuple[int, str]:
+    """The exit code, and the text of the conclusion; `faults` are of the load test itself.
+
+    Latencies of a generator that fell behind are its own, closed-loop ones too: the users share its process.
+    """
     said = [table(rows), f"Thresholds: at most {limits.failed:.2%} of all requests fail, p95 within {limits.p95:g} s."]
-    problems = broken(rows, limits)
-    said += [f"BROKEN: {problem}" for problem in problems]
     invalid = generator is not None and not generator.valid
+    problems = [*faults, *failures(rows, limits), *([] if invalid else slow(rows, limits))]
+    said += [f"BROKEN: {problem}" for problem in problems]
     if generator and invalid:
-        said.append(f"INVALID: {generator.reason}. Nothing can be concluded; use a faster machine or a lower rate.")
+        said.append(f"INVALID: {generator.reason}. Latencies say nothing; use a faster machine or a lower rate.")
     if not problems and not invalid:
         said.append("All thresholds are kept.")
     return (BROKEN if problems else INVALID if invalid else GOOD), "\n".join(said)

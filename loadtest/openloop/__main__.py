@@ -1,7 +1,8 @@
 """`python -m loadtest.openloop ROWS < PLAN`: one run in a process of its own.
 
-SIGTERM and SIGINT stop it gently: no more requests leave, those in flight are waited for. It also stops when its
-standard input is closed, that is, when the calling process has ended. Exit code: 0, or 2 for an invalid run.
+SIGTERM and SIGINT stop it gently: no more requests leave, those in flight are waited for. With `--attached` after ROWS
+it also stops when its standard input is closed, that is, when the calling process has ended. Exit code: 0, or 2 for an
+invalid run.
 """
 
 from gevent import monkey
@@ -23,6 +24,7 @@ from loadtest.openloop.plan import Plan  # noqa: E402
 from loadtest.openloop.rows import RowFile  # noqa: E402
 
 INVALID = 2
+ATTACHED = "--attached"
 
 
 def main() -> int:
@@ -37,7 +39,8 @@ def main() -> int:
         generator = Generator(plan, file)
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, lambda *_: generator.stop())
-        threading.Thread(target=_stop_when_orphaned, args=(generator,), daemon=True).start()
+        if sys.argv[2:] == [ATTACHED]:
+            threading.Thread(target=_stop_when_orphaned, args=(generator,), daemon=True).start()
         return 0 if generator.run().valid else INVALID
 
 

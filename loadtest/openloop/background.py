@@ -37,7 +37,7 @@ class Background:
         self._path.unlink(missing_ok=True)
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                (sys.executable, "-m", "loadtest.openloop", str(self._path.resolve())),
+                (sys.executable, "-m", "loadtest.openloop", str(self._path.resolve()), "--attached"),
                 cwd=REPOSITORY,
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -100,7 +100,11 @@ class Generator:
         self._lags.append(lag)
 
     def _write(self, row: Row) -> None:
-        self._file.add(row)
+        try:
+            self._file.add(row)
+        except (TypeError, ValueError) as error:  # what was kept can't be written
+            row = replace(row, kept=None, error=f"wrong: {type(error).__name__}: {error}")
+            self._file.add(row)
         if self._on_row:
             self._on_row(row)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 from loadtest.openloop.client import Exchange
 from loadtest.openloop.rows import Row
@@ -27,12 +28,12 @@ def outcome(row: Row, request: Request, result: Exchange) -> Row:
         return row
     wait = answer.headers.get("retry-after", "")
     code, message = _refusal(answer)
-    wrong = _wrong(request, answer)
+    wrong, kept = _read(request, answer)
     return replace(
         row,
         status=answer.status,
         error=wrong,
-        kept=request.keep(answer) if request.keep and answer.status == 200 and not wrong else None,
+        kept=kept,
         code=code,
         message=message,
         retry_after=float(wait) if wait.isdecimal() else None,
@@ -41,14 +42,16 @@ def outcome(row: Row, request: Request, result: Exchange) -> Row:
     )
 
 
-def _wrong(request: Request, answer: Answer) -> str | None:
-    if answer.status != 200 or request.check is None:
-        return None
+def _read(request: Request, answer: Answer) -> tuple[str | None, Any]:
+    """What is wrong with an answer, or what is kept of it. Whatever `check` or `keep` raises is wrong, too."""
+    if answer.status != 200:
+        return None, None
     try:
-        wrong = request.check(answer)
-    except (ValueError, KeyError, TypeError) as error:
-        wrong = f"{type(error).__name__}: {error}"
-    return f"wrong: {wrong}" if wrong else None
+        wrong = request.check(answer) if request.check else ""
+        kept = request.keep(answer) if request.keep and not wrong else None
+    except Exception as error:  # noqa: BLE001 - without a row, a wrong answer would be no failure
+        wrong, kept = f"{type(error).__name__}: {error}", None
+    return (f"wrong: {wrong}" if wrong else None), kept
 
 
 def _refusal(answer: Answer) -> tuple[str | None, str | None]:

@@ -16,7 +16,7 @@ class Stream:
 
     Args:
         maker: a function of `loadtest.openloop.makers`, `module:function`, or `module:function:argument`.
-        url: base URL, http only.
+        url: base URL, http or https, without a user; https trusts the authorities of the machine, or of SSL_CERT_FILE.
         weight: its share of all requests, beside the weights of the others.
         connections: `pooled` keeps them open between requests and uses an idle one first; `fresh` opens one each.
         name: of its rows; the maker's by default.

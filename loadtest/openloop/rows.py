@@ -4,12 +4,14 @@ import json
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from loadtest.openloop.plan import Plan
 from loadtest.openloop.verdict import Verdict, judge
+
+HIDDEN = "hidden"
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,13 @@ class RowFile:
         self._plan = plan
 
     def begin(self, begin: float) -> None:
-        """Write the first line; `begin` is the monotonic time that offsets count from."""
+        """Write the first line; `begin` is the monotonic time that offsets count from.
+
+        Of the plan's headers it has the names only: rows are passed on, and a value may be a key.
+        """
         epoch = time.time() + begin - time.monotonic()
-        self._write({"run": json.loads(self._plan.to_json()), "begin": begin, "epoch": epoch})
+        plan = replace(self._plan, headers=dict.fromkeys(self._plan.headers, HIDDEN))
+        self._write({"run": json.loads(plan.to_json()), "begin": begin, "epoch": epoch})
 
     def add(self, row: Row) -> None:
         """Write one row."""

@@ -10,8 +10,6 @@ from loadtest.scale.corpus import FILTERS, NONE
 from loadtest.scale.run import Row
 from loadtest.scale.searching import CLIENTS, EMBEDDING
 
-HALF = "half match"
-
 
 @dataclass(frozen=True)
 class Point:

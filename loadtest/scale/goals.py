@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from loadtest.bench.verdict import Bound
-from loadtest.scale.corpus import FILTERS, NONE
-from loadtest.scale.curve import HALF, Point
+from loadtest.scale.corpus import FILTERS, HALF, NONE
+from loadtest.scale.curve import Point
 from loadtest.scale.searching import EMBEDDING
 
 

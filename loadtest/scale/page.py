@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from loadtest.bench.verdict import Bound
 from loadtest.report import tables
 from loadtest.report.page import png
-from loadtest.report.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, styled
+from loadtest.report.style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, YELLOW, styled
 from loadtest.scale.corpus import FILTERS
 from loadtest.scale.curve import Point, table
 from loadtest.scale.searching import EMBEDDING
 
 PICTURE = "scale.png"
 TEMPLATE = Path(__file__).with_name("page.html")
-COLOURS = dict(zip((EMBEDDING, *FILTERS), (GREY, BLUE, ORANGE, GREEN, PINK, RED, SKY), strict=True))
+COLOURS = dict(zip((EMBEDDING, *FILTERS), (GREY, BLUE, ORANGE, GREEN, PINK, RED, YELLOW, SKY), strict=True))
 
 
 def write(found: Sequence[Point], bounds: Sequence[Bound], machine: dict[str, Any], folder: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from loadtest.scale import filling
+from loadtest.scale.recall import COMPARED
 from loadtest.scale.searching import seconds_of
 
 DOCUMENTS_PER_S = 240.0  # two vCPUs of an AMD EPYC (Zen 4), the default engine
@@ -34,7 +35,7 @@ class Plan:
 
     def _measuring(self, size: int) -> float:
         recall = min(self.recall_seconds, self.queries * (size * COMPARISON + 0.03))
-        return seconds_of(self.rounds, self.seconds) + 3 * recall
+        return seconds_of(self.rounds, self.seconds) + len(COMPARED) * recall
 
     def disk(self) -> float:
         """Bytes that the documents will take: tables, indexes, and the log of changes beside them."""

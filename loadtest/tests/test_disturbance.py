@@ -14,7 +14,7 @@ import pytest
 from loadtest import coldstart
 from loadtest.coldstart_check import judge
 from loadtest.lab.disturbance import MARK, banner, reason
-from loadtest.lab.gate import MIN_STARTS
+from loadtest.lab.gate import MIN_STARTS, MIN_UNDISTURBED
 from loadtest.lab.measurement import Measurement, Trial
 from loadtest.lab.others import Programs
 from loadtest.report import tables
@@ -114,6 +114,15 @@ def test_the_gate_does_not_judge_what_was_disturbed(capsys: pytest.CaptureFixtur
     assert "the start budget of compose.yaml is 2 s" in capsys.readouterr().err
     assert judge(measured(CALM, *(BUSY,) * MIN_STARTS), "warm", budget=60) == 1
     assert "UNDECIDED" not in capsys.readouterr().err
+
+
+def test_the_gate_does_not_pass_on_a_few_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    """One good start among disturbed ones says little; ten do, and a bad one is enough to fail."""
+    good = replace(CALM, shapes={"3 words": (1.0,) * 15})
+    lucky = measured(good, *(BUSY,) * MIN_STARTS)
+    assert judge(lucky, "warm", budget=60) == 2
+    assert "Undisturbed starts measured: 1;" in capsys.readouterr().err
+    assert judge(measured(*(good,) * MIN_UNDISTURBED, *(BUSY,) * MIN_STARTS), "warm", budget=60) == 0
 
 
 def test_programs_are_named_by_what_they_use() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from loadtest.coldstart_check import judge
 from loadtest.lab.gate import MIN_STARTS, STEADY_FROM, cold
-from loadtest.lab.measurement import Measurement, Trial
+from loadtest.lab.machine import describe
+from loadtest.lab.measurement import Kind, Measurement, Trial
 from loadtest.lab.rolling import rolling_restart
+from loadtest.lab.run import SUMMARY, Lab
 from loadtest.lab.strategies import Strategy
 from loadtest.lab.trials import quiet_trial, users_trial
 from loadtest.openloop import read
@@ -18,6 +20,7 @@ from loadtest.tests.slow_embed import slow_at_first
 from stack import EmbeddedStack, free_ports
 
 FIRST_SECONDS = 1.5
+FAKE = Strategy("fake", "fake", {"ENGINE": "fake"})
 
 
 @pytest.fixture
@@ -76,9 +79,33 @@ def test_a_start_under_arrivals_is_followed_to_steady_state(stack: EmbeddedStack
     assert not stack.pids("worker")
 
 
+@pytest.mark.parametrize(("kinds", "trials"), [(["quiet"], 0), (["quiet"], -1), (["user", "quiet"], 1), ([""], 1)])
+def test_a_measurement_of_nothing_keeps_the_last_one(
+    stack: EmbeddedStack, tmp_path: Path, kinds: list[Kind], trials: int
+) -> None:
+    """It is refused, as is a kind of trial that there isn't, and would be measured as another."""
+    Measurement({}, {}, ()).save(tmp_path / SUMMARY)
+    with pytest.raises(ValueError, match="one trial or more, and kinds can be users and quiet"):
+        Lab(stack, tmp_path).measure([FAKE], kinds, trials)
+    assert (tmp_path / SUMMARY).exists()
+
+
+def test_trials_are_added_to_those_of_the_same_kind_only(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """One figure would be of two machines, two commits or two settings."""
+    here = describe("EmbeddedStack")
+    lab = Lab(stack, tmp_path, more=True)
+    for machine, settings, named in (
+        ({**here, "cpu": "another"}, FAKE.environment, "another cpu:"),
+        ({**here, "measured": "yesterday"}, {**FAKE.environment, "WARMUP": "lazy"}, "another fake:"),
+    ):
+        Measurement(machine, {"fake": settings}, ()).save(tmp_path / SUMMARY)
+        with pytest.raises(ValueError, match=named):
+            lab.measure([FAKE], ["quiet"], 1)
+
+
 def test_a_rolling_restart_loses_nobody(stack: EmbeddedStack, tmp_path: Path) -> None:
     """One of two processes is replaced under load; the old one answers to its end, and every request is answered."""
-    found = rolling_restart(stack, Strategy("fake", "fake", {"ENGINE": "fake"}), tmp_path / "rows.jsonl", calm=1)
+    found = rolling_restart(stack, FAKE, tmp_path / "rows.jsonl", calm=1)
     assert found["failed"] == {}
     assert found["requests"] > 50
     assert found["replaced_after_seconds"] > 1

@@ -50,6 +50,7 @@ def test_our_percentiles_agree_with_locusts(stack: EmbeddedStack, tmp_path: Path
     run = locust(stack, tmp_path, "-f", FILES, "--stages", "7:6", "--max-p95", "30")
     _, said = run.communicate(timeout=60)
     assert run.returncode == 0, said
+    assert read(tmp_path / "closed.jsonl").complete
     ours = grouped(read(tmp_path / "closed.jsonl").rows)
     # Not its CSV: locust writes that once a second, and the last requests may miss it.
     theirs = {each["name"]: each for each in json.loads((tmp_path / "locust.json").read_text())}
@@ -76,6 +77,64 @@ def test_a_worker_that_stops_half_way_breaks_the_thresholds(stack: EmbeddedStack
     assert "BROKEN" in said
     assert "x 503" in said
     assert all(read(each).rows[0].ok for each in files)
+
+
+def test_a_run_without_the_open_loop_that_was_asked_for_is_not_good(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """Locust only logs the exception of its beginning, and the closed loop keeps every threshold."""
+    (tmp_path / "open.jsonl").mkdir()
+    run = locust(stack, tmp_path, "-f", FILES, "--stages", "3:2", "--open-rate", "10", "--max-p95", "30")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1, said
+    assert "BROKEN: the open loop did not begin" in said
+
+
+def test_a_run_that_cannot_be_judged_is_not_called_slow(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """What locust makes of a listener's exception is 2, the code of a generator that fell behind."""
+    (tmp_path / "open.jsonl").symlink_to("/dev/full")
+    run = locust(stack, tmp_path, "-f", FILES, "--stages", "2:1", "--open-rate", "10")
+    _, said = run.communicate(timeout=60)
+    assert "No space left on device" in said
+    assert run.returncode == 1, said
+
+
+def test_an_exception_in_a_task_is_not_good(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """It is no row, and locust's own exit code for it is hidden by ours."""
+    crashing = tmp_path / "crashing.py"
+    crashing.write_text(
+        "from locust import User, task\n\nclass Crashing(User):\n    @task\n    def crash(self):\n        1 / 0\n"
+    )
+    run = locust(stack, tmp_path, "-f", f"{FILES},{crashing}", "--stages", "4:6", "--max-p95", "30")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1, said
+    assert "an exception in a user's task: division by zero" in said
+
+
+def test_a_host_that_is_not_understood_is_refused_at_once(stack: EmbeddedStack, tmp_path: Path) -> None:
+    """In one line, without the password that it holds, and before the first request."""
+    run = locust(stack, tmp_path, "-f", FILES, "--host", "http://user:secret@127.0.0.1:1", "--open-rate", "10")
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1, said
+    assert "loadtest: only http://host[:port] and https://host[:port]" in said
+    assert "secret" not in said
+    assert not (tmp_path / "closed.jsonl").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_FAILED", "nan"), ("STAGES", "0:5")])
+def test_an_option_that_would_judge_nothing_is_refused(name: str, value: str, tmp_path: Path) -> None:
+    """In one line that names it, with exit code 1: 2 is that of a generator that fell behind."""
+    command = (sys.executable, "-m", "locust", "--headless", "-f", FILES, "--host", "http://127.0.0.1:1")
+    done = subprocess.run(
+        (*command, "--rows", str(tmp_path)),
+        cwd=REPOSITORY,
+        env={**os.environ, name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"loadtest: {name}={value} is no " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("sig", [None, signal.SIGINT, signal.SIGTERM])

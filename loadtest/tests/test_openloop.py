@@ -3,18 +3,25 @@
 import os
 import random
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from loadtest.openloop import Background, Constant, Generator, Plan, Poisson, Request, Row, RowFile, Run, Stream, read
+from loadtest.request import Maker
 from stack import StackError, free_ports, until
+from stack.site import REPOSITORY
 from stack.tests.server import reply, serving
 
 
@@ -47,6 +54,42 @@ def test_a_row_keeps_what_its_request_wants_of_a_good_answer(tmp_path: Path) -> 
         stream = Stream(f"{__name__}:keeping", url)
         good, bad = run(plan(url, streams=(stream,), requests=2), tmp_path / "rows").rows
     assert (good.kept, bad.kept) == (["body"], None)
+
+
+def raising(how: str) -> Maker:
+    """A maker whose requests read an answer in a way that fails."""
+    empty: list[str] = []
+    ways = {
+        "check": {"check": lambda _: empty[0]},
+        "keep": {"keep": lambda _: empty[0]},
+        "kept": {"keep": lambda _: object()},
+    }
+    return lambda *_: Request("/", method="GET", headers={}, **ways[how])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("how", "error"), [("check", "IndexError"), ("keep", "IndexError"), ("kept", "TypeError")])
+def test_an_answer_that_cannot_be_read_is_wrong(how: str, error: str, tmp_path: Path) -> None:
+    """Its request has a row all the same."""
+    with serving(ok) as url:
+        stream = Stream(f"{__name__}:raising:{how}", url)
+        rows = run(plan(url, streams=(stream,), requests=2), tmp_path / "rows.jsonl").rows
+    assert len(rows) == 2
+    assert all((row.error or "").startswith(f"wrong: {error}") for row in rows), rows
+
+
+def test_no_key_stands_in_the_rows(tmp_path: Path) -> None:
+    """The plan's headers are sent, and the file has their names."""
+    seen: list[str | None] = []
+
+    def note(handler: BaseHTTPRequestHandler) -> None:
+        seen.append(handler.headers["Authorization"])
+        ok(handler)
+
+    with serving(note) as url:
+        found = run(plan(url, requests=1, headers={"Authorization": "Bearer sk-1"}), tmp_path / "rows.jsonl")
+    assert seen == ["Bearer sk-1"]
+    assert "sk-1" not in (tmp_path / "rows.jsonl").read_text()
+    assert list(found.plan.headers) == ["Authorization"]
 
 
 def test_poisson_arrivals_have_the_rate_and_the_variance_of_their_name() -> None:
@@ -158,6 +201,58 @@ def test_a_starved_generator_marks_its_run_invalid(tmp_path: Path) -> None:
     assert "fell behind" in found.verdict.reason
     assert found.verdict.lag_max > 0.3
     assert "invalid" in load.said
+
+
+def test_every_address_of_a_name_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most machines know localhost as ::1 first, and most services listen on 127.0.0.1 only."""
+    found = socket.getaddrinfo
+
+    def with_another_first(host: str, port: int, **more: Any) -> list[Any]:
+        return [*found("127.0.0.2", port, **more), *found(host, port, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", with_another_first)
+    with serving(ok) as url:
+        rows = run(plan(url, requests=3), tmp_path / "rows.jsonl").rows
+        assert all(row.ok for row in rows), rows
+    assert run(plan(url, requests=1), tmp_path / "rows.jsonl").rows[0].error == "refused"
+
+
+def test_an_answer_that_drips_is_given_up_at_the_timeout(tmp_path: Path) -> None:
+    """Each byte comes soon after the one before, but the whole doesn't come in time."""
+    over = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(1000):
+                handler.wfile.write(b"x")
+                over.wait(0.02)
+
+    with serving(drip) as url:
+        [row] = run(plan(url, requests=1, timeout=0.5), tmp_path / "rows.jsonl").rows
+        over.set()
+    assert row.error == "timeout"
+    assert row.first_byte is not None
+
+
+def test_a_plan_in_a_file_is_run_by_the_command_line(tmp_path: Path) -> None:
+    """A file has its end after the plan, which is no calling process that has ended."""
+    path = tmp_path / "plan.json"
+    with serving(ok) as url:
+        path.write_text(f"{plan(url, requests=5).to_json()}\n")
+        with path.open() as file:
+            command = (sys.executable, "-m", "loadtest.openloop", str(tmp_path / "rows.jsonl"))
+            subprocess.run(command, stdin=file, cwd=REPOSITORY, timeout=60, check=False)
+    assert len(read(tmp_path / "rows.jsonl").rows) == 5
+
+
+def test_a_run_ends_with_the_process_that_called_it(tmp_path: Path) -> None:
+    """Nobody is left to stop it."""
+    command = (sys.executable, "-m", "loadtest.openloop", str(tmp_path / "rows.jsonl"), "--attached")
+    with serving(ok) as url, subprocess.Popen(command, stdin=subprocess.PIPE, cwd=REPOSITORY) as process:
+        process.communicate(f"{plan(url, requests=None).to_json()}\n".encode(), timeout=60)
 
 
 def test_a_stop_waits_for_what_is_in_flight(tmp_path: Path) -> None:

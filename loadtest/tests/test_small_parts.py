@@ -19,6 +19,7 @@ from loadtest.lab.measurement import Measurement, Trial, Users
 from loadtest.lab.others import Others
 from loadtest.lab.steady import steady_since
 from loadtest.lab.strategies import chosen
+from loadtest.load.options import number
 from loadtest.load.page import add_verdict
 from loadtest.load.verdict import BROKEN, GOOD, INVALID, Thresholds, conclude
 from loadtest.openloop import Row
@@ -93,7 +94,18 @@ def test_thresholds_and_the_generator_decide_the_exit_code() -> None:
     assert conclude(rows([0.1] * 100, failed=2), limits, fine)[0] == BROKEN
     assert conclude(rows([0.1] * 90 + [1.0] * 10), limits, None)[0] == BROKEN
     assert conclude(good, limits, late)[0] == INVALID
+    assert conclude(rows([2.1] * 100), limits, late)[0] == INVALID  # the lag itself, which latency contains
+    assert conclude(rows([2.1] * 100, failed=2), limits, late)[0] == BROKEN
     assert conclude([], limits, fine)[0] == BROKEN
+
+
+def test_a_threshold_is_a_number_that_can_be_broken() -> None:
+    """NaN would be kept by everything, and 5 as a share too; the option is named."""
+    share = number("MAX_FAILED", 1)
+    assert [share(text) for text in ("0", "0.05", "1")] == [0, 0.05, 1]
+    for text in ("nan", "5", "-1", "inf", "five"):
+        with pytest.raises(SystemExit, match=f"MAX_FAILED={text} is no number from 0 to 1$"):
+            share(text)
 
 
 def test_locusts_report_carries_verdict_and_thresholds(tmp_path: Path) -> None:
@@ -171,3 +183,14 @@ def test_an_unknown_strategy_is_named() -> None:
     """With those that there are."""
     with pytest.raises(ValueError, match=r"no such strategy: tepid \(there are lazy, "):
         chosen("lazy,tepid")
+
+
+def test_an_empty_variable_of_the_starts_is_as_unset() -> None:
+    """Empty STARTS, CPUS and PYTHONS leave seven starts, with three quotas, under three Pythons beside the own one."""
+    code = (
+        "from loadtest import startup_matrix as one, startup_profile as other;"
+        "print(one.STARTS, other.STARTS, one.QUOTAS, {'3.12', '3.13', '3.14'} <= {*one.PYTHONS})"
+    )
+    empty = {**os.environ, "STARTS": "", "CPUS": "", "PYTHONS": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=empty, capture_output=True, text=True, check=True)
+    assert done.stdout == "7 7 [0.5, 1.0, 2.0] True\n"

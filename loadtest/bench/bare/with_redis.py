@@ -16,7 +16,7 @@ from loadtest.bench.bare.main import EmbeddingRequest, embeddings
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open one client."""
     async with Redis.from_url(os.environ["REDIS_URL"]) as client:
-        app.state.lookups = Lookups(client.mget)
+        app.state.lookups = Lookups(client.mget, timeout=1)
         yield
 
 

@@ -3,15 +3,18 @@
 import json
 import re
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from itertools import count
 from pathlib import Path
+from statistics import mean, pstdev
 
 import pytest
 
+from loadtest.scale import corpus
 from loadtest.scale.__main__ import main
-from loadtest.scale.corpus import BOOK, FILTERS, NONE, STRONG, document, equals, matches, queries, search
+from loadtest.scale.corpus import BOOK, FILTERS, HALF, NONE, SHELF, STRONG, TENTH, document, equals, queries, search
 from loadtest.scale.curve import Point, points, table
 from loadtest.scale.filling import TEXTS, fill
 from loadtest.scale.goals import goals
@@ -23,12 +26,35 @@ from stack.tests.server import reply, serving
 
 @pytest.mark.parametrize("size", [1, 77, 78, 5000, 10_077, 10_078, 15_000])
 @pytest.mark.parametrize("name", FILTERS)
-def test_the_number_of_matches_is_known(name: str, size: int) -> None:
-    """As many documents match a filter as their metadata says."""
+def test_the_number_of_results_is_known(name: str, size: int) -> None:
+    """As many documents are found as match a filter by their metadata, up to the limit."""
     [query] = next(queries(77))
     wanted = equals(name, query).items()
     found = sum(wanted <= document(number)["metadata"].items() for number in range(size))
-    assert matches(name, size, query) == found
+    assert corpus.expected(name, size, query) == min(corpus.LIMIT, found)
+
+
+@pytest.mark.parametrize(("name", "share"), [(HALF, 1 / 2), (TENTH, 1 / 10)])
+def test_most_filters_have_nothing_to_do_with_texts(name: str, share: float) -> None:
+    """Of 40 documents with the same half of a sentence as many match as of any 40."""
+    wanted, firsts, seconds = equals(name, "").items(), defaultdict(list), defaultdict(list)
+    for number in range(40 * corpus.SUBJECTS):
+        matches = wanted <= document(number)["metadata"].items()
+        firsts[number % corpus.SUBJECTS].append(matches)
+        seconds[(number % corpus.SUBJECTS + 1 + number // corpus.SUBJECTS) % corpus.SUBJECTS].append(matches)
+    for shares in (list(map(mean, halves.values())) for halves in (firsts, seconds)):
+        assert mean(shares) == pytest.approx(share, rel=0.02)
+        assert pstdev(shares) == pytest.approx((share * (1 - share) / 40) ** 0.5, rel=0.1)
+
+
+def test_a_shelf_is_of_some_subjects() -> None:
+    """All documents on a subject are on the shelf, or none of them; a tenth of the subjects is."""
+    wanted, found = equals(SHELF, "").items(), defaultdict(set)
+    for number in range(3 * corpus.SUBJECTS):
+        found[number % corpus.SUBJECTS].add(wanted <= document(number)["metadata"].items())
+    assert sorted(map(list, found.values())) == [[False]] * (corpus.SUBJECTS * 9 // 10) + [[True]] * (
+        corpus.SUBJECTS // 10
+    )
 
 
 def test_a_book_is_on_the_subject_of_its_query() -> None:
@@ -57,9 +83,9 @@ def answer(*numbers: int) -> bytes:
 @pytest.mark.parametrize(
     ("name", "found", "said"),
     [
-        (STRONG, (77, 5077), None),
-        (STRONG, (77,), "1 results instead of 2"),
-        (STRONG, (77, 78), "a result doesn't match the filter"),
+        (STRONG, (2750, 6915), None),
+        (STRONG, (2750,), "1 results instead of 2"),
+        (STRONG, (2750, 78), "a result doesn't match the filter"),
         (NONE, (1, 2), "2 results instead of 10"),
         (NONE, tuple(range(10)), None),
     ],
