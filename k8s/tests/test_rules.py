@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from k8s.tests.examples import EXAMPLES
-from k8s.tests.examples.changes import Example, setting
+from k8s.tests.examples.changes import Example, put, setting, stores
 from k8s.tests.rendering import K8S, kustomizations, render
-from k8s.tests.rules import RULES, Rule, security
+from k8s.tests.rules import RULES, Rule, network, security
 
 pytestmark = pytest.mark.kubectl
 
@@ -44,6 +44,13 @@ def test_what_only_sounds_like_a_secret_is_none(name: str) -> None:
     manifest = render(K8S / "overlays" / "local")
     setting(name, "1")(manifest)
     assert list(security.secrets_are_references(manifest)) == []
+
+
+def test_a_store_may_have_any_port_at_an_address() -> None:
+    """A pooler in front of Postgres listens on another port than Postgres."""
+    manifest = render(K8S / "overlays" / "production")
+    put("NetworkPolicy", "to-external-stores", "spec/egress", stores("192.0.2.7/32"))(manifest)
+    assert list(network.only_to_external_servers_out_of_the_cluster(manifest)) == []
 
 
 def test_every_rule_has_an_example() -> None:

@@ -101,6 +101,12 @@ def open_policy(client: str, port: int) -> Object:
     }
 
 
+def stores(*addresses: str) -> list[Object]:
+    """Lets the api talk to a pooler in front of Postgres, at these addresses or anywhere."""
+    pooler: Object = {"ports": [{"protocol": "TCP", "port": 6432}]}
+    return [{**pooler, "to": [{"ipBlock": {"cidr": each}} for each in addresses]} if addresses else pooler]
+
+
 def local(change: Change, message: str) -> Example:
     """Of the local overlay."""
     return Example("local", change, message)

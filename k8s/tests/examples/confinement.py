@@ -14,6 +14,7 @@ from k8s.tests.examples.changes import (
     put,
     replacing,
     setting,
+    stores,
 )
 from k8s.tests.rules import Rule, network, security
 
@@ -114,6 +115,11 @@ NETWORK: dict[Rule, list[Example]] = {
     network.only_to_external_servers_out_of_the_cluster: [
         production(added(open_policy("worker", 5432)), "Deployment/worker: may call the world on ports ['5432']"),
         production(put("NetworkPolicy", "to-external-stores", "spec/egress", [{}]), "on ports of any number"),
+        production(put("NetworkPolicy", "to-external-stores", "spec/egress", stores()), "the world on ports ['6432']"),
+        production(
+            put("NetworkPolicy", "to-external-stores", "spec/egress", stores("192.0.2.7/32", "10.0.0.0/8")),
+            "world on ports ['6432']",
+        ),
         local(added(open_policy("api", 5432)), "Deployment/api: may call the world"),
         Example("chat-demo", added(open_policy("api", 8003)), "Deployment/api: may call the world on ports ['8003']"),
         Example("chat-production", setting("CHAT_URL", "http://chat.example.com/v1"), "the world on ports ['443']"),

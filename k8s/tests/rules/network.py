@@ -1,6 +1,7 @@
 """Who reaches whom, computed from the NetworkPolicies as a cluster would."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from k8s.tests.rules.manifest import Manifest, Object, Pod, matches, name
@@ -23,6 +24,7 @@ PATHS = {
 RESOLVING = {"api", "migrate", "reindex"}  # they know others by name
 WORKERS = {"worker", "worker-next"}
 STORES = {5432, 6379}
+NARROW = 16  # bits of a network's address: clusters have 10.0.0.0/8 for their pods, or a part of it
 FRONT_DOOR = ("api", 8000)
 
 
@@ -70,17 +72,25 @@ def names_can_be_resolved(manifest: Manifest) -> Iterator[str]:
 
 
 def only_to_external_servers_out_of_the_cluster(manifest: Manifest) -> Iterator[str]:
-    """A pod that was broken into should find nobody to call."""
+    """A pod that was broken into should find nobody to call; stores of other ports than usual need their addresses."""
     stores_inside = bool({"postgres", "valkey"} & {pod.name for pod in manifest.pods})
     for pod in manifest.pods:
         servers = _chat_ports(manifest, pod)
-        if pod.name in RESOLVING and not stores_inside:
+        asks_outside = pod.name in RESOLVING and not stores_inside
+        if asks_outside:
             servers |= STORES
         for rule in _rules(manifest, pod, "egress"):
             ports = {each.get("port") for each in rule.get("ports", [])}
             outside = not rule.get("to") or any("ipBlock" in peer for peer in rule["to"])
-            if outside and not (ports and ports <= servers):
+            known = ports <= servers or (asks_outside and _names_addresses(rule))
+            if outside and not (ports and None not in ports and known):
                 yield f"{pod}: may call the world on ports {sorted(map(str, ports)) or 'of any number'}"
+
+
+def _names_addresses(rule: Object) -> bool:
+    """Whether it is for some addresses: those of a network of servers, not of the cluster, and not for all."""
+    blocks = [ip_network(peer["ipBlock"]["cidr"]) for peer in rule.get("to", []) if "ipBlock" in peer]
+    return bool(blocks) and all(block.prefixlen >= NARROW for block in blocks)
 
 
 def _chat_ports(manifest: Manifest, pod: Pod) -> set[int]:
