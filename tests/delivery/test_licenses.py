@@ -21,8 +21,8 @@ def test_another_licence_fails(tmp_path: Path) -> None:
     """A package that isn't under an allowed licence is named, with its licence."""
     text = (ROOT / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(text.replace("MPL-2.0 AND MIT;", ""))
-    tool = ROOT / ".venv" / "bin" / "pip-licenses"
-    argv = (tool, "--python", ROOT / ".venv" / "bin" / "python", "--packages", "tqdm", "fastapi")
+    python = ROOT / ".venv" / "bin" / "python"
+    argv = (python, "-m", "piplicenses", "--python", python, "--packages", "tqdm", "fastapi")
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "license MPL-2.0 AND MIT not in allow-only licenses was found for package tqdm" in done.stderr

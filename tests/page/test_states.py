@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from stack import EmbeddedStack
 from tests.page.conftest import Open
@@ -121,3 +121,18 @@ def test_a_key_is_asked_for_and_used(page: Page) -> None:
     page.press("#query", "Enter")
     expect(page.locator("#found")).to_contain_text("ms.")
     expect(page.locator("#faults")).to_be_hidden()
+
+
+def test_the_served_model_is_shown_beside_one_of_chats(page: Page) -> None:
+    """Where the list has a chat model, which has no dimensions, the page shows the embedding model as without it."""
+    alone = re.compile(r"^\S+, 384 dimensions, fake \S+: serving$")
+    expect(page.locator("#models")).to_have_text(alone)
+
+    def add_one_of_chats(route: Route) -> None:
+        listed = route.fetch().json()
+        listed["data"].append({"id": "a-chat-model", "object": "model", "created": 0, "owned_by": "chat"})
+        route.fulfill(json=listed)
+
+    page.route("**/v1/models", add_one_of_chats)
+    page.reload()
+    expect(page.locator("#models")).to_have_text(alone)

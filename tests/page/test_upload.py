@@ -49,6 +49,18 @@ def test_a_line_at_which_the_model_fails_is_named_and_the_others_are_stored(page
     assert ask(f"{stack.url('api')}/v1/documents/beside-better").status == 200
 
 
+def test_a_line_for_which_the_whole_call_is_refused_is_found(page: Page, stack: EmbeddedStack) -> None:
+    """A line that nests too deep or holds too many values for a call is named, and the lines beside it are stored."""
+    documents = [{"id": f"whole-{n}", "text": "a"} for n in range(10)]
+    lines = json_lines(documents).split(b"\n")
+    lines[3] = b'{"text": "a", "metadata": {"k": ' + b"[" * 1500 + b"]" * 1500 + b"}}"
+    lines[7] = json.dumps({"text": "a", "metadata": {"k": [0] * 300_000}}).encode()
+    upload(page, "x.jsonl", b"\n".join(lines), "^8 stored .* 2 refused")
+    refused = [re.compile("^Line 4: .*not too deep"), re.compile("^Line 8: .* JSON values$")]
+    expect(page.locator("#refused li")).to_have_text(refused)
+    assert ask(f"{stack.url('api')}/v1/documents/whole-9").status == 200
+
+
 def test_an_id_is_stored_as_it_is_written_or_refused(page: Page, stack: EmbeddedStack) -> None:
     """Null is no id, a number is its digits; a number that a browser rounds is refused by line, as any other value."""
     documents: list[object] = [
