@@ -12,6 +12,7 @@ from sqlalchemy import BindParameter, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.postgres import transact
+from api.postgres_ages import made_from_now_on
 from warmstart.errors import DependencyUnavailable
 
 LOCK = 0x73706163  # an arbitrary number that all releases share
@@ -69,7 +70,9 @@ async def make(engine: AsyncEngine, space: str, dimensions: int) -> None:
         elif not attached:
             raise DependencyUnavailable("postgres", f"{partition(space)}, of space {space}, is detached")
 
-    await transact(engine, work)
+    # Where the primary has moved, old connections lead to the former one, which has the space and would say so.
+    with made_from_now_on():
+        await transact(engine, work)
 
 
 async def drop(connection: AsyncConnection, space: str) -> None:
