@@ -67,6 +67,7 @@ def test_a_window_ends() -> None:
     assert Window(60, 0, 0, 0, 0).spent == 0
 
 
+@pytest.mark.usefixtures("clock")
 def test_callers_are_counted_apart_and_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process remembers a bounded number of callers, however many addresses somebody has."""
     monkeypatch.setattr(quota_counts, "CALLERS", 3)
