@@ -102,6 +102,32 @@ def test_the_next_try_finds_the_new_primary(
             assert sql(other.url("postgres"), "SELECT count(*) FROM documents") == 50
 
 
+def test_reads_follow_the_primary_where_nobody_writes(
+    stack: EmbeddedStack, settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    """The old primary stays up, read-only, for longer than a health sample takes, before the name moves."""
+    (tmp_path / ".env").write_text(f"POSTGRES_PASSWORD={stack.site.secrets.postgres}\n")
+    with (
+        EmbeddedStack(tmp_path, free_ports(), ("postgres",)) as other,
+        switch(stack.site.ports["postgres"]) as name,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        asyncio.run(migrate(settings(database_url=other.url("postgres"))))
+        assert store(start(database_url=other.url("postgres")), "fresh") == 200
+        client = start(
+            database_url=stack.url("postgres").replace(f":{stack.site.ports['postgres']}/", f":{name.port}/")
+        )
+
+        def reads() -> list[int]:
+            return list(pool.map(lambda _: client.get("/v1/documents/fresh").status_code, range(16)))
+
+        with demoted(stack.url("postgres")):
+            until(lambda: "[-]postgres failed: degraded: read-only" in shown(client), 20, "the sample's reason")
+            assert set(reads()) == {404}
+            name.target = other.site.ports["postgres"]
+            until(lambda: set(reads()) == {200}, 20, "the new primary")
+
+
 def test_several_servers_of_which_none_is_a_primary(stack: EmbeddedStack, start: Start) -> None:
     """While a standby takes over, new connections find no server that takes writes: a typed 503 until one does."""
     with own_database(stack.url("postgres")) as url:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from api.app import create_app
 from api.patient_connector import PatientConnector
+from api.postgres_connection import Connector
 from api.resources import POSTGRES
 from services.api.tests.conftest import Settings
 from stack import EmbeddedStack, until
@@ -83,3 +85,30 @@ def test_calls_that_find_one_away_count_under_its_name(settings: Settings, setti
     with pytest.raises(DependencyUnavailable, match=f"{name} is unavailable: "):
         asyncio.run(connector())
     assert {each for each, number in refused().items() if number != before[each]} == {name}
+
+
+@pytest.mark.anyio
+async def test_a_sample_that_goes_well_does_not_lengthen_the_wait(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where open connections go on and no new ones are made, a call waits once, and is refused."""
+
+    async def refused(_: Connector) -> asyncpg.Connection:
+        raise ConnectionRefusedError("nobody listens")
+
+    monkeypatch.setattr(Connector, "__call__", refused)
+    connector = PatientConnector(settings(), "database_url", 0.2)
+
+    async def sample() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+            connector.patience.back()
+
+    sampling = asyncio.create_task(sample())
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(DependencyUnavailable, match="nobody listens"):
+                await connector()
+    finally:
+        sampling.cancel()
+        await connector.patience.close()

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api import postgres_ages
 from api.postgres import create_engine, transact
 from api.postgres_connection import Connector
 from services.api.tests.conftest import Settings
@@ -68,6 +69,16 @@ async def test_after_a_failure_and_the_clock_back_connections_are_kept(
     move_clock(monkeypatch, -HOUR)
     pids = [await transact(engine, backend) for _ in range(20)]
     assert len(set(pids)) <= 5
+
+
+async def test_a_connection_has_a_lifetime(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it a new one takes its place, which leads to where the name leads by then."""
+    engine, pids = create_engine(Connector(settings())), list[int]()
+    for hours in (0, 0, 1, 1, 2):
+        monkeypatch.setattr(postgres_ages, "monotonic", lambda then=hours * HOUR: time.monotonic() + then)
+        pids.append(await transact(engine, backend))
+    assert [pids.index(each) for each in pids] == [0, 0, 2, 2, 4]
+    await engine.dispose()
 
 
 async def test_a_write_that_a_new_connection_refuses_too_costs_one_connection(engine: AsyncEngine) -> None:

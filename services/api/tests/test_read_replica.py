@@ -1,14 +1,17 @@
 """SEARCH_DATABASE_URL: searches read there while it serves, and in Postgres itself otherwise; all else stays there."""
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 
-from services.api.tests.conftest import Start
+from api.migrate import migrate
+from services.api.tests.conftest import Settings, Start
 from services.api.tests.helpers.databases import own_database, shut, sql
-from stack import EmbeddedStack, until
+from stack import EmbeddedStack, free_ports, until
 
 READ_ONLY = "ALTER DATABASE {} SET default_transaction_read_only = {}"
 
@@ -70,6 +73,24 @@ def test_without_the_replica_searches_go_on(start: Start, primary: str, replica:
         until(lambda: "[-]replica failed" in shown(client), 20, "the sample's reason")
         assert found(client) == ["here"]
     until(lambda: found(client) == ["there"], 20, "the replica")
+
+
+def test_a_replica_that_hangs_costs_no_search(
+    stack: EmbeddedStack, settings: Settings, start: Start, primary: str, tmp_path: Path
+) -> None:
+    """Before a health sample knows of it, its open connections leave a request the time to ask Postgres itself."""
+    with EmbeddedStack(tmp_path, free_ports(), ("postgres",)) as other:
+        replica = other.url("postgres")
+        asyncio.run(migrate(settings(database_url=replica)))
+        assert store(start(database_url=replica), "there") == 200
+        client = start(database_url=primary, search_database_url=replica, request_timeout=6)
+        assert store(client, "here") == 200
+        assert found(client) == ["there"]
+        other.pause("postgres")
+        try:
+            assert [found(client) for _ in range(3)] == [["here"]] * 3
+        finally:
+            other.resume("postgres")
 
 
 def test_without_postgres_itself_searches_go_on(start: Start, primary: str, replica: str) -> None:

@@ -181,6 +181,18 @@ async def test_no_document_loses_the_vector_that_it_is_found_by(engine: AsyncEng
     assert await found(engine, OLD) == {"both", "new alone"}
 
 
+async def test_documents_that_another_server_counted_prove_nothing(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the primary has moved since, the new one may lack vectors: nothing is dropped."""
+    await replacement.begin(engine, model(OLD, 3), model(NEW, 5))
+    monkeypatch.setattr(replacement, "SERVER", text("SELECT clock_timestamp()"))  # another one each time
+    with pytest.raises(ReplacementError, match="has moved while documents were counted: begin anew"):
+        await replacement.end(engine, OLD)
+    monkeypatch.undo()
+    await replacement.end(engine, OLD)
+
+
 async def test_the_next_replacement_begins_after_the_last_one(engine: AsyncEngine) -> None:
     """Back to a model whose space was dropped, too: searches use it again once it has all documents."""
     await begin(engine)

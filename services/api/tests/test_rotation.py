@@ -12,7 +12,7 @@ from redis import Redis
 
 from api.app import create_app
 from services.api.tests.conftest import MODEL, Settings
-from services.api.tests.helpers.databases import sql
+from services.api.tests.helpers.databases import own_database, sql
 from stack import EmbeddedStack, free_ports, until
 
 
@@ -46,6 +46,7 @@ def test_the_password_of_postgres(
     monkeypatch.setenv("DATABASE_URL_FILE", str(file))
     given = settings(database_url=file.read_text())
     with TestClient(create_app(given)) as client:
+        assert store(client) == 200  # and the space is there, which is made on a new connection
         sql(url, f"ALTER ROLE {role} PASSWORD 'second'")
         assert store(client) == 200
         sql(url, f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{role}'")
@@ -73,6 +74,26 @@ def test_requests_wait_for_the_new_password(
         finally:
             file.write_text(address(url, role, "second"))
         assert waiting.result() == 200
+
+
+def test_the_file_names_another_primary(
+    stack: EmbeddedStack, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that meets the former one, which is up and read-only, is done by the one that the file names by then."""
+    file = tmp_path / "database-url"
+    with own_database(stack.url("postgres")) as former, own_database(stack.url("postgres")) as new:
+        file.write_text(former)
+        monkeypatch.setenv("DATABASE_URL_FILE", str(file))
+        with TestClient(create_app(settings(database_url=former))) as client:
+            assert store(client) == 200
+            name = urlsplit(former).path.removeprefix("/")
+            sql(stack.url("postgres"), f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            terminate = f"SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = '{name}'"
+            sql(stack.url("postgres"), terminate)
+            until(lambda: store(client) == 503, 20, "a write that meets it")
+            file.write_text(new)
+            assert store(client) == 200
+            assert sql(new, "SELECT count(*) FROM documents") == 1
 
 
 def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

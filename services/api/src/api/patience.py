@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Literal
 
 from api.metrics import WAITS
 from warmstart.apart import apart
@@ -62,9 +63,9 @@ class Patience:
         if self._answers:
             return
         if self.is_over:
-            raise self._refusal(why, "refused")
+            raise self.refusal(why)
         if waiting >= MOST:
-            raise self._refusal(f"{why}; {waiting} requests wait for it", "refused")
+            raise self.refusal(f"{why}; {waiting} requests wait for it")
 
     async def wait(self, why: str) -> None:
         """Return when it is back. Raises DependencyUnavailable when it is not, or when there is no waiting for it."""
@@ -80,7 +81,7 @@ class Patience:
         finally:
             self._waiting -= 1
         if not back:
-            raise self._refusal(why, "in vain")
+            raise self.refusal(why, "in vain")
         WAITS.labels(self._name, "served").inc()
 
     async def close(self) -> None:
@@ -94,7 +95,8 @@ class Patience:
             return 0
         return self._since + self.seconds - asyncio.get_running_loop().time()
 
-    def _refusal(self, why: str, result: str) -> DependencyUnavailable:
+    def refusal(self, why: str, result: Literal["refused", "in vain"] = "refused") -> DependencyUnavailable:
+        """What a call is told that waits no more; it is counted."""
         WAITS.labels(self._name, result).inc()
         return DependencyUnavailable(self._name, why)
 

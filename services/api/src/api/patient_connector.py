@@ -1,5 +1,6 @@
 """Connections for the pool, which wait for a Postgres that restarts."""
 
+import asyncio
 from socket import gaierror
 from typing import Any
 
@@ -35,7 +36,11 @@ class PatientConnector(Connector):
         self.patience = Patience(self._whose, patience, self._reach)
 
     async def __call__(self) -> asyncpg.Connection:
-        """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does."""
+        """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does.
+
+        An open connection of the health sample may show that Postgres is there while it takes no new ones.
+        """
+        gives_up = asyncio.get_running_loop().time() + self.patience.seconds
         while True:
             if self.patience.away:
                 await self.patience.wait(self.patience.away)
@@ -43,6 +48,8 @@ class PatientConnector(Connector):
                 return await super().__call__()
             except AWAY as error:
                 why = reason(error)
+            if self.patience.seconds > 0 and gives_up <= asyncio.get_running_loop().time():
+                raise self.patience.refusal(why, "in vain")
             await self.patience.wait(why)
 
     async def _reach(self) -> None:

@@ -5,6 +5,7 @@ young to be replaced, and each costs a request its try; when it is set back afte
 old, and every transaction has one of its own.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +18,10 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-MADE = "warmstart_made"
+MADE, OLD = "warmstart_made", "warmstart_old"
+# Seconds, and up to a tenth more, so that not all are replaced at once: a name that has moved while the server that it
+# led to lives on is noticed by nothing else, where nobody writes.
+LIFETIME = 600.0
 _from: ContextVar[float] = ContextVar("_from", default=float("-inf"))  # a moment; older connections don't do
 
 
@@ -46,11 +50,14 @@ class ConnectionAges:
         event.listen(engine.sync_engine, "handle_error", self._fail)
 
     def _note(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
-        entry.info[MADE] = monotonic()
+        entry.info[MADE] = now = monotonic()
+        entry.info[OLD] = now + LIFETIME * random.uniform(1, 1.1)  # noqa: S311 - chance, no secret
 
     def _check(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         if entry.info[MADE] <= max(self._failed, _from.get()):
             raise DisconnectionError("made before a connection failed")  # the pool makes a new one in its place
+        if entry.info[OLD] <= monotonic():
+            raise DisconnectionError("at the end of its lifetime")
 
     def _succeed(self, _connection: Any) -> None:
         self._failed = max(self._failed, _from.get())  # what a new connection has done, older ones could not

@@ -1,6 +1,7 @@
 """Makes every connection to Postgres: for the pools, the health samples and the migration."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Connector:
-    """Connects to an address; when that fails, looks whether its file names another address or password by now.
+    """Connects to the address that its file names now; when that fails, to the one that was right last.
 
     Args:
         settings: with the address, or the file that holds it.
@@ -32,21 +33,15 @@ class Connector:
 
     async def __call__(self) -> asyncpg.Connection:
         """A new connection. Raises OSError, PostgresError or InterfaceError."""
-        try:
-            return await self._connect(self.address)
-        except FAILURES:
-            url = self._settings.read_again(self._name)
-            if url is None or url == self._url:
-                raise
-            try:
+        url = self._settings.read_again(self._name) or self._url
+        if url != self._url:
+            # A file that is half written or wrong, or ahead of Postgres, which does not know the password yet.
+            with suppress(ValueError, *FAILURES):
                 changed = parse(url)
-            except ValueError:  # the file is half written or wrong: keep the known address
-                changed = None
-            if changed is None:
-                raise
-        connection = await self._connect(changed)
-        self._url, self.address = url, changed
-        return connection
+                connection = await self._connect(changed)
+                self._url, self.address = url, changed
+                return connection
+        return await self._connect(self.address)
 
     async def _connect(self, address: DatabaseAddress) -> asyncpg.Connection:
         try:

@@ -21,7 +21,8 @@ class PostgresHealth:
 
     Args:
         connector: makes the connections.
-        lost: called when the kept connection has failed, as others of its age then may.
+        lost: called when the kept connection has failed, as others of its age then may, and when a new one succeeds:
+            those made meanwhile may lead to a server that is no longer the primary, and that answers reads.
         writes: whether it must take writes.
     """
 
@@ -50,6 +51,7 @@ class PostgresHealth:
         if failure := await self._failure(fresh):
             raise Unavailable(failure)
         self._kept = fresh
+        self._lost()
 
     async def _failure(self, connection: asyncpg.Connection) -> str | None:
         """What is wrong on this connection, which then is ended, and not politely: a hung one could not be."""

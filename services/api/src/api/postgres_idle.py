@@ -1,11 +1,15 @@
 """The pool's idle connections: when Postgres doesn't answer, any of them may be dead without having been told."""
 
+from time import monotonic
 from typing import Any
 
 import asyncpg
 from sqlalchemy import event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from api.postgres_ages import MADE
 
 
 class IdleConnections:
@@ -16,6 +20,7 @@ class IdleConnections:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
+        self._ended = float("-inf")  # connections made until then are replaced when they come back
         self._known: dict[ConnectionPoolEntry, asyncpg.Connection] = {}
         event.listen(engine.sync_engine, "checkin", self._add)
         event.listen(engine.sync_engine, "checkout", self._remove)
@@ -26,9 +31,15 @@ class IdleConnections:
 
     def _remove(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         self._known.pop(entry, None)
+        if entry.info[MADE] <= self._ended:
+            raise DisconnectionError("made before the health sample lost its connection")
 
     def end(self) -> None:
-        """End them at once, without a word to the server; the next request that gets one has it made anew."""
+        """End them at once, without a word to the server; the next request that gets one has it made anew.
+
+        Those that are in use now are used no more afterwards.
+        """
+        self._ended = monotonic()
         for connection in self._known.values():
             connection.terminate()
         self._known.clear()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -35,6 +35,7 @@ GATE_TIMEOUT, DROP_TIMEOUT = "200ms", "1200ms"
 # For so long a process or a worker that has not heard of the end may still ask for the space that is gone.
 REMEMBERED = text("interval '10 minutes'")
 UNDER_WAY = replacement.c.ended.is_(None)
+SERVER = text("SELECT pg_postmaster_start_time()")
 
 
 def concerns(space: str) -> ColumnElement[bool]:
@@ -183,7 +184,8 @@ async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
     more than `lacking` documents would lose the only vector that they are found by; DependencyUnavailable, also when
     somebody's transaction has been open for longer than the time limit of a lock.
     """
-    if (lost := await transact(engine, partial(_lost_without, keep), reads=True)) > lacking:
+    counted = await transact(engine, partial(_lost_without, keep), reads=True)
+    if (lost := counted.documents) > lacking:
         raise ReplacementError(
             f"{lost:,} documents would have no vector any more: serve the other space, or end it with --lacking {lost}"
         )
@@ -194,15 +196,22 @@ async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
         if not row or row.served != keep:
             raise ReplacementError(f"searches don't use the space {keep} of a replacement")
         await _lock(connection, "documents", ALL, DROP_TIMEOUT)
+        if await connection.scalar(SERVER) != counted.server:
+            raise ReplacementError("Postgres was restarted or has moved while documents were counted: begin anew")
         await spaces.drop(connection, row.old if keep == row.new else row.new)
         await connection.execute(update(replacement).values(ended=func.now()))
 
     await transact(engine, work)
 
 
-async def _lost_without(keep: str, connection: AsyncConnection) -> int:
+class _Counted(NamedTuple):
+    documents: int
+    server: datetime  # when it was started: what another one has may lag behind
+
+
+async def _lost_without(keep: str, connection: AsyncConnection) -> _Counted:
     """Documents without a vector in `keep`; of the old space only new ones: others had none before, either."""
     lost = select(func.count()).select_from(documents).where(~has_vector(keep))
     before = select(replacement.c.since).where(UNDER_WAY, replacement.c.old == keep).scalar_subquery()
     new = documents.c.updated_at >= func.coalesce(before, text("'-infinity'"))
-    return int(await connection.scalar(lost.where(new)) or 0)
+    return _Counted(int(await connection.scalar(lost.where(new)) or 0), await connection.scalar(SERVER))

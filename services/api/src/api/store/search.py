@@ -1,5 +1,6 @@
 """Finds the nearest documents of one space: through the HNSW index, and without it where it finds too few."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,8 @@ TWINS = 10  # documents with one vector that pgvector keeps in one node of the g
 # Candidates for each result of a search with a filter, at first: 160 for 10 results come from one scan of `EF_SEARCH`,
 # and cost no more than without a filter, even if a fifth of those are dead (as many as autovacuum leaves).
 NEAR = 8
+# Seconds for a replica, which takes milliseconds: one that hangs leaves its request the time to ask Postgres itself.
+REPLICA_TIMEOUT = 2.0
 
 
 class Store(NamedTuple):
@@ -74,8 +77,9 @@ async def search_first(
         )
 
     for each in stores[:-1]:
-        with suppress(DependencyUnavailable, OtherSpaceError):
-            return await found(each)
+        with suppress(DependencyUnavailable, OtherSpaceError, TimeoutError):
+            async with asyncio.timeout(REPLICA_TIMEOUT):
+                return await found(each)
     return await found(stores[-1])
 
 
