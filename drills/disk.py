@@ -4,7 +4,7 @@ import errno
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from drills.interrupts import INTERRUPTS
@@ -26,12 +26,20 @@ def no_small_disk() -> str | None:
 def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
     """Mount an empty file system of that size there."""
     options = f"size={megabytes}m,mode=1777"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True, capture_output=True)
-    try:
-        yield
-    finally:
+    with ExitStack() as undoing:
         with INTERRUPTS.shielded():
-            subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True)
+            _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
+            undoing.callback(_unmount, folder)
+        yield
+
+
+def _unmount(folder: Path) -> None:
+    with INTERRUPTS.shielded():
+        _run("umount", "--lazy", str(folder))
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @contextmanager

@@ -301,12 +301,10 @@ class Drill:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self.unwatch()
-        with INTERRUPTS.shielded():
-            try:
-                self._unwinding.close()
-            finally:
-                self.system.heal()
+        with INTERRUPTS.shielded(), ExitStack() as undoing:
+            undoing.callback(self.system.heal)
+            undoing.callback(self._unwinding.close)
+            self.unwatch()
         if error and not isinstance(error, Violation | Aborted | Shown):
             return False
         if isinstance(error, Violation):

@@ -47,7 +47,7 @@ class Ledger:
             sent=len(rows),
             ok=kinds.pop(OK, 0),
             failed=dict(sorted(kinds.items())),
-            waited=sum(row.latency > WAITED for row in rows),
+            waited=sum(row.ok and row.latency > WAITED for row in rows),
             late=sum(row.lag > LATE for row in rows),
             p50=round(percentile(good, 50), 1) if good else None,
             p99=round(percentile(good, 99), 1) if good else None,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from drills.interrupts import INTERRUPTS
@@ -25,16 +25,20 @@ def memory_limit(pids: list[int], megabytes: int) -> Iterator[None]:
     """The kernel kills one of these processes or of their descendants when they take more together from now on."""
     parent = _own_group()
     group = parent / f"drill-{os.getpid()}"
-    group.mkdir()
-    try:
+    with ExitStack() as undoing:
+        with INTERRUPTS.shielded():
+            group.mkdir()
+            undoing.callback(_dissolve, group, parent)
         (group / "memory.limit_in_bytes").write_text(str(megabytes * 2**20))
         (group / "memory.swappiness").write_text("0")
         _move(pids, group)
         yield
-    finally:
-        with INTERRUPTS.shielded():
-            _move([int(pid) for pid in (group / "cgroup.procs").read_text().split()], parent)
-            group.rmdir()
+
+
+def _dissolve(group: Path, parent: Path) -> None:
+    with INTERRUPTS.shielded():
+        _move([int(pid) for pid in (group / "cgroup.procs").read_text().split()], parent)
+        group.rmdir()
 
 
 def _own_group() -> Path:

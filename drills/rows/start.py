@@ -58,7 +58,7 @@ ROWS = (
     ),
     Row(
         "sigterm_while_warming",
-        "SIGTERM during the warm-up ends the service within 2 s, with status 0.",
+        "SIGTERM during the warm-up ends the service within 2 s, with status 0; the look at it takes up to one more.",
         "SIGTERM to a worker whose warm-up never ends",
         probes=GIVES_UP,
         bites=("worker /readyz",),

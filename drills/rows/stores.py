@@ -17,7 +17,7 @@ ROWS = (
     ),
     Row(
         "postgres_paused",
-        "A Postgres that hangs holds no probe and no embedding; searches fail typed, within their limits.",
+        "A Postgres that hangs holds no probe and no embedding; searches fail typed, within REQUEST_TIMEOUT.",
         "Postgres paused for 5 s: connections stay open, nothing answers",
         probes={"api": STEADY},
         bites=("clients", "it is lost"),

@@ -28,12 +28,17 @@ OUTCOMES = ("passed", "failed", "error", "skipped")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have pytest write junit.xml; end on SIGTERM and SIGHUP as on Ctrl-C: everything is rolled back first."""
+    """Have pytest write junit.xml."""
     config.option.xmlpath = config.option.xmlpath or str(OPTIONS.reports / "junit.xml")
     config.stash[RESULTS], config.stash[SKIPPED] = [], {}
     if not config.option.collectonly:
         for name in WRITTEN:  # a run that writes none must not pass for the last one
             (OPTIONS.reports / name).unlink(missing_ok=True)
+
+
+@pytest.hookimpl(trylast=True)  # after those who set a handler for Ctrl-C
+def pytest_sessionstart() -> None:
+    """End on SIGTERM and SIGHUP as on Ctrl-C: everything is rolled back first."""
     INTERRUPTS.listen()
 
 

@@ -62,6 +62,7 @@ def test_chat_rolling(drill: Drill) -> None:
             began = time.monotonic()
             upstream.switch(tokens_per_second=TOKENS_PER_SECOND)
             drill.stack.roll("api")
+            drill.until("all streams end", lambda: all(each.done() for each in streams), READ_WITHIN + 1)
         rows = [each.result() for each in streams]
     drill.prove("they are replaced", all(age(door) < time.monotonic() - began for door in doors))
     ends = Counter(map(kind, rows))

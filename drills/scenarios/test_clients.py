@@ -1,12 +1,14 @@
 """Clients that send too little, or too much."""
 
 import socket
-import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from select import select
 
 from drills.drill import Drill
+from drills.result import Violation
+from drills.scenarios.test_connections import quick
 
 GIVEN = 7.0  # seconds until clients must be gone: they are cut after 3, with half a body after 4 (REQUEST_TIMEOUT)
 OF_EACH = 30
@@ -20,25 +22,31 @@ BEGINNINGS = {
     HEAD % 100 + b"{": b"HTTP/1.1 504",
 }
 ANSWER_SECONDS = 20.0
+OTHERS = ("api_repeated", "search")  # the requests of everybody else
+AT_ONCE = 0.001  # seconds to look for what has come
 LARGE, HUGE = 4 * 2**20, 20 * 2**20  # bytes: within MAX_BODY_BYTES, and beyond
 
 
 def test_slow_clients(drill: Drill) -> None:
-    drill.load("api_repeated", "search")
+    drill.load(*OTHERS)
     drill.go(0.2)
     with ExitStack() as held, drill.fault():
         clients = [_begin(drill, held, each) for each in BEGINNINGS for _ in range(OF_EACH)]
         clients += [_begin(drill, held, each, FIRST) for each in BEGINNINGS if each for _ in range(OF_EACH)]
-        ends = time.monotonic() + GIVEN
-        found = [(_first_line(client, ends - time.monotonic()), beginning) for client, beginning in clients]
+        waiting = [_first_line(client, AT_ONCE) is None for client, beginning in clients if beginning]
+        drill.prove("half a request waits", all(waiting))
+        drill.hold(GIVEN)
+        found = [(_first_line(client, AT_ONCE), beginning) for client, beginning in clients]
     kept = Counter(beginning for line, beginning in found if line is None or line[:12] != BEGINNINGS[beginning])
     drill.expect("they are sent away", not kept, f"of {OF_EACH} each, before a first request or after it: {dict(kept)}")
     drill.go(1)
     drill.finish()
+    for stream in OTHERS:
+        quick(drill, stream)
 
 
 def test_large_bodies(drill: Drill) -> None:
-    drill.load("api_repeated", "search")
+    drill.load(*OTHERS)
     drill.go(0.2)
     with ExitStack() as held, drill.fault():
         large = [(held.enter_context(_connect(drill)), LARGE) for _ in range(12)]
@@ -47,7 +55,10 @@ def test_large_bodies(drill: Drill) -> None:
             _send(client, [HEAD % size, b"," * (size // 2)])
         for client, size in (*large, *huge):
             _send(client, [b"," * (size - size // 2)])
-        answers = [_head(client, ANSWER_SECONDS) for client, _ in (*large, *huge)]
+        clients = [client for client, _ in (*large, *huge)]
+        with suppress(Violation):  # which of them, is judged below
+            drill.until("each gets its answer", lambda: all(map(_is_over, clients)), ANSWER_SECONDS)
+        answers = [_head(client, AT_ONCE) for client in clients]
     statuses = Counter((head or b"")[9:12].decode() or "none" for head in answers)
     refused = [head for head in answers if head and head[9:12] == b"503"]
     silent = sum(b"\r\nretry-after:" not in head.lower() for head in refused)
@@ -68,7 +79,6 @@ def _begin(drill: Drill, held: ExitStack, beginning: bytes, first: bytes = b"") 
         client.sendall(first)
         drill.require("the first request is answered", _first_line(client, GIVEN), "it is not")
     client.sendall(beginning)
-    drill.prove("half a request waits", _first_line(client, 0.001) is None)
     return client, beginning
 
 
@@ -85,6 +95,11 @@ def _send(client: socket.socket, pieces: Sequence[bytes]) -> None:
         client.close()
 
 
+def _is_over(client: socket.socket) -> bool:
+    """Whether it has an answer, or its connection has ended."""
+    return client.fileno() < 0 or bool(select([client], [], [], 0)[0])
+
+
 def _first_line(client: socket.socket, seconds: float) -> bytes | None:
     """That of `_head`."""
     head = _head(client, seconds)
@@ -94,7 +109,7 @@ def _first_line(client: socket.socket, seconds: float) -> bytes | None:
 def _head(client: socket.socket, seconds: float) -> bytes | None:
     """The answer's beginning, as it came; empty when the connection was closed, None when nothing has happened."""
     try:
-        client.settimeout(max(0.001, seconds))
+        client.settimeout(seconds)
         return client.recv(2000)  # the services send all headers at once
     except TimeoutError:
         return None

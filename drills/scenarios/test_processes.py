@@ -1,5 +1,6 @@
 """Processes of a service are killed one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from drills.drill import Drill
@@ -13,6 +14,7 @@ PROCESSES = 3
 QUERIES = 3
 REPLACED = 6.0  # seconds: three times gunicorn's timeout
 RETRIED = 2.5  # seconds until the api has retried all that one kill met, one call at a time: api.suspects.PATIENCE
+ANSWERED = 15.0  # seconds that the answer to a deadly text may take
 SECOND = 1.0  # seconds until the second process that a deadly text kills is surely missed
 DEADLY = "these words are deadly"
 MAKER = "drills.requests:embedding"
@@ -63,6 +65,7 @@ def test_api_process_killed(drill: Drill) -> None:
 
 def test_query_of_death(drill: Drill) -> None:
     watch, codes = drill.watches["worker"], list[str]()
+    asking = f"{drill.stack.url('api')}/v1/embeddings"
     drill.undo(lambda: drill.stack.inject("worker", {}))
     drill.stack.inject("worker", {"slow_calls": {"inference": IN_FLIGHT}, "deadly_text": DEADLY})
     drill.load(MAKER)
@@ -71,7 +74,10 @@ def test_query_of_death(drill: Drill) -> None:
         known = len(watch.pids)
         with drill.fault():
             body = {"model": MODEL, "input": f"{DEADLY} {number} {drill.begin}"}
-            answer = ask(f"{drill.stack.url('api')}/v1/embeddings", "POST", body, timeout=15)
+            with ThreadPoolExecutor(1) as apart:  # so that the drill can be aborted meanwhile
+                asked = apart.submit(ask, asking, "POST", body, timeout=ANSWERED)
+                drill.until("it is answered", asked.done, ANSWERED + 1)
+            answer = asked.result()
             codes.append(answer.json().get("error", {}).get("code", str(answer.status)))
             drill.until("it is killed", partial(grown, watch, known), 60)
         drill.hold(SECOND)

@@ -22,10 +22,10 @@ MAKER = "drills.requests:embedding"
 HUNG = 8.0  # seconds: longer than REQUEST_TIMEOUT
 
 
-def least_share(replicas: list[str]) -> float:
+def least_share(drill: Drill, replicas: list[str]) -> float:
     """The calls of some seconds that the worker with the fewest got, as a part of its fair share."""
     before = served(replicas)
-    time.sleep(LOOK)
+    drill.hold(LOOK)
     got = [after - then for after, then in zip(served(replicas), before, strict=True)]
     return min(got) / max(1, sum(got)) * len(got)
 
@@ -47,9 +47,9 @@ def test_workers_added(drill: Drill) -> None:
             ready, share, least = time.monotonic(), 0.0, LEAST[drill.system.kind]
             while share < least and time.monotonic() < ready + SHARED_WITHIN:
                 with suppress(StackError, *FAILURES):
-                    share = least_share(replicas)
+                    share = least_share(drill, replicas)
             drill.measure(seconds_until_shared=time.monotonic() - ready, least_share=share)
-        drill.prove("replicas join", len(set(replicas)) == REPLICAS)
+        drill.prove("replicas join", len(set(replicas)) == REPLICAS and all(map(answers, replicas)))
         drill.expect(
             "each gets its share", share >= least, f"one got {share:.2f} of its share after {SHARED_WITHIN:g} s"
         )
@@ -68,7 +68,7 @@ def test_workers_removed(drill: Drill) -> None:
         drill.watch()
         drill.load(MAKER, rate=RATE)
         least = LEAST[drill.system.kind]
-        drill.until("all get calls", lambda: least_share(replicas) >= least, SHARED_WITHIN)
+        drill.until("all get calls", lambda: least_share(drill, replicas) >= least, SHARED_WITHIN)
         drill.go(0.3)
         with drill.fault():
             leaving = time.monotonic()
@@ -93,7 +93,8 @@ def test_worker_hung(drill: Drill) -> None:
         drill.system.prove_steady()
         drill.watch()
         drill.load(MAKER, rate=RATE)
-        drill.until("both get calls", lambda: least_share(replicas) > LEAST[drill.system.kind], SHARED_WITHIN)
+        least = LEAST[drill.system.kind]
+        drill.until("both get calls", lambda: least_share(drill, replicas) > least, SHARED_WITHIN)
         drill.go(0.3)
         with drill.fault(lambda: stack.signal_process("worker", Signals.SIGCONT)):
             stack.signal_process("worker", Signals.SIGSTOP)

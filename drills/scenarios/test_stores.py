@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 from drills.drill import Drill
+from drills.scenarios.test_worker import bounded
 from loadtest.percentiles import percentile
 from stack import Part
 from stack.http import ask
@@ -15,6 +16,7 @@ HEALTHY = 5.0  # seconds; a hung sample is given up after its limit
 ANSWER = 0.5  # seconds; a store that works answers at once
 PATIENCE, CACHE_TIMEOUT = 1.0, 0.25  # seconds: DATABASE_PATIENCE, and that of a look-up
 BUSY = 0.5  # seconds more on a busy machine
+BUDGET = 10.0  # seconds: REQUEST_TIMEOUT
 RESOURCES: dict[Part, str] = {"postgres": "postgres", "valkey": "redis"}
 
 
@@ -74,6 +76,12 @@ def test_postgres_stopped(drill: Drill) -> None:
 def test_postgres_paused(drill: Drill) -> None:
     embeddings(drill)
     lose(drill, "postgres", 5, hang=True)
+    bounded(drill, drill.rows("search"), BUDGET)
+    begin, end = drill.fault_times
+    meanwhile = [row for row in drill.rows() if begin < row.scheduled < end]
+    took = percentile([row.latency for row in meanwhile if row.stream != "search"], 90)
+    drill.measure(embeddings_p90=took)
+    drill.expect("embeddings don't wait", took < BUSY, f"a tenth waited {took:.2f} s or more")
 
 
 def test_postgres_restarted(drill: Drill) -> None:

@@ -1,17 +1,29 @@
 """Signals that end a run."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from drills import disk
 from drills import drill as drills
 from drills.interrupts import SIGNALS, Interrupts
 from drills.matrix import ROWS
 from drills.options import Options
 from drills.system import System
 from stack import EmbeddedStack, free_ports
+from stack.site import REPOSITORY
+
+HANDLERS = """
+import signal, pytest
+class Look:
+    def pytest_collection_finish(self):
+        print("heard", [signal.getsignal(each).__name__ for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)])
+pytest.main(["drills/scenarios", "--collect-only", "-q", "-s"], plugins=[Look()])
+"""
 
 
 @pytest.fixture
@@ -87,3 +99,44 @@ def test_a_fault_is_undone_though_the_run_is_ended(
     with pytest.raises(KeyboardInterrupt), drill.fault(undo):
         pass
     assert undone == ["the fault"]
+
+
+def test_drills_hear_all_of_them() -> None:
+    """Nothing that pytest loads takes one of the signals from a run of drills."""
+    run = subprocess.run(
+        [sys.executable, "-c", HANDLERS], cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert "heard ['_hear', '_hear', '_hear']" in run.stdout
+
+
+def test_a_signal_in_the_last_look_does_not_end_the_rollback(
+    interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the threads that ask the probes are stopped, it is heard after everything was undone and healed."""
+    monkeypatch.setattr(drills, "INTERRUPTS", interrupts)
+    system = System(EmbeddedStack(tmp_path, free_ports()), "embedded")
+    drill = drills.Drill(ROWS[0], system, Options(100, 1, tmp_path), tmp_path, 1, controlled=False)
+    done = []
+    monkeypatch.setattr(drill, "unwatch", lambda: come(signal.SIGTERM))
+    monkeypatch.setattr(system, "heal", lambda: done.append("healed"))
+    drill.undo(lambda: done.append("undone"))
+    with pytest.raises(KeyboardInterrupt):
+        drill.__exit__(None, None, None)
+    assert done == ["undone", "healed"]
+
+
+def test_a_signal_while_a_disk_is_mounted_leaves_no_mount(
+    interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is heard when the mount is there, which is then taken away."""
+    ran: list[str] = []
+
+    def run(*command: str) -> None:
+        ran.append(command[0])
+        come(signal.SIGTERM)
+
+    monkeypatch.setattr(disk, "INTERRUPTS", interrupts)
+    monkeypatch.setattr(disk, "_run", run)
+    with pytest.raises(KeyboardInterrupt), disk.small_disk(tmp_path, 1):
+        pass
+    assert ran == ["mount", "umount"]

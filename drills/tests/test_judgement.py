@@ -249,7 +249,7 @@ def test_every_request_is_in_one_bucket() -> None:
 def test_the_ledger_adds_up() -> None:
     """Sent is ok and failed; waiting and the generator's lag are counted beside them."""
     late = replace(request(3, 10.0), scheduled=9.0)
-    ledger = Ledger.of([request(1), request(2, **RESET), late])
+    ledger = Ledger.of([request(1), request(2, took=2, **RESET), late])
     assert (ledger.sent, ledger.ok, ledger.lost, ledger.failed) == (3, 2, 1, {"reset": 1})
     assert (ledger.waited, ledger.late) == (1, 1)
     assert unexpected([request(2, **RESET)], ["re*"], FRESH) == []
