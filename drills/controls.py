@@ -224,7 +224,7 @@ def read_only_is_lost() -> None:
     from api.patience import Patience
 
     def refuse(self: Patience, why: str, waiting: int) -> None:
-        raise self._refusal(why, "refused")
+        raise self.refusal(why, "refused")
 
     dependencies.hopeless = lambda failure: failure is not None  # type: ignore[attr-defined]
     Patience.check = refuse  # type: ignore[method-assign]
