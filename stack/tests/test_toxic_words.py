@@ -2,7 +2,7 @@
 
 import pytest
 
-from stack.toxic.toxics import BadToxic, Toxic, dumps, loads
+from stack.toxic.toxics import ATTRIBUTES, BadToxic, Toxic, dumps, loads
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,13 @@ def test_toxics_as_words() -> None:
     """A toxic is shown in the words that make it."""
     words = ["latency latency=300 jitter=50 stream=downstream", "limit_data bytes=1234567 toxicity=0.5", "timeout"]
     assert [str(each) for each in Toxic.parse(" ".join(words).split())] == words
+
+
+@pytest.mark.parametrize("kind", list(ATTRIBUTES))
+def test_a_toxic_is_what_its_words_say(kind: str) -> None:
+    """A toxic of any kind, with every attribute it has, is read from the words that show it."""
+    toxic = Toxic(kind, {name: float(number) for number, name in enumerate(ATTRIBUTES[kind], 3)}, toxicity=0.5)
+    assert Toxic.parse(str(toxic).split()) == (toxic,)
 
 
 def test_toxics_as_text() -> None:

@@ -41,7 +41,8 @@ class Toxic:
     def parse(cls, words: Iterable[str]) -> tuple[Self, ...]:
         """Toxics as a person writes them: `latency=300 jitter=50 stream=downstream bandwidth rate=10`.
 
-        A kind begins the next toxic; `latency=300` is short for `latency latency=300`, where a kind has that attribute.
+        A kind begins the next toxic; `latency=300` is short for `latency latency=300`, where a kind has that attribute,
+        unless the toxic before it has one of that name, and no value for it yet: `reset_peer timeout=300` is one toxic.
 
         Raises:
             BadToxic: a word that belongs to no kind, a value that is no number, or an attribute that is missing.
@@ -49,7 +50,7 @@ class Toxic:
         groups: list[tuple[str, dict[str, str]]] = []
         for word in words:
             name, equals, value = word.partition("=")
-            open_for_it = groups and groups[-1][0] == name and name not in groups[-1][1]
+            open_for_it = groups and name in ATTRIBUTES[groups[-1][0]] and name not in groups[-1][1]
             if name in ATTRIBUTES and not (equals and open_for_it):
                 groups.append((name, {}))
                 if not equals:
