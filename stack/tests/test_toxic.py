@@ -302,6 +302,52 @@ def test_slow_close(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+@pytest.mark.parametrize(
+    ("words", "arrives"),
+    [
+        ("latency=60000 stream=upstream", 0),
+        ("slicer average_size=3 delay=60000000 stream=upstream", 3),
+        ("bandwidth rate=0.00001 stream=upstream", 1),
+    ],
+)
+def test_clear_lets_go_of_bytes(tmp_path: Path, words: str, arrives: int) -> None:
+    """Bytes that a toxic holds back for a minute, and those sent after them, arrive when it is cleared."""
+
+    async def body(made: Pair) -> None:
+        reader, writer = await made.connect()
+        made.turn(*words.split())
+        writer.write(b"held")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.readexactly(arrives) == b"held"[:arrives]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SILENCE):
+                await reader.read(1)
+        made.turn()
+        writer.write(b" back")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.readexactly(9 - arrives) == b"held back"[arrives:]
+
+    run(tmp_path, body)
+
+
+def test_clear_lets_go_of_an_end(tmp_path: Path) -> None:
+    """The end of a connection that `slow_close` holds back for a minute comes when it is cleared."""
+
+    async def body(made: Pair) -> None:
+        made.turn("slow_close", "delay=60000", "stream=downstream")
+        reader, writer = await made.connect()
+        assert await say(writer, reader) == b"hello"
+        writer.write_eof()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SILENCE):
+                await reader.read()
+        made.turn()
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read() == b""
+
+    run(tmp_path, body)
+
+
 def test_toxicity_spares_open_connections(tmp_path: Path) -> None:
     """Of connections under a toxic with toxicity 0 every one is spared, whether it is older than the toxic or not."""
 

@@ -13,6 +13,7 @@ from .toxics import Stream, Toxic
 CHUNK = 16384  # bytes
 QUEUED = 64  # chunks under way in one direction; beyond it the sender is slowed down, as by a network
 LOOK = 0.02  # seconds between two checks of the toxics while a toxic holds a stream
+UnderWay = tuple[Toxic | None, float, bytes]  # what holds a chunk back, until when on the loop's clock, and the chunk
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no seconds: closing sends RST, not FIN
 
 
@@ -70,6 +71,13 @@ class Link:
                 return
             await asyncio.sleep(LOOK)
 
+    async def _hold(self, toxic: Toxic, seconds: float) -> None:
+        """Wait so long, or until this connection is rid of the toxic."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0 and toxic in self._toxics():  # noqa: ASYNC110 - a file can't wake us
+            await asyncio.sleep(min(left, LOOK))
+
     def _is_half_open(self) -> bool:
         """For good, once it was: the server's side can't be opened again, and the client is never told."""
         if not self._half_open and self._find("half_open"):
@@ -85,37 +93,35 @@ class Link:
 
     async def _carry(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read as fast as allowed, and write each chunk when it is due."""
-        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED)
+        under_way: asyncio.Queue[UnderWay] = asyncio.Queue(QUEUED)
         writing = asyncio.create_task(self._write(stream, under_way, writer))
         try:
             with suppress(OSError):
                 while chunk := await reader.read(CHUNK):
-                    await under_way.put((self._due(stream), chunk))
+                    await under_way.put((*self._due(stream), chunk))
             self._client_left = self._client_left or stream == "upstream"
             while self._is_half_open() or self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
                 await asyncio.sleep(LOOK)
             if slow := self._find("slow_close", stream):
-                await asyncio.sleep(slow["delay"] / 1000)
-            await under_way.put((0, b""))
+                await self._hold(slow, slow["delay"] / 1000)
+            await under_way.put((None, 0.0, b""))
             await writing
         finally:
             writing.cancel()
 
-    def _due(self, stream: Stream) -> float:
-        now = asyncio.get_running_loop().time()
+    def _due(self, stream: Stream) -> tuple[Toxic | None, float]:
         slow = self._find("latency", stream)
         if slow is None:
-            return now
+            return None, 0.0
         jitter = random.uniform(-slow["jitter"], slow["jitter"])  # noqa: S311 - chance, no secret
-        return now + max(0.0, slow["latency"] + jitter) / 1000
+        return slow, asyncio.get_running_loop().time() + max(0.0, slow["latency"] + jitter) / 1000
 
-    async def _write(
-        self, stream: Stream, under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
-    ) -> None:
+    async def _write(self, stream: Stream, under_way: asyncio.Queue[UnderWay], writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due, chunk = await under_way.get()
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            slow, due, chunk = await under_way.get()
+            if slow:
+                await self._hold(slow, due - loop.time())
             if not chunk:
                 with suppress(OSError):
                     writer.write_eof()
@@ -152,9 +158,9 @@ class Link:
 
     async def _rest(self, stream: Stream, written: int) -> None:
         if thin := self._find("bandwidth", stream):
-            await asyncio.sleep(written / (thin["rate"] * 1024) if thin["rate"] else LOOK)
+            await self._hold(thin, written / (thin["rate"] * 1024) if thin["rate"] else LOOK)
         if slicer := self._find("slicer", stream):
-            await asyncio.sleep(slicer["delay"] / 1e6)
+            await self._hold(slicer, slicer["delay"] / 1e6)
 
     def _size(self, stream: Stream) -> int:
         """How many bytes are written next."""
