@@ -90,7 +90,7 @@ def _add(stack: Stack, options: argparse.Namespace) -> int:
         raise StackError(str(error)) from None
     if not stack.has_detour(part):
         raise StackError(f"nothing would happen: the api doesn't reach {part} through the proxy ({stack.breakable})")
-    stack.spoil(part, [*(old for old in stack.toxics(part) if not any(map(old.meets_same, new))), *new])
+    stack.spoil(part, [*stack.toxics(part), *new])
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import psutil
 
-from stack.toxic.toxics import Toxic, dumps, loads
+from stack.toxic.toxics import Toxic, dumps, latest, loads
 
 Part = Literal["postgres", "valkey", "worker", "worker-next", "chat", "api"]
 
@@ -243,8 +243,11 @@ class Stack(ABC):
         return bool(settings) and settings.items() <= self.environment("api").items()
 
     def spoil(self, part: Part, toxics: Iterable[Toxic]) -> None:
-        """Have the proxy break the connections between the api and a part in this way; with no toxic, not at all."""
-        self.share(f"{part}.toxics", dumps(toxics))
+        """Have the proxy break the connections between the api and a part in this way; with no toxic, not at all.
+
+        Of two toxics of a kind on a stream, the later one counts.
+        """
+        self.share(f"{part}.toxics", dumps(latest(toxics)))
 
     def toxics(self, part: Part) -> tuple[Toxic, ...]:
         """What `spoil` said last."""

@@ -1,7 +1,10 @@
 """Toxics as words of the command line, and as text of a file."""
 
+from pathlib import Path
+
 import pytest
 
+from stack import EmbeddedStack, free_ports
 from stack.toxic.toxics import ATTRIBUTES, BadToxic, Toxic, dumps, loads
 
 
@@ -17,6 +20,10 @@ from stack.toxic.toxics import ATTRIBUTES, BadToxic, Toxic, dumps, loads
         (["latency=nan"], "latency: latency is a number from 0, not 'nan'"),
         (["timeout", "stream=left"], "stream is upstream, downstream or both"),
         (["down", "toxicity=2"], "down: toxicity is a share"),
+        (["down", "stream=upstream"], "down is of the whole connection: it takes no stream"),
+        (["half_open", "stream=downstream"], "half_open is of the whole connection: it takes no stream"),
+        (["reset_peer", "stream=downstream"], "reset_peer is of the whole connection: it takes no stream"),
+        (["bandwidth", "rate=0"], "bandwidth: rate is a number above 0; nothing passes with timeout"),
     ],
 )
 def test_bad_words_are_named(words: list[str], message: str) -> None:
@@ -42,3 +49,19 @@ def test_toxics_as_text() -> None:
     """What a file says of toxics is what was written to it."""
     toxics = Toxic.parse(["latency=300", "jitter=50", "stream=downstream", "slicer", "average_size=3", "down"])
     assert loads(dumps(toxics)) == toxics
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        ("latency=300 latency=100 stream=upstream", "latency=300 stream=downstream latency=100 stream=upstream"),
+        ("latency=300 stream=upstream latency=100", "latency=100"),
+        ("latency=300 latency=900", "latency=900"),
+        ("latency=300 bandwidth rate=1 latency=900", "bandwidth rate=1 latency=900"),
+    ],
+)
+def test_of_a_kind_the_last_counts(tmp_path: Path, words: str, left: str) -> None:
+    """Of two toxics of a kind the later takes the place of the first, on its own streams only."""
+    stack = EmbeddedStack(tmp_path, free_ports())
+    stack.spoil("worker", Toxic.parse(words.split()))
+    assert stack.toxics("worker") == Toxic.parse(left.split())

@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, nan
 from typing import Literal, Self
 
@@ -22,6 +22,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, float | None]] = {
     "half_open": {},  # the server's side is closed, and the client is never told, not even when the toxic is gone
     "down": {},  # connections are closed, new ones at once
 }
+WHOLE = ("reset_peer", "half_open", "down")  # what befalls a connection, not one of its streams
 
 
 class BadToxic(ValueError):
@@ -72,15 +73,15 @@ class Toxic:
             raise BadToxic(f"{kind} needs {', '.join(missing)}")
         if stream not in (*BOTH, "both"):
             raise BadToxic(f"stream is upstream, downstream or both, not {stream!r}")
+        if kind in WHOLE and stream != "both":
+            raise BadToxic(f"{kind} is of the whole connection: it takes no stream")
         values = {name: _number(kind, name, given.get(name, default)) for name, default in known.items()}
+        if values.get("rate") == 0:
+            raise BadToxic(f"{kind}: rate is a number above 0; nothing passes with timeout")
         share = _number(kind, "toxicity", toxicity)
         if share > 1:
             raise BadToxic(f"{kind}: toxicity is a share, from 0 to 1")
         return cls(kind, values, tuple(each for each in BOTH if stream in (each, "both")), share)
-
-    def meets_same(self, other: "Toxic") -> bool:
-        """Whether the other one does the same to a stream of this one: of two, only the first would count."""
-        return self.kind == other.kind and bool(set(self.streams) & set(other.streams))
 
     def __str__(self) -> str:
         """The words that `parse` reads."""
@@ -108,6 +109,18 @@ def _number(kind: str, name: str, value: float | str | None) -> float:
 def _shown(value: float) -> str:
     """All its digits, without a point where it is a whole number."""
     return repr(int(value) if value == int(value) else value)
+
+
+def latest(toxics: Iterable[Toxic]) -> list[Toxic]:
+    """Of two of a kind on a stream, the later one."""
+    found: list[Toxic] = []
+    for new in toxics:
+        for old in [each for each in found if each.kind == new.kind]:
+            found.remove(old)
+            if streams := tuple(each for each in old.streams if each not in new.streams):
+                found.append(replace(old, streams=streams))
+        found.append(new)
+    return found
 
 
 def dumps(toxics: Iterable[Toxic]) -> str:
