@@ -201,6 +201,44 @@ def test_answer_cut_short(tmp_path: Path) -> None:
     run(tmp_path, body)
 
 
+def test_a_limit_counts_from_when_it_began(tmp_path: Path) -> None:
+    """On a connection that has passed 2,000 bytes, 3 more pass under a limit of 3 bytes, also of one that came back."""
+
+    async def body(made: Pair) -> None:
+        limit = ("limit_data", "bytes=3", "stream=downstream")
+        reader, writer = await made.connect()
+        assert len(await say(writer, reader, b"x" * 2000)) == 2000
+        made.turn(*limit)
+        assert await say(writer, reader, b"he") == b"he"
+        made.turn()
+        await asyncio.sleep(SILENCE)  # in which the proxy sees that it is gone
+        assert await say(writer, reader, b"llo") == b"llo"
+        made.turn(*limit)
+        writer.write(b"hello")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.read() == b"hel"
+
+    run(tmp_path, body)
+
+
+def test_clear_lifts_a_limit(tmp_path: Path) -> None:
+    """A limit that is cleared before its bytes have passed cuts nothing, not even the chunk that is under way."""
+
+    async def body(made: Pair) -> None:
+        slow = ("bandwidth", "rate=1", "stream=downstream")
+        made.turn(*slow, "limit_data", "bytes=1500", "stream=downstream")
+        reader, writer = await made.connect()
+        text = bytes(range(256)) * 8
+        writer.write(text)
+        async with asyncio.timeout(LIMIT):
+            begin = await reader.readexactly(1)
+        made.turn()
+        async with asyncio.timeout(LIMIT):
+            assert begin + await reader.readexactly(len(text) - 1) == text
+
+    run(tmp_path, body)
+
+
 def test_down_takes_nobody(tmp_path: Path) -> None:
     """While it is down, open connections are closed, and a new one is closed without reaching the server."""
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import struct
+from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -23,7 +24,7 @@ class Link:
     def __init__(self, toxics: Callable[[], Collection[Toxic]]) -> None:
         self._toxics = toxics
         self._writers: list[asyncio.StreamWriter] = []
-        self._passed: dict[Stream, int] = {"upstream": 0, "downstream": 0}
+        self._passed: Counter[tuple[Toxic, Stream]] = Counter()  # bytes under each `limit_data` since it began
         self._half_open = False
         self._client_left = False
         self._broken = False  # one side takes nothing any more, so nothing will read what the other still sends
@@ -62,6 +63,7 @@ class Link:
         since: dict[Toxic, float] = {}
         while not self._broken:
             since = {toxic: since.get(toxic, loop.time()) for toxic in self._toxics()}
+            self._passed = Counter({key: passed for key, passed in self._passed.items() if key[0] in since})
             for toxic, began in since.items():
                 if _is_over(toxic, loop.time() - began):
                     if toxic.kind == "reset_peer":
@@ -136,29 +138,29 @@ class Link:
 
     async def _pass(self, stream: Stream, chunk: bytes, writer: asyncio.StreamWriter) -> bool:
         """Write one chunk, whole or in slices; False when the stream ends here."""
-        cut = self._find("limit_data", stream)
-        if cut:
-            chunk = chunk[: max(0, int(cut["bytes"]) - self._passed[stream])]
         while chunk:
             while self._find("timeout", stream):  # noqa: ASYNC110 - a file can't wake us
                 await asyncio.sleep(LOOK)
             if self._is_half_open():
                 return True  # the rest goes nowhere
-            size = self._size(stream)
+            limit = self._find("limit_data", stream)
+            left = int(limit["bytes"]) - self._passed[limit, stream] if limit else CHUNK
+            size = min(self._size(stream), left)
             part, chunk = chunk[:size], chunk[size:]
             writer.write(part)
             await writer.drain()
-            self._passed[stream] += len(part)
+            if limit:
+                self._passed[limit, stream] += len(part)
+                if len(part) == left:
+                    for each in self._writers:
+                        each.close()
+                    return False
             await self._rest(stream, len(part))
-        if cut and self._passed[stream] >= cut["bytes"]:
-            for each in self._writers:
-                each.close()
-            return False
         return True
 
     async def _rest(self, stream: Stream, written: int) -> None:
         if thin := self._find("bandwidth", stream):
-            await self._hold(thin, written / (thin["rate"] * 1024) if thin["rate"] else LOOK)
+            await self._hold(thin, written / (thin["rate"] * 1024))
         if slicer := self._find("slicer", stream):
             await self._hold(slicer, slicer["delay"] / 1e6)
 
