@@ -176,7 +176,10 @@ def _status(stack: Stack, _options: argparse.Namespace) -> int:
     parts = stack.status()
     for part in parts:
         print(f"{part.part:11} {part.pid or '-':>8}  {part.detail}")
-    if all(part.ready for part in parts):
+    lacks_proxy = stack.lacks_proxy()
+    if lacks_proxy:
+        print(cli_faults.LACKING)
+    if all(part.ready for part in parts) and not lacks_proxy:
         return ALL_READY
     return SOME_NOT_READY if any(part.running for part in parts) else NOTHING_RUNS
 

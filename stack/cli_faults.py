@@ -14,6 +14,7 @@ from stack.operator_key import operator_headers
 from stack.toxic.toxics import BadToxic, Toxic
 
 Add = Callable[[str, Callable[[Stack, argparse.Namespace], int], str], argparse.ArgumentParser]
+LACKING = "the proxy has ended, and the api goes through it: make up starts it again"
 SWITCHES = "faults"  # the resource that a service has when it obeys its switches
 
 
@@ -88,6 +89,8 @@ def _add(stack: Stack, options: argparse.Namespace) -> int:
         new = Toxic.parse(options.toxics)
     except BadToxic as error:
         raise StackError(str(error)) from None
+    if stack.lacks_proxy():
+        raise StackError(f"nothing would happen: {LACKING}")
     if not stack.has_detour(part):
         raise StackError(f"nothing would happen: the api doesn't reach {part} through the proxy ({stack.breakable})")
     stack.spoil(part, [*stack.toxics(part), *new])
@@ -102,8 +105,9 @@ def _clear(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _list(stack: Stack, _options: argparse.Namespace) -> int:
+    why = LACKING if stack.lacks_proxy() else "of no effect: the api doesn't go through the proxy"
     for part in ADDRESSES:
-        how = "" if stack.has_detour(part) else "  (of no effect: the api doesn't go through the proxy)"
+        how = "" if stack.has_detour(part) else f"  ({why})"
         print(f"{part:9} {' '.join(str(each) for each in stack.toxics(part)) or '-'}{how}")
     return 0
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from stack.daemon import Command, Daemon
 from stack.environment import UTF8, inherited
 from stack.interface import Part
-from stack.port_claims import free_ports
 from stack.ports import HOST, is_free
 from stack.site import Site
 from stack.waiting import until
@@ -31,13 +30,15 @@ class Detours:
 
     def ports(self) -> Mapping[Part, int]:
         """Where it listens; nothing while it doesn't run."""
-        found: Mapping[Part, int] = json.loads(self._file.read_text()) if self._daemon.main() else {}
+        return self.last_ports() if self._daemon.main() else {}
+
+    def last_ports(self) -> Mapping[Part, int]:
+        """Where it listened last, also when it has ended since; nothing if it never ran."""
+        found: Mapping[Part, int] = json.loads(self._file.read_text()) if self._file.exists() else {}
         return found
 
-    def start(self, targets: Mapping[Part, int]) -> None:
-        """Start it, in front of the parts on these ports of this machine. Raises StackError."""
-        free = free_ports()
-        ports = {part: free[part] for part in targets}
+    def start(self, ports: Mapping[Part, int], targets: Mapping[Part, int]) -> None:
+        """Let it listen on these ports, in front of the parts on those of this machine. Raises StackError."""
         routes = (f"{part}={HOST}:{ports[part]}={HOST}:{target}" for part, target in targets.items())
         self._file.write_text(json.dumps(ports))
         argv = (sys.executable, "-m", "stack.toxic", str(self._site.shared), *routes)

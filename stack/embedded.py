@@ -79,6 +79,8 @@ class EmbeddedStack(LocalNext):
             else:
                 require_distinct(self.site.ports, self._asked())
             require_free({part: self._programs[part].port for part in missing})
+            if self.lacks_proxy():
+                self.start_detours()
             started: list[Part] = []
             try:
                 failure = attempt(lambda: self._up_next(started)) if self._models.next else None
@@ -317,11 +319,21 @@ class EmbeddedStack(LocalNext):
         return self.site.shared_text(name)
 
     def detours(self) -> Mapping[Part, Mapping[str, str]]:
-        return {part: {ADDRESSES[part]: self.site.url(part, port)} for part, port in self._detours.ports().items()}
+        return self._through(self._detours.ports())
+
+    def _through(self, ports: Mapping[Part, int]) -> Mapping[Part, Mapping[str, str]]:
+        return {part: {ADDRESSES[part]: self.site.url(part, port)} for part, port in ports.items()}
+
+    def lacks_proxy(self) -> bool:
+        ways = self._through(self._detours.last_ports()).values()
+        return not self.detours() and any(each.items() <= self.environment("api").items() for each in ways)
 
     def start_detours(self) -> None:
+        """See `Stack.start_detours`: on the ports that the api which runs was given, if it lacks the proxy."""
         log.info("%-9s between the api and what it needs: python -m stack toxic", "proxy")
-        self._detours.start({part: self._programs[part].port for part in ADDRESSES})
+        known = self._detours.last_ports() if self.lacks_proxy() else free_ports()
+        targets = {part: self._programs[part].port for part in ADDRESSES}
+        self._detours.start({part: known[part] for part in targets}, targets)
 
     def chat(self) -> Mapping[str, str]:
         return demo_chat.settings(self.url(CHAT))

@@ -242,6 +242,10 @@ class Stack(ABC):
         settings = self.detours().get(part, NOTHING)
         return bool(settings) and settings.items() <= self.environment("api").items()
 
+    def lacks_proxy(self) -> bool:
+        """Whether the api that runs was led through a proxy that has ended. `up` starts it again; embedded only."""
+        return False
+
     def spoil(self, part: Part, toxics: Iterable[Toxic]) -> None:
         """Have the proxy break the connections between the api and a part in this way; with no toxic, not at all.
 

@@ -96,6 +96,26 @@ def test_each_part_has_its_proxy(shell: Shell, part: Part) -> None:
     until(lambda: ask(check, timeout=5).status == 200, 15, f"{name} back")
 
 
+def test_a_proxy_that_has_ended_is_told_and_started_again(shell: Shell) -> None:
+    """`status` and `toxic` say that a proxy that was killed has ended; `up` starts it again where the api knows it."""
+    assert shell.run("toxic", "add", "worker", "latency=1") == (0, "")
+    for each in shell.proxies():
+        each.kill()
+    until(lambda: shell.embed("lost") == 503, 10, "a refusal")
+    said = "the proxy has ended, and the api goes through it: make up starts it again"
+    assert shell.run("toxic", "add", "worker", "down") == (1, f"stack toxic: nothing would happen: {said}\n")
+    assert all(line.endswith(f"({said})") for line in shell.run("toxic", "list")[1].splitlines())
+    code, status = shell.run("status")
+    assert (code, status.splitlines()[-1]) == (4, said)
+    api = shell.stack.pids("api")[0]
+    code, told = shell.run("up", FAULTS_ENABLED="0")
+    assert code == 0, told
+    until(lambda: shell.embed("found") == 200, 10, "an embedding")
+    assert shell.run("status")[0] == 0
+    assert (shell.stack.pids("api")[0], len(shell.stack.toxics("worker"))) == (api, 1)
+    assert shell.run("toxic", "clear") == (0, "")
+
+
 def test_what_is_no_toxic_is_named(shell: Shell) -> None:
     """A word that belongs to no toxic, or a part that has none, ends the command with a sentence."""
     code, said = shell.run("toxic", "add", "worker", "lag=3")
