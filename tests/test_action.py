@@ -93,6 +93,20 @@ def test_the_script_runs_the_drills_that_were_chosen(step: dict[str, Any], tmp_p
     assert Options.of(GIVEN) == Options(200, 2, Path("/tmp/reports"), 9)
 
 
+def test_lines_of_a_block_are_one_expression(step: dict[str, Any], tmp_path: Path) -> None:
+    """Neither line ends nor space around matter, nothing is expanded, and space alone chooses all drills."""
+    where = {"GITHUB_ACTION_PATH": str(FOLDER), "GITHUB_OUTPUT": str(tmp_path / "output")}
+    chosen = {
+        "redis or\nrolling\n": "redis or rolling",
+        "\r\n* or $(touch hacked)\n": "* or $(touch hacked)",
+        " \n": "",
+    }
+    for given, expression in chosen.items():
+        said = run(tmp_path, ("bash", "-e", "-c", step["run"]), "make", 'echo "<$DRILLS>"', **where, DRILLS=given)
+        assert said == f"<{expression}>\n"
+    assert not (tmp_path / "hacked").exists()
+
+
 def test_make_hands_the_expression_on_as_it_is(tmp_path: Path) -> None:
     """A shell would run what stands in it otherwise."""
     made = ("make", "-s", "-C", str(ROOT), "-o", "install-dev", "-o", "artifact", "drills", "RUN=stand-in")
