@@ -1,11 +1,14 @@
 """The commands that break a running system on purpose: `fault` by a service's switches, `toxic` by connections.
 
-What would be of no effect is refused, in a sentence that says how it would have one.
+What would be of no effect is refused, in a sentence that says how it would have one. Only the names of threads are not
+checked: no service tells them.
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import cast
 
 from stack.errors import StackError
 from stack.http import FAILURES, ask
@@ -22,7 +25,13 @@ def add_to(add: Add) -> None:
     """Both commands."""
     sub = add("fault", _fault, "set the fault switches of a service with FAULTS_ENABLED=1; all others are off")
     sub.add_argument("part", choices=SERVICES)
-    sub.add_argument("switches", nargs="*", type=switch, metavar="NAME=JSON", help="such as unready=true")
+    sub.add_argument(
+        "switches",
+        nargs="*",
+        type=switch,
+        metavar="NAME=JSON",
+        help="such as unready=true; names of threads (slow_calls, failing_calls) are not checked",
+    )
     text = "break the connections between the api and what it needs, on a stack that was made with FAULTS_ENABLED=1"
     actions = add("toxic", _list, text).add_subparsers(required=True, metavar="add|clear|list")
     sub = actions.add_parser("add", help="one more toxic, or the same with other values: toxic add worker latency=300")
@@ -41,19 +50,15 @@ def switch(text: str) -> tuple[str, object]:
 
 
 def _fault(stack: Stack, options: argparse.Namespace) -> int:
-    if ignores_faults(stack, options.part):
-        raise StackError(
-            f"nothing would happen: the {options.part} that runs was started without FAULTS_ENABLED=1 "
-            f"({stack.breakable})"
-        )
     faults = dict(options.switches)
     require_understood(faults)
+    require_obeyed(stack, options.part, faults)
     stack.inject(options.part, faults)
     return 0
 
 
 def require_understood(faults: Mapping[str, object]) -> None:
-    """Raise StackError for what a service couldn't understand: it would take all of it for no fault at all."""
+    """Raise StackError for what a service couldn't understand, or is over: it would take all of it for no fault."""
     from pydantic import ValidationError  # noqa: PLC0415 - other commands begin without these imports
 
     from warmstart.faults import Faults  # noqa: PLC0415
@@ -63,24 +68,40 @@ def require_understood(faults: Mapping[str, object]) -> None:
     for name, value in faults.items():
         text = json.dumps(value)
         try:
-            Faults.model_validate_json(f'{{"{name}": {text}}}')
+            read = Faults.model_validate_json(f'{{"{name}": {text}}}')
         except ValidationError as error:
             meaning = Faults.model_fields[name].description
             raise StackError(f"{name}={text}: {error.errors()[0]['msg']} ({meaning})") from None
+        if read.until is not None and read.until <= time.time():
+            raise StackError(f"{name}={text}: nothing would happen: it is a Unix time that is over (now: date +%s)")
 
 
-def ignores_faults(stack: Stack, part: Part) -> bool:
-    """Whether the service says so itself.
+def require_obeyed(stack: Stack, part: Part, faults: Mapping[str, object]) -> None:
+    """Raise StackError for what would be of no effect on the service that runs, as far as it shows its resources."""
+    resources = _resources(stack, part)
+    if not resources:
+        return
+    if SWITCHES not in resources:
+        raise StackError(
+            f"nothing would happen: the {part} that runs was started without FAULTS_ENABLED=1 ({stack.breakable})"
+        )
+    checked = [each for each in resources if each != SWITCHES]
+    failing = cast("Collection[str]", faults.get("failing_checks", ()))
+    if unknown := [each for each in failing if each not in checked]:
+        raise StackError(f"failing_checks: {', '.join(unknown)}: no resource of {part}; there are {', '.join(checked)}")
+
+
+def _resources(stack: Stack, part: Part) -> list[str]:
+    """Their names, as the service says itself.
 
     One that doesn't answer may start later, or its switches keep it silent. One that names no resources withholds them:
     this shell has no key of its OPERATOR_KEYS.
     """
     try:
         answer = ask(f"{stack.probe_url(part)}/startupz", more=operator_headers()).json()
-        names = [each["name"] for each in answer["resources"]]
-        return bool(names) and SWITCHES not in names
+        return [each["name"] for each in answer["resources"]]
     except (*FAILURES, StackError, ValueError, KeyError, TypeError):
-        return False
+        return []
 
 
 def _add(stack: Stack, options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from stack.errors import StackError
         "unredy=true",
         "slow_calls=0.5",
         'slow_calls={"inference": "long"}',
+        'slow_calls={"inference": -1}',
         "slow_warmup=-1",
         "slow_warmup=NaN",
         "slow_warmup=Infinity",
@@ -24,6 +25,8 @@ from stack.errors import StackError
         "deadly_text=3",
         'deadly_text="\\ud800"',
         'until="tomorrow"',
+        "until=1",
+        'until="1"',
     ],
 )
 def test_what_a_service_does_not_understand_is_refused(given: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,7 +36,9 @@ class Faults(BaseModel):
     slow_warmup: float = Field(0, ge=0, description="how much longer the start takes at least")
     failing_warmup: bool = Field(False, description="every attempt to start fails, and is retried")
     blocked_loop: bool = Field(False, description="the event loop stands still")
-    slow_calls: dict[str, float] = Field({}, description="by name of a thread: how much longer each of its calls takes")
+    slow_calls: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="by name of a thread: how much longer each of its calls takes"
+    )
     failing_calls: frozenset[str] = Field(frozenset(), description="names of threads whose calls fail")
     deadly_text: str = Field("", description="inference of a text that holds it kills the process, by SIGKILL")
     failing_checks: frozenset[str] = Field(frozenset(), description="resources whose health check fails")
