@@ -71,6 +71,9 @@ def _description(row: Row, steps: Steps | None) -> str:
         parts.append(f"Requests may fail meanwhile: {', '.join(row.clients)} in {', '.join(row.radius)}.")
     elif not row.in_flight and row.exit_code is None:
         parts.append("No request may fail meanwhile.")
+    if steps:
+        drill = f"make drills DRILLS=test_{row.name}"
+        parts.append(f"Checked here is the steady state, before and afterwards; the rest by: {drill}.")
     return " ".join(parts)
 
 
@@ -88,13 +91,16 @@ def _steady_state() -> dict[str, Any]:
 
 
 def _method(row: Row, steps: Steps) -> list[Activity]:
-    """The drill's settings, the fault, what the probes say meanwhile, and the end of the fault."""
+    """The drill's settings, the fault, what the api says meanwhile, and the end of the fault.
+
+    The toolkit holds the hypothesis' probes to their tolerance, and no others: those of a method are in its journal.
+    """
     settings = [
         _stack("restart", part, *(f"{name}={value}" for name, value in sorted(values.items())))
         for part, values in _settings(row, steps).items()
     ]
     fault = [_paused(_stack(*each.split()), steps.seconds) for each in steps.do]
-    seen = [_request("the api stays ready", "/readyz")] if row.probes.get("api") == STEADY else []
+    seen = [_request("record what the api's /readyz says", "/readyz")] if row.probes.get("api") == STEADY else []
     undone = [_stack(*each.split()) for each in steps.undo]
     *before, last = [*settings, *fault, *seen, *undone]
     return [*before, _paused(last, RECOVERY)]

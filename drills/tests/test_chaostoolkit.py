@@ -66,6 +66,17 @@ def test_the_rollbacks_are_always_played() -> None:
     assert all(each["runtime"] == {"rollbacks": {"strategy": "always"}} for each in found if each["rollbacks"])
 
 
+def test_an_experiment_with_steps_claims_no_more_than_it_checks() -> None:
+    """A probe in its method, that can't fail only records, and the description says what is checked."""
+    for name in STEPS:
+        found = experiment(next(row for row in ROWS if row.name == name))
+        probes = [each for each in found["method"] if each["type"] == "probe"]
+        assert {each["name"] for each in probes} <= {"record what the api's /readyz says"}
+        assert found["description"].endswith(
+            f"Checked here is the steady state, before and afterwards; the rest by: make drills DRILLS=test_{name}."
+        )
+
+
 def test_a_whole_drill_that_is_broken_fails_its_experiment() -> None:
     """Its exit status is held to a tolerance, once; an action that fails ends nothing."""
     whole = [experiment(row) for row in ROWS if row.name not in STEPS]
