@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from loadtest.variables import positive
+
 CONTROL_SHARE = 0.3  # share of the requests: a control must only fail, and is not measured
 
 
@@ -31,22 +33,12 @@ class Options:
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """REQUESTS, RUNS, REPORTS, ABORT_AFTER, DOCUMENTS and ENOUGH.
-
-        Raises ValueError for what is no positive number.
-        """
-
-        def number(name: str, default: int) -> int:
-            value = int(environment.get(name) or default)
-            if value < 1:
-                raise ValueError(f"{name} must be 1 or more")
-            return value
-
+        """REQUESTS, RUNS, REPORTS, ABORT_AFTER, DOCUMENTS and ENOUGH. Ends the process as `positive` does."""
         return cls(
-            number("REQUESTS", 1000),
-            number("RUNS", 1),
+            positive("REQUESTS", 1000, environment),
+            positive("RUNS", 1, environment),
             Path(environment.get("REPORTS") or "reports/drills"),
-            number("ABORT_AFTER", cls.abort_after),
-            number("DOCUMENTS", cls.documents),
-            number("ENOUGH", cls.enough),
+            positive("ABORT_AFTER", cls.abort_after, environment),
+            positive("DOCUMENTS", cls.documents, environment),
+            positive("ENOUGH", cls.enough, environment),
         )

@@ -13,6 +13,7 @@ from statistics import median
 import psutil
 
 from loadtest.lab.quota import quota
+from loadtest.variables import positive, positives
 from stack.environment import above
 from stack.http import ask
 from stack.port_claims import free_ports
@@ -22,8 +23,8 @@ from stack.waiting import until
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = list(dict.fromkeys([OWN, *(os.environ.get("PYTHONS") or "3.12 3.13 3.14").split()]))
-QUOTAS = [float(each) for each in (os.environ.get("CPUS") or "0.5 1 2").split()]
-STARTS = int(os.environ.get("STARTS") or 7)
+QUOTAS = positives("CPUS", float) or [0.5, 1.0, 2.0]
+STARTS = positive("STARTS", 7)
 READY_SECONDS = 120.0
 
 

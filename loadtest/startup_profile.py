@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from loadtest.variables import positive
 from stack.environment import above
 from stack.http import ask
 from stack.port_claims import free_ports
@@ -19,7 +20,7 @@ from stack.ports import HOST
 from stack.site import REPOSITORY
 from stack.waiting import until
 
-STARTS = int(os.environ.get("STARTS") or 7)
+STARTS = positive("STARTS", 7)
 READY_SECONDS = 120.0
 SHOWN = 12  # packages
 

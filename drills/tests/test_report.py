@@ -109,11 +109,13 @@ def test_the_terminal_says_it_too(results: list[Result]) -> None:
     assert "without the retry, it must violate: clients" in failure(results[1])
 
 
+@pytest.mark.parametrize("name", ["REQUESTS", "RUNS", "ABORT_AFTER", "DOCUMENTS", "ENOUGH"])
 @pytest.mark.parametrize("value", ["0", "-1", "many"])
-def test_options_are_positive_numbers(value: str) -> None:
-    """Anything else is refused."""
-    with pytest.raises(ValueError, match=r"REQUESTS|invalid literal"):
-        Options.of({"REQUESTS": value})
+def test_options_are_positive_numbers(name: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else ends the run, and the line names the variable."""
+    with pytest.raises(SystemExit):
+        Options.of({name: value})
+    assert capsys.readouterr().err.startswith(f"{name}={value}: ")
 
 
 def test_options_have_defaults() -> None:

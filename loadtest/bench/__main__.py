@@ -12,6 +12,7 @@ from loadtest.bench.ending import end_cleanly_on_sigterm
 from loadtest.bench.picture import draw
 from loadtest.bench.rounds import Rounds, names, unknown
 from loadtest.bench.summary import outcomes, summary
+from loadtest.variables import positive
 from stack.site import REPOSITORY
 
 REPORTS = REPOSITORY / "reports" / "bench"
@@ -19,7 +20,7 @@ REPORTS = REPOSITORY / "reports" / "bench"
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=int(os.environ.get("ROUNDS") or 5))
+    parser.add_argument("--rounds", type=int, default=positive("ROUNDS", 5))
     parser.add_argument(
         "--systems",
         default=os.environ.get("SYSTEMS") or "",

@@ -4,7 +4,6 @@ Each round measures searches alone, beside the flood, and beside the same flood 
 the control: everything in one lane. SECONDS and ROUNDS change how long and how often.
 """
 
-import os
 import sys
 import tempfile
 from collections import Counter
@@ -24,6 +23,7 @@ from loadtest.bench.verdict import Bound, conclude
 from loadtest.openloop import Background, Plan, Poisson, Row, Run, Stream
 from loadtest.openloop.makers import DOCUMENTS, STORED
 from loadtest.percentiles import percentile
+from loadtest.variables import positive
 from stack import StackError, until
 from stack.http import ask
 from stack.ports import HOST
@@ -82,7 +82,7 @@ class Measured:
 
 def main() -> int:
     """Exit code 1 when a bound is missed."""
-    seconds, rounds = float(os.environ.get("SECONDS") or 30), int(os.environ.get("ROUNDS") or 3)
+    seconds, rounds = positive("SECONDS", 30.0), positive("ROUNDS", 3)
     measured: list[list[Measured]] = []
     with fresh(named("api-miss")) as running, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         _store(running)

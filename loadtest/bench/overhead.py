@@ -6,7 +6,6 @@ CPU time for a hit, which other work on the machine changes little; the one that
 """
 
 import asyncio
-import os
 import secrets
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from loadtest.bench.trial import keep
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.closed_loop import ClosedLoop, Sent
 from loadtest.request import Request
+from loadtest.variables import positive
 from stack import EmbeddedStack, free_ports, until
 from stack.http import ask
 from stack.ports import HOST
@@ -75,7 +75,7 @@ class Api:
 
 def main() -> int:
     """Exit code 1 when they cost more than `SHARE`."""
-    turns, seconds = int(os.environ.get("ROUNDS") or 12), float(os.environ.get("SECONDS") or 2)
+    turns, seconds = positive("ROUNDS", 12), positive("SECONDS", 2.0)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as running:
         apis = _start(Path(folder), running)
         for each in apis:  # the first one fills the cache

@@ -6,7 +6,6 @@ and every answer belongs to its own texts.
 """
 
 import math
-import os
 import resource
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from loadtest.bench.trial import Capacity, capacity, fresh, keep, mean_of
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.openloop import Background, Plan, Poisson, Row, Run, Stream
 from loadtest.percentiles import percentile
+from loadtest.variables import positive
 from stack.ports import HOST
 from stack.prober import Prober
 
@@ -36,7 +36,7 @@ KEPT = 0.7
 
 def main() -> int:
     """Exit code 1 when a bound is missed."""
-    seconds = float(os.environ.get("SECONDS") or 60)
+    seconds = positive("SECONDS", 60.0)
     with fresh() as running, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         reference = Path(folder, "reference.npz")
         run_ask_all(running.port).save(reference)

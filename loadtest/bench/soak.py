@@ -4,7 +4,6 @@ It compares memory and speed of the last minute with those of the first. Eight c
 texts at maximum length, all different, without a pause.
 """
 
-import os
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -19,6 +18,7 @@ from loadtest.bench.texts import long_text, text
 from loadtest.bench.trial import fresh, keep
 from loadtest.bench.verdict import Bound, conclude
 from loadtest.percentiles import percentile
+from loadtest.variables import positive
 
 CLIENTS = 8
 SIZES = (1, 1, 1, 8, 1, 1, 32, 0)  # texts of a request; 0: one at maximum length
@@ -30,7 +30,7 @@ LARGEST = 32  # texts at maximum length, so that buffers grow to the largest pas
 
 def main() -> int:
     """Exit code 1 when a bound is missed."""
-    seconds = float(os.environ.get("SECONDS") or 600)
+    seconds = positive("SECONDS", 600.0)
     interval = min(INTERVAL, seconds / 6)
     rows: list[dict[str, Any]] = []
     with fresh() as running:

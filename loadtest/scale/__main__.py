@@ -22,6 +22,7 @@ from loadtest.scale.curve import points, table
 from loadtest.scale.goals import goals
 from loadtest.scale.plan import Plan, Progress
 from loadtest.scale.run import Row, Run, TooSlow
+from loadtest.variables import positive, positives
 from stack import EmbeddedStack, StackError, free_ports
 from stack.site import REPOSITORY
 
@@ -33,7 +34,7 @@ LARGEST = 1_000_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 when an answer was wrong, or the run was cut; a missed goal doesn't change it."""
     options = _parser().parse_args(arguments)
-    sizes = sorted(map(int, options.sizes.replace(",", " ").split())) or [*SIZES, *([LARGEST] if options.full else [])]
+    sizes = sorted(options.sizes) or [*SIZES, *([LARGEST] if options.full else [])]
     plan = Plan(sizes, options.rounds, options.seconds, options.queries)
     options.reports.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
@@ -46,16 +47,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m loadtest.scale", description=__doc__)
-    default = os.environ.get
-    parser.add_argument("--sizes", default=default("SIZES") or "", help="numbers of documents, separated by commas")
     parser.add_argument(
-        "--full", action="store_true", default=bool(default("FULL")), help=f"also {LARGEST:,} documents"
+        "--sizes", type=_sizes, default=positives("SIZES", int), help="numbers of documents, separated by commas"
     )
-    parser.add_argument("--rounds", type=int, default=int(default("ROUNDS") or Plan.rounds), help="of searches")
-    parser.add_argument("--seconds", type=float, default=float(default("SECONDS") or Plan.seconds), help="of each case")
+    parser.add_argument(
+        "--full", action="store_true", default=bool(os.environ.get("FULL")), help=f"also {LARGEST:,} documents"
+    )
+    parser.add_argument("--rounds", type=int, default=positive("ROUNDS", Plan.rounds), help="of searches")
+    parser.add_argument("--seconds", type=float, default=positive("SECONDS", Plan.seconds), help="of each case")
     parser.add_argument("--queries", type=int, default=Plan.queries, help="compared with exact searches")
     parser.add_argument("--reports", type=Path, default=REPORTS, help="folder of the results")
     return parser
+
+
+def _sizes(text: str) -> list[int]:
+    return [int(each) for each in text.replace(",", " ").split()]
 
 
 def _run(plan: Plan, folder: Path, file: Path) -> tuple[list[Row], str]:
