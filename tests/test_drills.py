@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -12,6 +13,7 @@ import pytest
 
 from drills import controls
 from drills.matrix import ROWS
+from stack import until
 from tests.harness.gunicorn import REPOSITORY
 from warmstart.errors import Overloaded
 from worker.admission import Admission, Ahead, Demand
@@ -51,6 +53,31 @@ def test_drills_hold_and_their_controls_fail(kind: str, tmp_path: Path, capsys: 
     tests = json.loads((tmp_path / "ctrf.json").read_text())["results"]["tests"]
     ran = {f"test_{name}[{'control' if control else 'drill'}-1]": said for (name, control), said in expected.items()}
     assert {each["name"]: each["rawStatus"] for each in tests} == ran
+
+
+def test_an_interrupted_drill_is_a_failed_test(tmp_path: Path) -> None:
+    """After SIGTERM in its midst, ctrf.json and junit.xml name the drill and count it as failed."""
+    chosen = "redis_stopped and drill-1"
+    command = (sys.executable, "-m", "pytest", "drills/scenarios", "-p", "no:cacheprovider", "-k", chosen)
+    environment = {**os.environ, "STACK": "embedded", "REQUESTS": "1000", "RUNS": "1", "REPORTS": str(tmp_path)}
+    name, ledger = "test_redis_stopped[drill-1]", tmp_path / "rows" / "redis_stopped-drill-1" / "0.jsonl"
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        until(ledger.exists, 90, "the drill's load to begin")
+        run.send_signal(signal.SIGTERM)
+        said, _ = run.communicate(timeout=120)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, said[-6000:]
+    results = json.loads((tmp_path / "ctrf.json").read_text())["results"]
+    [test], summary = results["tests"], results["summary"]
+    assert (test["name"], test["status"], test["rawStatus"]) == (name, "failed", "error")
+    assert test["message"] == "interrupted"
+    assert (summary["tests"], summary["failed"]) == (1, 1)
+    assert 0 < summary["start"] < summary["stop"]
+    [suite] = ET.parse(tmp_path / "junit.xml").getroot()
+    [case] = suite.iter("testcase")
+    assert (suite.get("tests"), suite.get("failures"), case.get("name")) == ("1", "1", name)
+    assert "error" in {each.get("value") for each in case.iter("property") if each.get("name") == "verdict"}
+    [drill] = json.loads((tmp_path / "summary.json").read_text())["drills"]
+    assert drill["verdict"] == "error"
 
 
 def test_a_run_of_skipped_drills_only_has_shown_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias, cast
 
 import pytest
@@ -81,15 +82,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: needed(*cast("Case", cast("pytest.Function", item).callspec.params["drill"])[:2]))
 
 
+@contextmanager
+def interruptible(item: pytest.Item) -> Iterator[None]:
+    """Have an interruption fail the test, and end the run after it: pytest reports no test that it cuts short."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        item.session.shouldstop = "by Ctrl-C or a signal"
+        raise pytest.fail.Exception("interrupted", pytrace=False) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """The stack starts here."""
+    with interruptible(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """The drill runs here."""
+    with interruptible(item):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A drill fails if a fact of its was violated; a control, if the fact that it must violate was not."""
     drill = cast("Drill", pyfuncitem.funcargs["drill"])
     pyfuncitem.config.stash[RESULTS].append(drill.result)
     drill.result.verdict = "error"
-    with drill:
-        yield
-    pyfuncitem.user_properties += report.properties(drill.result)
+    try:
+        with drill:
+            yield
+    finally:
+        pyfuncitem.user_properties += report.properties(drill.result)
     if not drill.result.good:
         pytest.fail(report.failure(drill.result), pytrace=False)
     return True
