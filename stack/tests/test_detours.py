@@ -161,6 +161,16 @@ def test_a_wrong_switch_changes_nothing(shell: Shell) -> None:
     assert shell.stack.shared("worker.faults") == '{"slow_warmup": 1}'
 
 
+def test_only_checks_of_the_service_can_be_switched(shell: Shell) -> None:
+    """The api that runs says which it has: one of those is switched, another name is refused."""
+    assert shell.run("fault", "api", 'failing_checks=["redis"]') == (0, "")
+    code, said = shell.run("fault", "api", 'failing_checks=["valkey"]')
+    assert code == 1
+    assert said.startswith("stack fault: failing_checks: valkey: no resource of api; there are ")
+    assert "redis" in said
+    assert shell.run("fault", "api") == (0, "")
+
+
 def test_down_ends_what_was_broken(shell: Shell) -> None:
     """After `down` nothing is broken on purpose, whatever was."""
     assert shell.run("fault", "worker", "slow_warmup=1") == (0, "")
