@@ -28,7 +28,7 @@ from worker.batcher import Batcher
 from worker.embedding import KNOWN_TEXT
 from worker.engines.base import Vectors
 from worker.engines.fake import FakeEngine
-from worker.speed import Speed
+from worker.speed import STALE, Speed
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -335,6 +335,25 @@ def test_small_batches_say_nothing_about_a_full_queue() -> None:
             assert speed.seconds_for(10**9) == 1
             await embed(batcher, ["word"] * 100)
             assert speed.seconds_for(10**9) > 1
+
+    run(scenario())
+
+
+def test_small_batches_keep_no_spell_of_slowness_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forgotten ten seconds after the last full batch, though small ones come that are a little faster."""
+    now = [0.0]
+    monkeypatch.setattr("worker.speed.monotonic", lambda: now[0])
+    speed = Speed(10_000, 1)
+
+    async def scenario() -> None:
+        async with batching(FakeEngine(), budget=1000, speed=speed) as batcher:
+            for _ in range(50):
+                batcher._learn(1000, 1)
+            while now[0] < STALE:
+                assert speed.tokens_in(1) < 2000
+                now[0] += STALE / 10
+                batcher._learn(10, 0.9 * speed.seconds_for(10))
+            assert speed.tokens_in(1) >= 10_000
 
     run(scenario())
 

@@ -161,8 +161,9 @@ class Batcher:
         of the machine, say).
         """
         speed = self._admission.speed
-        if tokens and (tokens >= self._admission.budget // 2 or seconds < speed.seconds_for(tokens)):
-            speed.add(tokens, seconds)
+        full = tokens >= self._admission.budget // 2
+        if tokens and (full or seconds < speed.seconds_for(tokens)):
+            speed.add(tokens, seconds, full=full)
 
     def _passes(self, items: list[Item]) -> list[list[Item]]:
         return passes(items, self._engine.lengths, self._engine.rows)

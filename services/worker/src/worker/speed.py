@@ -4,7 +4,7 @@ from time import monotonic
 
 FORGET = 0.9  # the weight that earlier batches keep after one more batch
 SLOW = 2  # times the expected seconds: the most that a single batch counts for
-STALE = 10.0  # seconds without a batch that counts, after which the engine is trusted to be as fast as at its start
+STALE = 10.0  # seconds without a full batch, after which the engine is trusted to be as fast as at its start
 
 
 class Speed:
@@ -20,9 +20,11 @@ class Speed:
         self._was_slow = False
         self._learned = monotonic()
 
-    def add(self, tokens: int, seconds: float) -> None:
+    def add(self, tokens: int, seconds: float, *, full: bool = True) -> None:
         """Count one batch; a slow batch counts in full only after another slow one.
 
+        One that isn't `full` keeps no lower speed from being forgotten: small batches that were a little faster than
+        that had calls refused that fit for minutes.
         A pause of the machine makes one slow batch. When a batch of 6 s was counted in full, the worker refused calls
         of 25,000 tokens as too large for an idle worker.
         """
@@ -33,7 +35,8 @@ class Speed:
         earlier_tokens, earlier_seconds = self._trusted()
         self._recent = earlier_tokens * FORGET + tokens, earlier_seconds * FORGET + counted
         self._was_slow = seconds > most
-        self._learned = monotonic()
+        if full:
+            self._learned = monotonic()
 
     def tokens_in(self, seconds: float) -> float:
         """How many tokens fit into so many seconds."""
