@@ -1,5 +1,6 @@
 """What Redis says while it serves: no request fails, the probe tells, and all heals by itself."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,9 +8,13 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from limits import parse
 from prometheus_client import REGISTRY
 from redis import Redis
+from redis.exceptions import ReadOnlyError
 
+from api.quota_counts import SharedCounts
+from api.redis_connection import connect
 from services.api.tests.conftest import MODEL, Start
 from services.api.tests.helpers.switch import switch
 from stack import EmbeddedStack, free_ports, until
@@ -125,3 +130,27 @@ def test_a_demoted_server_is_left_for_the_new_one(valkey: EmbeddedStack, start: 
             assert errors() == before
         with Redis.from_url(other.url("valkey")) as redis:
             assert redis.dbsize() > 20
+
+
+def test_the_quota_leaves_a_demoted_server_for_the_new_one(valkey: EmbeddedStack, tmp_path: Path) -> None:
+    """Once the old one has refused to count, all connections lead to the new one, without a health sample."""
+    (tmp_path / ".env").write_text(f"REDIS_PASSWORD={valkey.site.secrets.redis}\n")
+    old = valkey.site.ports["valkey"]
+    with EmbeddedStack(tmp_path, free_ports(), ("valkey",)) as other, switch(old) as name:
+
+        async def main() -> None:
+            client = connect(valkey.url("valkey").replace(f":{old}/", f":{name.port}/") + "?socket_timeout=15")
+            counts = SharedCounts(parse("10/year"), client)  # no window ends during the test
+
+            async def count() -> list[bool]:
+                return [fits for fits, _ in await asyncio.gather(*(counts.hit("caller", 1) for _ in range(4)))]
+
+            assert await count() == [True] * 4
+            name.target = other.site.ports["valkey"]
+            with Redis.from_url(valkey.url("valkey")) as redis, replica(redis):
+                with pytest.raises(ReadOnlyError):
+                    await counts.hit("caller", 1)
+                assert await count() == [True] * 4
+            await client.aclose()
+
+        asyncio.run(main())

@@ -9,6 +9,7 @@ from limits.aio.storage import RedisStorage
 from redis.asyncio import Redis
 
 from api.quota_window import Window
+from api.redis_connection import CONNECTION_IS_STALE, replace_connections
 
 CALLERS = 10_000  # remembered by one process
 
@@ -29,7 +30,11 @@ class SharedCounts:
     async def hit(self, caller: str, cost: int) -> tuple[bool, Window]:
         """Count `cost` if it fits. Returns whether it did, and the current count. Raises what redis-py raises."""
         key, length = self._limit.key_for(caller), self._limit.get_expiry()
-        fits = await self._storage.acquire_sliding_window_entry(key, self._limit.amount, length, cost)
+        try:
+            fits = await self._storage.acquire_sliding_window_entry(key, self._limit.amount, length, cost)
+        except CONNECTION_IS_STALE:
+            await replace_connections(self.client)
+            raise
         return fits, Window(length, *await self._storage.get_sliding_window(key, length))
 
 
