@@ -16,7 +16,7 @@ from api.flights import Computed, Flights, Key
 from api.metrics import SAVED
 from api.portions import portions, together
 from api.singleflight import Flight
-from api.worker_answer import OtherPrompts
+from api.worker_answer import OtherModel
 from api.worker_client import WorkerClient
 from contract.call import BYTES_PER_TOKEN, estimate
 from contract.lane import Lane, by_size
@@ -102,7 +102,7 @@ class Embedder:
     async def _embed_as(
         self, model: ModelInfo, items: Sequence[Item], field: Field, lane: Lane | None, prompt: str | None
     ) -> Embedded | None:
-        """All of the space of `model`, or None when the worker has turned to another one."""
+        """All of the space of `model`, or None when no worker of that one is left."""
         timings = Timings(dict.fromkeys(STAGES, 0.0))
         before = model.prompts.text(prompt, HEADER)
         keys = [cache_key(model.space, item, before) for item in items]
@@ -117,9 +117,7 @@ class Embedder:
             try:
                 with _named(field, keys):
                     computed = await unless_disconnected(self._request, self._compute(missing, model, lane, prompt))
-            except OtherPrompts:
-                return None
-            if any(each.space != model.space for each in computed.values()):
+            except OtherModel:
                 return None
             for key, each in computed.items():
                 known[key] = each.embedding
@@ -153,14 +151,15 @@ class Embedder:
         async def work(flight: Flight[Key, Computed]) -> dict[Key, Computed]:
             texts = [missing[key] for _, key in flight.keys]
             try:
-                answer = await self.worker.embed(texts, flight.until - loop.time(), whole, lane, named)
+                left = flight.until - loop.time()
+                answer = await self.worker.embed(texts, left, whole, lane, named, space=model.space)
             except CallFailed as error:
                 error.among(flight.keys)
                 raise
             fresh = dict(zip(flight.keys, answer.embeddings, strict=True))
-            if self._cache.writes and answer.space == model.space:
+            if self._cache.writes:
                 self._cache.writes.put({key: each for (_, key), each in fresh.items()})
-            return {key: Computed(each, answer.space, answer.timings) for key, each in fresh.items()}
+            return {key: Computed(each, answer.timings) for key, each in fresh.items()}
 
         async def ask(keys: list[bytes]) -> dict[Key, Computed]:
             return await self._flights.run([(lane, key) for key in keys], work, until)

@@ -17,7 +17,6 @@ class Computed:
     """One embedding that the worker has just computed."""
 
     embedding: Embedding
-    space: str
     timings: Timings
 
 

@@ -1,5 +1,6 @@
 """Reads the worker's answers: vectors and counts, or an error."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import ClientResponse
@@ -30,10 +31,10 @@ class WorkerAway(DependencyUnavailable):
         super().__init__("worker", reason)
 
 
-class OtherPrompts(DependencyUnavailable):
-    """The worker doesn't know the prompt: it has another model than the one that was described, or an old version."""
+class OtherModel(DependencyUnavailable):
+    """The workers that are there serve another space than the wanted one, or don't know the prompt."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str = "it serves another model") -> None:
         super().__init__("worker", reason)
 
 
@@ -63,25 +64,38 @@ class OtherPredictor(AtInput):
 
 @dataclass(frozen=True)
 class Answer:
-    """One embedding per input, in order; the engine and the space that they are of; the worker's own stage timings."""
+    """One embedding per input, in order; the engine that they are of; the worker's own stage timings."""
 
     embeddings: list[Embedding]
     fingerprint: str
-    space: str
     timings: Timings
 
 
-def read_answer(response: ClientResponse, body: bytes, count: int) -> Answer:
-    """The answer to `count` inputs. Raises DependencyUnavailable for an answer of another form."""
+def is_of(space: str, response: ClientResponse, body: bytes) -> bool:
+    """Whether no worker of another model has answered. What is no proper answer, `read_answer` reports."""
+    if response.status != 200:
+        return not isinstance(refusal(response, body), OtherModel)
+    with suppress(KeyError, ValueError):
+        return Description.read(response.headers).space == space
+    return True
+
+
+def read_answer(response: ClientResponse, body: bytes, count: int, space: str | None = None) -> Answer:
+    """The answer to `count` inputs.
+
+    Raises OtherModel for one of another `space`, DependencyUnavailable for one of another form.
+    """
     try:
         told = Description.read(response.headers)
     except (KeyError, ValueError) as error:
         raise DependencyUnavailable("worker", f"its answer lacks {error}") from error
+    if space not in (None, told.space):
+        raise OtherModel
     size = told.dimensions * FLOAT_BYTES
     if len(told.tokens) != count or len(body) != count * size:
         raise DependencyUnavailable("worker", f"it answered {len(told.tokens)} counts, {len(body)} bytes for {count}")
     embeddings = [Embedding(each, body[row * size : (row + 1) * size]) for row, each in enumerate(told.tokens)]
-    return Answer(embeddings, told.fingerprint, told.space, told.timings)
+    return Answer(embeddings, told.fingerprint, told.timings)
 
 
 OF_THE_CONNECTION = (408, 421, 425)  # a proxy may answer so, whatever the request is
@@ -114,7 +128,7 @@ def _other_predictor(error: ErrorBody) -> OtherPredictor:
 def _by_status(response: ClientResponse, error: ErrorBody) -> ServiceError:
     match response.status:
         case 400 if error.param == FIELD:
-            return OtherPrompts(error.message)
+            return OtherModel(error.message)
         case 413:
             return PayloadTooLarge(error.message, code=error.code or None)
         case 429 | 503:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -16,10 +17,10 @@ from api.embedding import Item
 from api.patience import Patience
 from api.predictors import Predictors
 from api.settings import ApiSettings
-from api.worker_answer import Answer, NoPredictor, NotLetIn, WorkerAway, read_answer, refusal
+from api.worker_answer import Answer, NoPredictor, NotLetIn, OtherModel, WorkerAway, is_of, read_answer, refusal
 from api.worker_secret import WorkerSecret
 from api.worker_sessions import FAILURES, UNSENT, Call, Fits, WorkerSessions
-from contract import call, model
+from contract import call, model, predict
 from contract.lane import Lane
 from contract.model import ModelInfo
 from contract.prompts import FIELD
@@ -87,22 +88,27 @@ class WorkerClient:
         whole: int = 0,
         lane: Lane | None = None,
         prompt: str | None = None,
+        *,
+        space: str | None = None,
     ) -> Answer:
         """Embed texts, or token ids, within `budget` seconds, as part of a call of `whole` tokens in a `lane`.
 
-        The worker puts the `prompt` of that name before each text, or without a name the model's default one.
-        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
+        The worker puts the `prompt` of that name before each text, or without a name the model's default one. Replicas
+        that serve another `space` are passed over.
+        Raises OtherModel when no replica serves the space, PayloadTooLarge, Overloaded, DeadlineExceeded, or
+        DependencyUnavailable.
         """
         kind = call.TEXTS if isinstance(items[0], str) else call.TOKEN_IDS
         ends = asyncio.get_running_loop().time() + budget
         content = {kind: items} if prompt is None else {kind: items, FIELD: prompt}
-        response, body = await self.send(Call("POST", call.PATH, orjson.dumps(content), ends, whole, lane))
-        return read_answer(response, body, len(items))
+        fits = partial(is_of, space) if space else None
+        response, body = await self.send(Call("POST", call.PATH, orjson.dumps(content), ends, whole, lane, fits=fits))
+        return read_answer(response, body, len(items), space)
 
     async def send(self, asked: Call) -> tuple[ClientResponse, bytes]:
         """A good answer, in the call's time.
 
-        Raises PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
+        Raises NoPredictor, OtherModel, PayloadTooLarge, Overloaded, DeadlineExceeded, or DependencyUnavailable.
         """
         asked.ready = self._ready
         limit = asyncio.timeout_at(asked.ends)
@@ -135,8 +141,8 @@ class WorkerClient:
                 if not isinstance(refused, WorkerAway):
                     raise refused
                 why = refused.reason
-            if asked.unfit:  # those that are there have no predictor, or another one
-                raise NoPredictor
+            if asked.unfit:  # those that are there have no predictor, or another one; or another model
+                raise NoPredictor if asked.path == predict.PATH else OtherModel
             self.patience.missed(asked.tried)
             await self.patience.wait(why)
 

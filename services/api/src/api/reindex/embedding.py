@@ -14,8 +14,10 @@ from api.reindex.outage import Outage
 from api.reindex.skipped import Skipped
 from api.reindex.workers import Workers
 from api.store.backfill import Found
+from api.worker_answer import OtherModel
 from api.worker_client import WorkerClient
 from contract.lane import Lane
+from contract.model import ModelInfo
 from warmstart.errors import DeadlineExceeded, DependencyUnavailable, Overloaded, PayloadTooLarge
 from warmstart.lifecycle.health import reason
 
@@ -26,11 +28,6 @@ UNTOLD = 10.0  # seconds of overload
 LONGEST_WAIT = 30.0  # seconds, whatever an overloaded worker asks for
 FAILURES = (DependencyUnavailable, DeadlineExceeded, PayloadTooLarge)
 PROBE = [Found("", "Is somebody there?")]
-
-
-class OtherModel(DependencyUnavailable):
-    """A worker of another model has answered: no fault of the text."""
-
 
 Embedded: TypeAlias = list[tuple[Found, Embedding]]
 
@@ -50,6 +47,7 @@ class Embedder:
     skipped: Skipped
     outage: Outage
     _client: WorkerClient | None = None
+    _model: ModelInfo = field(init=False)  # of the space, whatever a later look at the client's address meets
     _tokens: int = TOKENS  # of one call
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -57,10 +55,10 @@ class Embedder:
     async def embed(self, found: Sequence[Found]) -> Embedded:
         """All but those that are skipped. It waits as long as no worker serves the space."""
         client = self._client or await self._find()
-        short = [each for each in found if self._fits(each, client.model.max_text_characters)]
+        short = [each for each in found if self._fits(each, self._model.max_text_characters)]
         embedded: Embedded = []
         while short:
-            call = next_call(short, client.model, self._tokens)
+            call = next_call(short, self._model, self._tokens)
             short = short[len(call) :]
             try:
                 async with self._free:
@@ -78,20 +76,18 @@ class Embedder:
         return size <= limit
 
     async def _ask(self, client: WorkerClient, call: Sequence[Found]) -> Embedded:
-        prompt = self.prompt if client.model.prompts.any else None
+        prompt = self.prompt if self._model.prompts.any else None
         texts = [each.text for each in call]
         began = time.monotonic()
         while True:
             try:
-                answer = await client.embed(texts, self.seconds, lane=Lane.BULK, prompt=prompt)
+                answer = await client.embed(texts, self.seconds, lane=Lane.BULK, prompt=prompt, space=self.space)
             except Overloaded as error:
                 if time.monotonic() > began + UNTOLD:
                     self.outage.begins(f"the model {self.name}: {error.message}")
                 await asyncio.sleep(min(error.retry_after or 1.0, LONGEST_WAIT))
                 continue
             self.outage.is_over()
-            if answer.space != self.space:
-                raise OtherModel(f"the model {self.name}", "the worker serves another one")
             return list(zip(call, answer.embeddings, strict=True))
 
     async def _find(self) -> WorkerClient:
@@ -99,9 +95,10 @@ class Embedder:
 
         async def find() -> WorkerClient:
             client = await self.workers.of(self.space, self.name)
+            self._model = client.model
             try:
                 await self._ask(client, PROBE)
-            except DeadlineExceeded as error:
+            except (DeadlineExceeded, OtherModel) as error:
                 raise DependencyUnavailable(f"the model {self.name}", error.message) from error
             return client
 
