@@ -107,7 +107,7 @@ def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: 
             Redis.from_url(valkey.url("valkey")) as redis,
         ):
             redis.config_set("requirepass", "se/co@nd")
-            assert "[+]redis ok" in client.get("/readyz?verbose").text
+            until(lambda: "[+]redis ok" in client.get("/readyz?verbose").text, 20, "a sample on an open connection")
             redis.client_kill_filter(skipme=True, _type="normal")
             until(lambda: "[-]redis failed" in client.get("/readyz?verbose").text, 20, "a refused connection")
             assert embed(client) == 200
