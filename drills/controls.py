@@ -8,7 +8,7 @@ import asyncio
 import ctypes
 import math
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -161,6 +161,16 @@ def dead_stay_pooled() -> None:
 
     base.Pool._invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
     base._ConnectionRecord.invalidate = lambda *arguments, **options: None  # type: ignore[method-assign]
+
+
+def no_cache() -> None:
+    """No text is known."""
+    from api.cache import Cache
+
+    async def none(self: Cache, keys: Sequence[bytes], dimensions: int) -> dict[bytes, Any]:
+        return {}
+
+    Cache.get = none  # type: ignore[method-assign]
 
 
 def patient_cache() -> None:

@@ -39,7 +39,7 @@ ROWS = (
         bites=("it is slow",),
         cluster="the proxy is in the api's pod",
         detours=("worker",),
-        control=Control("the cache", breaks="the others don't notice", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
+        control=Control("the cache", breaks="the others don't notice", patches={"api": "no_cache"}),
     ),
     Row(
         "postgres_black_holed",

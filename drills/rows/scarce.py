@@ -33,7 +33,7 @@ ROWS = (
         restarts={"worker": 1},
         clients=(UNAVAILABLE,),
         radius=("api_fresh",),
-        control=Control("the cache", breaks="known texts are served", settings={"api": {"CACHE_TIMEOUT": "0.000001"}}),
+        control=Control("the cache", breaks="known texts are served", patches={"api": "no_cache"}),
         not_on={"kubernetes": "the kernel kills the whole container there, which the kubelet starts again"},
         needs=no_memory_limit,
     ),
