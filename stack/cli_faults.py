@@ -58,7 +58,7 @@ def _fault(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def require_understood(faults: Mapping[str, object]) -> None:
-    """Raise StackError for what a service couldn't understand, or is over: it would take all of it for no fault."""
+    """Raise StackError for what a service couldn't understand, as it would obey no switch then, or that is over."""
     from pydantic import ValidationError  # noqa: PLC0415 - other commands begin without these imports
 
     from warmstart.faults import Faults  # noqa: PLC0415

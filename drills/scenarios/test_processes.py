@@ -74,9 +74,10 @@ def test_query_of_death(drill: Drill) -> None:
         known = len(watch.pids)
         with drill.fault():
             body = {"model": MODEL, "input": f"{DEADLY} {number} {drill.begin}"}
-            with ThreadPoolExecutor(1) as apart:  # so that the drill can be aborted meanwhile
-                asked = apart.submit(ask, asking, "POST", body, timeout=ANSWERED)
-                drill.until("it is answered", asked.done, ANSWERED + 1)
+            apart = ThreadPoolExecutor(1)  # so that the drill can be aborted meanwhile
+            asked = apart.submit(ask, asking, "POST", body, timeout=ANSWERED)
+            apart.shutdown(wait=False)
+            drill.until("it is answered", asked.done, ANSWERED + 1)
             answer = asked.result()
             codes.append(answer.json().get("error", {}).get("code", str(answer.status)))
             drill.until("it is killed", partial(grown, watch, known), 60)

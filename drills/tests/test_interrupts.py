@@ -22,6 +22,8 @@ import signal, pytest
 class Look:
     def pytest_collection_finish(self):
         print("heard", [signal.getsignal(each).__name__ for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)])
+for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whatever this shell has its programs ignore
+    signal.signal(each, signal.SIG_DFL)
 pytest.main(["drills/scenarios", "--collect-only", "-q", "-s"], plugins=[Look()])
 """
 

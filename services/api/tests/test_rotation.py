@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from redis import Redis
 
 from api.app import create_app
+from api.postgres_connection import Connector
 from services.api.tests.conftest import MODEL, Settings
 from services.api.tests.helpers.databases import own_database, sql
 from stack import EmbeddedStack, free_ports, until
@@ -94,6 +95,19 @@ def test_the_file_names_another_primary(
             file.write_text(new)
             assert store(client) == 200
             assert sql(new, "SELECT count(*) FROM documents") == 1
+
+
+@pytest.mark.anyio
+async def test_what_is_wrong_with_the_named_address_is_told(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where neither serves, the error is that of the address in the file, not of the former one."""
+    file, url = tmp_path / "database-url", "postgresql+asyncpg://user:password@127.0.0.1:{}/warmstart"
+    former, named = (free_ports()[part] for part in ("postgres", "valkey"))
+    monkeypatch.setenv("DATABASE_URL_FILE", str(file))
+    file.write_text(url.format(named))
+    with pytest.raises(OSError, match=f"{named}"):
+        await Connector(settings(database_url=url.format(former)))()
 
 
 def test_the_password_of_redis(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,8 @@ class PatientConnector(Connector):
     async def __call__(self) -> asyncpg.Connection:
         """A new connection. Raises DependencyUnavailable after a wait in vain, else as `Connector` does.
 
-        An open connection of the health sample may show that Postgres is there while it takes no new ones.
+        The wait has a bound of its own: the health sample's open connection may show again and again that Postgres is
+        back, while it takes no new ones.
         """
         gives_up = asyncio.get_running_loop().time() + self.patience.seconds
         while True:

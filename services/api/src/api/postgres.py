@@ -86,7 +86,7 @@ async def _opened(settings: ApiSettings, name: str, patience: float) -> AsyncIte
     )  # no pool_pre_ping: it costs three round trips (BEGIN, a query, ROLLBACK), and `transact` tries a second time
     idle = IdleConnections(engine)
     own = Connector(settings, name, command_timeout=COMMAND_TIMEOUT)
-    health = PostgresHealth(own, lost=idle.end, writes=name == "database_url")
+    health = PostgresHealth(own, changed=idle.end, writes=name == "database_url")
     try:
         await health.check()
         await transact(engine, _nothing)

@@ -18,9 +18,9 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-MADE, OLD = "warmstart_made", "warmstart_old"
-# Seconds, and up to a tenth more, so that not all are replaced at once: a name that has moved while the server that it
-# led to lives on is noticed by nothing else, where nobody writes.
+MADE, ENDS = "warmstart_made", "warmstart_ends"
+# Seconds, and up to a tenth more, so that not all are replaced at once. Where nobody writes, nothing else notices that
+# a name has moved while the server that it led to lives on.
 LIFETIME = 600.0
 _from: ContextVar[float] = ContextVar("_from", default=float("-inf"))  # a moment; older connections don't do
 
@@ -51,12 +51,12 @@ class ConnectionAges:
 
     def _note(self, _connection: Any, entry: ConnectionPoolEntry) -> None:
         entry.info[MADE] = now = monotonic()
-        entry.info[OLD] = now + LIFETIME * random.uniform(1, 1.1)  # noqa: S311 - chance, no secret
+        entry.info[ENDS] = now + LIFETIME * random.uniform(1, 1.1)  # noqa: S311 - chance, no secret
 
     def _check(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         if entry.info[MADE] <= max(self._failed, _from.get()):
             raise DisconnectionError("made before a connection failed")  # the pool makes a new one in its place
-        if entry.info[OLD] <= monotonic():
+        if entry.info[ENDS] <= monotonic():
             raise DisconnectionError("at the end of its lifetime")
 
     def _succeed(self, _connection: Any) -> None:

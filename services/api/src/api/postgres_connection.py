@@ -15,7 +15,7 @@ FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Connector:
-    """Connects to the address that its file names now; when that fails, to the one that was right last.
+    """Connects to the address that its file names now; when that fails, to the one that served last.
 
     Args:
         settings: with the address, or the file that holds it.
@@ -34,14 +34,19 @@ class Connector:
     async def __call__(self) -> asyncpg.Connection:
         """A new connection. Raises OSError, PostgresError or InterfaceError."""
         url = self._settings.read_again(self._name) or self._url
-        if url != self._url:
-            # A file that is half written or wrong, or ahead of Postgres, which does not know the password yet.
-            with suppress(ValueError, *FAILURES):
-                changed = parse(url)
-                connection = await self._connect(changed)
-                self._url, self.address = url, changed
-                return connection
-        return await self._connect(self.address)
+        try:
+            named = parse(url)
+        except ValueError:  # the file is half written or wrong
+            url, named = self._url, self.address
+        try:
+            connection = await self._connect(named)
+        except FAILURES:
+            if url != self._url:  # the file is ahead of Postgres, say, which does not know the password yet
+                with suppress(*FAILURES):
+                    return await self._connect(self.address)
+            raise
+        self._url, self.address = url, named
+        return connection
 
     async def _connect(self, address: DatabaseAddress) -> asyncpg.Connection:
         try:

@@ -21,14 +21,14 @@ class PostgresHealth:
 
     Args:
         connector: makes the connections.
-        lost: called when the kept connection has failed, as others of its age then may, and when a new one succeeds:
+        changed: called when the kept connection has failed, as others of its age then may, and when a new one succeeds:
             those made meanwhile may lead to a server that is no longer the primary, and that answers reads.
         writes: whether it must take writes.
     """
 
-    def __init__(self, connector: Connector, lost: Callable[[], None], *, writes: bool = True) -> None:
+    def __init__(self, connector: Connector, changed: Callable[[], None], *, writes: bool = True) -> None:
         self._connector = connector
-        self._lost = lost
+        self._changed = changed
         self._writes = writes
         self._kept: asyncpg.Connection | None = None
 
@@ -46,12 +46,12 @@ class PostgresHealth:
                         return
             finally:  # of a sample that is cut off, too
                 if not self._kept:
-                    self._lost()
+                    self._changed()
         fresh = await self._connector()
         if failure := await self._failure(fresh):
             raise Unavailable(failure)
         self._kept = fresh
-        self._lost()
+        self._changed()
 
     async def _failure(self, connection: asyncpg.Connection) -> str | None:
         """What is wrong on this connection, which then is ended, and not politely: a hung one could not be."""

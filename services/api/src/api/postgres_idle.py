@@ -20,7 +20,7 @@ class IdleConnections:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._ended = float("-inf")  # connections made until then are replaced when they come back
+        self._ended = float("-inf")  # connections made until then are replaced when a request gets one
         self._known: dict[ConnectionPoolEntry, asyncpg.Connection] = {}
         event.listen(engine.sync_engine, "checkin", self._add)
         event.listen(engine.sync_engine, "checkout", self._remove)
@@ -32,7 +32,7 @@ class IdleConnections:
     def _remove(self, _connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         self._known.pop(entry, None)
         if entry.info[MADE] <= self._ended:
-            raise DisconnectionError("made before the health sample lost its connection")
+            raise DisconnectionError("made before the health sample changed its connection")
 
     def end(self) -> None:
         """End them at once, without a word to the server; the next request that gets one has it made anew.

@@ -10,8 +10,9 @@ from api.call_failed import AtInput, CallFailed, Refused
 from api.embedding import Embedding
 from api.worker_secret import REFUSED
 from contract import predict
-from contract.answer import FLOAT_BYTES, Description
+from contract.answer import FINGERPRINT, FLOAT_BYTES, SPACE, Description
 from contract.prompts import FIELD
+from contract.space import space_of
 from warmstart.errors import (
     DeadlineExceeded,
     DependencyUnavailable,
@@ -72,11 +73,11 @@ class Answer:
 
 
 def is_of(space: str, response: ClientResponse, body: bytes) -> bool:
-    """Whether no worker of another model has answered. What is no proper answer, `read_answer` reports."""
+    """Whether an answer is of this space, or tells of no other model; what else is wrong, `read_answer` says."""
     if response.status != 200:
         return not isinstance(refusal(response, body), OtherModel)
     with suppress(KeyError, ValueError):
-        return Description.read(response.headers).space == space
+        return space_of(response.headers[FINGERPRINT], response.headers.get(SPACE)) == space
     return True
 
 

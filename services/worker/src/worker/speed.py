@@ -23,8 +23,8 @@ class Speed:
     def add(self, tokens: int, seconds: float, *, full: bool = True) -> None:
         """Count one batch; a slow batch counts in full only after another slow one.
 
-        One that isn't `full` keeps no lower speed from being forgotten: small batches that were a little faster than
-        that had calls refused that fit for minutes.
+        Only a `full` batch puts off the moment when a lower speed is forgotten. Small ones that were a little faster
+        had kept it alive, and calls that would have fitted were refused for minutes.
         A pause of the machine makes one slow batch. When a batch of 6 s was counted in full, the worker refused calls
         of 25,000 tokens as too large for an idle worker.
         """

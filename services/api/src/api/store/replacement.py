@@ -181,8 +181,8 @@ async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
     """Keep the space `keep`, which searches use, and drop the other one with its vectors.
 
     Everybody waits while it does so, for milliseconds. Raises ReplacementError when searches don't use that space, or
-    more than `lacking` documents would lose the only vector that they are found by; DependencyUnavailable, also when
-    somebody's transaction has been open for longer than the time limit of a lock.
+    more than `lacking` documents would lose the only vector that they are found by, or Postgres has moved since they
+    were counted; DependencyUnavailable, also when somebody's transaction has been open for longer than a lock's limit.
     """
     counted = await transact(engine, partial(_lost_without, keep), reads=True)
     if (lost := counted.documents) > lacking:
@@ -197,7 +197,7 @@ async def end(engine: AsyncEngine, keep: str, *, lacking: int = 0) -> None:
             raise ReplacementError(f"searches don't use the space {keep} of a replacement")
         await _lock(connection, "documents", ALL, DROP_TIMEOUT)
         if await connection.scalar(SERVER) != counted.server:
-            raise ReplacementError("Postgres was restarted or has moved while documents were counted: begin anew")
+            raise ReplacementError("Postgres was restarted or has moved meanwhile; nothing was dropped: do it again")
         await spaces.drop(connection, row.old if keep == row.new else row.new)
         await connection.execute(update(replacement).values(ended=func.now()))
 

@@ -23,7 +23,8 @@ TWINS = 10  # documents with one vector that pgvector keeps in one node of the g
 # Candidates for each result of a search with a filter, at first: 160 for 10 results come from one scan of `EF_SEARCH`,
 # and cost no more than without a filter, even if a fifth of those are dead (as many as autovacuum leaves).
 NEAR = 8
-# Seconds for a replica, which takes milliseconds: one that hangs leaves its request the time to ask Postgres itself.
+# Seconds for a replica, whose index search takes milliseconds: one that hangs leaves its request the time to ask
+# Postgres itself, though SQLAlchemy waits 2 s more for the end of the connection.
 REPLICA_TIMEOUT = 2.0
 
 
@@ -78,7 +79,7 @@ async def search_first(
 
     for each in stores[:-1]:
         with suppress(DependencyUnavailable, OtherSpaceError, TimeoutError):
-            async with asyncio.timeout(REPLICA_TIMEOUT):
+            async with asyncio.timeout(None if exact else REPLICA_TIMEOUT):
                 return await found(each)
     return await found(stores[-1])
 
