@@ -69,7 +69,7 @@ class Scene:
         cluster.answers("*get service *", {"spec": {"clusterIP": NO_ENDPOINT, "ports": [{"port": self.port}]}})
         cluster.answers("*exec * sh -c for*", LISTED)
         # A real kubectl takes its time, too: the watch sees what comes next.
-        cluster.does('*patch configmap shared *"{}"*', f"touch {self.switched_off}; sleep 0.5")
+        cluster.does("""*patch configmap shared *'"{}"'*""", f"touch {self.switched_off}; sleep 0.5")
         cluster.does("*get pods *--output json", f"cat {self.file()}")
         for part in PARTS:
             gone = [{"type": kind, "object": pod(f"{part}-1", leaving=True)} for kind in ("ADDED", "DELETED")]
