@@ -286,6 +286,11 @@ class Drill:
         found = self._loads[0].rows() if self._loads else ()
         return [row for row in found if stream in ("", row.stream)]
 
+    def during(self, stream: str = "") -> list[Request]:
+        """Those of `rows` that were due while the last fault lasted."""
+        begin, end = self.fault_times
+        return [row for row in self.rows(stream) if begin < row.scheduled < end]
+
     def finish(self) -> list[Request]:
         """Stop the load, and return the requests of the first load.
 

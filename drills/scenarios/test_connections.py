@@ -43,19 +43,13 @@ def slow(drill: Drill, part: Part, others: Sequence[str], bound: float) -> None:
     drill.until_ready("api")
     drill.go(1)
     drill.finish()
-    asking = [row for row in during(drill) if row.stream not in others]
+    asking = [row for row in drill.during() if row.stream not in others]
     drill.prove("it is slow", median([row for row in asking if row.scheduled < drill.fault_times[0] + FIRST]) > SLOWED)
     slowest = max(row.latency for row in asking)
     drill.measure(slowest_that_asked_it=slowest)
     drill.expect("they are bounded", slowest <= bound, f"one waited {slowest:.1f} s")
     for stream in others:
         quick(drill, stream)
-
-
-def during(drill: Drill, stream: str = "") -> list[Row]:
-    """Requests that were due while the fault lasted."""
-    begin, end = drill.fault_times
-    return [row for row in drill.rows(stream) if begin < row.scheduled < end]
 
 
 def before(drill: Drill, stream: str = "") -> list[Row]:
@@ -70,7 +64,7 @@ def median(rows: Sequence[Row]) -> float:
 
 def quick(drill: Drill, stream: str) -> None:
     """Requests that don't ask the slow part are as quick as before."""
-    usual, now = (percentile([row.latency for row in rows(drill, stream)], 99) for rows in (before, during))
+    usual, now = (percentile([row.latency for row in rows(drill, stream)], 99) for rows in (before, Drill.during))
     drill.measure(**{f"{stream}_p99_before": usual, f"{stream}_p99": now})
     detail = f"{stream}: p99 {now * 1000:.0f} ms, before {usual * 1000:.0f}"
     drill.expect("the others don't notice", now <= max(FACTOR * usual, NOISE), detail)
@@ -84,8 +78,8 @@ def test_postgres_slow(drill: Drill) -> None:
 def test_redis_slow(drill: Drill) -> None:
     slow(drill, "valkey", [STORED], bound=0.75)  # CACHE_TIMEOUT, and half a second on a busy machine
     begin, end = drill.fault_times
-    new = median([row for row in during(drill, FRESH) if row.scheduled < begin + FIRST])
-    late = [row for row in during(drill, KNOWN) if row.scheduled > end - LAST]
+    new = median([row for row in drill.during(FRESH) if row.scheduled < begin + FIRST])
+    late = [row for row in drill.during(KNOWN) if row.scheduled > end - LAST]
     usual, now = median(before(drill, KNOWN)), median(late)
     drill.measure(new_p50_at_first=new, known_p50_before=usual, known_p50_at_last=now)
     drill.expect("a new text waits once", new <= ONCE, f"half waited {new * 1000:.0f} ms or more")

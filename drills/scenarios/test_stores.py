@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 from drills.drill import Drill
+from drills.scenarios.test_recovery import BUDGET
 from drills.scenarios.test_worker import bounded
 from loadtest.percentiles import percentile
 from stack import Part
@@ -16,7 +17,6 @@ HEALTHY = 5.0  # seconds; a hung sample is given up after its limit
 ANSWER = 0.5  # seconds; a store that works answers at once
 PATIENCE, CACHE_TIMEOUT = 1.0, 0.25  # seconds: DATABASE_PATIENCE, and that of a look-up
 BUSY = 0.5  # seconds more on a busy machine
-BUDGET = 10.0  # seconds: REQUEST_TIMEOUT
 RESOURCES: dict[Part, str] = {"postgres": "postgres", "valkey": "redis"}
 
 
@@ -77,9 +77,7 @@ def test_postgres_paused(drill: Drill) -> None:
     embeddings(drill)
     lose(drill, "postgres", 5, hang=True)
     bounded(drill, drill.rows("search"), BUDGET)
-    begin, end = drill.fault_times
-    meanwhile = [row for row in drill.rows() if begin < row.scheduled < end]
-    took = percentile([row.latency for row in meanwhile if row.stream != "search"], 90)
+    took = percentile([row.latency for row in drill.during() if row.stream != "search"], 90)
     drill.measure(embeddings_p90=took)
     drill.expect("embeddings don't wait", took < BUSY, f"a tenth waited {took:.2f} s or more")
 
@@ -100,8 +98,7 @@ def test_redis_stopped(drill: Drill) -> None:
 
 def test_redis_paused(drill: Drill) -> None:
     lose(drill, "valkey", 5, hang=True)
-    begin, end = drill.fault_times
-    waited = [row.latency for row in drill.rows() if begin < row.scheduled < end]
+    waited = [row.latency for row in drill.during()]
     took = percentile(waited, 90)
     drill.measure(p90_without_redis=took, slowest_without_redis=max(waited))
     drill.expect("it costs its time limit", took < CACHE_TIMEOUT + BUSY, f"a tenth waited {took:.2f} s or more")

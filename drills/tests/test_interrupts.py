@@ -39,6 +39,14 @@ def interrupts() -> Iterator[Interrupts]:
         signal.signal(each, handler)
 
 
+@pytest.fixture
+def drill(interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> drills.Drill:
+    """One that hears them, on a stack that isn't started."""
+    monkeypatch.setattr(drills, "INTERRUPTS", interrupts)
+    system = System(EmbeddedStack(tmp_path, free_ports()), "embedded")
+    return drills.Drill(ROWS[0], system, Options(100, 1, tmp_path), tmp_path, 1, controlled=False)
+
+
 def come(number: signal.Signals) -> None:
     """Call what hears a signal.
 
@@ -85,13 +93,8 @@ def test_an_ignored_signal_stays_ignored(interrupts: Interrupts) -> None:
     come(signal.SIGHUP)
 
 
-def test_a_fault_is_undone_though_the_run_is_ended(
-    interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_is_undone_though_the_run_is_ended(drill: drills.Drill) -> None:
     """A signal in the midst of the rollback is heard after it."""
-    monkeypatch.setattr(drills, "INTERRUPTS", interrupts)
-    system = System(EmbeddedStack(tmp_path, free_ports()), "embedded")
-    drill = drills.Drill(ROWS[0], system, Options(100, 1, tmp_path), tmp_path, 1, controlled=False)
     undone = []
 
     def undo() -> None:
@@ -112,15 +115,12 @@ def test_drills_hear_all_of_them() -> None:
 
 
 def test_a_signal_in_the_last_look_does_not_end_the_rollback(
-    interrupts: Interrupts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drill: drills.Drill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the threads that ask the probes are stopped, it is heard after everything was undone and healed."""
-    monkeypatch.setattr(drills, "INTERRUPTS", interrupts)
-    system = System(EmbeddedStack(tmp_path, free_ports()), "embedded")
-    drill = drills.Drill(ROWS[0], system, Options(100, 1, tmp_path), tmp_path, 1, controlled=False)
     done = []
     monkeypatch.setattr(drill, "unwatch", lambda: come(signal.SIGTERM))
-    monkeypatch.setattr(system, "heal", lambda: done.append("healed"))
+    monkeypatch.setattr(drill.system, "heal", lambda: done.append("healed"))
     drill.undo(lambda: done.append("undone"))
     with pytest.raises(KeyboardInterrupt):
         drill.__exit__(None, None, None)
